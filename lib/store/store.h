@@ -1,0 +1,227 @@
+/*
+ * store: what every cloud storage can do, as operations that are data: they can be queued, retried, limited, faked, logged.
+ *
+ * Loop thread only. An operation is one step of the remote and one bounded span of memory, and doing it twice is harmless
+ * (SYNC.md §1). A driver builds requests, reads answers and classifies errors; store_retry decides; whoever gives up logs.
+ *
+ * Keys are paths relative to the remote's root: clean, '/' between components, no leading slash; "" is the root itself.
+ * Names are bytes. Sizes and offsets are bytes, times nanoseconds since 1970 UTC.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "config/config.h"
+#include "loop/loop.h"
+
+enum store_verb {
+	STORE_LIST,       /* key: a folder; recursive where STORE_CAP_FLAT_LIST; page_token, limit -> page */
+	STORE_STAT,       /* key, kind (a hint: FILE, FOLDER or LINK) -> entry; want_hash: also read what must be read for it */
+	STORE_GET,        /* key, kind, offset, length (<= STORE_SPAN_MAX) -> answer_body, entry; version checked with if_version */
+	STORE_PUT,        /* key, kind FILE or LINK, size, mtime_ns, mode, hash, body or fd -> entry; parent folders are there */
+	STORE_SET,        /* key, kind, mtime_ns, mode (of the same content) -> entry */
+	STORE_MKDIR,      /* key, mode -> entry; an existing folder is success */
+	STORE_COPY,       /* key -> to_key, on the server; the copy keeps size, mtime, mode, hash -> entry */
+	STORE_MOVE,       /* key -> to_key -> entry; the key gone and the target equal is success */
+	STORE_REMOVE,     /* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
+	STORE_PART_BEGIN, /* a large PUT: key, size, mtime_ns, mode, hash, part_size -> session */
+	STORE_PART_PUT,   /* session, part_number (from 1), offset, body or fd, hash of the part -> receipt */
+	STORE_PART_QUERY, /* session -> parts that the server holds */
+	STORE_PART_END,   /* session, parts, and PUT's conditions and keep_key -> entry */
+	STORE_PART_ABORT, /* session; unknown to the server is success */
+	STORE_SYNC,       /* everything answered before this is on the disk of the store after it */
+	STORE_ABOUT,      /* is the remote reachable and ours to write? -> about */
+};
+
+enum store_kind { STORE_FILE, STORE_FOLDER, STORE_LINK, STORE_OTHER };
+
+/* At most eight. Capabilities differ, behaviour does not. */
+enum {
+	STORE_CAP_FOLDERS = 1,    /* folders exist by themselves; else an empty one needs a marker object */
+	STORE_CAP_FLAT_LIST = 2,  /* one LIST may walk a whole tree */
+	STORE_CAP_LIST_MTIME = 4, /* LIST tells our mtime and mode; else STAT does */
+	STORE_CAP_FD_BODY = 8,    /* reads bodies from a descriptor by itself, in its jobs */
+	STORE_CAP_HASH_FIRST = 16,/* wants the MD5 before PUT and PART_BEGIN */
+	STORE_CAP_MOVE = 32,      /* MOVE of a folder is one request */
+};
+
+#define STORE_SPAN_MAX (8 << 20) /* bytes: the largest body of one operation that travels in memory */
+#define STORE_MTIME_UNKNOWN INT64_MIN
+#define STORE_MODE_UNKNOWN (-1)
+
+struct store_hash {
+	enum { STORE_HASH_NONE, STORE_HASH_MD5, STORE_HASH_MD5_PARTS, STORE_HASH_SHA256 } kind;
+	uint8_t bytes[32];
+	int parts; /* MD5_PARTS: md5 of the parts' md5s, with their count (S3's "md5-N") */
+};
+
+struct store_entry {
+	char *name; /* LIST: relative to the listed key; else NULL. A link's without the provider's suffix */
+	enum store_kind kind;
+	int64_t size;
+	int64_t mtime_ns; /* ours, as it was given; STORE_MTIME_UNKNOWN */
+	int mode;         /* permission bits; STORE_MODE_UNKNOWN */
+	struct store_hash hash;
+	char *id;      /* opaque; NULL where the key is the identity */
+	char *version; /* opaque: equal versions hold equal bytes; NULL where the store has none */
+	char *target;  /* a link's text, where it came with the answer */
+};
+
+struct store_part {
+	int number;
+	int64_t size;
+	char *receipt; /* what PART_END needs, opaque */
+};
+
+struct store_about {
+	int64_t free_bytes;   /* -1 unknown */
+	int64_t server_ns;    /* the server's clock, 0 unknown */
+	bool conditions;      /* if_absent and if_version are honoured by the server itself */
+};
+
+struct store_op {
+	/* ---- the question: borrowed until `done` ---- */
+	enum store_verb verb;
+	const char *key;
+	const char *to_key;
+	const char *id;
+	const char *if_version; /* PUT, SET, REMOVE, PART_END, GET: only when the present version is this: else ERR_CHANGED */
+	bool if_absent;         /* PUT, PART_END, COPY, MOVE: only when nothing is there: else ERR_CHANGED */
+	/* PUT, PART_END, REMOVE: what stands at `key` is kept at this key first, so that `key` is never absent
+	 * meanwhile (SYNC.md §3, §8). Parents of keep_key are made by the driver. Absent `key`: nothing to keep. */
+	const char *keep_key;
+	enum store_kind kind;
+	int64_t size;
+	int64_t mtime_ns;
+	int mode;
+	struct store_hash hash;
+	const void *body; /* or fd, where STORE_CAP_FD_BODY */
+	size_t body_len;
+	int fd; /* -1: none. Read from `offset`, `length` bytes; stays the caller's */
+	int64_t offset;
+	int64_t length;
+	const char *session;
+	int part_number;
+	int64_t part_size;
+	const struct store_part *parts;
+	size_t part_count;
+	bool recursive;
+	bool want_hash;
+	const char *page_token; /* NULL: the first page */
+	int limit;              /* LIST: at most so many entries; 0: the provider's own */
+	/* On the loop, exactly once, never inside store_start; err NULL on success. */
+	void (*done)(struct store_op *op, const struct err *err);
+
+	/* ---- the answer: the op's, until store_op_release or the next start ---- */
+	struct store_entry entry;
+	struct store_entry *entries; /* LIST */
+	size_t entry_count;
+	char *next_token;
+	bool complete;               /* LIST: no error, and no next token */
+	struct store_part *answer_parts; /* PART_QUERY */
+	size_t answer_part_count;
+	char *answer_session;        /* PART_BEGIN: opaque, <= 4 KiB, a secret */
+	char *receipt;
+	struct buf answer_body;      /* GET */
+	struct store_about about;
+	bool kept;                   /* something stood at `key` and is at keep_key now */
+
+	/* ---- the drivers' and wrappers' own ---- */
+	struct store *owner;
+	void *frame;
+	void *impl;
+	bool cancelled;
+};
+
+/* Zeroes, fd = -1, mtime and mode unknown. */
+void store_op_init(struct store_op *op, enum store_verb verb, const char *key);
+/* Frees the answer. Harmless twice. Not while it is in flight. */
+void store_op_release(struct store_op *op);
+void store_entry_release(struct store_entry *entry);
+/* Moves the answer's entry out. */
+struct store_entry store_op_take_entry(struct store_op *op);
+
+struct store;
+
+struct store_driver {
+	const char *scheme;
+	void (*start)(struct store *store, struct store_op *op);
+	void (*cancel)(struct store *store, struct store_op *op); /* `done` still comes, with ERR_CANCELLED or the truth */
+	void (*free)(struct store *store);                        /* no operation in flight */
+	/* Why this name can never be stored ("name longer than 1024 bytes"): 0, or -1 with ERR_INVALID. May be NULL. */
+	int (*refuse)(struct store *store, const char *key, enum store_kind kind, struct err *err);
+	/* A secret or a credential may have changed on disk. May be NULL. */
+	void (*renew)(struct store *store);
+};
+
+/* Drivers and wrappers embed this as their first member. */
+struct store {
+	const struct store_driver *driver;
+	struct loop *loop;
+	unsigned caps;
+	int64_t part_size;     /* wished-for bytes of a part of a large PUT; 0: no parts */
+	int64_t part_from;     /* from this size on a PUT goes in parts */
+	int part_max;          /* most parts of one upload */
+	char *label;           /* "s3://bucket/prefix": for messages, no secrets */
+};
+
+void store_start(struct store *store, struct store_op *op);
+void store_cancel(struct store *store, struct store_op *op);
+int store_refuse(struct store *store, const char *key, enum store_kind kind, struct err *err);
+void store_free(struct store *store); /* also what it wraps; NULL is fine */
+
+/* ---- wrappers: stores themselves ---- */
+
+/* What happens after an error, as a pure function: the wait in ms, or -1: give up. Truncated exponential with jitter
+ * (`random` in [0,1)), Retry-After honoured. */
+int64_t store_retry_wait(const struct err *err, enum store_verb verb, int tries, double random);
+struct store *store_retry(struct store *inner, int max_tries);
+
+struct store_limits {
+	int max_in_flight;         /* 0: none */
+	double requests_per_second;
+};
+/* One limiter a remote: also slows down for all when the server answers BUSY, and recovers. */
+struct store *store_limit(struct store *inner, struct store_limits limits);
+
+/* For tests: decides per operation. `after`: the operation takes effect, then its answer is lost. */
+struct store_fault_plan {
+	void *user;
+	/* ERR_NONE: pass. `*after` true: do it, then fail. `*delay_ms`: hold the answer so long. */
+	struct err (*decide)(void *user, const struct store_op *op, bool *after, int64_t *delay_ms);
+};
+struct store *store_fault(struct store *inner, struct store_fault_plan plan);
+
+/* ---- remotes ---- */
+
+/* [remote NAME] */
+struct remote_settings {
+	int type; /* enum of store_types */
+	int64_t max_in_flight;
+	int64_t requests_per_second;
+	char *ca_file;
+	int64_t timeout_ms;
+	char *path; /* directory */
+	char *bucket, *prefix, *region, *endpoint, *storage_class, *sse, *profile;
+	char *access_key_id, *secret_access_key_file;
+	int addressing; /* auto, path, virtual */
+};
+enum { REMOTE_DIRECTORY, REMOTE_S3, REMOTE_GDRIVE, REMOTE_WEBDAV, REMOTE_AZURE, REMOTE_SFTP };
+
+extern const struct config_table store_remote_table; /* contract keys of types not built yet are CONFIG_NOT_BUILT */
+
+struct http;
+
+/* The driver for `settings` in its wrappers (retry over limit). Contacts nobody. `settings` is borrowed for the call.
+ * NULL with err: a secret that cannot be read, say. */
+struct store *store_open(struct loop *loop, struct http *http, const char *name,
+	const struct remote_settings *settings, struct err *err);
+
+struct store *store_directory_new(struct loop *loop, const char *path);
+struct store *store_memory_new(struct loop *loop);
+
+#endif
