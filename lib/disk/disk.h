@@ -1,0 +1,129 @@
+/*
+ * disk: blocking pieces that run in jobs: look, list, read and hash, write beside and rename, snapshot a live database.
+ *
+ * Any thread; a `struct disk` is immutable once open, so that jobs may share it. Paths are relative to its root, plain (path_is_plain) or
+ * "" for the root itself; no symbolic link below the root is ever followed (openat2 RESOLVE_BENEATH|NO_SYMLINKS where the kernel has
+ * it, else component by component with O_NOFOLLOW). Every open uses O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC and looks at the kind first.
+ */
+#ifndef DISK_DISK_H
+#define DISK_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "crypto/crypto.h"
+
+enum disk_kind { DISK_FILE, DISK_FOLDER, DISK_LINK, DISK_OTHER };
+
+struct disk_stat {
+	enum disk_kind kind;
+	int64_t size;
+	int64_t mtime_ns, ctime_ns;
+	int64_t btime_ns; /* birth; 0 where the file system has none */
+	uint64_t ino, dev;
+	uint32_t nlink;
+	int mode;         /* permission bits, 07777 */
+};
+
+struct disk;
+
+/* The root, links in its own path resolved once. NULL with err. */
+struct disk *disk_open(const char *path, struct err *err);
+void disk_close(struct disk *disk); /* NULL is fine */
+const char *disk_path(const struct disk *disk); /* resolved, absolute */
+
+/* (f_fsid, inode, birth time) of the root as it stands at the path now: a hint that it is the same folder. */
+struct disk_identity {
+	uint64_t fsid, ino;
+	int64_t btime_ns;
+};
+int disk_identity(const char *path, struct disk_identity *identity, struct err *err);
+
+/* Of the thing itself, never of a link's target. */
+int disk_stat(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
+
+struct disk_item {
+	char *name;
+	struct disk_stat stat;
+	struct err err; /* kind != ERR_NONE: it is listed but could not be looked at */
+};
+struct disk_list {
+	struct disk_item *items; /* in byte order of name, where a folder counts as "name/" */
+	size_t count;
+	struct disk_stat self;   /* the folder's own, taken before the listing */
+};
+/* Never opens files. A folder that cannot be read is an error, never an empty list. */
+int disk_list(struct disk *disk, const char *path, struct disk_list *list, struct err *err);
+void disk_list_release(struct disk_list *list);
+
+/* A regular file for reading; anything else is ERR_INVALID. `stat` is fstat's. -1 with err. The caller closes it. */
+int disk_open_file(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
+
+/* Same file with same bytes, as far as the system tells: size, mtime, ctime, inode. */
+bool disk_stat_same(const struct disk_stat *left, const struct disk_stat *right);
+
+/* Reads all of a file of at most `max` bytes into `body` (its max is set) and hashes it; ERR_CHANGED when stat differs after. */
+int disk_read(struct disk *disk, const char *path, size_t max, struct buf *body, enum digest_kind kind, uint8_t *hash,
+	struct disk_stat *stat, struct err *err);
+/* Reads [offset, offset + length) from a descriptor into `at`; ERR_CHANGED when the file is shorter. */
+int disk_read_span(int fd, int64_t offset, size_t length, void *at, struct err *err);
+/* Hashes up to `length` bytes from `offset` in blocks into running digests (one, or two at once); gives the bytes hashed. */
+int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole, struct digest *part, int64_t *done, struct err *err);
+int disk_read_link(struct disk *disk, const char *path, struct buf *target, struct err *err);
+
+/* ---- writing, for the directory store and (later) pulls ---- */
+
+int disk_mkdir(struct disk *disk, const char *path, int mode, struct err *err);      /* existing folder: success */
+int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err);        /* of `path`, mode 0777 & ~umask */
+/* A new file below `folder` under a name nobody else has; -1 with err. `name` gets its path (the caller's). */
+int disk_create_beside(struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
+int disk_create(struct disk *disk, const char *path, int mode, struct err *err);     /* O_EXCL, read and write; the descriptor */
+int disk_open_write(struct disk *disk, const char *path, struct err *err);           /* an existing regular file */
+int disk_write_span(int fd, int64_t offset, const void *bytes, size_t length, struct err *err);
+/* Reflink, else copy_file_range, else read and write. */
+int disk_copy_span(int from_fd, int64_t from, int to_fd, int64_t to, int64_t length, struct err *err);
+int disk_set_times(int fd, int64_t mtime_ns, int mode, struct err *err);             /* mode -1: leave it */
+int disk_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err); /* a link: mtime only */
+int disk_symlink(struct disk *disk, const char *target, const char *path, struct err *err); /* ERR_CHANGED: exists */
+int disk_link(struct disk *disk, const char *from, const char *to, struct err *err);        /* hard link; ERR_CHANGED: exists */
+int disk_rename(struct disk *disk, const char *from, const char *to, bool replace, struct err *err); /* !replace: ERR_CHANGED */
+int disk_remove(struct disk *disk, const char *path, struct err *err);               /* file or link; absent: ERR_NOT_FOUND */
+int disk_rmdir(struct disk *disk, const char *path, struct err *err);                /* ERR_BUSY: not empty */
+int disk_sync_file(struct disk *disk, const char *path, struct err *err);            /* fsync of it and of its folder */
+int disk_sync_all(struct disk *disk, struct err *err);                               /* syncfs */
+int disk_free_bytes(struct disk *disk, int64_t *bytes, struct err *err);
+
+/* ---- live SQLite databases (SYNC.md §6) ---- */
+
+/* The identity of a database as its writer left it. Equal sources have equal images. */
+struct disk_source {
+	struct disk_stat db;
+	bool has_wal;
+	int64_t wal_size, wal_mtime_ns;
+	uint32_t wal_salt[2];
+	uint32_t change_counter;
+};
+
+/* 1: begins with SQLite's header; 0: not; -1: err. Opens and closes the file: never while it is under capture (trap 4). */
+int disk_is_sqlite(struct disk *disk, const char *path, struct err *err);
+/* Without opening the database file itself: its -wal only. `journal` tells whether NAME-journal lies beside it. */
+int disk_source(struct disk *disk, const char *path, struct disk_source *source, bool *journal, struct err *err);
+bool disk_source_same(const struct disk_source *left, const struct disk_source *right);
+
+struct disk_snapshot {
+	struct disk_source source; /* as it was when the capture began */
+	int64_t size;
+	uint8_t hash[32];          /* of the image, of the kind asked for */
+	bool plain;                /* the file itself is the image: nothing lay beside it; no image was written */
+};
+/*
+ * Writes a consistent image of the database at `path` to the absolute path `image` (created 0600, replaced), holding every row committed
+ * before the call. The folder is left as it was. ERR_BUSY: a writer is in the way, try again; ERR_CORRUPT: not a
+ * database after all (encrypted, damaged).
+ */
+int disk_snapshot(struct disk *disk, const char *path, const char *image, enum digest_kind kind, struct disk_snapshot *snapshot,
+	struct err *err);
+
+#endif
