@@ -98,7 +98,7 @@ enum { POLL_READ = 1, POLL_WRITE = 2 };
 struct poll;
 
 /* `ready` gets what is ready of `events`; an error on the descriptor is reported as both. The caller keeps the
- * descriptor open until poll_stop. */
+ * descriptor open until poll_stop. NULL with errno set when it is none that can be waited for. */
 struct poll *poll_start(struct loop *loop, int fd, int events,
 			void (*ready)(void *user, int events), void *user);
 void poll_change(struct poll *poll, int events); /* 0 pauses */
@@ -108,6 +108,7 @@ void poll_stop(struct poll *poll);               /* NULL is fine */
 
 struct signal_watch;
 
+/* NULL with errno set when the system refuses. */
 struct signal_watch *signal_watch_start(struct loop *loop, int signum,
 					void (*caught)(void *user, int signum), void *user);
 void signal_watch_stop(struct signal_watch *watch); /* NULL is fine */
