@@ -1,0 +1,122 @@
+/*
+ * sync: one local folder and one store kept equal (SYNC.md). Modes `backup` (old versions kept) and `mirror` (none).
+ *
+ * Loop thread only. `struct sync` is what all folders share; `struct folder` is one [folder NAME] and embeds its unit: it starts when
+ * the unit graph says so and flushes when the graph stops it. It logs what a person should see; status tells the rest.
+ */
+#ifndef SYNC_SYNC_H
+#define SYNC_SYNC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "config/config.h"
+#include "loop/loop.h"
+#include "store/store.h"
+#include "unit/unit.h"
+
+enum folder_mode { FOLDER_BACKUP, FOLDER_MIRROR, FOLDER_TWO_WAY, FOLDER_FETCH };
+
+/* [folder NAME] */
+struct folder_settings {
+	bool enabled;
+	char *path;
+	char *remote;  /* "NAME:path/in/it" */
+	int mode;      /* enum folder_mode */
+	char **include, **exclude;
+	int64_t settle_ms, max_settle_ms, rescan_ms;
+	int64_t max_transfers;
+	char **after, **requires;
+	int restore, sqlite, symlinks; /* words of the contract that this version takes at their default only */
+};
+extern const struct config_table sync_folder_table;
+
+/* Splits "NAME:path" into the remote's name and a clean key ("" for the root). Both the caller's. */
+int folder_remote_split(const char *remote, char **name, char **key, struct err *err);
+
+struct sync;
+
+struct sync_options {
+	const char *state_dir;  /* indexes lie in state_dir/folders/NAME.db, images of databases in state_dir/images */
+	const char *machine_id; /* made once for a machine: the owner mark */
+	int64_t max_transfers;  /* all folders together */
+	int64_t buffer_limit_bytes;
+};
+
+struct sync *sync_new(struct loop *loop, struct unit_graph *graph, const struct sync_options *options);
+void sync_free(struct sync *sync); /* no folder may be left */
+
+struct folder;
+
+/* Settings are copied. `store` is the remote's, borrowed until folder_free, shared by folders. Opens the index. It starts when its unit
+ * is wanted (unit_want) and may start. NULL with err: the state folder cannot be written, say. */
+struct folder *folder_new(struct sync *sync, const char *name, const struct folder_settings *settings, struct store *store,
+	struct err *err);
+/* Ends everything in flight without flushing; `closed` comes when the memory is gone (never inside). */
+void folder_close(struct folder *folder, void (*closed)(void *user), void *user);
+
+struct unit *folder_unit(struct folder *folder);
+const char *folder_name(const struct folder *folder);
+
+/* Live keys only (config_compare said 1): settle, include, exclude, ... A change of rules scans; others do not. */
+int folder_apply(struct folder *folder, const struct folder_settings *settings, struct err *err);
+
+/* Scan and send now (USR1, `tend sync`): settle and back-off do not apply to what is waiting. */
+void folder_sync(struct folder *folder);
+void folder_pause(struct folder *folder); /* remembered across restarts */
+void folder_resume(struct folder *folder);
+
+/* ---- the barrier (SYNC.md §4) ---- */
+
+/* A mark: everything written before this call has a number up to it. Stays valid across restarts of the daemon. */
+int64_t folder_mark(struct folder *folder);
+
+struct folder_wait {
+	struct list link;
+	struct folder *folder;
+	int64_t upto;
+	/* Exactly once, never inside start. NULL: durable. ERR_DENIED with needs_person: exit 5; else 1, `reasons` has the list. */
+	void (*done)(struct folder_wait *wait, const struct err *err);
+	char **reasons;    /* "path: why", at most 100; the wait's until folder_wait_release */
+	bool needs_person;
+	int state;         /* private */
+	struct defer finish; /* private */
+	struct err err;    /* private */
+};
+void folder_wait_start(struct folder *folder, struct folder_wait *wait, int64_t upto);
+void folder_wait_cancel(struct folder_wait *wait); /* done comes with ERR_CANCELLED */
+void folder_wait_release(struct folder_wait *wait);
+
+/* ---- how it stands ---- */
+
+struct folder_trouble {
+	char *path, *reason;
+	const char *why; /* "refused", "retry", "hot" */
+	int64_t next_try_ns;
+};
+
+struct folder_status {
+	const char *state;   /* waiting contact scanning syncing idle paused stopped failed */
+	char *path, *remote; /* remote: as in the ini */
+	const char *mode;
+	bool paused, needs_person;
+	struct err trouble;  /* kind ERR_NONE: none; else why the folder as a whole does not go on, and what to do */
+	char *degraded;      /* NULL, or why watching is not complete */
+	int64_t files, folders, links, size_bytes, strangers;
+	int64_t pending, refused, not_kept; /* not_kept: sockets, FIFOs, devices */
+	int64_t sent_files, sent_bytes, set_only, removed; /* since this start */
+	int64_t last_sync_ns; /* when nothing was pending last; 0 never */
+	int64_t scans;        /* full scans since this start */
+};
+void folder_status(struct folder *folder, struct folder_status *status);
+void folder_status_release(struct folder_status *status);
+/* At most `limit`; the caller's array, freed with folder_troubles_free. */
+size_t folder_troubles(struct folder *folder, size_t limit, struct folder_trouble **troubles);
+void folder_troubles_free(struct folder_trouble *troubles, size_t count);
+
+/* Called when something worth an event changed. */
+void sync_observe(struct sync *sync, void (*changed)(void *user, struct folder *folder), void *user);
+
+#endif
