@@ -107,7 +107,6 @@ enum err_kind err_kind_of_errno(int errnum) {
 	case ENXIO:
 	case ESRCH: return ERR_NOT_FOUND;
 	case EEXIST:
-	case ENOTEMPTY:
 	case ESTALE: return ERR_CHANGED;
 	case EACCES:
 	case EPERM:
@@ -123,6 +122,7 @@ enum err_kind err_kind_of_errno(int errnum) {
 	case EAGAIN:
 	case EBUSY:
 	case EINTR:
+	case ENOTEMPTY:
 	case ETXTBSY: return ERR_BUSY;
 	case ECONNABORTED:
 	case ECONNREFUSED:
