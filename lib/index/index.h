@@ -60,7 +60,7 @@ int index_checkpoint(const char *path, struct err *err);
 int index_get(struct index *index, const char *path, bool folder, struct index_entry *entry, struct err *err);
 int index_put(struct index *index, const char *path, const struct index_entry *entry, struct err *err);
 int index_drop(struct index *index, const char *path, bool folder, struct err *err);
-/* Does anything agreed (not strangers; or `strangers` too) lie directly in this folder? 1, 0, -1. */
+/* Does anything agreed (with `strangers`: or known to be at the remote) lie directly in this folder? 1, 0, -1. */
 int index_has_children(struct index *index, const char *path, bool strangers, struct err *err);
 
 struct index_totals {
@@ -82,7 +82,7 @@ int index_list(struct index *index, const char *folder, const char *after, size_
 void index_rows_release(struct index_rows *rows);
 
 /* Marks everything agreed below `folder` (whole subtree) as dirty, in one statement a folder. A folder that vanished. */
-int index_mark_tree(struct index *index, const char *folder, int64_t due_ms, int64_t now_ms, struct err *err);
+int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int64_t settle_ms, struct err *err);
 /* Calls `each` for up to `limit` agreed entries of an unsealed epoch (> sealed), after `cursor` (NULL first; replaced). */
 int index_unsealed(struct index *index, int64_t sealed, size_t limit, char ***paths, struct err *err);
 
@@ -102,9 +102,14 @@ struct index_dirty {
 };
 void index_dirty_release(struct index_dirty *dirty);
 
-/* Marks a path (file, folder or link: the planner looks). Due no earlier than due_ms after this; returns its number in *seq. An older
- * mark keeps since and first_ms. A path being worked on is not due before index_unclaim. `prio`: lower first. */
-int index_mark(struct index *index, const char *path, int64_t due_ms, int64_t now_ms, int prio, int64_t *seq, struct err *err);
+/* Marks a path (file, folder or link: the planner looks) and returns the mark's number in *seq (may be NULL). An older mark keeps since and
+ * first_ms; quiet time begins anew, but never beyond the first mark's patience: due = min(now + settle, first + max_settle). A path
+ * that is claimed is not due before its work ended. `prio`: lower first; the lower of old and new holds. tries goes to 0. */
+int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t settle_ms, int64_t max_settle_ms, int prio,
+	int64_t *seq, struct err *err);
+
+/* The row of one path: 1, 0, -1. Release it. */
+int index_dirty_get(struct index *index, const char *path, struct index_dirty *dirty, struct err *err);
 
 /* The number of the last mark given. Numbers go on across restarts. */
 int64_t index_sequence(const struct index *index);
