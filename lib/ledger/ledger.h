@@ -1,0 +1,73 @@
+/*
+ * ledger: what must outlive the process and is no folder's base: what services were started as,
+ * what a person stopped by hand, which tasks are done, and the history. One SQLite file,
+ * state_dir/ledger.db.
+ *
+ * Loop thread only; every call is one short transaction that a kill of the process cannot undo.
+ * Times are wall nanoseconds. Losing the file loses no data: services are found again through the
+ * keeper.
+ */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+
+struct ledger;
+
+#define LEDGER_RUN_SIZE  33
+#define LEDGER_BOOT_SIZE 64
+
+/* NULL with err. A file that is damaged is kept aside and a new one begun, with a warning. */
+struct ledger *ledger_open(const char *path, struct err *err);
+void ledger_close(struct ledger *ledger); /* NULL is fine */
+
+/* One service's record. Written before each fork with run and boot set and pid 0: the intent. */
+struct ledger_service {
+	char run[LEDGER_RUN_SIZE];   /* TEND_RUN; empty: nothing of it should be running */
+	char boot[LEDGER_BOOT_SIZE]; /* the boot id that run belongs to */
+	int64_t pid;                 /* 0: not known (yet) */
+	uint64_t start_time;         /* the system's, beside pid */
+	int64_t started_ns;
+	int64_t restarts;   /* since somebody wanted it up */
+	int64_t failures;   /* in a row */
+	int64_t delay_step; /* how often the restart delay has doubled */
+	bool ended;         /* exit_code or exit_signal of the last run is known */
+	int exit_code, exit_signal;
+	int64_t ended_ns;
+	char stopped_boot[LEDGER_BOOT_SIZE]; /* stopped by hand during this boot; empty: not */
+	char done_boot[LEDGER_BOOT_SIZE]; /* a task that ended well during this boot; empty: not */
+};
+
+/* An unknown unit gives a zeroed record. */
+int ledger_service_read(
+	struct ledger *ledger, const char *unit, struct ledger_service *record, struct err *err);
+int ledger_service_write(struct ledger *ledger, const char *unit,
+	const struct ledger_service *record, struct err *err);
+int ledger_service_forget(struct ledger *ledger, const char *unit, struct err *err);
+/* Names of all units with a record; the caller's vector (NULL: none). */
+int ledger_service_names(struct ledger *ledger, char ***units, struct err *err);
+
+/* ---- history: what happened, newest kept, at most LEDGER_HISTORY_MAX rows ---- */
+
+enum { LEDGER_HISTORY_MAX = 10000 };
+
+struct ledger_event {
+	int64_t id; /* grows */
+	int64_t at_ns;
+	const char *unit;  /* "service:jupyter" */
+	const char *event; /* one word: started, exited, stopped, failed, ... */
+	const char *text;  /* for a person */
+};
+
+int ledger_history_add(struct ledger *ledger, int64_t at_ns, const char *unit, const char *event,
+	const char *text, struct err *err);
+
+/* Newest first, at most `limit`, of one unit or of all (NULL). `row` borrows its texts. */
+int ledger_history_read(struct ledger *ledger, const char *unit, size_t limit,
+	void (*row)(void *user, const struct ledger_event *event), void *user, struct err *err);
+
+#endif
