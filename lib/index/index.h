@@ -47,7 +47,9 @@ struct index *index_open(const char *path, struct err *err);
 void index_close(struct index *index);
 const char *index_path(const struct index *index);
 
-/* Ends the turn's transaction, if there is one. `full`: on the disk before it returns (a turn with intents). */
+/* Ends the turn's transaction, if there is one. `full`: on the disk before it returns (a turn with intents).
+ * When this or any other writing call here fails, everything since the last commit is undone, marks included: the owner stops
+ * as after a crash, or scans again. Claims stay. */
 int index_commit(struct index *index, bool full, struct err *err);
 bool index_has_uncommitted(const struct index *index);
 /* Bytes of the write-ahead log: at 8 MiB the owner runs index_checkpoint in a job, on a connection of its own. */
@@ -69,9 +71,10 @@ struct index_totals {
 /* Kept up to date, not counted at each call. */
 struct index_totals index_totals(const struct index *index);
 
-/* Walks one folder's entries in order of name (a folder counts as "name/"), from after `after` (NULL: the first), at most `limit`. */
+/* Walks one folder's entries in order of name (a folder counts as "name/"), from after `after` (NULL: the first), at most `limit`.
+ * `after` a folder is "name/", after a file or link "name". */
 struct index_row {
-	char *name;
+	char *name; /* plain, without a slash */
 	struct index_entry entry;
 };
 struct index_rows {
@@ -83,8 +86,9 @@ void index_rows_release(struct index_rows *rows);
 
 /* Marks everything agreed below `folder` (whole subtree) as dirty, in one statement a folder. A folder that vanished. */
 int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int64_t settle_ms, struct err *err);
-/* Calls `each` for up to `limit` agreed entries of an unsealed epoch (> sealed), after `cursor` (NULL first; replaced). */
-int index_unsealed(struct index *index, int64_t sealed, size_t limit, char ***paths, struct err *err);
+/* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a vector (strv) of the caller's; NULL:
+ * no more. `*cursor` is NULL at first, replaced by each call, and the caller's to free at any time. */
+int index_unsealed(struct index *index, int64_t sealed, size_t limit, char **cursor, char ***paths, struct err *err);
 
 /* ---- dirty: paths to look at; rows stay while they are worked on, so that a crash forgets none ---- */
 
@@ -116,7 +120,7 @@ int64_t index_sequence(const struct index *index);
 
 /* Claims up to `limit` due rows: prio, then due. They are not given again until unclaimed. The caller's array and contents. */
 int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows, size_t *count, struct err *err);
-/* Earliest due time of unclaimed rows; INT64_MAX: none. */
+/* Earliest due time of unclaimed rows; INT64_MAX: none (0 when it cannot be read: claim, and see the error). */
 int64_t index_next_due(struct index *index);
 
 /* The work on a claimed row ended. `covered`: the sequence number when its capture began: marks up to it are served. When newer marks
@@ -124,15 +128,19 @@ int64_t index_next_due(struct index *index);
 int index_done(struct index *index, const char *path, int64_t covered, int64_t due_ms, struct err *err);
 /* It did not succeed: due again at due_ms, since unchanged. */
 int index_again(struct index *index, const char *path, enum index_why why, const char *reason, int64_t due_ms, int tries, struct err *err);
-/* After a restart nothing is claimed. */
+/* After a restart nothing is claimed. A row with `reason` counts as a trouble until index_done, or an index_again without one. */
 
 /* Makes rows with since <= upto due now (a barrier, a stop). */
 int index_hurry(struct index *index, int64_t upto, int64_t now_ms, struct err *err);
-/* How many rows (claimed or not) have since <= upto; of them refused or failing with `reasons` (at most `limit` listed). */
+/* How many rows (claimed or not) have since <= upto; `refused`: how many of them have a reason. Costs what it counts: to ask "is the
+ * barrier through?" use index_oldest. */
 int index_pending(struct index *index, int64_t upto, int64_t *count, int64_t *refused, struct err *err);
+/* The smallest `since` of all rows; INT64_MAX: none. */
+int64_t index_oldest(struct index *index);
+/* Rows with a reason, oldest first, at most `limit`. */
 int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count, struct err *err);
 int64_t index_dirty_count(const struct index *index); /* kept, not counted */
-/* Has this path, or anything below it, a dirty row other than itself? 1, 0, -1. */
+/* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
 
 /* ---- versions kept (SYNC.md §8), intents first ---- */
@@ -169,7 +177,8 @@ int64_t index_meta_int(struct index *index, const char *key, int64_t preset);
 struct index_reader;
 struct index_reader *index_reader_open(struct index *index_on_loop, const char *path, struct err *err);
 void index_reader_close(struct index_reader *reader);
-/* Rows of one folder in order, all of them (bounded by what the folder holds). Each call is a read transaction of its own. */
+/* Rows of one folder in order, all of them (bounded by what the folder holds). Each call is a read transaction of its own and sees what
+ * was committed when it began. In memory (path NULL) it is the loop's own connection: for jobs of the simulated loop only. */
 int index_reader_list(struct index_reader *reader, const char *folder, struct index_rows *rows, struct err *err);
 
 #endif
