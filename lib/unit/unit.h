@@ -23,15 +23,17 @@ enum unit_state {
 	UNIT_WAITING,  /* wanted; waits for others */
 	UNIT_STARTING, /* wanted; works towards ready */
 	UNIT_READY,
-	UNIT_FAILED,   /* its first attempt failed, or it gave up; it may still be trying */
+	UNIT_FAILED, /* its first attempt failed, or it gave up; it may still be trying */
 	UNIT_STOPPING,
 };
 
 struct unit;
 
 struct unit_calls {
-	void (*may_start)(struct unit *unit); /* everything it waits for is there; comes once after each unit_want */
-	void (*must_stop)(struct unit *unit); /* the graph stops: nothing that depends on it is left; report UNIT_DOWN when done */
+	/* Everything it waits for is there, and its state is STARTING now; once after each unit_want. */
+	void (*may_start)(struct unit *unit);
+	/* The graph stops, and nothing that depends on it is left: report UNIT_DOWN when done. */
+	void (*must_stop)(struct unit *unit);
 };
 
 struct unit_edge;
@@ -42,17 +44,20 @@ struct unit {
 	struct unit_graph *graph;
 	const struct unit_calls *calls;
 	enum unit_kind kind;
-	char *id;            /* "service:jupyter", "network" */
-	const char *name;    /* inside id */
+	char *id;         /* "service:jupyter", "network" */
+	const char *name; /* inside id */
 	bool enabled;
 	bool wanted;
 	enum unit_state state;
-	bool attempted;      /* its first attempt since it was wanted has ended, well or badly */
-	int64_t since_ns;    /* of `state` */
-	char *detail;        /* for people: "next try in 12 s: exit code 3"; NULL: none */
-	struct list needs;   /* private: edges to what it waits for */
-	struct list needed;  /* private: edges from what waits for it */
+	bool attempted;     /* its first attempt since it was wanted has ended, well or badly */
+	int64_t since_ns;   /* of `state` */
+	char *detail;       /* for people: "next try in 12 s: exit code 3"; NULL: none */
+	struct list needs;  /* private: edges to what it waits for */
+	struct list needed; /* private: edges from what waits for it */
 	struct defer start_defer; /* private */
+	struct unit_stop_marks {
+		bool told, marked, holds_folder, needs_service;
+	} stop; /* private: of the last unit_graph_stop */
 };
 
 struct unit_graph *unit_graph_new(struct loop *loop);
@@ -65,9 +70,12 @@ void unit_init(struct unit *unit, struct unit_graph *graph, enum unit_kind kind,
 void unit_release(struct unit *unit);
 
 struct unit *unit_find(const struct unit_graph *graph, const char *id);
-struct unit *unit_next(const struct unit_graph *graph, const struct unit *unit); /* NULL: the first; in order of adding */
+/* In order of adding; the first for NULL. */
+struct unit *unit_next(const struct unit_graph *graph, const struct unit *unit);
 
-/* `unit` waits for `other`: `requires` however long until ready, else until ready or its first attempt has failed. */
+/* `unit` waits for `other`: `requires` however long until ready, else until ready or its first attempt
+ * has failed. A unit that nobody wants makes no attempt and is not waited for; what is wanted in one
+ * turn is seen together. */
 void unit_add_edge(struct unit *unit, struct unit *other, bool requires);
 void unit_clear_edges(struct unit *unit); /* those to what it waits for */
 
@@ -76,8 +84,11 @@ int unit_check_cycles(const struct unit_graph *graph, struct err *err);
 /* The same on names alone, before units exist: edges[i] = {from, to}. */
 int unit_check_names(const char *const (*edges)[2], size_t count, struct err *err);
 
-void unit_want(struct unit *unit);   /* may_start follows when it need not wait (again after a DOWN) */
-void unit_unwant(struct unit *unit); /* no may_start comes any more */
+/* DOWN and FAILED become WAITING, and when nothing holds it any more STARTING with may_start. A unit
+ * that is still going down has its turn after it reported DOWN. Nothing happens while the graph stops.
+ * The network is wanted from the start. */
+void unit_want(struct unit *unit);
+void unit_unwant(struct unit *unit); /* no may_start comes any more; WAITING becomes DOWN */
 
 /* The owner says how things stand; `detail` may be NULL. Wakes whoever waits for it. */
 void unit_report(struct unit *unit, enum unit_state state, const char *detail);
@@ -88,12 +99,15 @@ void unit_waits_for(const struct unit *unit, struct buf *out);
 /* Names of running units that *require* `unit`, directly or not (tend stop takes them along). The caller's vector. */
 char **unit_dependents(const struct unit *unit);
 
-/* Stops everything backwards: a unit when nothing that waits for it is left, folders after all services. `done` once all are
- * DOWN. keep_services: services are left alone. */
-void unit_graph_stop(struct unit_graph *graph, bool keep_services, void (*done)(void *user), void *user);
+/* Stops everything backwards: a unit when nothing that waits for it is left, folders after all
+ * services, the network last. `done` once all are DOWN. keep_services: services are left alone. A unit
+ * without must_stop is down at its turn. Afterwards units may be wanted again. */
+void unit_graph_stop(
+	struct unit_graph *graph, bool keep_services, void (*done)(void *user), void *user);
 
 /* Called after each report that changed something, for status and events. */
-void unit_graph_observe(struct unit_graph *graph, void (*changed)(void *user, struct unit *unit), void *user);
+void unit_graph_observe(
+	struct unit_graph *graph, void (*changed)(void *user, struct unit *unit), void *user);
 
 const char *unit_state_name(enum unit_state state);
 const char *unit_kind_name(enum unit_kind kind);
