@@ -49,7 +49,7 @@ void loop_wake(struct loop *loop) {
 }
 
 static struct turn_end *wanted_turn_end(struct loop *loop) {
-	list_each (&loop->turn_ends, link) {
+	list_each(&loop->turn_ends, link) {
 		struct turn_end *end = list_entry(link, struct turn_end, link);
 		if (end->wanted) return end;
 	}

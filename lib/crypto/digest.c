@@ -1,0 +1,90 @@
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdatomic.h>
+
+#include "crypto/crypto.h"
+
+static const struct {
+	const char *name, *openssl_name;
+	size_t len;
+} kinds[] = {
+	[DIGEST_MD5] = { "md5", "MD5", 16 },
+	[DIGEST_SHA1] = { "sha1", "SHA1", 20 },
+	[DIGEST_SHA256] = { "sha256", "SHA256", 32 },
+};
+
+/* OpenSSL 3 looks an algorithm up under locks each time; for small files that cost as much as the hash. Kept for the
+ * life of the process. */
+static _Atomic(EVP_MD *) fetched[ARRAY_LEN(kinds)];
+
+static const EVP_MD *algorithm(enum digest_kind kind) {
+	EVP_MD *known = atomic_load_explicit(&fetched[kind], memory_order_acquire);
+
+	if (known) return known;
+	EVP_MD *mine = EVP_MD_fetch(NULL, kinds[kind].openssl_name, NULL);
+	assert(mine); /* an OpenSSL without it, or without memory: no file could be compared */
+	if (atomic_compare_exchange_strong(&fetched[kind], &known, mine)) return mine;
+	EVP_MD_free(mine); /* another thread was first */
+	return known;
+}
+
+void digest_init(struct digest *digest, enum digest_kind kind) {
+	digest->kind = kind;
+	digest->context = EVP_MD_CTX_new();
+	assert(digest->context);
+	int ok = EVP_DigestInit_ex2(digest->context, algorithm(kind), NULL);
+	assert(ok);
+	(void)ok;
+}
+
+void digest_add(struct digest *digest, const void *bytes, size_t len) {
+	assert(digest->context);
+	if (len == 0) return;
+	int ok = EVP_DigestUpdate(digest->context, bytes, len);
+	assert(ok);
+	(void)ok;
+}
+
+size_t digest_end(struct digest *digest, uint8_t *out) {
+	unsigned len = 0;
+
+	assert(digest->context);
+	int ok = EVP_DigestFinal_ex(digest->context, out, &len);
+	assert(ok && len == kinds[digest->kind].len);
+	(void)ok;
+	digest_release(digest);
+	return len;
+}
+
+void digest_release(struct digest *digest) {
+	EVP_MD_CTX_free(digest->context);
+	digest->context = NULL;
+}
+
+size_t digest_of(enum digest_kind kind, const void *bytes, size_t len, uint8_t *out) {
+	struct digest digest;
+
+	digest_init(&digest, kind);
+	digest_add(&digest, bytes, len);
+	return digest_end(&digest, out);
+}
+
+size_t digest_len(enum digest_kind kind) {
+	return kinds[kind].len;
+}
+
+const char *digest_name(enum digest_kind kind) {
+	return kinds[kind].name;
+}
+
+void hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t *out) {
+	unsigned out_len = 0;
+
+	assert(key_len <= INT32_MAX);
+	/* An empty key is a key; NULL would mean "the one of last time". */
+	const unsigned char *made = HMAC(algorithm(DIGEST_SHA256), key_len ? key : "", (int)key_len,
+		bytes, len, out, &out_len);
+	assert(made && out_len == 32);
+	(void)made;
+}
