@@ -108,7 +108,9 @@ void index_dirty_release(struct index_dirty *dirty);
 
 /* Marks a path (file, folder or link: the planner looks) and returns the mark's number in *seq (may be NULL). An older mark keeps since and
  * first_ms; quiet time begins anew, but never beyond the first mark's patience: due = min(now + settle, first + max_settle). A path
- * that is claimed is not due before its work ended. `prio`: lower first; the lower of old and new holds. tries goes to 0. */
+ * that is claimed is not due before its work ended. `prio`: lower first; the lower of old and new holds. tries goes to 0. A later due time
+ * that index_done, or index_again with HOT, gave (pace) stands. Times of rows outlive the process and, with a clock that counts
+ * from boot, mean nothing then: at start call index_hurry(index, INT64_MAX, now) once. */
 int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t settle_ms, int64_t max_settle_ms, int prio,
 	int64_t *seq, struct err *err);
 
