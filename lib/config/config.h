@@ -89,6 +89,9 @@ struct config_errors {
 struct config_options {
 	const struct config_table *const *tables; /* NULL-ended */
 	bool strict_owner; /* as root: files and their folders must be root's and not writable by others */
+	/* What no table names and what is wrong is passed over, so that a command finds the daemon whose file was broken
+	 * after its start. Only a file that cannot be read is an error. */
+	bool lenient;
 	const char *home;  /* what ~ means: the daemon's home */
 };
 
