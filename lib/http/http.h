@@ -1,10 +1,12 @@
 /*
- * http: one request over shared, kept-alive connections: HTTP/2 where a TLS server offers it, HTTP/1.1 otherwise, TCP or a
- * unix socket. No redirects, no cookies, no retries: the answer is what the server said.
+ * http: one request over shared, kept-alive connections: HTTP/2 where a TLS server offers it,
+ * HTTP/1.1 otherwise, TCP or a unix socket. No redirects, no cookies, no retries: the answer is
+ * what the server said.
  *
- * Loop thread only; never blocks. The caller embeds `struct http_request`; what it points to is borrowed until `done`.
- * Times are milliseconds, sizes bytes. `done` comes exactly once, never inside start or cancel. A status of 4xx or 5xx is
- * an answer, not an error: err is NULL whenever a whole answer came.
+ * Loop thread only; never blocks. The caller embeds `struct http_request`; what it points to is
+ * borrowed until `done`. Times are milliseconds, sizes bytes. `done` comes exactly once, never
+ * inside start or cancel. A status of 4xx or 5xx is an answer, not an error: err is NULL whenever a
+ * whole answer came.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -32,17 +34,17 @@ struct http_request {
 	const char *url;            /* sent as it stands: "." and ".." and "//" are kept */
 	const char *const *headers; /* NULL-ended lines "Name: value"; may be NULL */
 	const void *body;
-	size_t body_len;     /* with a body that is not NULL: sent, 0 too */
-	const char *ca_file; /* NULL: the system's */
-	const char *
-		unix_socket; /* a path: connect there; the url's host is then only a name. NULL: TCP */
-	bool fresh;          /* on a new connection */
-	int64_t connect_ms; /* 0: 30 s */
-	int64_t idle_ms;    /* gives up when no byte moved for so long (whole seconds); 0: never */
-	int64_t total_ms;   /* gives up after so long altogether; 0: never */
-	size_t answer_max; /* the longest body that is taken; more is an error. 0: any body is dropped */
-	/* Where set, the answer is a stream: called when `answer` has grown. Take bytes with buf_consume(); while
-	 * `answer` is full the server is held back, http_request_resume() goes on. Needs answer_max >= HTTP_STREAM_MIN. */
+	size_t body_len;         /* with a body that is not NULL: sent, 0 too */
+	const char *ca_file;     /* NULL: the system's */
+	const char *unix_socket; /* a path to connect to; the host is then only a name */
+	bool fresh;              /* on a new connection */
+	int64_t connect_ms;      /* 0: 30 s */
+	int64_t idle_ms;   /* gives up when no byte moved for so long (whole seconds); 0: never */
+	int64_t total_ms;  /* gives up after so long altogether; 0: never */
+	size_t answer_max; /* the longest body taken; more is an error. 0: any is dropped */
+	/* Where set, the answer is a stream: called when `answer` has grown. Take bytes with
+	 * buf_consume(); while `answer` is full the server is held back, http_request_resume()
+	 * goes on. Needs answer_max >= HTTP_STREAM_MIN. */
 	void (*arrived)(struct http_request *request);
 	void (*done)(struct http_request *request, const struct err *err);
 
@@ -66,22 +68,26 @@ void http_request_init(struct http_request *request, const char *method, const c
 void http_request_release(struct http_request *request);
 
 void http_request_start(struct http *http, struct http_request *request);
-/* `done` comes with ERR_CANCELLED; the server may have done its work all the same. Harmless when not in flight. */
+/* `done` comes with ERR_CANCELLED; the server may have done its work all the same. Harmless when
+ * not in flight. */
 void http_request_cancel(struct http_request *request);
 /* After bytes were taken from a stream outside `arrived`. */
 void http_request_resume(struct http_request *request);
 bool http_request_running(const struct http_request *request);
 
-/* A header of the answer, name in any case; the first when repeated. NULL: absent. Borrowed from the request. */
+/* A header of the answer, name in any case; the first when repeated. NULL: absent. Borrowed from
+ * the request. */
 const char *http_header(const struct http_request *request, const char *name);
 /* Every header of the answer in turn, names in lower case; `*at` starts at 0. false: no more. */
 bool http_header_next(
 	const struct http_request *request, size_t *at, const char **name, const char **value);
 
-/* What the Retry-After header asks for, in ms from now; 0: nothing. `wall_ns`: now, for its form as a date. */
+/* What the Retry-After header asks for, in ms from now; 0: nothing. `wall_ns`: now, for its form
+ * as a date. */
 uint32_t http_retry_after(const struct http_request *request, int64_t wall_ns);
 
-/* A URL or a header line without what opens doors: signatures, tokens, passwords become '*'. The caller's. */
+/* A URL or a header line without what opens doors: signatures, tokens, passwords become '*'. The
+ * caller's. */
 char *http_redact(const char *text);
 
 #endif

@@ -1,0 +1,53 @@
+/* What the files of http share: nobody else includes it. */
+#ifndef HTTP_INTERNAL_H
+#define HTTP_INTERNAL_H
+
+#include <assert.h>
+#include <curl/curl.h>
+
+#include "http/http.h"
+
+/* curl delivers an answer in pieces of at most this size (CURL_MAX_WRITE_SIZE). */
+static_assert(HTTP_STREAM_MIN >= CURL_MAX_WRITE_SIZE, "a piece must fit into an empty stream");
+
+/* One easy handle. Kept for the next request: it carries buffers that are dear to allocate. */
+struct http_slot {
+	struct list link; /* in `idle` */
+	CURL *easy;
+	struct http_request *request;
+	/* curl only reads the list, so that its links can stand here instead of being allocated
+	 * one by one. */
+	struct curl_slist lines[HTTP_HEADERS_MAX + 2];
+	int64_t began_ms;
+	bool paused;
+	bool head_whole;       /* the empty line behind the headers came */
+	bool too_long;         /* the body exceeds answer_max */
+	bool headers_too_long; /* more than HTTP_ANSWER_HEADERS_MAX */
+	char text[CURL_ERROR_SIZE];
+};
+
+struct http {
+	struct loop *loop;
+	CURLM *multi;
+	struct timer timer;
+	struct list idle; /* of http_slot */
+	unsigned idle_count;
+	unsigned running;  /* requests between start and done */
+	struct list grown; /* requests whose `arrived` is to be called */
+	struct list ended; /* requests whose `done` is to be called */
+	struct defer deliver;
+};
+
+/* http.c: takes the request off its slot and queues its end; err->kind ERR_NONE: an answer came. */
+void http_end(struct http_request *request, const struct err *err);
+
+/* answer.c: curl's callbacks. */
+size_t http_header_came(char *bytes, size_t one, size_t len, void *user);
+size_t http_body_came(char *bytes, size_t one, size_t len, void *user);
+
+/* classify.c: what curl's result means to the owner. */
+void http_classify(const struct http_slot *slot, CURLcode code, struct err *err);
+/* "host:port" of a URL, cut where it does not fit. */
+void http_host(const char *url, char *out, size_t size);
+
+#endif
