@@ -57,6 +57,8 @@ struct disk_list {
 /* Never opens files. A folder that cannot be read is an error, never an empty list. */
 int disk_list(struct disk *disk, const char *path, struct disk_list *list, struct err *err);
 void disk_list_release(struct disk_list *list);
+/* 1: the folder has no entry at all; 0; -1 with err. Stops at the first entry. */
+int disk_is_empty(struct disk *disk, const char *path, struct err *err);
 
 /* A regular file for reading; anything else is ERR_INVALID. `stat` is fstat's. -1 with err. The caller closes it. */
 int disk_open_file(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
