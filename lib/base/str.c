@@ -85,7 +85,7 @@ static size_t edit_distance(const char *left, const char *right) {
 const char *str_nearest(const char *word, const char *const *names) {
 	size_t len = strlen(word);
 	size_t best =
-		len < 4 ? 2 : len / 3 + 2; /* one edit in three letters, and one more, is too far */
+		(len < 6 ? 1 : len / 3) + 1; /* more than one edit in three letters: another word */
 	const char *nearest = NULL;
 
 	if (len == 0 || len > NEAREST_MAX) return NULL;

@@ -43,8 +43,9 @@ static int take_number(const char **at, int64_t *value) {
 	if (!is_digit(**at)) return -1;
 	*value = 0;
 	for (; is_digit(**at); (*at)++) {
-		if (*value > (INT64_MAX - 9) / 10) return -1;
-		*value = *value * 10 + (**at - '0');
+		if (__builtin_mul_overflow(*value, 10, value) ||
+			__builtin_add_overflow(*value, **at - '0', value))
+			return -1;
 	}
 	return 0;
 }
