@@ -18,22 +18,25 @@
 enum index_kind { INDEX_FILE, INDEX_FOLDER, INDEX_LINK };
 
 enum {
-	INDEX_STRANGER = 1,   /* only the remote is known to have it: nothing was agreed, nothing may be deleted for it */
+	INDEX_STRANGER =
+		1, /* only the remote is known to have it: nothing was agreed, nothing may be deleted for it */
 	INDEX_UNVERIFIED = 2, /* adopted by size and mtime alone */
-	INDEX_DATABASE = 4,   /* `extra` is the identity of the live source; hash and size are the image's */
-	INDEX_MARKER = 8,     /* a folder whose marker object stands at the remote */
-	INDEX_RACY = 16,      /* its mtime was younger than 2 s when it was hashed: hash again */
+	INDEX_DATABASE =
+		4, /* `extra` is the identity of the live source; hash and size are the image's */
+	INDEX_MARKER = 8, /* a folder whose marker object stands at the remote */
+	INDEX_RACY = 16,  /* its mtime was younger than 2 s when it was hashed: hash again */
 };
 
 struct index_entry {
 	enum index_kind kind;
 	unsigned flags;
 	int64_t epoch; /* of the SYNC that seals it; rows of an unsealed epoch are asked for again at the next start */
-	int64_t size, mtime_ns, ctime_ns, btime_ns, born_ns; /* born: when this content became the remote's */
+	int64_t size, mtime_ns, ctime_ns, btime_ns,
+		born_ns; /* born: when this content became the remote's */
 	uint64_t ino;
 	int mode;
 	uint8_t hash[32];
-	size_t hash_len; /* 0: unknown */
+	size_t hash_len;    /* 0: unknown */
 	char *id, *version; /* the store's, opaque; NULL where it has none */
 	void *extra;
 	size_t extra_len;
@@ -59,8 +62,10 @@ int index_checkpoint(const char *path, struct err *err);
 /* ---- entries: the base ---- */
 
 /* 1 found, 0 not, -1 err. `entry` is filled when found; release it. */
-int index_get(struct index *index, const char *path, bool folder, struct index_entry *entry, struct err *err);
-int index_put(struct index *index, const char *path, const struct index_entry *entry, struct err *err);
+int index_get(struct index *index, const char *path, bool folder, struct index_entry *entry,
+	struct err *err);
+int index_put(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
 int index_drop(struct index *index, const char *path, bool folder, struct err *err);
 /* Does anything agreed (with `strangers`: or known to be at the remote) lie directly in this folder? 1, 0, -1. */
 int index_has_children(struct index *index, const char *path, bool strangers, struct err *err);
@@ -81,18 +86,27 @@ struct index_rows {
 	struct index_row *rows;
 	size_t count;
 };
-int index_list(struct index *index, const char *folder, const char *after, size_t limit, struct index_rows *rows, struct err *err);
+int index_list(struct index *index, const char *folder, const char *after, size_t limit,
+	struct index_rows *rows, struct err *err);
 void index_rows_release(struct index_rows *rows);
 
 /* Marks everything agreed below `folder` (whole subtree) as dirty, in one statement a folder. A folder that vanished. */
-int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int64_t settle_ms, struct err *err);
+int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int64_t settle_ms,
+	struct err *err);
 /* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a vector (strv) of the caller's; NULL:
  * no more. `*cursor` is NULL at first, replaced by each call, and the caller's to free at any time. */
-int index_unsealed(struct index *index, int64_t sealed, size_t limit, char **cursor, char ***paths, struct err *err);
+int index_unsealed(struct index *index, int64_t sealed, size_t limit, char **cursor, char ***paths,
+	struct err *err);
 
 /* ---- dirty: paths to look at; rows stay while they are worked on, so that a crash forgets none ---- */
 
-enum index_why { INDEX_WHY_CHANGE, INDEX_WHY_RETRY, INDEX_WHY_REFUSED, INDEX_WHY_HOT, INDEX_WHY_DELETE };
+enum index_why {
+	INDEX_WHY_CHANGE,
+	INDEX_WHY_RETRY,
+	INDEX_WHY_REFUSED,
+	INDEX_WHY_HOT,
+	INDEX_WHY_DELETE
+};
 
 struct index_dirty {
 	char *path;
@@ -102,7 +116,7 @@ struct index_dirty {
 	int64_t due_ms;
 	int tries;
 	enum index_why why;
-	char *reason;     /* for people: why it was refused or failed; NULL */
+	char *reason; /* for people: why it was refused or failed; NULL */
 };
 void index_dirty_release(struct index_dirty *dirty);
 
@@ -111,36 +125,42 @@ void index_dirty_release(struct index_dirty *dirty);
  * that is claimed is not due before its work ended. `prio`: lower first; the lower of old and new holds. tries goes to 0. A later due time
  * that index_done, or index_again with HOT, gave (pace) stands. Times of rows outlive the process and, with a clock that counts
  * from boot, mean nothing then: at start call index_hurry(index, INT64_MAX, now) once. */
-int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t settle_ms, int64_t max_settle_ms, int prio,
-	int64_t *seq, struct err *err);
+int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t settle_ms,
+	int64_t max_settle_ms, int prio, int64_t *seq, struct err *err);
 
 /* The row of one path: 1, 0, -1. Release it. */
-int index_dirty_get(struct index *index, const char *path, struct index_dirty *dirty, struct err *err);
+int index_dirty_get(
+	struct index *index, const char *path, struct index_dirty *dirty, struct err *err);
 
 /* The number of the last mark given. Numbers go on across restarts. */
 int64_t index_sequence(const struct index *index);
 
 /* Claims up to `limit` due rows: prio, then due. They are not given again until unclaimed. The caller's array and contents. */
-int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows, size_t *count, struct err *err);
+int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows,
+	size_t *count, struct err *err);
 /* Earliest due time of unclaimed rows; INT64_MAX: none (0 when it cannot be read: claim, and see the error). */
 int64_t index_next_due(struct index *index);
 
 /* The work on a claimed row ended. `covered`: the sequence number when its capture began: marks up to it are served. When newer marks
  * came, the row stays, due at due_ms. */
-int index_done(struct index *index, const char *path, int64_t covered, int64_t due_ms, struct err *err);
+int index_done(
+	struct index *index, const char *path, int64_t covered, int64_t due_ms, struct err *err);
 /* It did not succeed: due again at due_ms, since unchanged. */
-int index_again(struct index *index, const char *path, enum index_why why, const char *reason, int64_t due_ms, int tries, struct err *err);
+int index_again(struct index *index, const char *path, enum index_why why, const char *reason,
+	int64_t due_ms, int tries, struct err *err);
 /* After a restart nothing is claimed. A row with `reason` counts as a trouble until index_done, or an index_again without one. */
 
 /* Makes rows with since <= upto due now (a barrier, a stop). */
 int index_hurry(struct index *index, int64_t upto, int64_t now_ms, struct err *err);
 /* How many rows (claimed or not) have since <= upto; `refused`: how many of them have a reason. Costs what it counts: to ask "is the
  * barrier through?" use index_oldest. */
-int index_pending(struct index *index, int64_t upto, int64_t *count, int64_t *refused, struct err *err);
+int index_pending(
+	struct index *index, int64_t upto, int64_t *count, int64_t *refused, struct err *err);
 /* The smallest `since` of all rows; INT64_MAX: none. */
 int64_t index_oldest(struct index *index);
 /* Rows with a reason, oldest first, at most `limit`. */
-int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count, struct err *err);
+int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count,
+	struct err *err);
 int64_t index_dirty_count(const struct index *index); /* kept, not counted */
 /* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
@@ -149,38 +169,43 @@ int index_dirty_below(struct index *index, const char *path, struct err *err);
 
 /* The key for this path's next version: made of `key` when there is no pending one, else the pending one's key (a repeat makes no
  * second). The answer is the caller's. */
-char *index_version_intend(struct index *index, const char *path, int64_t born_ns, int64_t ended_ns, const char *key, int64_t bytes,
-	struct err *err);
+char *index_version_intend(struct index *index, const char *path, int64_t born_ns, int64_t ended_ns,
+	const char *key, int64_t bytes, struct err *err);
 /* kept: it is there now; else nothing was kept: the intent goes. */
 int index_version_settle(struct index *index, const char *path, bool kept, struct err *err);
 
 /* ---- large uploads ---- */
 
 struct index_session {
-	char *session;   /* the store's, opaque, secret */
+	char *session; /* the store's, opaque, secret */
 	int64_t size, mtime_ns, ctime_ns, part_size;
 	uint64_t ino;
 	uint8_t hash[32];
 	size_t hash_len;
 };
-int index_session_put(struct index *index, const char *path, const struct index_session *session, struct err *err);
-int index_session_get(struct index *index, const char *path, struct index_session *session, struct err *err); /* 1, 0, -1 */
+int index_session_put(struct index *index, const char *path, const struct index_session *session,
+	struct err *err);
+int index_session_get(struct index *index, const char *path, struct index_session *session,
+	struct err *err); /* 1, 0, -1 */
 int index_session_drop(struct index *index, const char *path, struct err *err);
 void index_session_release(struct index_session *session);
 
 /* ---- meta: small facts ---- */
 
-int index_meta_set(struct index *index, const char *key, const char *value, struct err *err); /* NULL removes */
+int index_meta_set(struct index *index, const char *key, const char *value,
+	struct err *err);                                   /* NULL removes */
 char *index_meta_get(struct index *index, const char *key); /* NULL: not set. The caller's */
 int64_t index_meta_int(struct index *index, const char *key, int64_t preset);
 
 /* ---- for a scan's job: a connection of its own, read only ---- */
 
 struct index_reader;
-struct index_reader *index_reader_open(struct index *index_on_loop, const char *path, struct err *err);
+struct index_reader *index_reader_open(
+	struct index *index_on_loop, const char *path, struct err *err);
 void index_reader_close(struct index_reader *reader);
 /* Rows of one folder in order, all of them (bounded by what the folder holds). Each call is a read transaction of its own and sees what
  * was committed when it began. In memory (path NULL) it is the loop's own connection: for jobs of the simulated loop only. */
-int index_reader_list(struct index_reader *reader, const char *folder, struct index_rows *rows, struct err *err);
+int index_reader_list(
+	struct index_reader *reader, const char *folder, struct index_rows *rows, struct err *err);
 
 #endif

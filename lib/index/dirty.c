@@ -1,0 +1,397 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/internal.h"
+
+_Static_assert(INDEX_WHY_CHANGE == 0 && INDEX_WHY_HOT == 3, "statements.c names them by number");
+
+/*
+ * What is being worked on, in memory only: a restart claims nothing, and a claim writes nothing. Claimed rows stay at the front of
+ * by_due and are stepped over: they are as many as operations run, not as many as rows wait.
+ */
+struct claim {
+	bool marked;       /* a mark came since */
+	int64_t marked_ms; /* the first of them */
+};
+
+void index_dirty_release(struct index_dirty *dirty) {
+	free(dirty->path);
+	free(dirty->reason);
+	*dirty = (struct index_dirty){ 0 };
+}
+
+void index_claims_release(struct index *index) {
+	for (struct map_item *it = NULL; (it = map_next(&index->claims, it));) free(map_value(it));
+	map_release(&index->claims);
+}
+
+int64_t index_dirty_count(const struct index *index) {
+	return index->dirty_count;
+}
+
+static void dirty_add(struct index *index, int64_t rows) {
+	index->dirty_count += rows;
+	index->totals_changed = true;
+}
+
+/* A statement with the path's folder and name bound at 1 and 2; 0: the folder has no rows at all. */
+static int keyed(struct index *index, enum index_sql which, const char *path, struct db_stmt **stmt,
+	struct err *err) {
+	const char *name;
+	size_t above = index_split(path, &name);
+	int64_t dir = index_dir_find(index, path, above, err);
+
+	if (dir <= 0) return (int)dir;
+	*stmt = index_stmt(index, which, err);
+	if (!*stmt) return -1;
+	db_bind_int(*stmt, 1, dir);
+	db_bind_blob(*stmt, 2, name, strlen(name));
+	return 1;
+}
+
+/* ---- marks ---- */
+
+/* An older row is there: 0 rows were inserted. */
+static int renew(struct index *index, const char *path, int64_t seq, int64_t now_ms,
+	int64_t settle_ms, int64_t max_settle_ms, int prio, struct err *err) {
+	struct db_stmt *stmt;
+
+	if (keyed(index, SQL_DIRTY_RENEW, path, &stmt, err) <= 0) return -1;
+	db_bind_int(stmt, 3, seq);
+	db_bind_int(stmt, 4, prio);
+	db_bind_int(stmt, 5, now_ms + settle_ms);
+	db_bind_int(stmt, 6, max_settle_ms);
+	db_bind_int(stmt, 7, now_ms);
+	db_bind_int(stmt, 8, index->hurried);
+	return db_run(stmt, err);
+}
+
+static int mark(struct index *index, const char *path, int64_t seq, int64_t now_ms,
+	int64_t settle_ms, int64_t max_settle_ms, int prio, struct err *err) {
+	struct db_stmt *stmt;
+	const char *name;
+
+	if (index_dir_make(index, path, index_split(path, &name), err) < 0) return -1;
+	if (keyed(index, SQL_DIRTY_NEW, path, &stmt, err) <= 0) return -1;
+	db_bind_int(stmt, 3, seq);
+	db_bind_int(stmt, 4, now_ms);
+	db_bind_int(stmt, 5, now_ms + (settle_ms < max_settle_ms ? settle_ms : max_settle_ms));
+	db_bind_int(stmt, 6, prio);
+	if (db_run(stmt, err) < 0) return -1;
+	if (db_changes(index->db) == 0) {
+		return renew(index, path, seq, now_ms, settle_ms, max_settle_ms, prio, err);
+	}
+	dirty_add(index, 1);
+	return 0;
+}
+
+int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t settle_ms,
+	int64_t max_settle_ms, int prio, int64_t *seq, struct err *err) {
+	assert(*path);
+	if (index_begin(index, err) < 0) return -1;
+	int64_t number = index_sequence_next(index, err);
+	if (number < 0) return -1;
+	if (mark(index, path, number, now_ms, settle_ms, max_settle_ms, prio, err) < 0) {
+		return index_fail(index, err);
+	}
+	if (seq) *seq = number;
+	struct claim *claim = map_get(&index->claims, path);
+	if (claim && !claim->marked) *claim = (struct claim){ true, now_ms };
+	return 0;
+}
+
+/* How many rows begin at this number: all those that mark_tree made, and no other. */
+static int64_t count_at(struct index *index, int64_t seq, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_COUNT_AT, err);
+
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, seq);
+	if (db_step(stmt, err) < 0) return -1;
+	int64_t rows = db_int(stmt, 0);
+	db_reset(stmt);
+	return rows;
+}
+
+int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int64_t settle_ms,
+	struct err *err) {
+	int64_t dir = index_dir_find(index, folder, strlen(folder), err);
+
+	if (dir <= 0) return (int)dir;
+	if (index_begin(index, err) < 0) return -1;
+	int64_t seq = index_sequence_next(index, err);
+	if (seq < 0) return -1;
+	struct db_stmt *stmt = index_stmt(index, SQL_TREE_MARK, err);
+	if (!stmt) return index_fail(index, err);
+	db_bind_int(stmt, 1, dir);
+	db_bind_int(stmt, 2, seq);
+	db_bind_int(stmt, 3, now_ms);
+	db_bind_int(stmt, 4, now_ms + settle_ms);
+	if (db_run(stmt, err) < 0) return index_fail(index, err);
+	int64_t rows = count_at(index, seq, err);
+	if (rows < 0) return index_fail(index, err);
+	dirty_add(index, rows);
+	return 0;
+}
+
+int index_dirty_below(struct index *index, const char *path, struct err *err) {
+	int64_t dir = index_dir_find(index, path, strlen(path), err);
+
+	if (dir <= 0) return (int)dir;
+	struct db_stmt *stmt = index_stmt(index, SQL_TREE_DIRTY, err);
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, dir);
+	int got = db_step(stmt, err);
+	db_reset(stmt);
+	return got;
+}
+
+/* ---- rows ---- */
+
+/* The columns of DIRTY_COLUMNS. */
+static int read_row(
+	struct index *index, struct db_stmt *stmt, struct index_dirty *row, struct err *err) {
+	char *folder = index_dir_path(index, db_int(stmt, 0), err);
+	size_t len = 0;
+
+	if (!folder) return -1;
+	const char *bytes = db_blob(stmt, 1, &len);
+	*row = (struct index_dirty){
+		.path = index_join(folder, bytes, len),
+		.since = db_int(stmt, 2),
+		.seen = db_int(stmt, 3),
+		.first_ms = db_int(stmt, 4),
+		.due_ms = db_int(stmt, 5),
+		.tries = (int)db_int(stmt, 6),
+		.why = (enum index_why)db_int(stmt, 7),
+	};
+	bytes = db_blob(stmt, 8, &len);
+	row->reason = bytes ? xstrndup(bytes, len) : NULL;
+	free(folder);
+	return 0;
+}
+
+static void rows_release(struct index_dirty *rows, size_t count) {
+	for (size_t i = 0; i < count; i++) index_dirty_release(&rows[i]);
+	free(rows);
+}
+
+int index_dirty_get(
+	struct index *index, const char *path, struct index_dirty *dirty, struct err *err) {
+	struct db_stmt *stmt;
+
+	*dirty = (struct index_dirty){ 0 };
+	int got = keyed(index, SQL_DIRTY_GET, path, &stmt, err);
+	if (got <= 0) return got;
+	got = db_step(stmt, err);
+	if (got == 1 && read_row(index, stmt, dirty, err) < 0) got = -1;
+	db_reset(stmt);
+	return got;
+}
+
+/* The next priority that rows have, above `prio`: 1, none: 0, -1. There are few, so that walking them is nothing. */
+static int next_prio(struct index *index, int64_t *prio, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_NEXT_PRIO, err);
+
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, *prio);
+	int got = db_step(stmt, err);
+	if (got == 1) *prio = db_int(stmt, 0);
+	db_reset(stmt);
+	return got;
+}
+
+/* Unclaimed rows of one priority, the earliest first, while there is room. */
+static int due_rows(struct index *index, int64_t prio, int64_t upto_ms, size_t limit,
+	struct index_dirty *rows, size_t *count, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_DUE, err);
+	int got = 0;
+
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, prio);
+	db_bind_int(stmt, 2, upto_ms);
+	while (*count < limit && (got = db_step(stmt, err)) == 1) {
+		struct index_dirty *row = &rows[*count];
+		if (read_row(index, stmt, row, err) < 0) {
+			got = -1;
+			break;
+		}
+		if (map_get(&index->claims, row->path))
+			index_dirty_release(row);
+		else
+			(*count)++;
+	}
+	db_reset(stmt);
+	return got < 0 ? -1 : 0;
+}
+
+int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows,
+	size_t *count, struct err *err) {
+	int64_t prio = INT64_MIN;
+	int got = 0;
+
+	*rows = limit ? xcalloc(limit, sizeof(**rows)) : NULL;
+	*count = 0;
+	while (*count < limit && (got = next_prio(index, &prio, err)) == 1) {
+		got = due_rows(index, prio, now_ms, limit, *rows, count, err);
+		if (got < 0) break;
+	}
+	if (got < 0 || *count == 0) {
+		rows_release(*rows, *count);
+		*rows = NULL;
+		*count = 0;
+		return got < 0 ? -1 : 0;
+	}
+	for (size_t i = 0; i < *count; i++) {
+		struct claim *claim = xcalloc(1, sizeof(*claim));
+		map_put(&index->claims, (*rows)[i].path, claim);
+	}
+	return 0;
+}
+
+int64_t index_next_due(struct index *index) {
+	int64_t prio = INT64_MIN, due = INT64_MAX;
+	struct err err;
+	int got;
+
+	while ((got = next_prio(index, &prio, &err)) == 1) {
+		struct index_dirty row = { 0 };
+		size_t count = 0;
+		if (due_rows(index, prio, due, 1, &row, &count, &err) < 0) return 0;
+		if (count) due = row.due_ms;
+		index_dirty_release(&row);
+	}
+	return got < 0 ? 0 : due;
+}
+
+/* ---- the end of work ---- */
+
+static int done(struct index *index, const char *path, int64_t covered, int64_t due_ms,
+	const struct claim *claim, struct err *err) {
+	struct db_stmt *stmt;
+	const char *name;
+	int got = keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
+
+	if (got <= 0) return got;
+	db_bind_int(stmt, 3, covered);
+	if (db_run(stmt, err) < 0) return -1;
+	if (db_changes(index->db) > 0) {
+		size_t above = index_split(path, &name);
+		int64_t dir = index_dir_find(index, path, above, err);
+		dirty_add(index, -1);
+		return dir <= 0 ? (int)dir : index_dir_prune(index, path, above, dir, err);
+	}
+	if (keyed(index, SQL_DIRTY_STAY, path, &stmt, err) <= 0) return -1;
+	db_bind_int(stmt, 3, covered + 1);
+	db_bind_int(stmt, 4, claim && claim->marked ? claim->marked_ms : due_ms);
+	db_bind_int(stmt, 5, due_ms);
+	db_bind_int(stmt, 6, index->hurried);
+	return db_run(stmt, err);
+}
+
+int index_done(
+	struct index *index, const char *path, int64_t covered, int64_t due_ms, struct err *err) {
+	struct claim *claim = map_take(&index->claims, path);
+	int got = index_begin(index, err);
+
+	if (got == 0) {
+		got = done(index, path, covered, due_ms, claim, err);
+		if (got < 0) index_fail(index, err);
+	}
+	free(claim);
+	return got;
+}
+
+int index_again(struct index *index, const char *path, enum index_why why, const char *reason,
+	int64_t due_ms, int tries, struct err *err) {
+	struct claim *claim = map_take(&index->claims, path);
+	/* It was refused, and something happened to it meanwhile: that may have been the cure. */
+	bool sooner = claim && claim->marked && why == INDEX_WHY_REFUSED;
+	struct db_stmt *stmt;
+
+	free(claim);
+	if (index_begin(index, err) < 0) return -1;
+	int got = keyed(index, SQL_DIRTY_AGAIN, path, &stmt, err);
+	if (got == 0) return 0;
+	if (got < 0) return index_fail(index, err);
+	db_bind_int(stmt, 3, why);
+	db_bind_blob(stmt, 4, reason, reason ? strlen(reason) : 0);
+	db_bind_int(stmt, 5, due_ms);
+	db_bind_int(stmt, 6, tries);
+	db_bind_int(stmt, 7, sooner);
+	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
+}
+
+/* ---- the barrier ---- */
+
+int index_hurry(struct index *index, int64_t upto, int64_t now_ms, struct err *err) {
+	int64_t prio = INT64_MIN;
+	int got;
+
+	if (upto > index->sequence) upto = index->sequence;
+	if (upto > index->hurried) index->hurried = upto;
+	if (index->dirty_count == 0) return 0;
+	if (index_begin(index, err) < 0) return -1;
+	while ((got = next_prio(index, &prio, err)) == 1) {
+		struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_HURRY, err);
+		if (!stmt) return index_fail(index, err);
+		db_bind_int(stmt, 1, upto);
+		db_bind_int(stmt, 2, now_ms);
+		db_bind_int(stmt, 3, prio);
+		if (db_run(stmt, err) < 0) return index_fail(index, err);
+	}
+	return got < 0 ? index_fail(index, err) : 0;
+}
+
+static int one_number(
+	struct index *index, enum index_sql which, int64_t upto, int64_t *value, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, which, err);
+
+	if (!stmt) return -1;
+	if (which != SQL_DIRTY_OLDEST) db_bind_int(stmt, 1, upto);
+	if (db_step(stmt, err) < 0) return -1;
+	if (!db_is_null(stmt, 0)) *value = db_int(stmt, 0);
+	db_reset(stmt);
+	return 0;
+}
+
+int index_pending(
+	struct index *index, int64_t upto, int64_t *count, int64_t *refused, struct err *err) {
+	if (one_number(index, SQL_DIRTY_PENDING, upto, count, err) < 0) return -1;
+	return one_number(index, SQL_DIRTY_REFUSED, upto, refused, err);
+}
+
+int64_t index_oldest(struct index *index) {
+	int64_t since = INT64_MAX;
+	struct err err;
+
+	/* When it cannot be read nothing is through: 0 is older than every mark. */
+	return one_number(index, SQL_DIRTY_OLDEST, 0, &since, &err) < 0 ? 0 : since;
+}
+
+int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count,
+	struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_TROUBLES, err);
+	size_t room = 0;
+	int got;
+
+	*rows = NULL;
+	*count = 0;
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, (int64_t)limit);
+	while ((got = db_step(stmt, err)) == 1) {
+		if (*count == room) {
+			room = room ? room * 2 : 16;
+			*rows = xrealloc(*rows, room * sizeof(**rows));
+		}
+		got = read_row(index, stmt, &(*rows)[*count], err);
+		if (got < 0) break;
+		(*count)++;
+	}
+	db_reset(stmt);
+	if (got == 0) return 0;
+	rows_release(*rows, *count);
+	*rows = NULL;
+	*count = 0;
+	return -1;
+}

@@ -1,0 +1,271 @@
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/internal.h"
+
+/* The SQL of statements.c counts on these. */
+_Static_assert(INDEX_FOLDER == 1 && INDEX_STRANGER == 1, "statements.c names them by number");
+
+void index_entry_release(struct index_entry *entry) {
+	free(entry->id);
+	free(entry->version);
+	free(entry->extra);
+	*entry = (struct index_entry){ 0 };
+}
+
+void index_rows_release(struct index_rows *rows) {
+	for (size_t i = 0; i < rows->count; i++) {
+		free(rows->rows[i].name);
+		index_entry_release(&rows->rows[i].entry);
+	}
+	free(rows->rows);
+	*rows = (struct index_rows){ 0 };
+}
+
+static char *text_of(struct db_stmt *stmt, int column) {
+	size_t len = 0;
+	const char *bytes = db_blob(stmt, column, &len);
+
+	return bytes ? xstrndup(bytes, len) : NULL;
+}
+
+void index_entry_read(struct db_stmt *stmt, struct index_entry *entry) {
+	size_t len = 0;
+	const void *bytes;
+
+	*entry = (struct index_entry){
+		.kind = (enum index_kind)db_int(stmt, 0),
+		.flags = (unsigned)db_int(stmt, 1),
+		.epoch = db_int(stmt, 2),
+		.size = db_int(stmt, 3),
+		.mtime_ns = db_int(stmt, 4),
+		.ctime_ns = db_int(stmt, 5),
+		.btime_ns = db_int(stmt, 6),
+		.born_ns = db_int(stmt, 7),
+		.ino = (uint64_t)db_int(stmt, 8),
+		.mode = (int)db_int(stmt, 9),
+	};
+	bytes = db_blob(stmt, 10, &len);
+	if (bytes && len <= sizeof(entry->hash)) {
+		memcpy(entry->hash, bytes, len);
+		entry->hash_len = len;
+	}
+	entry->id = text_of(stmt, 11);
+	entry->version = text_of(stmt, 12);
+	bytes = db_blob(stmt, 13, &len);
+	if (bytes) {
+		entry->extra = xmemdup(bytes, len);
+		entry->extra_len = len;
+	}
+}
+
+int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *err) {
+	size_t room = 0;
+	int got;
+
+	*rows = (struct index_rows){ 0 };
+	while ((got = db_step(stmt, err)) == 1) {
+		if (rows->count == room) {
+			room = room ? room * 2 : 16;
+			rows->rows = xrealloc(rows->rows, room * sizeof(*rows->rows));
+		}
+		struct index_row *row = &rows->rows[rows->count++];
+		index_entry_read(stmt, &row->entry);
+		size_t len = 0;
+		const char *name = db_blob(stmt, ENTRY_NAME_COLUMN, &len);
+		if (len > 0 && row->entry.kind == INDEX_FOLDER) len--;
+		row->name = xstrndup(name ? name : "", len);
+	}
+	if (got < 0) index_rows_release(rows);
+	return got;
+}
+
+/* Binds the key of `path` at 1 and 2. */
+static void bind_key(struct db_stmt *stmt, int64_t dir, const char *name, bool folder) {
+	char *key = xasprintf("%s%s", name, folder ? "/" : "");
+
+	db_bind_int(stmt, 1, dir);
+	db_bind_blob(stmt, 2, key, strlen(key));
+	free(key);
+}
+
+int index_get(struct index *index, const char *path, bool folder, struct index_entry *entry,
+	struct err *err) {
+	const char *name;
+	size_t above = index_split(path, &name);
+	int64_t dir = index_dir_find(index, path, above, err);
+
+	*entry = (struct index_entry){ 0 };
+	if (dir <= 0) return (int)dir;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_GET, err);
+	if (!stmt) return -1;
+	bind_key(stmt, dir, name, folder);
+	int got = db_step(stmt, err);
+	if (got == 1) index_entry_read(stmt, entry);
+	db_reset(stmt);
+	return got;
+}
+
+/* What one entry adds to the totals, or takes from them. */
+static void count(struct index *index, int64_t kind, int64_t flags, int64_t size, int sign) {
+	struct index_totals *t = &index->totals;
+
+	index->totals_changed = true;
+	if (flags & INDEX_STRANGER) {
+		t->strangers += sign;
+		return;
+	}
+	if (flags & INDEX_UNVERIFIED) t->unverified += sign;
+	if (kind == INDEX_FOLDER)
+		t->folders += sign;
+	else if (kind == INDEX_LINK)
+		t->links += sign;
+	else {
+		t->files += sign;
+		t->bytes += sign * size;
+	}
+}
+
+/* Takes the present row out of the totals: 1; there is none: 0. */
+static int uncount(
+	struct index *index, int64_t dir, const char *name, bool folder, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BRIEF, err);
+
+	if (!stmt) return -1;
+	bind_key(stmt, dir, name, folder);
+	int got = db_step(stmt, err);
+	if (got == 1) count(index, db_int(stmt, 0), db_int(stmt, 1), db_int(stmt, 2), -1);
+	db_reset(stmt);
+	return got;
+}
+
+static int put(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+	bool folder = entry->kind == INDEX_FOLDER;
+	const char *name;
+	size_t above = index_split(path, &name);
+	int64_t dir = index_dir_make(index, path, above, err);
+
+	if (dir < 0 || uncount(index, dir, name, folder, err) < 0) return -1;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_PUT, err);
+	if (!stmt) return -1;
+	bind_key(stmt, dir, name, folder);
+	const int64_t numbers[] = { entry->kind, entry->flags, entry->epoch, entry->size,
+		entry->mtime_ns, entry->ctime_ns, entry->btime_ns, entry->born_ns,
+		(int64_t)entry->ino, entry->mode };
+	int at = 3;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) db_bind_int(stmt, at++, numbers[i]);
+	db_bind_blob(stmt, at++, entry->hash_len ? entry->hash : NULL, entry->hash_len);
+	db_bind_blob(stmt, at++, entry->id, entry->id ? strlen(entry->id) : 0);
+	db_bind_blob(stmt, at++, entry->version, entry->version ? strlen(entry->version) : 0);
+	db_bind_blob(stmt, at, entry->extra_len ? entry->extra : NULL, entry->extra_len);
+	if (db_run(stmt, err) < 0) return -1;
+	count(index, entry->kind, entry->flags, entry->size, 1);
+	return 0;
+}
+
+int index_put(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
+	if (index_begin(index, err) < 0) return -1;
+	return put(index, path, entry, err) == 0 ? 0 : index_fail(index, err);
+}
+
+static int drop(struct index *index, const char *path, bool folder, struct err *err) {
+	const char *name;
+	size_t above = index_split(path, &name);
+	int64_t dir = index_dir_find(index, path, above, err);
+
+	if (dir <= 0) return (int)dir;
+	int had = uncount(index, dir, name, folder, err);
+	if (had <= 0) return had;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_DROP, err);
+	if (!stmt) return -1;
+	bind_key(stmt, dir, name, folder);
+	if (db_run(stmt, err) < 0) return -1;
+	return index_dir_prune(index, path, above, dir, err);
+}
+
+int index_drop(struct index *index, const char *path, bool folder, struct err *err) {
+	if (index_begin(index, err) < 0) return -1;
+	return drop(index, path, folder, err) == 0 ? 0 : index_fail(index, err);
+}
+
+int index_has_children(struct index *index, const char *path, bool strangers, struct err *err) {
+	int64_t dir = index_dir_find(index, path, strlen(path), err);
+
+	if (dir <= 0) return (int)dir;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_ANY, err);
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, dir);
+	db_bind_int(stmt, 2, strangers);
+	int got = db_step(stmt, err);
+	db_reset(stmt);
+	return got;
+}
+
+int index_list(struct index *index, const char *folder, const char *after, size_t limit,
+	struct index_rows *rows, struct err *err) {
+	int64_t dir = index_dir_find(index, folder, strlen(folder), err);
+
+	*rows = (struct index_rows){ 0 };
+	if (dir <= 0) return (int)dir;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_LIST, err);
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, dir);
+	db_bind_blob(stmt, 2, after ? after : "", after ? strlen(after) : 0);
+	db_bind_int(stmt, 3, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	return index_rows_read(stmt, rows, err);
+}
+
+/* Adds the row's path and moves the cursor behind it: "EPOCH DIR NAME", NAME with its slash. */
+static int unsealed_row(
+	struct index *index, struct db_stmt *stmt, char **cursor, char ***paths, struct err *err) {
+	int64_t epoch = db_int(stmt, 0), dir = db_int(stmt, 1);
+	char *folder = index_dir_path(index, dir, err);
+
+	if (!folder) return -1;
+	char *key = text_of(stmt, 2);
+	size_t len = strlen(key);
+	bool slash = len > 0 && key[len - 1] == '/';
+	strv_add_owned(paths, index_join(folder, key, slash ? len - 1 : len));
+	free(*cursor);
+	*cursor = xasprintf("%" PRId64 " %" PRId64 " %s", epoch, dir, key);
+	free(key);
+	free(folder);
+	return 0;
+}
+
+int index_unsealed(struct index *index, int64_t sealed, size_t limit, char **cursor, char ***paths,
+	struct err *err) {
+	int64_t epoch = sealed, dir = INT64_MAX;
+	const char *name = "";
+	int got;
+
+	*paths = NULL;
+	if (*cursor) {
+		char *end = NULL;
+		epoch = strtoll(*cursor, &end, 10);
+		dir = strtoll(end, &end, 10);
+		name = end + 1;
+	}
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_UNSEALED, err);
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, epoch);
+	db_bind_int(stmt, 2, dir);
+	db_bind_blob(stmt, 3, name, strlen(name));
+	db_bind_int(stmt, 4, (int64_t)limit);
+	while ((got = db_step(stmt, err)) == 1) {
+		if (unsealed_row(index, stmt, cursor, paths, err) == 0) continue;
+		db_reset(stmt);
+		got = -1;
+		break;
+	}
+	if (got < 0) {
+		strv_free(*paths);
+		*paths = NULL;
+	}
+	return got;
+}

@@ -1,0 +1,210 @@
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/internal.h"
+
+/* Numbers of marks are reserved in meta this many at a time, so that a mark costs no second write. */
+enum { SEQUENCE_BLOCK = 10000 };
+
+struct db_stmt *index_stmt(struct index *index, enum index_sql which, struct err *err) {
+	struct db_stmt *stmt = &index->stmts[which];
+
+	return db_prepare(index->db, stmt, index_sql_text[which], err) == 0 ? stmt : NULL;
+}
+
+/* ---- meta ---- */
+
+static void meta_clear(struct map *meta) {
+	for (struct map_item *it = NULL; (it = map_next(meta, it));) free(map_value(it));
+	map_release(meta);
+}
+
+static void counts_read(struct index *index) {
+	const char *text = map_get(&index->meta, "totals");
+	struct index_totals *t = &index->totals;
+
+	*t = (struct index_totals){ 0 };
+	index->dirty_count = 0;
+	index->totals_changed = false;
+	if (!text) return;
+	int64_t *const numbers[] = { &t->files, &t->folders, &t->links, &t->bytes, &t->strangers,
+		&t->unverified, &index->dirty_count };
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		char *end = NULL;
+		*numbers[i] = strtoll(text, &end, 10);
+		text = end;
+	}
+}
+
+static int counts_write(struct index *index, struct err *err) {
+	const struct index_totals *t = &index->totals;
+	char text[200];
+
+	if (!index->totals_changed) return 0;
+	index->totals_changed = false;
+	(void)snprintf(text, sizeof(text),
+		"%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
+		t->files, t->folders, t->links, t->bytes, t->strangers, t->unverified,
+		index->dirty_count);
+	return index_meta_set(index, "totals", text, err);
+}
+
+/* What the file says, into memory; leaves memory as it is when that fails. */
+static int meta_read(struct index *index, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_META_ALL, err);
+	struct map meta;
+	int got;
+
+	if (!stmt) return -1;
+	map_init(&meta);
+	while ((got = db_step(stmt, err)) == 1) {
+		size_t key_len = 0, len = 0;
+		const char *bytes = db_blob(stmt, 0, &key_len);
+		char *key = xstrndup(bytes ? bytes : "", key_len);
+		bytes = db_blob(stmt, 1, &len);
+		free(map_put(&meta, key, xstrndup(bytes ? bytes : "", len)));
+		free(key);
+	}
+	if (got < 0) {
+		meta_clear(&meta);
+		return -1;
+	}
+	meta_clear(&index->meta);
+	index->meta = meta;
+	counts_read(index);
+	index->reserved = index_meta_int(index, "sequence", 0);
+	return 0;
+}
+
+int index_meta_set(struct index *index, const char *key, const char *value, struct err *err) {
+	if (index_begin(index, err) < 0) return -1;
+	struct db_stmt *stmt = index_stmt(index, value ? SQL_META_SET : SQL_META_DROP, err);
+	if (!stmt) return index_fail(index, err);
+	db_bind_blob(stmt, 1, key, strlen(key));
+	if (value) db_bind_blob(stmt, 2, value, strlen(value));
+	if (db_run(stmt, err) < 0) return index_fail(index, err);
+	free(value ? map_put(&index->meta, key, xstrdup(value)) : map_take(&index->meta, key));
+	return 0;
+}
+
+char *index_meta_get(struct index *index, const char *key) {
+	return xstrdup(map_get(&index->meta, key));
+}
+
+int64_t index_meta_int(struct index *index, const char *key, int64_t preset) {
+	const char *text = map_get(&index->meta, key);
+	int64_t value = 0;
+
+	return text && str_to_int(text, INT64_MIN, INT64_MAX, &value) == 0 ? value : preset;
+}
+
+/* ---- open and close ---- */
+
+/* A header that is fine and tables that are not ours: found here, not at the first use. */
+static int check_schema(struct index *index, struct err *err) {
+	for (int i = 0; i < SQL_COUNT; i++) {
+		if (index_stmt(index, (enum index_sql)i, err)) continue;
+		if (err->kind == ERR_INVALID) err->kind = ERR_CORRUPT;
+		return -1;
+	}
+	return 0;
+}
+
+struct index *index_open(const char *path, struct err *err) {
+	struct index *index = xcalloc(1, sizeof(*index));
+
+	index->path = xstrdup(path);
+	map_init(&index->meta);
+	map_init(&index->claims);
+	index->db = db_open(path, NULL, err);
+	if (!index->db) goto fail;
+	if (db_migrate(index->db, index_schema, index_schema_steps, err) < 0) goto fail;
+	if (check_schema(index, err) < 0 || meta_read(index, err) < 0) goto fail;
+	/* Numbers of the last run that were reserved and not given are left out. */
+	index->sequence = index->reserved;
+	return index;
+fail:
+	err_wrap(err, "index '%s'", path ? path : "in memory");
+	index_close(index);
+	return NULL;
+}
+
+void index_close(struct index *index) {
+	if (!index) return;
+	db_close(index->db);
+	index_dir_forget_all(index);
+	index_claims_release(index);
+	meta_clear(&index->meta);
+	free(index->path);
+	free(index);
+}
+
+const char *index_path(const struct index *index) {
+	return index->path;
+}
+
+/* ---- the turn's transaction ---- */
+
+int index_begin(struct index *index, struct err *err) {
+	if (db_in_transaction(index->db)) return 0;
+	if (db_begin(index->db, err) == 0) return 0;
+	return err_wrap(err, "index '%s'", index->path ? index->path : "in memory");
+}
+
+int index_fail(struct index *index, struct err *err) {
+	struct err ignored;
+
+	db_rollback(index->db);
+	index_dir_forget_all(index);
+	if (meta_read(index, &ignored) < 0) log_error("index '%s': %s", index->path, ignored.text);
+	return err_wrap(err, "index '%s'", index->path ? index->path : "in memory");
+}
+
+int index_commit(struct index *index, bool full, struct err *err) {
+	if (!db_in_transaction(index->db)) {
+		/* An empty commit does not reach the log, and what earlier turns left there must reach the disk. */
+		if (!full || !index->unsynced) return 0;
+		index->totals_changed = true;
+		if (index_begin(index, err) < 0) return -1;
+	}
+	if (counts_write(index, err) < 0) return -1; /* undone already */
+	if (db_commit(index->db, full, err) < 0) return index_fail(index, err);
+	index->unsynced = !full;
+	return 0;
+}
+
+bool index_has_uncommitted(const struct index *index) {
+	return db_in_transaction(index->db);
+}
+
+int64_t index_wal_bytes(const struct index *index) {
+	return db_wal_bytes(index->db);
+}
+
+int index_checkpoint(const char *path, struct err *err) {
+	return db_checkpoint(path, err);
+}
+
+struct index_totals index_totals(const struct index *index) {
+	return index->totals;
+}
+
+/* ---- numbers of marks ---- */
+
+int64_t index_sequence(const struct index *index) {
+	return index->sequence;
+}
+
+int64_t index_sequence_next(struct index *index, struct err *err) {
+	if (index->sequence >= index->reserved) {
+		char text[24];
+		int64_t upto = index->sequence + SEQUENCE_BLOCK;
+		(void)snprintf(text, sizeof(text), "%" PRId64, upto);
+		if (index_meta_set(index, "sequence", text, err) < 0) return -1;
+		index->reserved = upto;
+	}
+	return ++index->sequence;
+}

@@ -1,0 +1,117 @@
+/* Inside index: the struct, its statements, and how paths become numbers of folders. */
+#ifndef INDEX_INTERNAL_H
+#define INDEX_INTERNAL_H
+
+#include "db/db.h"
+#include "index/index.h"
+
+/* Every statement of the loop's connection; its text stands in statements.c. All are prepared at open, which is also the check that
+ * the file has our schema. */
+enum index_sql {
+	SQL_META_ALL,
+	SQL_META_SET,
+	SQL_META_DROP,
+	SQL_DIR_FIND,
+	SQL_DIR_ADD,
+	SQL_DIR_GET,
+	SQL_DIR_USED,
+	SQL_DIR_DROP,
+	SQL_ENTRY_GET,
+	SQL_ENTRY_BRIEF,
+	SQL_ENTRY_PUT,
+	SQL_ENTRY_DROP,
+	SQL_ENTRY_ANY,
+	SQL_ENTRY_LIST,
+	SQL_ENTRY_UNSEALED,
+	SQL_TREE_MARK,
+	SQL_TREE_DIRTY,
+	SQL_DIRTY_NEW,
+	SQL_DIRTY_RENEW,
+	SQL_DIRTY_COUNT_AT,
+	SQL_DIRTY_GET,
+	SQL_DIRTY_DUE,
+	SQL_DIRTY_NEXT_PRIO,
+	SQL_DIRTY_DROP,
+	SQL_DIRTY_STAY,
+	SQL_DIRTY_AGAIN,
+	SQL_DIRTY_HURRY,
+	SQL_DIRTY_PENDING,
+	SQL_DIRTY_REFUSED,
+	SQL_DIRTY_OLDEST,
+	SQL_DIRTY_TROUBLES,
+	SQL_VERSION_PENDING,
+	SQL_VERSION_ADD,
+	SQL_VERSION_KEPT,
+	SQL_VERSION_DROP,
+	SQL_SESSION_GET,
+	SQL_SESSION_PUT,
+	SQL_SESSION_DROP,
+	SQL_COUNT
+};
+extern const char *const index_sql_text[SQL_COUNT];
+extern const char *const index_schema[];
+extern const size_t index_schema_steps;
+
+/* Paths of folders seen last, each at the place its hash gives: a newcomer takes the place. Bounded, nothing to order or sweep. */
+enum { DIR_SLOTS = 2048, DIR_CACHED_MAX_BYTES = 512, DIR_ROOT = 1, DIR_DEPTH_MAX = 4096 };
+
+struct dir_slot {
+	int64_t id; /* 0: empty */
+	char *path;
+};
+
+struct index {
+	struct db *db;
+	struct db_stmt stmts[SQL_COUNT];
+	char *path;        /* NULL: in memory */
+	struct map meta;   /* key to char *: what the table holds, so that asking cannot fail */
+	struct map claims; /* path to struct claim */
+	struct index_totals totals;
+	int64_t dirty_count;
+	bool totals_changed;
+	bool unsynced;              /* something was committed that may not be on the disk yet */
+	int64_t hurried;            /* the last barrier's number: rows up to it are not postponed */
+	int64_t sequence, reserved; /* numbers up to `reserved` are ours by what meta says */
+	struct dir_slot by_path[DIR_SLOTS], by_id[DIR_SLOTS];
+};
+
+/* A statement ready to be bound. Cannot fail after open but for a changed schema; NULL with err then. */
+struct db_stmt *index_stmt(struct index *index, enum index_sql which, struct err *err);
+
+/* Opens the turn's transaction before a write. */
+int index_begin(struct index *index, struct err *err);
+/* A write failed: rolls back, reads again what is kept in memory. -1. */
+int index_fail(struct index *index, struct err *err);
+
+/* The number of the folder at the first `len` bytes of `path`; 0: it has none; -1. */
+int64_t index_dir_find(struct index *index, const char *path, size_t len, struct err *err);
+/* The same, and gives it one. Within index_begin. */
+int64_t index_dir_make(struct index *index, const char *path, size_t len, struct err *err);
+/* The folder's path, the caller's; NULL with err. */
+char *index_dir_path(struct index *index, int64_t dir, struct err *err);
+/* Forgets folders that hold nothing any more, from this one upwards. */
+int index_dir_prune(
+	struct index *index, const char *path, size_t len, int64_t dir, struct err *err);
+void index_dir_forget_all(struct index *index);
+
+/* Splits at the last slash: the bytes of the parent's path (0: the root); *name is the rest. */
+size_t index_split(const char *path, const char **name);
+
+/* `folder`/`name`, where folder may be "". The caller's. */
+char *index_join(const char *folder, const void *name, size_t len);
+
+/* Reads the columns of ENTRY_COLUMNS, from column 0, and the name behind them. */
+#define ENTRY_COLUMNS \
+	"kind, flags, epoch, size, mtime, ctime, btime, born, ino, mode, hash, rid, ver, extra"
+enum { ENTRY_NAME_COLUMN = 14 };
+void index_entry_read(struct db_stmt *stmt, struct index_entry *entry);
+/* Steps to the end. */
+int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *err);
+
+/* The next mark's number, reserved in meta; -1 (everything undone already). */
+int64_t index_sequence_next(struct index *index, struct err *err);
+
+/* Wipes claims (at close). */
+void index_claims_release(struct index *index);
+
+#endif

@@ -1,0 +1,102 @@
+/* What an operation must find again after a crash: the key its old version goes to, and how far its upload came. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/internal.h"
+
+static struct db_stmt *by_path(
+	struct index *index, enum index_sql which, const char *path, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, which, err);
+
+	if (stmt) db_bind_blob(stmt, 1, path, strlen(path));
+	return stmt;
+}
+
+static char *text_of(struct db_stmt *stmt, int column) {
+	size_t len = 0;
+	const char *bytes = db_blob(stmt, column, &len);
+
+	return xstrndup(bytes ? bytes : "", len);
+}
+
+char *index_version_intend(struct index *index, const char *path, int64_t born_ns, int64_t ended_ns,
+	const char *key, int64_t bytes, struct err *err) {
+	struct db_stmt *stmt = by_path(index, SQL_VERSION_PENDING, path, err);
+
+	if (!stmt) return NULL;
+	int got = db_step(stmt, err);
+	char *pending = got == 1 ? text_of(stmt, 0) : NULL;
+	db_reset(stmt);
+	if (got != 0) return pending;
+
+	if (index_begin(index, err) < 0) return NULL;
+	stmt = by_path(index, SQL_VERSION_ADD, path, err);
+	if (!stmt) goto fail;
+	db_bind_int(stmt, 2, born_ns);
+	db_bind_int(stmt, 3, ended_ns);
+	db_bind_blob(stmt, 4, key, strlen(key));
+	db_bind_int(stmt, 5, bytes);
+	if (db_run(stmt, err) == 0) return xstrdup(key);
+fail:
+	index_fail(index, err);
+	return NULL;
+}
+
+static int change(struct index *index, enum index_sql which, const char *path, struct err *err) {
+	if (index_begin(index, err) < 0) return -1;
+	struct db_stmt *stmt = by_path(index, which, path, err);
+	return stmt && db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
+}
+
+int index_version_settle(struct index *index, const char *path, bool kept, struct err *err) {
+	return change(index, kept ? SQL_VERSION_KEPT : SQL_VERSION_DROP, path, err);
+}
+
+void index_session_release(struct index_session *session) {
+	free(session->session);
+	*session = (struct index_session){ 0 };
+}
+
+int index_session_put(struct index *index, const char *path, const struct index_session *session,
+	struct err *err) {
+	if (index_begin(index, err) < 0) return -1;
+	struct db_stmt *stmt = by_path(index, SQL_SESSION_PUT, path, err);
+	if (!stmt) return index_fail(index, err);
+	db_bind_blob(stmt, 2, session->session, strlen(session->session));
+	db_bind_int(stmt, 3, session->size);
+	db_bind_int(stmt, 4, session->mtime_ns);
+	db_bind_int(stmt, 5, session->ctime_ns);
+	db_bind_int(stmt, 6, (int64_t)session->ino);
+	db_bind_int(stmt, 7, session->part_size);
+	db_bind_blob(stmt, 8, session->hash_len ? session->hash : NULL, session->hash_len);
+	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
+}
+
+int index_session_get(
+	struct index *index, const char *path, struct index_session *session, struct err *err) {
+	struct db_stmt *stmt = by_path(index, SQL_SESSION_GET, path, err);
+
+	*session = (struct index_session){ 0 };
+	if (!stmt) return -1;
+	int got = db_step(stmt, err);
+	if (got == 1) {
+		session->session = text_of(stmt, 0);
+		session->size = db_int(stmt, 1);
+		session->mtime_ns = db_int(stmt, 2);
+		session->ctime_ns = db_int(stmt, 3);
+		session->ino = (uint64_t)db_int(stmt, 4);
+		session->part_size = db_int(stmt, 5);
+		size_t len = 0;
+		const void *hash = db_blob(stmt, 6, &len);
+		if (hash && len <= sizeof(session->hash)) {
+			memcpy(session->hash, hash, len);
+			session->hash_len = len;
+		}
+	}
+	db_reset(stmt);
+	return got;
+}
+
+int index_session_drop(struct index *index, const char *path, struct err *err) {
+	return change(index, SQL_SESSION_DROP, path, err);
+}

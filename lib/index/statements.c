@@ -1,0 +1,116 @@
+#include "index/internal.h"
+
+/*
+ * Folders stand in `dir` once, by number, and nothing else repeats a path. Keys of `entry` are 'name' or 'name/', so that the walk
+ * order is the byte order of keys and a file and a folder of one name are two rows. `dirty` has no kind: the planner looks.
+ *
+ * by_due and by_since serve the queue and the barrier without touching the rows; by_epoch holds only rows that a SYNC seals;
+ * troubles only what went wrong. What is claimed is nowhere here: a restart claims nothing.
+ */
+const char *const index_schema[] = {
+	"CREATE TABLE dir(id INTEGER PRIMARY KEY, parent INT NOT NULL, name BLOB NOT NULL, "
+	"UNIQUE(parent, name));"
+	"INSERT INTO dir VALUES(1, 0, x'');"
+	"CREATE TABLE entry(dir INT NOT NULL, name BLOB NOT NULL, kind INT NOT NULL, flags INT NOT "
+	"NULL,"
+	"  epoch INT NOT NULL, size INT, mtime INT, ctime INT, btime INT, born INT, ino INT, mode "
+	"INT,"
+	"  hash BLOB, rid BLOB, ver BLOB, extra BLOB, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
+	"CREATE INDEX by_epoch ON entry(epoch) WHERE epoch > 0;"
+	"CREATE TABLE dirty(dir INT NOT NULL, name BLOB NOT NULL, since INT NOT NULL,"
+	"  seen INT NOT NULL, first INT NOT NULL, due INT NOT NULL, prio INT NOT NULL,"
+	"  tries INT NOT NULL, why INT NOT NULL,"
+	"  reason BLOB, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
+	"CREATE INDEX by_due ON dirty(prio, due);"
+	"CREATE INDEX by_since ON dirty(since);"
+	"CREATE INDEX troubles ON dirty(since) WHERE reason IS NOT NULL;"
+	"CREATE TABLE version(id INTEGER PRIMARY KEY, path BLOB NOT NULL, born INT, ended INT,"
+	"  key BLOB NOT NULL, bytes INT, pending INT NOT NULL);"
+	"CREATE UNIQUE INDEX version_pending ON version(path) WHERE pending = 1;"
+	"CREATE TABLE session(path BLOB PRIMARY KEY, session BLOB NOT NULL, size INT, mtime INT,"
+	"  ctime INT, ino INT, part_size INT, hash BLOB) WITHOUT ROWID;"
+	"CREATE TABLE meta(k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;",
+};
+const size_t index_schema_steps = ARRAY_LEN(index_schema);
+
+#define DIRTY_COLUMNS "dir, name, since, seen, first, due, tries, why, reason"
+#define SUBTREE                                             \
+	"WITH RECURSIVE below(id) AS (VALUES(?1) UNION ALL" \
+	" SELECT dir.id FROM dir JOIN below ON dir.parent = below.id) "
+
+const char *const index_sql_text[SQL_COUNT] = {
+	[SQL_META_ALL] = "SELECT k, v FROM meta",
+	[SQL_META_SET] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
+	[SQL_META_DROP] = "DELETE FROM meta WHERE k = ?1",
+
+	[SQL_DIR_FIND] = "SELECT id FROM dir WHERE parent = ?1 AND name = ?2",
+	[SQL_DIR_ADD] = "INSERT INTO dir(parent, name) VALUES(?1, ?2)",
+	[SQL_DIR_GET] = "SELECT parent, name FROM dir WHERE id = ?1",
+	[SQL_DIR_USED] = "SELECT EXISTS(SELECT 1 FROM entry WHERE dir = ?1)"
+			 " OR EXISTS(SELECT 1 FROM dirty WHERE dir = ?1)"
+			 " OR EXISTS(SELECT 1 FROM dir WHERE parent = ?1)",
+	[SQL_DIR_DROP] = "DELETE FROM dir WHERE id = ?1",
+
+	[SQL_ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE dir = ?1 AND name = ?2",
+	[SQL_ENTRY_BRIEF] = "SELECT kind, flags, size FROM entry WHERE dir = ?1 AND name = ?2",
+	[SQL_ENTRY_PUT] =
+		"INSERT OR REPLACE INTO entry(" ENTRY_COLUMNS ", dir, name)"
+		" VALUES(?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?1, ?2)",
+	[SQL_ENTRY_DROP] = "DELETE FROM entry WHERE dir = ?1 AND name = ?2",
+	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ?1 AND (flags & 1) <= ?2 LIMIT 1",
+	[SQL_ENTRY_LIST] = "SELECT " ENTRY_COLUMNS ", name FROM entry WHERE dir = ?1 AND name > ?2"
+			   " ORDER BY name LIMIT ?3",
+	[SQL_ENTRY_UNSEALED] =
+		"SELECT epoch, dir, name FROM entry INDEXED BY by_epoch"
+		" WHERE epoch > 0 AND (epoch, dir, name) > (?1, ?2, ?3) AND (flags & 1) = 0"
+		" ORDER BY epoch, dir, name LIMIT ?4",
+
+	[SQL_TREE_MARK] = SUBTREE
+	"INSERT INTO dirty(dir, name, since, seen, first, due, prio, tries, why, reason)"
+	" SELECT entry.dir, CASE kind WHEN 1 THEN substr(name, 1, length(name) - 1) ELSE name END,"
+	"  ?2, ?2, ?3, ?4, 0, 0, 0, NULL"
+	" FROM below JOIN entry ON entry.dir = below.id WHERE (flags & 1) = 0"
+	" ON CONFLICT DO UPDATE SET seen = ?2, due = min(due, ?4), tries = 0",
+	[SQL_TREE_DIRTY] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id LIMIT 1",
+
+	[SQL_DIRTY_NEW] =
+		"INSERT INTO dirty(dir, name, since, seen, first, due, prio, tries, why, reason)"
+		" VALUES(?1, ?2, ?3, ?3, ?4, ?5, ?6, 0, 0, NULL) ON CONFLICT DO NOTHING",
+	/* Why 0 and 3 are CHANGE and HOT: a due time given to them is pace. What a barrier hurried stays due. */
+	[SQL_DIRTY_RENEW] = "UPDATE dirty SET seen = ?3, prio = min(prio, ?4), tries = 0,"
+			    " due = CASE WHEN since <= ?8 AND due <= ?7 THEN due ELSE"
+			    "  max(CASE WHEN why IN (0, 3) THEN due ELSE ?7 END, min(?5, max(first "
+			    "+ ?6, ?7))) END"
+			    " WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_COUNT_AT] = "SELECT count(*) FROM dirty WHERE since = ?1",
+	[SQL_DIRTY_GET] = "SELECT " DIRTY_COLUMNS " FROM dirty WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_DUE] =
+		"SELECT " DIRTY_COLUMNS " FROM dirty WHERE prio = ?1 AND due <= ?2 ORDER BY due",
+	[SQL_DIRTY_NEXT_PRIO] = "SELECT prio FROM dirty WHERE prio > ?1 ORDER BY prio LIMIT 1",
+	[SQL_DIRTY_DROP] = "DELETE FROM dirty WHERE dir = ?1 AND name = ?2 AND seen <= ?3",
+	[SQL_DIRTY_STAY] = "UPDATE dirty SET since = max(since, ?3), first = ?4, tries = 0, why = "
+			   "0, reason = NULL,"
+			   " due = CASE WHEN max(since, ?3) <= ?6 THEN 0 ELSE max(due, ?5) END"
+			   " WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_AGAIN] =
+		"UPDATE dirty SET why = ?3, reason = ?4, tries = ?6,"
+		" due = CASE WHEN ?7 THEN min(?5, due) ELSE ?5 END WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_HURRY] = "UPDATE dirty INDEXED BY by_due SET due = ?2"
+			    " WHERE prio = ?3 AND due > ?2 AND since <= ?1",
+	[SQL_DIRTY_PENDING] = "SELECT count(*) FROM dirty WHERE since <= ?1",
+	[SQL_DIRTY_REFUSED] = "SELECT count(*) FROM dirty WHERE since <= ?1 AND reason IS NOT NULL",
+	[SQL_DIRTY_OLDEST] = "SELECT min(since) FROM dirty",
+	[SQL_DIRTY_TROUBLES] = "SELECT " DIRTY_COLUMNS " FROM dirty WHERE reason IS NOT NULL"
+			       " ORDER BY since LIMIT ?1",
+
+	[SQL_VERSION_PENDING] = "SELECT key FROM version WHERE path = ?1 AND pending = 1",
+	[SQL_VERSION_ADD] = "INSERT INTO version(path, born, ended, key, bytes, pending)"
+			    " VALUES(?1, ?2, ?3, ?4, ?5, 1)",
+	[SQL_VERSION_KEPT] = "UPDATE version SET pending = 0 WHERE path = ?1 AND pending = 1",
+	[SQL_VERSION_DROP] = "DELETE FROM version WHERE path = ?1 AND pending = 1",
+
+	[SQL_SESSION_GET] = "SELECT session, size, mtime, ctime, ino, part_size, hash FROM session "
+			    "WHERE path = ?1",
+	[SQL_SESSION_PUT] = "INSERT OR REPLACE INTO session VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_SESSION_DROP] = "DELETE FROM session WHERE path = ?1",
+};
