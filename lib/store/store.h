@@ -39,6 +39,15 @@ enum store_verb {
 
 enum store_kind { STORE_FILE, STORE_FOLDER, STORE_LINK, STORE_OTHER };
 
+/*
+ * What makes doing it twice harmless, in every driver:
+ * - PUT, PART_END, COPY, SET whose condition fails because the very same content with the same mtime_ns stands there already: success.
+ * - A keep_key that holds what is to be kept already is left as it is, `kept` is true; one that holds something else is ERR_CHANGED.
+ * - REMOVE of what is gone: success, and `kept` tells whether keep_key is there.
+ * A folder that is not empty is ERR_BUSY with sys = ENOTEMPTY: nobody retries that. LIST and STAT of a folder that is not there:
+ * ERR_NOT_FOUND; the root "" is always there. LIST answers in no promised order.
+ */
+
 /* At most eight. Capabilities differ, behaviour does not. */
 enum {
 	STORE_CAP_FOLDERS = 1,    /* folders exist by themselves; else an empty one needs a marker object */
@@ -223,5 +232,8 @@ struct store *store_open(struct loop *loop, struct http *http, const char *name,
 
 struct store *store_directory_new(struct loop *loop, const char *path);
 struct store *store_memory_new(struct loop *loop);
+/* An operation on a memory store takes effect after up to `max_ms`, and answers after up to as much again, both by the
+ * loop's randomness. Before this is called: the next turn. */
+void store_memory_latency(struct store *store, int64_t max_ms);
 
 #endif
