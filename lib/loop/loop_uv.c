@@ -55,10 +55,12 @@ static bool real_wait(struct loop *loop) {
 	int64_t due_ms = timer_next_due_ms(loop), now_ms = (int64_t)uv_now(&self->uv);
 	int64_t delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
 
-	/* Always set: without a handle that is alive libuv would not block at all. */
+	/* Always set: without a handle that is alive libuv would not block at all. Repeated: libuv fires what is due
+	 * before it polls, and would then block without an end. */
 	if (delay_ms > WAIT_MAX_MS) delay_ms = WAIT_MAX_MS;
-	uv_timer_start(&self->alarm, alarm_rang, (uint64_t)delay_ms, 0);
-	uv_run(&self->uv, list_empty(&loop->defers) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+	uv_timer_start(&self->alarm, alarm_rang, (uint64_t)delay_ms, 1);
+	bool block = delay_ms > 0 && list_empty(&loop->defers);
+	uv_run(&self->uv, block ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 	return true;
 }
 
