@@ -1,0 +1,121 @@
+/*
+ * tend: the command that talks to tendd. One file a command; this is what they share: the row of the table, what was typed,
+ * exit codes, and how trouble is said.
+ *
+ * One thread, one command a process. Results go to stdout, everything else to stderr.
+ */
+#ifndef TEND_COMMAND_H
+#define TEND_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "tend/client.h"
+
+/* The contract with scripts. */
+enum exit_code {
+	EXIT_DONE,
+	EXIT_FAILED,
+	EXIT_USAGE, /* or a wrong configuration */
+	EXIT_NOT_RUNNING,
+	EXIT_TIMED_OUT,
+	EXIT_PERSON, /* it does not go on until a person acts */
+};
+
+struct command_option {
+	const char *name;  /* without the dashes; NULL ends the rows */
+	char letter;       /* 0: none */
+	const char *value; /* what follows, as the help calls it; NULL: nothing does */
+	const char *help;
+};
+
+struct call;
+
+struct command {
+	const char *name;
+	const char *usage;                    /* the words behind the name */
+	const char *help;                     /* one line */
+	const struct command_option *options; /* NULL: none of its own */
+	size_t least, most;                   /* words it takes */
+	int (*run)(
+		struct call *call); /* an exit code. NULL: in the contract, not in this version */
+};
+
+extern const struct command command_status, command_sync, command_wait, command_pause,
+	command_resume, command_start, command_stop, command_restart, command_logs, command_reload;
+
+enum { GIVEN_MAX = 32 };
+
+/* What was typed. The words and values are argv's. */
+struct call {
+	const struct command *command; /* NULL: none was named */
+	struct given {
+		const struct command_option *option;
+		const char *value;
+	} given[GIVEN_MAX];
+	size_t given_count;
+	char **words; /* behind the command's name; NULL-ended */
+	size_t word_count;
+	bool json;
+	struct client client;
+};
+
+/* Sorts argv by the global options, the table (NULL-ended) and the options of the command it names. */
+int call_parse(struct call *call, char **argv, const struct command_option *options,
+	const struct command *const *commands, struct err *err);
+
+/* The value of an option, "" for one that takes none; NULL: it was not given. The last one counts. */
+const char *call_option(const struct call *call, const char *name);
+
+/* ---- saying it ---- */
+
+/* "tend: text" to stderr. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says it and returns EXIT_USAGE, with where to read on. */
+int say_usage(const struct call *call, const struct err *err);
+/* Says why there was no good answer and returns the exit code that goes with it. */
+int say_failure(const struct call *call, const struct err *err);
+/* The answer as the API gave it. */
+void print_json(const json_t *answer);
+
+/* ---- units.c: the units tendd has ---- */
+
+/* GET /v1/units. NULL with err. The caller's. */
+json_t *units_load(struct call *call, struct err *err);
+/* The unit `word` means: "kind:name", or a name that only one has. `kind` (NULL: any): only those count for a bare name, and
+ * another kind is an error. NULL with err. Borrowed from `answer`. */
+const json_t *units_find(const json_t *answer, const char *word, const char *kind, struct err *err);
+/* The words of `call` as names of folders, for the API. NULL with err. The caller's. */
+json_t *units_folders(struct call *call, struct err *err);
+
+enum unit_verdict { UNIT_AS_WANTED, UNIT_NOT_AS_WANTED, UNIT_NEEDS_PERSON };
+
+enum unit_verdict unit_verdict(const json_t *unit);
+const char *unit_word(const json_t *unit); /* its state in the words of its kind. Borrowed */
+/* What there is to say about it in a line. The caller's. */
+char *unit_summary(const json_t *unit, int64_t wall_ns);
+/* "3d4h": the two largest units. The caller's. */
+char *span_text(int64_t ms);
+
+/* ---- shared between commands ---- */
+
+/* Waits until all that was written to `folders` (an array of names, empty: all) is durable; an exit code. */
+int barrier_run(struct call *call, json_t *folders, int64_t timeout_ms);
+/* Everything there is to say about one unit (status_unit.c). */
+void status_unit_print(const json_t *unit, int64_t wall_ns);
+/* start, stop and restart of one unit (unit_control.c). */
+int unit_control_run(struct call *call, const char *verb);
+
+/* ---- reading answers: what is absent or of another kind reads as empty ---- */
+
+const char *json_text(const json_t *object, const char *key); /* "" */
+int64_t json_number(const json_t *object, const char *key);   /* 0 */
+bool json_flag(const json_t *object, const char *key);        /* false */
+/* Milliseconds since the time that stands there, at least 0; -1: none. */
+int64_t json_age_ms(const json_t *object, const char *key, int64_t wall_ns);
+
+#endif

@@ -1,0 +1,35 @@
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tend/client.h"
+
+const char *place_system_file(void) {
+	return "/etc/tend/tend.ini";
+}
+
+const char *place_system_runtime_dir(void) {
+	return "/run/tend";
+}
+
+const char *place_system_start(void) {
+	return "systemctl start tend";
+}
+
+const char *place_user_start(void) {
+	return "systemctl --user start tend";
+}
+
+char *place_user_file(void) {
+	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+	if (config && *config == '/') return path_join(config, "tend/tend.ini");
+	return home && *home == '/' ? path_join(home, ".config/tend/tend.ini") : NULL;
+}
+
+char *place_user_runtime_dir(void) {
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	/* su and cron do not set it, though the session's folder is there. */
+	if (runtime && *runtime == '/') return path_join(runtime, "tend");
+	return xasprintf("/run/user/%lu/tend", (unsigned long)geteuid());
+}

@@ -1,0 +1,34 @@
+#include <stdlib.h>
+
+#include "tend/client.h"
+
+const char *place_system_file(void) {
+	return "/etc/tend/tend.ini";
+}
+
+const char *place_system_runtime_dir(void) {
+	return "/var/run/tend";
+}
+
+const char *place_system_start(void) {
+	return "launchctl kickstart system/tend.daemon";
+}
+
+const char *place_user_start(void) {
+	return "launchctl load ~/Library/LaunchAgents/tend.agent.plist";
+}
+
+static char *below_support(const char *name) {
+	const char *home = getenv("HOME");
+
+	if (!home || *home != '/') return NULL;
+	return xasprintf("%s/Library/Application Support/tend%s", home, name);
+}
+
+char *place_user_file(void) {
+	return below_support("/tend.ini");
+}
+
+char *place_user_runtime_dir(void) {
+	return below_support("");
+}

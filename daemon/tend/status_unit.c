@@ -1,0 +1,150 @@
+/* tend status UNIT: everything there is to say about one. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tend/command.h"
+#include "term/term.h"
+
+enum { LABEL_WIDTH = 12, TEXT_MAX = 1 << 20 };
+
+struct page {
+	struct term term;
+	int64_t wall_ns;
+};
+
+static void line(const struct page *page, const char *label, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Nothing where there is nothing to say. */
+static void line(const struct page *page, const char *label, const char *format, ...) {
+	va_list args;
+
+	va_start(args, format);
+	char *raw = xvasprintf(format, args), *text = str_printable(raw);
+	va_end(args);
+	if (*text) {
+		printf("%s%-*s%s %s\n", term_paint(&page->term, TERM_DIM), LABEL_WIDTH, label,
+			term_unpaint(&page->term, TERM_DIM), text);
+	}
+	free(text);
+	free(raw);
+}
+
+static void line_count(
+	const struct page *page, const json_t *object, const char *key, const char *label) {
+	if (json_number(object, key) > 0)
+		line(page, label, "%lld", (long long)json_number(object, key));
+}
+
+/* ---- folder ---- */
+
+static void print_troubles(const struct page *page, const json_t *troubles) {
+	static const struct term_column columns[] = {
+		{ .title = "PATH" },
+		{ .title = "", .gives = true },
+		{ .title = "NEXT TRY" },
+	};
+	struct term_table table;
+	struct buf out;
+	size_t i;
+	json_t *trouble;
+
+	if (json_array_size(troubles) == 0) return;
+	term_table_init(&table, columns, ARRAY_LEN(columns));
+	json_array_foreach(troubles, i, trouble) {
+		const char *why = json_text(trouble, "why"), *reason = json_text(trouble, "reason");
+		char *both = xasprintf("%s%s%s", why, *why && *reason ? ": " : "", reason);
+		const char *cells[] = { json_text(trouble, "path"), both,
+			json_text(trouble, "next_try") };
+		term_table_add(&table, cells);
+		free(both);
+	}
+	buf_init(&out, TEXT_MAX);
+	(void)term_table_render(&table, &page->term, &out);
+	printf("\n%s", out.at);
+	buf_release(&out);
+	term_table_release(&table);
+}
+
+static void print_folder(const struct page *page, const json_t *folder) {
+	char size[32], sent[32];
+
+	line(page, "path", "%s", json_text(folder, "path"));
+	line(page, "remote", "%s (%s)", json_text(folder, "remote"), json_text(folder, "mode"));
+	line(page, "trouble", "%s", json_text(json_object_get(folder, "trouble"), "text"));
+	line(page, "degraded", "%s", json_text(folder, "degraded"));
+	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
+	line(page, "holds", "%lld files, %lld folders, %lld links, %s",
+		(long long)json_number(folder, "files"), (long long)json_number(folder, "folders"),
+		(long long)json_number(folder, "links"), size);
+	line_count(page, folder, "pending", "to go");
+	line_count(page, folder, "refused", "refused");
+	line_count(page, folder, "not_kept", "not kept");
+	line_count(page, folder, "strangers", "strangers");
+	size_format(json_number(folder, "sent_bytes"), sent, sizeof(sent));
+	line(page, "sent", "%lld files, %s; %lld times only mode or time; %lld removed",
+		(long long)json_number(folder, "sent_files"), sent,
+		(long long)json_number(folder, "set_only"),
+		(long long)json_number(folder, "removed"));
+	line(page, "last sync", "%s", json_text(folder, "last_sync"));
+	print_troubles(page, json_object_get(folder, "troubles"));
+}
+
+/* ---- service ---- */
+
+static void print_service(const struct page *page, const json_t *service) {
+	const json_t *last = json_object_get(service, "exit");
+	const char *class = json_text(last, "class");
+
+	line(page, "command", "%s", json_text(service, "command"));
+	line_count(page, service, "pid", "pid");
+	line_count(page, service, "restarts", "restarts");
+	line_count(page, service, "failures", "failures");
+	if (str_equal(class, "signal")) {
+		line(page, "last exit", "signal %lld, %s", (long long)json_number(last, "signal"),
+			json_text(last, "time"));
+	} else if (*class) {
+		line(page, "last exit", "%s, code %lld, %s", class,
+			(long long)json_number(last, "code"), json_text(last, "time"));
+	}
+	line(page, "next try", "%s", json_text(service, "next_try"));
+	line(page, "log", "%s", json_text(service, "log"));
+}
+
+/* ---- both ---- */
+
+static void print_names(
+	const struct page *page, const json_t *unit, const char *key, const char *label) {
+	struct buf names;
+	size_t i;
+	json_t *name;
+
+	buf_init(&names, TEXT_MAX);
+	json_array_foreach(json_object_get(unit, key), i, name) {
+		buf_addf(&names, "%s%s", i ? ", " : "", json_string_value(name));
+	}
+	line(page, label, "%s", names.at);
+	buf_release(&names);
+}
+
+void status_unit_print(const json_t *unit, int64_t wall_ns) {
+	const json_t *folder = json_object_get(unit, "folder"),
+		     *service = json_object_get(unit, "service");
+	struct page page = { .wall_ns = wall_ns };
+	int64_t age_ms = json_age_ms(unit, "since", wall_ns);
+	char *span = span_text(age_ms < 0 ? 0 : age_ms);
+
+	term_init(&page.term, STDOUT_FILENO);
+	line(&page, "unit", "%s", json_text(unit, "unit"));
+	line(&page, "state", "%s for %s%s%s", unit_word(unit), span,
+		json_flag(unit, "enabled") ? "" : ", not enabled",
+		json_flag(unit, "needs_person") ? ", a person is needed" : "");
+	line(&page, "detail", "%s", json_text(unit, "detail"));
+	print_names(&page, unit, "waits_for", "waits for");
+	print_names(&page, unit, "dependents", "needed by");
+	if (json_is_object(folder)) print_folder(&page, folder);
+	if (json_is_object(service)) print_service(&page, service);
+	free(span);
+}
