@@ -1,9 +1,18 @@
 /*
- * disk: blocking pieces that run in jobs: look, list, read and hash, write beside and rename, snapshot a live database.
+ * disk: blocking pieces that run in jobs: look, list, read and hash, write beside and rename,
+ * snapshot a live database.
  *
- * Any thread; a `struct disk` is immutable once open, so that jobs may share it. Paths are relative to its root, plain (path_is_plain) or
- * "" for the root itself; no symbolic link below the root is ever followed (openat2 RESOLVE_BENEATH|NO_SYMLINKS where the kernel has
- * it, else component by component with O_NOFOLLOW). Every open uses O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC and looks at the kind first.
+ * Any thread; a `struct disk` is immutable once open, so that jobs may share it. Paths are relative
+ * to its root, plain (path_is_plain) or "" for the root itself; no symbolic link below the root is
+ * ever followed (openat2 RESOLVE_BENEATH|NO_SYMLINKS where the kernel has it, else component by
+ * component with O_NOFOLLOW): behind one there is nothing, ERR_NOT_FOUND with `sys` ELOOP. Every
+ * open uses O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC and looks at the kind before it reads.
+ *
+ * Trap 4 (SYNC.md §13): closing any descriptor of a file drops every POSIX lock this process has on
+ * it, those of a running disk_snapshot too. The owner of the loop keeps the set of inodes under
+ * capture and starts nothing that opens one of them: disk_open_file, disk_open_write, disk_read,
+ * disk_is_sqlite, disk_sync_file, a second disk_snapshot. disk_stat, disk_list, disk_source,
+ * disk_set and all that work by name never open the file.
  */
 #ifndef DISK_DISK_H
 #define DISK_DISK_H
@@ -24,17 +33,18 @@ struct disk_stat {
 	int64_t btime_ns; /* birth; 0 where the file system has none */
 	uint64_t ino, dev;
 	uint32_t nlink;
-	int mode;         /* permission bits, 07777 */
+	int mode; /* permission bits, 07777 */
 };
 
 struct disk;
 
 /* The root, links in its own path resolved once. NULL with err. */
 struct disk *disk_open(const char *path, struct err *err);
-void disk_close(struct disk *disk); /* NULL is fine */
+void disk_close(struct disk *disk);             /* NULL is fine */
 const char *disk_path(const struct disk *disk); /* resolved, absolute */
 
-/* (f_fsid, inode, birth time) of the root as it stands at the path now: a hint that it is the same folder. */
+/* (f_fsid, inode, birth time) of the root as it stands at the path now: a hint that it is the
+ * same folder. */
 struct disk_identity {
 	uint64_t fsid, ino;
 	int64_t btime_ns;
@@ -52,50 +62,88 @@ struct disk_item {
 struct disk_list {
 	struct disk_item *items; /* in byte order of name, where a folder counts as "name/" */
 	size_t count;
-	struct disk_stat self;   /* the folder's own, taken before the listing */
+	struct disk_stat self; /* the folder's own, taken before the listing */
+	bool more;             /* disk_list_after: the limit cut it */
 };
 /* Never opens files. A folder that cannot be read is an error, never an empty list. */
 int disk_list(struct disk *disk, const char *path, struct disk_list *list, struct err *err);
+/* The first `limit` items (0: all) behind `after` (NULL: from the start), which is a name as it
+ * sorts: a folder's ends in '/'. Reads all names each time, but holds only about two pages of
+ * them. */
+int disk_list_after(struct disk *disk, const char *path, const char *after, size_t limit,
+	struct disk_list *list, struct err *err);
 void disk_list_release(struct disk_list *list);
 /* 1: the folder has no entry at all; 0; -1 with err. Stops at the first entry. */
 int disk_is_empty(struct disk *disk, const char *path, struct err *err);
 
-/* A regular file for reading; anything else is ERR_INVALID. `stat` is fstat's. -1 with err. The caller closes it. */
+/* A regular file for reading; anything else is ERR_INVALID. `stat` is fstat's. -1 with err. The
+ * caller closes it. */
 int disk_open_file(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
 
 /* Same file with same bytes, as far as the system tells: size, mtime, ctime, inode. */
 bool disk_stat_same(const struct disk_stat *left, const struct disk_stat *right);
 
-/* Reads all of a file of at most `max` bytes into `body` (its max is set) and hashes it; ERR_CHANGED when stat differs after. */
-int disk_read(struct disk *disk, const char *path, size_t max, struct buf *body, enum digest_kind kind, uint8_t *hash,
-	struct disk_stat *stat, struct err *err);
-/* Reads [offset, offset + length) from a descriptor into `at`; ERR_CHANGED when the file is shorter. */
+/* Reads all of a file of at most `max` bytes into `body` (initialised; its max becomes `max`)
+ * and hashes it, unless `hash` is NULL; ERR_CHANGED when stat differs after. ERR_INVALID:
+ * larger. */
+int disk_read(struct disk *disk, const char *path, size_t max, struct buf *body,
+	enum digest_kind kind, uint8_t *hash, struct disk_stat *stat, struct err *err);
+/* Reads [offset, offset + length) from a descriptor into `at`; ERR_CHANGED when the file is
+ * shorter. */
 int disk_read_span(int fd, int64_t offset, size_t length, void *at, struct err *err);
-/* Hashes up to `length` bytes from `offset` in blocks into running digests (one, or two at once); gives the bytes hashed. */
-int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole, struct digest *part, int64_t *done, struct err *err);
+/* Hashes up to `length` bytes from `offset` in blocks into running digests (one, or two at
+ * once); gives the bytes hashed. */
+int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole,
+	struct digest *part, int64_t *done, struct err *err);
 int disk_read_link(struct disk *disk, const char *path, struct buf *target, struct err *err);
 
 /* ---- writing, for the directory store and (later) pulls ---- */
 
-int disk_mkdir(struct disk *disk, const char *path, int mode, struct err *err);      /* existing folder: success */
-int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err);        /* of `path`, mode 0777 & ~umask */
-/* A new file below `folder` under a name nobody else has; -1 with err. `name` gets its path (the caller's). */
-int disk_create_beside(struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
-int disk_create(struct disk *disk, const char *path, int mode, struct err *err);     /* O_EXCL, read and write; the descriptor */
-int disk_open_write(struct disk *disk, const char *path, struct err *err);           /* an existing regular file */
+#define DISK_TIME_KEEP     INT64_MIN /* as an mtime: leave it */
+#define DISK_BESIDE_PREFIX ".tend-tmp."
+
+/* An existing folder is success and stays as it is; ERR_CHANGED: something else stands there. */
+int disk_mkdir(struct disk *disk, const char *path, int mode, struct err *err);
+/* Those of `path`, with mode 0777 & ~umask. */
+int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err);
+/* A new file (0600, read and write) in `folder` under a name nobody else has, with `hint` in it
+ * for people; -1 with err. `name` gets its path (the caller's). */
+int disk_create_beside(
+	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
+char *disk_beside_path(const char *folder, const char *hint); /* such a path; the caller's */
+bool disk_is_beside(const char *name);                        /* such a name */
+/* O_EXCL, read and write; the descriptor. ERR_CHANGED: exists. */
+int disk_create(struct disk *disk, const char *path, int mode, struct err *err);
+/* An existing regular file, for reading and writing. */
+int disk_open_write(struct disk *disk, const char *path, struct err *err);
 int disk_write_span(int fd, int64_t offset, const void *bytes, size_t length, struct err *err);
-/* Reflink, else copy_file_range, else read and write. */
-int disk_copy_span(int from_fd, int64_t from, int to_fd, int64_t to, int64_t length, struct err *err);
-int disk_set_times(int fd, int64_t mtime_ns, int mode, struct err *err);             /* mode -1: leave it */
-int disk_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err); /* a link: mtime only */
-int disk_symlink(struct disk *disk, const char *target, const char *path, struct err *err); /* ERR_CHANGED: exists */
-int disk_link(struct disk *disk, const char *from, const char *to, struct err *err);        /* hard link; ERR_CHANGED: exists */
-int disk_rename(struct disk *disk, const char *from, const char *to, bool replace, struct err *err); /* !replace: ERR_CHANGED */
-int disk_remove(struct disk *disk, const char *path, struct err *err);               /* file or link; absent: ERR_NOT_FOUND */
-int disk_rmdir(struct disk *disk, const char *path, struct err *err);                /* ERR_BUSY: not empty */
-int disk_sync_file(struct disk *disk, const char *path, struct err *err);            /* fsync of it and of its folder */
-int disk_sync_all(struct disk *disk, struct err *err);                               /* syncfs */
+/* Reflink, else copy_file_range, else read and write. ERR_CHANGED: the source is shorter. */
+int disk_copy_span(
+	int from_fd, int64_t from, int to_fd, int64_t to, int64_t length, struct err *err);
+/* Reads, adds to `digest` (NULL: none) and writes. */
+int disk_copy_hash_span(int from_fd, int64_t from, int to_fd, int64_t to, int64_t length,
+	struct digest *digest, struct err *err);
+int disk_set_times(int fd, int64_t mtime_ns, int mode, struct err *err); /* mode -1: leave it */
+int disk_sync_bytes(int fd, struct err *err);                            /* fdatasync */
+/* close, where the file was written: some file systems tell only then that there was no room. */
+int disk_close_written(int fd, struct err *err);
+/* By name, without opening it. mode -1: leave it. A link: its mtime only. */
+int disk_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err);
+/* ERR_CHANGED: `path` exists. */
+int disk_symlink(struct disk *disk, const char *target, const char *path, struct err *err);
+/* Hard link, also of a link itself. ERR_CHANGED: `to` exists. */
+int disk_link(struct disk *disk, const char *from, const char *to, struct err *err);
+/* !replace: ERR_CHANGED when `to` exists. */
+int disk_rename(struct disk *disk, const char *from, const char *to, bool replace, struct err *err);
+/* A file or link. ERR_NOT_FOUND: absent; ERR_CHANGED: a folder. */
+int disk_remove(struct disk *disk, const char *path, struct err *err);
+int disk_rmdir(struct disk *disk, const char *path, struct err *err); /* ERR_BUSY: not empty */
+/* fsync of it and of its folder. */
+int disk_sync_file(struct disk *disk, const char *path, struct err *err);
+int disk_sync_all(struct disk *disk, struct err *err); /* syncfs */
 int disk_free_bytes(struct disk *disk, int64_t *bytes, struct err *err);
+/* May we make entries in the root? ERR_DENIED: no, or mounted read-only. */
+int disk_check_writable(struct disk *disk, struct err *err);
 
 /* ---- live SQLite databases (SYNC.md §6) ---- */
 
@@ -108,24 +156,29 @@ struct disk_source {
 	uint32_t change_counter;
 };
 
-/* 1: begins with SQLite's header; 0: not; -1: err. Opens and closes the file: never while it is under capture (trap 4). */
+/* 1: begins with SQLite's header; 0: not; -1: err. Opens and closes the file: never while it is
+ * under capture. */
 int disk_is_sqlite(struct disk *disk, const char *path, struct err *err);
-/* Without opening the database file itself: its -wal only. `journal` tells whether NAME-journal lies beside it. */
-int disk_source(struct disk *disk, const char *path, struct disk_source *source, bool *journal, struct err *err);
+/* Without opening the database file itself: its -wal only; `change_counter` stays 0. `journal`
+ * (may be NULL) tells whether NAME-journal lies beside it. */
+int disk_source(struct disk *disk, const char *path, struct disk_source *source, bool *journal,
+	struct err *err);
+/* All but the change counter, which disk_source cannot see. */
 bool disk_source_same(const struct disk_source *left, const struct disk_source *right);
 
 struct disk_snapshot {
 	struct disk_source source; /* as it was when the capture began */
 	int64_t size;
-	uint8_t hash[32];          /* of the image, of the kind asked for */
-	bool plain;                /* the file itself is the image: nothing lay beside it; no image was written */
+	uint8_t hash[32]; /* of the image, of the kind asked for */
+	bool plain; /* the file itself is the image: nothing lay beside it; no image was written */
 };
 /*
- * Writes a consistent image of the database at `path` to the absolute path `image` (created 0600, replaced), holding every row committed
- * before the call. The folder is left as it was. ERR_BUSY: a writer is in the way, try again; ERR_CORRUPT: not a
- * database after all (encrypted, damaged).
+ * Writes a consistent image of the database at `path` to the absolute path `image` (created 0600,
+ * replaced), holding every row committed before the call. The folder is left as it was. One
+ * database is captured once at a time (trap 4). ERR_BUSY: a writer is in the way, try again;
+ * ERR_CORRUPT: not a database after all (encrypted, damaged).
  */
-int disk_snapshot(struct disk *disk, const char *path, const char *image, enum digest_kind kind, struct disk_snapshot *snapshot,
-	struct err *err);
+int disk_snapshot(struct disk *disk, const char *path, const char *image, enum digest_kind kind,
+	struct disk_snapshot *snapshot, struct err *err);
 
 #endif

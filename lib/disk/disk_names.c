@@ -1,0 +1,218 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "disk/internal.h"
+
+enum { HINT_MAX = 32, NAME_TRIES = 16 };
+
+bool disk_is_beside(const char *name) {
+	return str_starts(name, DISK_BESIDE_PREFIX);
+}
+
+char *disk_beside_path(const char *folder, const char *hint) {
+	uint64_t random;
+	/* Not the loop's: names must differ between two processes, not follow a seed. */
+	if (getentropy(&random, sizeof(random)) < 0) random = (uint64_t)getpid();
+	char *name = xasprintf(
+		DISK_BESIDE_PREFIX "%016llx.%.*s", (unsigned long long)random, HINT_MAX, hint);
+	char *path = path_join(folder, name);
+	free(name);
+	return path;
+}
+
+int disk_create_beside(
+	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err) {
+	for (int tries = 0; tries < NAME_TRIES; tries++) {
+		char *path = disk_beside_path(folder, hint);
+		int fd = disk_create(disk, path, 0600, err);
+		if (fd >= 0) {
+			*name = path;
+			return fd;
+		}
+		free(path);
+		if (err->kind != ERR_CHANGED) break;
+	}
+	return -1;
+}
+
+int disk_create(struct disk *disk, const char *path, int mode, struct err *err) {
+	int fd = disk_open_beneath(disk, path, O_RDWR | O_CREAT | O_EXCL, mode & 07777);
+
+	if (fd < 0) return disk_fail(err, errno, "create", path);
+	return fd;
+}
+
+int disk_open_write(struct disk *disk, const char *path, struct err *err) {
+	struct disk_stat stat;
+
+	return disk_open_kind(disk, path, O_RDWR, &stat, err);
+}
+
+/* What mkdir left of the mode after the umask, with the bits the parent gave (setgid) kept. */
+static int make_mode(const struct place *place, int mode) {
+	struct disk_stat stat;
+
+	if (os_stat(place->folder, place->name, &stat) < 0) return -1;
+	if ((stat.mode & 0777) == (mode & 0777)) return 0;
+	mode_t whole = (mode_t)((stat.mode & 07000) | (mode & 0777));
+	return fchmodat(place->folder, place->name, whole, AT_SYMLINK_NOFOLLOW);
+}
+
+int disk_mkdir(struct disk *disk, const char *path, int mode, struct err *err) {
+	struct disk_stat stat;
+	struct place place;
+	int rc = 0;
+
+	if (disk_place_open(disk, path, &place, err) < 0) return -1;
+	if (*path != '\0' && mkdirat(place.folder, place.name, (mode_t)mode & 0777) == 0) {
+		if (make_mode(&place, mode) < 0)
+			rc = disk_fail(err, errno, "set the permissions of", path);
+	} else if (*path != '\0' && errno != EEXIST) {
+		rc = disk_fail(err, errno, "make folder", path);
+	} else if (os_stat(place.folder, place.name, &stat) < 0) {
+		rc = disk_fail(err, errno, "look at", path);
+	} else if (stat.kind != DISK_FOLDER) {
+		rc = err_set(err, ERR_CHANGED,
+			"cannot make folder '%s': something else stands there", path);
+	}
+	disk_place_close(&place);
+	return rc;
+}
+
+int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err) {
+	char *parents = path_parent(path);
+	int rc = 0;
+
+	for (char *at = parents; rc == 0 && *at;) {
+		at += strcspn(at, "/");
+		char end = *at;
+		struct place place;
+		*at = '\0';
+		rc = disk_place_open(disk, parents, &place, err);
+		if (rc == 0) {
+			/* What else may stand there, the next step finds. */
+			if (mkdirat(place.folder, place.name, 0777) < 0 && errno != EEXIST)
+				rc = disk_fail(err, errno, "make folder", parents);
+			disk_place_close(&place);
+		}
+		*at = end;
+		if (end) at++;
+	}
+	free(parents);
+	return rc;
+}
+
+int disk_symlink(struct disk *disk, const char *target, const char *path, struct err *err) {
+	struct place place;
+	int rc = 0;
+
+	if (disk_place_open(disk, path, &place, err) < 0) return -1;
+	if (symlinkat(target, place.folder, place.name) < 0)
+		rc = disk_fail(err, errno, "make link", path);
+	disk_place_close(&place);
+	return rc;
+}
+
+/* Two names, both held by their folders. */
+struct two {
+	struct place from, to;
+};
+
+static int two_open(
+	struct disk *disk, const char *from, const char *to, struct two *two, struct err *err) {
+	if (disk_place_open(disk, from, &two->from, err) < 0) return -1;
+	if (disk_place_open(disk, to, &two->to, err) == 0) return 0;
+	disk_place_close(&two->from);
+	return -1;
+}
+
+static void two_close(struct two *two) {
+	disk_place_close(&two->from);
+	disk_place_close(&two->to);
+}
+
+static int link_two(const struct two *two) {
+	return linkat(two->from.folder, two->from.name, two->to.folder, two->to.name, 0);
+}
+
+int disk_link(struct disk *disk, const char *from, const char *to, struct err *err) {
+	struct two two;
+	int rc = 0;
+
+	if (two_open(disk, from, to, &two, err) < 0) return -1;
+	if (link_two(&two) < 0) rc = disk_fail(err, errno, "link", to);
+	two_close(&two);
+	return rc;
+}
+
+/* For NFS, CIFS and many of FUSE, which have no rename that refuses to replace. */
+static int rename_new_by_link(const struct two *two) {
+	struct disk_stat stat;
+
+	if (os_stat(two->from.folder, two->from.name, &stat) < 0) return -1;
+	if (stat.kind != DISK_FOLDER) {
+		if (link_two(two) == 0) return unlinkat(two->from.folder, two->from.name, 0);
+		if (errno != EPERM && errno != ENOTSUP && errno != EMLINK) return -1;
+	}
+	/* exFAT and folders: look, then rename; between the two another writer may come. */
+	if (os_stat(two->to.folder, two->to.name, &stat) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	if (errno != ENOENT) return -1;
+	return renameat(two->from.folder, two->from.name, two->to.folder, two->to.name);
+}
+
+int disk_rename(
+	struct disk *disk, const char *from, const char *to, bool replace, struct err *err) {
+	struct two two;
+	int rc;
+
+	if (two_open(disk, from, to, &two, err) < 0) return -1;
+	if (replace) {
+		rc = renameat(two.from.folder, two.from.name, two.to.folder, two.to.name);
+	} else {
+		rc = os_rename_new(two.from.folder, two.from.name, two.to.folder, two.to.name);
+		if (rc < 0 && errno == EINVAL) rc = rename_new_by_link(&two);
+	}
+	if (rc < 0) disk_fail(err, errno, "rename to", to);
+	two_close(&two);
+	return rc;
+}
+
+static int unlink_as(
+	struct disk *disk, const char *path, int flags, const char *verb, struct err *err) {
+	struct place place;
+	int rc = 0;
+
+	if (disk_place_open(disk, path, &place, err) < 0) return -1;
+	if (unlinkat(place.folder, place.name, flags) < 0) rc = disk_fail(err, errno, verb, path);
+	disk_place_close(&place);
+	return rc;
+}
+
+int disk_remove(struct disk *disk, const char *path, struct err *err) {
+	int rc = unlink_as(disk, path, 0, "remove", err);
+
+	/* macOS says EPERM, which may also be true. */
+	if (rc < 0 && err->sys == EISDIR) err->kind = ERR_CHANGED;
+	return rc;
+}
+
+int disk_rmdir(struct disk *disk, const char *path, struct err *err) {
+	int rc = unlink_as(disk, path, AT_REMOVEDIR, "remove folder", err);
+
+	if (rc < 0 && (err->sys == ENOTEMPTY || err->sys == EEXIST)) err->kind = ERR_BUSY;
+	return rc;
+}
+
+int disk_check_writable(struct disk *disk, struct err *err) {
+	if (faccessat(disk->root, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return disk_fail(err, errno, "write to folder", disk->path);
+	return 0;
+}

@@ -1,0 +1,111 @@
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "disk/internal.h"
+
+ssize_t disk_pread(int fd, void *at, size_t length, int64_t offset) {
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t got = pread(fd, (char *)at + done, length - done, offset + (int64_t)done);
+		if (got < 0 && errno == EINTR) continue;
+		if (got < 0) return -1;
+		if (got == 0) break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
+int disk_read_span(int fd, int64_t offset, size_t length, void *at, struct err *err) {
+	ssize_t got = disk_pread(fd, at, length, offset);
+
+	if (got < 0) return err_sys(err, errno, "cannot read");
+	if ((size_t)got < length)
+		return err_set(err, ERR_CHANGED, "the file became shorter while it was read");
+	return 0;
+}
+
+int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole,
+	struct digest *part, int64_t *done, struct err *err) {
+	char block[BLOCK_BYTES];
+
+	*done = 0;
+	while (*done < length) {
+		int64_t left = length - *done;
+		size_t want = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+		ssize_t got = disk_pread(fd, block, want, offset + *done);
+		if (got < 0) return err_sys(err, errno, "cannot read");
+		if (whole) digest_add(whole, block, (size_t)got);
+		if (part) digest_add(part, block, (size_t)got);
+		*done += got;
+		if ((size_t)got < want) break;
+	}
+	return 0;
+}
+
+/* One byte more than stat said is asked for, so that growth shows too. */
+static int read_all(int fd, const char *path, int64_t size, struct buf *body, struct err *err) {
+	char block[BLOCK_BYTES];
+
+	while ((int64_t)body->len <= size) {
+		int64_t left = size + 1 - (int64_t)body->len;
+		size_t want = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+		ssize_t got = disk_pread(fd, block, want, (int64_t)body->len);
+		if (got < 0) return disk_fail(err, errno, "read", path);
+		if (got == 0) break;
+		if (buf_add(body, block, (size_t)got) < 0) break;
+	}
+	if ((int64_t)body->len != size)
+		return err_set(err, ERR_CHANGED, "'%s' changed while it was read", path_name(path));
+	return 0;
+}
+
+int disk_read(struct disk *disk, const char *path, size_t max, struct buf *body,
+	enum digest_kind kind, uint8_t *hash, struct disk_stat *stat, struct err *err) {
+	struct disk_stat after;
+	int rc = -1;
+	int fd = disk_open_file(disk, path, stat, err);
+
+	if (fd < 0) return -1;
+	buf_clear(body);
+	body->max = max;
+	if (stat->size > (int64_t)max) {
+		err_set(err, ERR_INVALID, "'%s' is larger than %zu bytes", path_name(path), max);
+		goto close;
+	}
+	if (read_all(fd, path, stat->size, body, err) < 0) goto close;
+	if (os_stat(fd, "", &after) < 0) {
+		disk_fail(err, errno, "look at", path);
+		goto close;
+	}
+	if (!disk_stat_same(stat, &after)) {
+		err_set(err, ERR_CHANGED, "'%s' changed while it was read", path_name(path));
+		goto close;
+	}
+	if (hash) digest_of(kind, body->at, body->len, hash);
+	rc = 0;
+close:
+	close(fd);
+	return rc;
+}
+
+int disk_read_link(struct disk *disk, const char *path, struct buf *target, struct err *err) {
+	char text[PATH_MAX + 1];
+	struct place place;
+
+	if (disk_place_open(disk, path, &place, err) < 0) return -1;
+	ssize_t len = readlinkat(place.folder, place.name, text, sizeof(text));
+	int errnum = errno;
+	disk_place_close(&place);
+	if (len < 0 && errnum == EINVAL)
+		return err_set(err, ERR_INVALID, "'%s' is not a symbolic link", path_name(path));
+	if (len < 0) return disk_fail(err, errnum, "read link", path);
+	buf_clear(target);
+	if (buf_add(target, text, (size_t)len) < 0)
+		return err_set(err, ERR_INVALID, "the target of '%s' is too long", path_name(path));
+	return 0;
+}

@@ -1,0 +1,64 @@
+/* Private to disk: paths opened beneath the root, and what only one system's file knows how to
+ * do. */
+#ifndef DISK_INTERNAL_H
+#define DISK_INTERNAL_H
+
+#include <sys/types.h>
+
+#include "disk/disk.h"
+
+/* Immutable once open, so that jobs on several workers may share it. */
+struct disk {
+	char *path;
+	int root;     /* of a folder; good for *at calls, not for reading it */
+	bool openat2; /* the kernel resolves beneath by itself */
+};
+
+/* A name in a folder that is held open: what *at calls want. */
+struct place {
+	int folder;
+	const char *name; /* "" for the root itself */
+	bool ours;        /* `folder` is to be closed */
+};
+
+enum { BLOCK_BYTES = 64 << 10 };
+
+/* A descriptor, or -1 with errno; `flags` get O_CLOEXEC and O_NOFOLLOW. ELOOP: a symbolic link
+ * is in the way. */
+int disk_open_beneath(struct disk *disk, const char *path, int flags, int mode);
+/* As disk_open_file, with other flags. */
+int disk_open_kind(
+	struct disk *disk, const char *path, int flags, struct disk_stat *stat, struct err *err);
+/* The folder that holds `path`; it must be there. */
+int disk_place_open(struct disk *disk, const char *path, struct place *place, struct err *err);
+void disk_place_close(struct place *place);
+
+/* err_sys with a subject that cannot push the cause out of the text, and kinds that suit files.
+ * `verb` reads after "cannot". */
+int disk_fail(struct err *err, int errnum, const char *verb, const char *path);
+
+/* Up to `length` bytes; fewer at the end of the file only. -1 with errno. */
+ssize_t disk_pread(int fd, void *at, size_t length, int64_t offset);
+/* All of it, or -1 with errno. */
+int disk_pwrite(int fd, const void *at, size_t length, int64_t offset);
+
+/* ---- one file a system: disk_linux.c, disk_macos.c. -1 with errno ---- */
+
+extern const int
+	os_folder_flags; /* opens a folder for *at calls, whether it may be listed or not */
+bool os_has_openat2(int root);
+int os_openat2(int root, const char *path, int flags, int mode);
+int os_stat(int at, const char *name, struct disk_stat *stat); /* "": of the descriptor `at` */
+int os_identity(const char *path, struct disk_identity *identity);
+int os_rename_new(
+	int from_at, const char *from, int to_at, const char *to); /* EEXIST; EINVAL: cannot */
+int os_clone(int from_fd, int to_fd);                              /* the whole file */
+ssize_t os_copy_range(int from_fd, int64_t from, int to_fd, int64_t to, size_t length);
+int os_sync_fd(int fd);    /* down to the medium */
+int os_sync_bytes(int fd); /* what is needed to read the bytes back */
+int os_sync_system(int fd);
+/* A path to `name` in the open folder that no renamed parent or swapped link can lead elsewhere,
+ * where the system has such paths. The caller's. */
+char *os_pinned_path(int folder, const char *name);
+
+#endif
