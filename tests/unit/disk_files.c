@@ -450,11 +450,8 @@ static void errors_say_what_to_do(void **state) {
 	put(scene, "f", "");
 	assert_null(disk_open(at(scene, "f"), &scene->err));
 
-	char *mount = xasprintf("mount -t tmpfs -o size=64k none '%s'", at(scene, ""));
-	char *remount = xasprintf("mount -o remount,ro '%s'", at(scene, ""));
-	char *umount = xasprintf("umount '%s'", at(scene, ""));
 	disk_close(scene->disk);
-	shell(mount);
+	assert_int_equal(mount("none", scene->root, "tmpfs", 0, "size=64k"), 0);
 	scene->disk = disk_open(scene->root, &scene->err);
 	assert_non_null(scene->disk);
 	int fd = disk_create(scene->disk, "full", 0600, &scene->err);
@@ -464,17 +461,14 @@ static void errors_say_what_to_do(void **state) {
 	free(bytes);
 	close(fd);
 	fine(scene, disk_remove(scene->disk, "full", &scene->err));
-	shell(remount);
+	assert_int_equal(mount(NULL, scene->root, NULL, MS_REMOUNT | MS_RDONLY, "size=64k"), 0);
 	assert_int_equal(disk_create(scene->disk, "new", 0600, &scene->err), -1);
 	assert_non_null(strstr(scene->err.text, "read-only"));
 	expect(scene, disk_check_writable(scene->disk, &scene->err), ERR_DENIED);
 	disk_close(scene->disk);
-	shell(umount);
+	assert_int_equal(umount(scene->root), 0);
 	scene->disk = disk_open(scene->root, &scene->err);
 	fine(scene, disk_stat(scene->disk, "f", &stat, &scene->err));
-	free(mount);
-	free(remount);
-	free(umount);
 }
 
 static void the_identity_is_of_the_folder_not_the_path(void **state) {
