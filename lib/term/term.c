@@ -25,8 +25,9 @@ void term_init(struct term *term, int fd) {
 
 	term->fd = fd;
 	term->is_terminal = isatty(fd) == 1;
-	term->colours = term->is_terminal && !(no_colour && *no_colour) &&
-			!(kind && str_equal(kind, "dumb"));
+	/* A terminal that says nothing about itself is taken for a dumb one. */
+	term->colours =
+		term->is_terminal && !(no_colour && *no_colour) && kind && !str_equal(kind, "dumb");
 	term->width = term->is_terminal ? width_of(fd) : 0;
 }
 
