@@ -19,17 +19,17 @@
 #include "loop/loop.h"
 
 enum store_verb {
-	STORE_LIST,       /* key: a folder; recursive where STORE_CAP_FLAT_LIST; page_token, limit -> page */
-	STORE_STAT,       /* key, kind (a hint: FILE, FOLDER or LINK) -> entry; want_hash: also read what must be read for it */
-	STORE_GET,        /* key, kind, offset, length (<= STORE_SPAN_MAX) -> answer_body, entry; version checked with if_version */
-	STORE_PUT,        /* key, kind FILE or LINK, size, mtime_ns, mode, hash, body or fd -> entry; parent folders are there */
-	STORE_SET,        /* key, kind, mtime_ns, mode (of the same content) -> entry */
-	STORE_MKDIR,      /* key, mode -> entry; an existing folder is success */
-	STORE_COPY,       /* key -> to_key, on the server; the copy keeps size, mtime, mode, hash -> entry */
-	STORE_MOVE,       /* key -> to_key -> entry; the key gone and the target equal is success */
-	STORE_REMOVE,     /* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
+	STORE_LIST, /* key: a folder; recursive where STORE_CAP_FLAT_LIST; page_token, limit -> page */
+	STORE_STAT, /* key, kind (a hint: FILE, FOLDER or LINK) -> entry; want_hash: also read what must be read for it */
+	STORE_GET, /* key, kind, offset, length (<= STORE_SPAN_MAX) -> answer_body, entry; version checked with if_version */
+	STORE_PUT, /* key, kind FILE or LINK, size, mtime_ns, mode, hash, body or fd -> entry; parent folders are there */
+	STORE_SET, /* key, kind, mtime_ns, mode (of the same content) -> entry */
+	STORE_MKDIR, /* key, mode -> entry; an existing folder is success */
+	STORE_COPY, /* key -> to_key, on the server; the copy keeps size, mtime, mode, hash -> entry */
+	STORE_MOVE, /* key -> to_key -> entry; the key gone and the target equal is success */
+	STORE_REMOVE, /* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
 	STORE_PART_BEGIN, /* a large PUT: key, size, mtime_ns, mode, hash, part_size -> session */
-	STORE_PART_PUT,   /* session, part_number (from 1), offset, body or fd, hash of the part -> receipt */
+	STORE_PART_PUT, /* session, part_number (from 1), offset, body or fd, hash of the part -> receipt */
 	STORE_PART_QUERY, /* session -> parts that the server holds */
 	STORE_PART_END,   /* session, parts, and PUT's conditions and keep_key -> entry */
 	STORE_PART_ABORT, /* session; unknown to the server is success */
@@ -50,17 +50,19 @@ enum store_kind { STORE_FILE, STORE_FOLDER, STORE_LINK, STORE_OTHER };
 
 /* At most eight. Capabilities differ, behaviour does not. */
 enum {
-	STORE_CAP_FOLDERS = 1,    /* folders exist by themselves; else an empty one needs a marker object */
-	STORE_CAP_FLAT_LIST = 2,  /* one LIST may walk a whole tree */
-	STORE_CAP_LIST_MTIME = 4, /* LIST tells our mtime and mode; else STAT does */
-	STORE_CAP_FD_BODY = 8,    /* reads bodies from a descriptor by itself, in its jobs */
-	STORE_CAP_HASH_FIRST = 16,/* wants the MD5 before PUT and PART_BEGIN */
-	STORE_CAP_MOVE = 32,      /* MOVE of a folder is one request */
+	STORE_CAP_FOLDERS =
+		1, /* folders exist by themselves; else an empty one needs a marker object */
+	STORE_CAP_FLAT_LIST = 2,   /* one LIST may walk a whole tree */
+	STORE_CAP_LIST_MTIME = 4,  /* LIST tells our mtime and mode; else STAT does */
+	STORE_CAP_FD_BODY = 8,     /* reads bodies from a descriptor by itself, in its jobs */
+	STORE_CAP_HASH_FIRST = 16, /* wants the MD5 before PUT and PART_BEGIN */
+	STORE_CAP_MOVE = 32,       /* MOVE of a folder is one request */
 };
 
-#define STORE_SPAN_MAX (8 << 20) /* bytes: the largest body of one operation that travels in memory */
+#define STORE_SPAN_MAX \
+	(8 << 20) /* bytes: the largest body of one operation that travels in memory */
 #define STORE_MTIME_UNKNOWN INT64_MIN
-#define STORE_MODE_UNKNOWN (-1)
+#define STORE_MODE_UNKNOWN  (-1)
 
 struct store_hash {
 	enum { STORE_HASH_NONE, STORE_HASH_MD5, STORE_HASH_MD5_PARTS, STORE_HASH_SHA256 } kind;
@@ -87,9 +89,9 @@ struct store_part {
 };
 
 struct store_about {
-	int64_t free_bytes;   /* -1 unknown */
-	int64_t server_ns;    /* the server's clock, 0 unknown */
-	bool conditions;      /* if_absent and if_version are honoured by the server itself */
+	int64_t free_bytes; /* -1 unknown */
+	int64_t server_ns;  /* the server's clock, 0 unknown */
+	bool conditions;    /* if_absent and if_version are honoured by the server itself */
 };
 
 struct store_op {
@@ -98,8 +100,9 @@ struct store_op {
 	const char *key;
 	const char *to_key;
 	const char *id;
-	const char *if_version; /* PUT, SET, REMOVE, PART_END, GET: only when the present version is this: else ERR_CHANGED */
-	bool if_absent;         /* PUT, PART_END, COPY, MOVE: only when nothing is there: else ERR_CHANGED */
+	const char *
+		if_version; /* PUT, SET, REMOVE, PART_END, GET: only when the present version is this: else ERR_CHANGED */
+	bool if_absent; /* PUT, PART_END, COPY, MOVE: only when nothing is there: else ERR_CHANGED */
 	/* PUT, PART_END, REMOVE: what stands at `key` is kept at this key first, so that `key` is never absent
 	 * meanwhile (SYNC.md §3, §8). Parents of keep_key are made by the driver. Absent `key`: nothing to keep. */
 	const char *keep_key;
@@ -130,14 +133,14 @@ struct store_op {
 	struct store_entry *entries; /* LIST */
 	size_t entry_count;
 	char *next_token;
-	bool complete;               /* LIST: no error, and no next token */
+	bool complete;                   /* LIST: no error, and no next token */
 	struct store_part *answer_parts; /* PART_QUERY */
 	size_t answer_part_count;
-	char *answer_session;        /* PART_BEGIN: opaque, <= 4 KiB, a secret */
+	char *answer_session; /* PART_BEGIN: opaque, <= 4 KiB, a secret */
 	char *receipt;
-	struct buf answer_body;      /* GET */
+	struct buf answer_body; /* GET */
 	struct store_about about;
-	bool kept;                   /* something stood at `key` and is at keep_key now */
+	bool kept; /* something stood at `key` and is at keep_key now */
 
 	/* ---- the drivers' and wrappers' own ---- */
 	struct store *owner;
@@ -159,8 +162,9 @@ struct store;
 struct store_driver {
 	const char *scheme;
 	void (*start)(struct store *store, struct store_op *op);
-	void (*cancel)(struct store *store, struct store_op *op); /* `done` still comes, with ERR_CANCELLED or the truth */
-	void (*free)(struct store *store);                        /* no operation in flight */
+	void (*cancel)(struct store *store,
+		struct store_op *op);      /* `done` still comes, with ERR_CANCELLED or the truth */
+	void (*free)(struct store *store); /* no operation in flight */
 	/* Why this name can never be stored ("name longer than 1024 bytes"): 0, or -1 with ERR_INVALID. May be NULL. */
 	int (*refuse)(struct store *store, const char *key, enum store_kind kind, struct err *err);
 	/* A secret or a credential may have changed on disk. May be NULL. */
@@ -172,10 +176,10 @@ struct store {
 	const struct store_driver *driver;
 	struct loop *loop;
 	unsigned caps;
-	int64_t part_size;     /* wished-for bytes of a part of a large PUT; 0: no parts */
-	int64_t part_from;     /* from this size on a PUT goes in parts */
-	int part_max;          /* most parts of one upload */
-	char *label;           /* "s3://bucket/prefix": for messages, no secrets */
+	int64_t part_size; /* wished-for bytes of a part of a large PUT; 0: no parts */
+	int64_t part_from; /* from this size on a PUT goes in parts */
+	int part_max;      /* most parts of one upload */
+	char *label;       /* "s3://bucket/prefix": for messages, no secrets */
 };
 
 void store_start(struct store *store, struct store_op *op);
@@ -191,7 +195,7 @@ int64_t store_retry_wait(const struct err *err, enum store_verb verb, int tries,
 struct store *store_retry(struct store *inner, int max_tries);
 
 struct store_limits {
-	int max_in_flight;         /* 0: none */
+	int max_in_flight; /* 0: none */
 	double requests_per_second;
 };
 /* One limiter a remote: also slows down for all when the server answers BUSY, and recovers. */
@@ -221,7 +225,8 @@ struct remote_settings {
 };
 enum { REMOTE_DIRECTORY, REMOTE_S3, REMOTE_GDRIVE, REMOTE_WEBDAV, REMOTE_AZURE, REMOTE_SFTP };
 
-extern const struct config_table store_remote_table; /* contract keys of types not built yet are CONFIG_NOT_BUILT */
+extern const struct config_table
+	store_remote_table; /* contract keys of types not built yet are CONFIG_NOT_BUILT */
 
 struct http;
 

@@ -1,0 +1,488 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/crypto.h"
+#include "store/memory.h"
+
+/*
+ * A whole store in memory, for tests: every verb, no disk, no network. Under the simulated loop it
+ * is deterministic: an operation takes effect at one moment and is answered at another, both drawn
+ * from the loop.
+ */
+
+/* An operation between start and done. */
+struct memory_op {
+	struct timer timer;
+	struct memory *memory;
+	struct store_op *op;
+	enum { TAKES_EFFECT, ANSWERS } next;
+	bool failed;
+	struct err err;
+};
+
+/* ---- what stands there ---- */
+
+static bool is_folder(const struct memory *memory, const char *key) {
+	if (!*key) return true;
+	const struct memory_item *item = memory_find(&memory->tree, key);
+	return item && item->kind == STORE_FOLDER;
+}
+
+static char *version_text(const struct memory_item *item) {
+	return item->kind == STORE_FOLDER ? NULL
+					  : xasprintf("v%llu", (unsigned long long)item->version);
+}
+
+struct store_entry memory_entry(const struct memory_item *item) {
+	return (struct store_entry){
+		.kind = item->kind,
+		.size = (int64_t)item->len,
+		.mtime_ns = item->mtime_ns,
+		.mode = item->mode,
+		.hash = item->hash,
+		.version = version_text(item),
+	};
+}
+
+static struct store_hash md5_of(const void *bytes, size_t len) {
+	struct store_hash hash = { .kind = STORE_HASH_MD5 };
+
+	digest_of(DIGEST_MD5, bytes, len, hash.bytes);
+	return hash;
+}
+
+struct memory_item *memory_item_new(struct memory *memory, const char *key, enum store_kind kind,
+	const void *bytes, size_t len) {
+	struct memory_item *item = xcalloc(1, sizeof(*item));
+
+	item->key = xstrdup(key);
+	item->kind = kind;
+	item->bytes = xmemdup(bytes ? bytes : "", len + !len);
+	item->len = len;
+	item->mtime_ns = STORE_MTIME_UNKNOWN;
+	item->mode = STORE_MODE_UNKNOWN;
+	item->version = ++memory->last_version;
+	if (kind != STORE_FOLDER) item->hash = md5_of(item->bytes, len);
+	return item;
+}
+
+static void drop(struct memory *memory, struct memory_item *item) {
+	memory_take(&memory->tree, item);
+	memory_item_free(item);
+}
+
+static void make_parents(struct memory *memory, const char *key) {
+	char *parent = path_parent(key);
+
+	if (!is_folder(memory, parent)) {
+		make_parents(memory, parent);
+		memory_insert(
+			&memory->tree, memory_item_new(memory, parent, STORE_FOLDER, NULL, 0));
+	}
+	free(parent);
+}
+
+static int need_parent(const struct memory *memory, const char *key, struct err *err) {
+	char *parent = path_parent(key);
+	bool there = is_folder(memory, parent);
+
+	free(parent);
+	return there ? 0 : err_set(err, ERR_NOT_FOUND, "the folder of '%s' is not there", key);
+}
+
+static bool is_version(const struct memory_item *item, const char *version) {
+	char *text = version_text(item);
+	bool same = text && strcmp(text, version) == 0;
+
+	free(text);
+	return same;
+}
+
+/* PUT, PART_END, SET, REMOVE: do the conditions hold for what stands at the key? */
+static int check(const struct store_op *op, const struct memory_item *item, struct err *err) {
+	if (op->if_absent && item)
+		return err_set(err, ERR_CHANGED, "'%s' is there already", op->key);
+	if (op->if_version && !(item && is_version(item, op->if_version))) {
+		return err_set(
+			err, ERR_CHANGED, "'%s' is not the version that was expected", op->key);
+	}
+	return 0;
+}
+
+static struct memory_item *copy_item(
+	struct memory *memory, const struct memory_item *item, const char *to) {
+	struct memory_item *copy = memory_item_new(memory, to, item->kind, item->bytes, item->len);
+
+	copy->mtime_ns = item->mtime_ns;
+	copy->mode = item->mode;
+	return copy;
+}
+
+static int keep(struct memory *memory, struct store_op *op, const struct memory_item *item,
+	struct err *err) {
+	if (!op->keep_key) return 0;
+	const struct memory_item *kept = memory_find(&memory->tree, op->keep_key);
+
+	if (!item) {
+		op->kept = kept != NULL;
+		return 0;
+	}
+	if (kept && !store_hash_equal(&kept->hash, &item->hash)) {
+		return err_set(err, ERR_CHANGED, "'%s' holds another version", op->keep_key);
+	}
+	if (!kept) {
+		make_parents(memory, op->keep_key);
+		memory_insert(&memory->tree, copy_item(memory, item, op->keep_key));
+	}
+	op->kept = true;
+	return 0;
+}
+
+/* ---- the verbs ---- */
+
+int memory_place(struct memory *memory, struct store_op *op, const void *bytes, size_t len,
+	struct err *err) {
+	struct memory_item *item = memory_find(&memory->tree, op->key);
+	struct memory_item *put = memory_item_new(memory, op->key, op->kind, bytes, len);
+	int failed = -1;
+
+	put->mtime_ns = op->mtime_ns;
+	put->mode = op->mode;
+	if (op->hash.kind == STORE_HASH_MD5 && !store_hash_equal(&op->hash, &put->hash)) {
+		err_set(err, ERR_CHANGED, "'%s' is not what its hash says", op->key);
+		goto free_put;
+	}
+	if (need_parent(memory, op->key, err)) goto free_put;
+	if (item && item->kind == STORE_FOLDER) {
+		err_set(err, ERR_INVALID, "'%s' is a folder", op->key);
+		goto free_put;
+	}
+	if (check(op, item, err)) {
+		if (!item || item->kind != put->kind || item->mtime_ns != put->mtime_ns ||
+			!store_hash_equal(&item->hash, &put->hash)) {
+			goto free_put;
+		}
+		/* Our own, whose answer was lost. */
+		op->kept = op->keep_key && memory_find(&memory->tree, op->keep_key);
+		op->entry = memory_entry(item);
+		failed = 0;
+		goto free_put;
+	}
+	if (keep(memory, op, item, err)) goto free_put;
+	if (item) drop(memory, item);
+	memory_insert(&memory->tree, put);
+	op->entry = memory_entry(put);
+	return 0;
+
+free_put:
+	memory_item_free(put);
+	return failed;
+}
+
+static int put(struct memory *memory, struct store_op *op, struct err *err) {
+	return memory_place(memory, op, op->body, op->body_len, err);
+}
+
+static int list(struct memory *memory, struct store_op *op, struct err *err) {
+	const struct memory_tree *tree = &memory->tree;
+	size_t skip = strlen(op->key) + (*op->key != '\0');
+	size_t limit = op->limit > 0 ? (size_t)op->limit : 1000;
+
+	if (!is_folder(memory, op->key)) {
+		return err_set(err, ERR_NOT_FOUND, "the folder '%s' is not there", op->key);
+	}
+	for (size_t at = memory_behind(tree, op->key, op->page_token); at < tree->count; at++) {
+		const struct memory_item *item = tree->items[at];
+		if (!path_is_within(item->key, op->key)) break;
+		if (!op->recursive && strchr(item->key + skip, '/')) continue;
+		if (op->entry_count == limit) {
+			const struct memory_item *last = tree->items[at - 1];
+			op->next_token = memory_mark(last);
+			return 0;
+		}
+		struct store_entry entry = memory_entry(item);
+		entry.name = xstrdup(item->key + skip);
+		store_entry_add(op, entry);
+	}
+	op->complete = true;
+	return 0;
+}
+
+static struct memory_item *need(struct memory *memory, const char *key, struct err *err) {
+	struct memory_item *item = memory_find(&memory->tree, key);
+
+	if (!item) err_set(err, ERR_NOT_FOUND, "'%s' is not there", key);
+	return item;
+}
+
+static int stat_item(struct memory *memory, struct store_op *op, struct err *err) {
+	if (!*op->key) {
+		op->entry.kind = STORE_FOLDER;
+		return 0;
+	}
+	const struct memory_item *item = need(memory, op->key, err);
+	if (!item) return -1;
+	op->entry = memory_entry(item);
+	return 0;
+}
+
+static int get(struct memory *memory, struct store_op *op, struct err *err) {
+	const struct memory_item *item = need(memory, op->key, err);
+
+	if (!item) return -1;
+	if (item->kind == STORE_FOLDER)
+		return err_set(err, ERR_INVALID, "'%s' is a folder", op->key);
+	if (check(op, item, err)) return -1;
+	size_t from = (size_t)op->offset < item->len ? (size_t)op->offset : item->len;
+	size_t len = item->len - from;
+	if (op->length > 0 && (size_t)op->length < len) len = (size_t)op->length;
+	if (buf_add(&op->answer_body, item->bytes + from, len)) {
+		return err_set(err, ERR_INVALID, "a span of '%s' is too long", op->key);
+	}
+	op->entry = memory_entry(item);
+	return 0;
+}
+
+static int set(struct memory *memory, struct store_op *op, struct err *err) {
+	struct memory_item *item = need(memory, op->key, err);
+
+	if (!item || check(op, item, err)) return -1;
+	if (op->mtime_ns != STORE_MTIME_UNKNOWN) item->mtime_ns = op->mtime_ns;
+	if (op->mode != STORE_MODE_UNKNOWN) item->mode = op->mode;
+	op->entry = memory_entry(item);
+	return 0;
+}
+
+static int make_folder(struct memory *memory, struct store_op *op, struct err *err) {
+	struct memory_item *item = memory_find(&memory->tree, op->key);
+
+	if (!*op->key) return 0;
+	if (item && item->kind != STORE_FOLDER) {
+		return err_set(err, ERR_CHANGED, "'%s' is there and no folder", op->key);
+	}
+	if (need_parent(memory, op->key, err)) return -1;
+	if (!item) {
+		item = memory_item_new(memory, op->key, STORE_FOLDER, NULL, 0);
+		memory_insert(&memory->tree, item);
+	}
+	if (op->mode != STORE_MODE_UNKNOWN) item->mode = op->mode;
+	if (op->mtime_ns != STORE_MTIME_UNKNOWN) item->mtime_ns = op->mtime_ns;
+	op->entry = memory_entry(item);
+	return 0;
+}
+
+/* COPY and MOVE: what stands at to_key may be our own earlier try. */
+static int check_target(struct memory *memory, struct store_op *op, const struct memory_item *item,
+	struct err *err) {
+	struct memory_item *there = memory_find(&memory->tree, op->to_key);
+
+	if (need_parent(memory, op->to_key, err)) return -1;
+	if (!there) return 0;
+	if (there->kind == STORE_FOLDER || item->kind == STORE_FOLDER) {
+		return err_set(err, ERR_CHANGED, "'%s' is there already", op->to_key);
+	}
+	if (op->if_absent && !store_hash_equal(&there->hash, &item->hash)) {
+		return err_set(err, ERR_CHANGED, "'%s' is there already", op->to_key);
+	}
+	drop(memory, there);
+	return 0;
+}
+
+static int copy(struct memory *memory, struct store_op *op, struct err *err) {
+	struct memory_item *item = need(memory, op->key, err);
+
+	if (!item) return -1;
+	if (item->kind == STORE_FOLDER)
+		return err_set(err, ERR_INVALID, "'%s' is a folder", op->key);
+	if (strcmp(op->key, op->to_key) == 0) {
+		op->entry = memory_entry(item);
+		return 0;
+	}
+	if (check_target(memory, op, item, err)) return -1;
+	struct memory_item *made = copy_item(memory, item, op->to_key);
+	memory_insert(&memory->tree, made);
+	op->entry = memory_entry(made);
+	return 0;
+}
+
+static void rekey(
+	struct memory *memory, struct memory_item *item, const char *from, const char *to) {
+	char *key = xasprintf("%s%s", to, item->key + strlen(from));
+
+	memory_take(&memory->tree, item);
+	free(item->key);
+	item->key = key;
+	memory_insert(&memory->tree, item);
+}
+
+static int move(struct memory *memory, struct store_op *op, struct err *err) {
+	struct memory_item *item = memory_find(&memory->tree, op->key);
+	struct memory_item *there = memory_find(&memory->tree, op->to_key);
+
+	if (!item) {
+		if (!there) return err_set(err, ERR_NOT_FOUND, "'%s' is not there", op->key);
+		op->entry = memory_entry(there); /* moved by the try before */
+		return 0;
+	}
+	if (strcmp(op->key, op->to_key) == 0) {
+		op->entry = memory_entry(item);
+		return 0;
+	}
+	if (path_is_within(op->to_key, op->key)) {
+		return err_set(err, ERR_INVALID, "'%s' is inside of '%s'", op->to_key, op->key);
+	}
+	if (check_target(memory, op, item, err)) return -1;
+	for (;;) { /* children first, so that the folder is found until the end */
+		size_t at = memory_behind(&memory->tree, op->key, NULL);
+		if (item->kind != STORE_FOLDER || at >= memory->tree.count) break;
+		if (!path_is_within(memory->tree.items[at]->key, op->key)) break;
+		rekey(memory, memory->tree.items[at], op->key, op->to_key);
+	}
+	rekey(memory, item, op->key, op->to_key);
+	op->entry = memory_entry(item);
+	return 0;
+}
+
+static int remove_item(struct memory *memory, struct store_op *op, struct err *err) {
+	struct memory_item *item = memory_find(&memory->tree, op->key);
+
+	if (!item) return keep(memory, op, NULL, err);
+	if ((item->kind == STORE_FOLDER) != (op->kind == STORE_FOLDER)) {
+		return err_set(err, ERR_INVALID, "'%s' is of another kind", op->key);
+	}
+	if (item->kind == STORE_FOLDER) {
+		size_t at = memory_behind(&memory->tree, op->key, NULL);
+		if (at < memory->tree.count &&
+			path_is_within(memory->tree.items[at]->key, op->key)) {
+			err_set(err, ERR_BUSY, "the folder '%s' is not empty", op->key);
+			err->sys = ENOTEMPTY;
+			return -1;
+		}
+	} else if (check(op, item, err) || keep(memory, op, item, err)) {
+		return -1;
+	}
+	drop(memory, item);
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static int sync_all(struct memory *memory, struct store_op *op, struct err *err) {
+	return 0;
+}
+
+static int about(struct memory *memory, struct store_op *op, struct err *err) {
+	op->about.free_bytes = -1;
+	op->about.server_ns = loop_wall_ns(memory->store.loop);
+	op->about.conditions = true;
+	return 0;
+}
+
+static int (*const verbs[])(struct memory *memory, struct store_op *op, struct err *err) = {
+	[STORE_LIST] = list,
+	[STORE_STAT] = stat_item,
+	[STORE_GET] = get,
+	[STORE_PUT] = put,
+	[STORE_SET] = set,
+	[STORE_MKDIR] = make_folder,
+	[STORE_COPY] = copy,
+	[STORE_MOVE] = move,
+	[STORE_REMOVE] = remove_item,
+	[STORE_PART_BEGIN] = memory_part_begin,
+	[STORE_PART_PUT] = memory_part_put,
+	[STORE_PART_QUERY] = memory_part_query,
+	[STORE_PART_END] = memory_part_end,
+	[STORE_PART_ABORT] = memory_part_abort,
+	[STORE_SYNC] = sync_all,
+	[STORE_ABOUT] = about,
+};
+
+/* ---- time ---- */
+
+static int64_t draw_ms(const struct memory *memory) {
+	uint32_t bits;
+
+	if (memory->latency_ms <= 0) return 0;
+	loop_random(memory->store.loop, &bits, sizeof(bits));
+	return bits % (memory->latency_ms + 1);
+}
+
+static void due(struct timer *timer) {
+	struct memory_op *running = container_of(timer, struct memory_op, timer);
+	struct store_op *op = running->op;
+
+	if (running->next == TAKES_EFFECT && op->cancelled) {
+		running->failed = true;
+		err_set(&running->err, ERR_CANCELLED, "cancelled");
+	} else if (running->next == TAKES_EFFECT) {
+		running->failed = verbs[op->verb](running->memory, op, &running->err) != 0;
+	}
+	if (running->next == TAKES_EFFECT && running->memory->latency_ms > 0) {
+		running->next = ANSWERS;
+		timer_start(timer, draw_ms(running->memory));
+		return;
+	}
+	struct err err = running->err;
+	bool failed = running->failed;
+	op->impl = NULL;
+	free(running);
+	op->done(op, failed ? &err : NULL);
+}
+
+static void memory_start(struct store *store, struct store_op *op) {
+	struct memory *memory = container_of(store, struct memory, store);
+	struct memory_op *running = xcalloc(1, sizeof(*running));
+
+	assert(op->fd < 0);
+	running->memory = memory;
+	running->op = op;
+	op->impl = running;
+	timer_init(&running->timer, store->loop, due);
+	timer_start(&running->timer, draw_ms(memory));
+}
+
+static void memory_cancel(struct store *store, struct store_op *op) {
+	/* op->cancelled says it all: before its effect it has none, after it the truth comes. */
+}
+
+static void memory_free(struct store *store) {
+	struct memory *memory = container_of(store, struct memory, store);
+	struct map_item *item;
+
+	while ((item = map_next(&memory->uploads, NULL))) {
+		memory_upload_free(memory, map_key(item));
+	}
+	map_release(&memory->uploads);
+	memory_tree_release(&memory->tree);
+	free(memory);
+}
+
+static const struct store_driver memory_driver = {
+	.scheme = "memory",
+	.start = memory_start,
+	.cancel = memory_cancel,
+	.free = memory_free,
+};
+
+struct store *store_memory_new(struct loop *loop) {
+	struct memory *memory = xcalloc(1, sizeof(*memory));
+
+	memory->store = (struct store){
+		.driver = &memory_driver,
+		.loop = loop,
+		.caps = STORE_CAP_FOLDERS | STORE_CAP_FLAT_LIST | STORE_CAP_LIST_MTIME |
+			STORE_CAP_MOVE,
+		.part_size = 1 << 20,
+		.part_from = STORE_SPAN_MAX + 1,
+		.part_max = 10000,
+		.label = xstrdup("memory"),
+	};
+	map_init(&memory->uploads);
+	return &memory->store;
+}
+
+void store_memory_latency(struct store *store, int64_t max_ms) {
+	container_of(store, struct memory, store)->latency_ms = max_ms;
+}

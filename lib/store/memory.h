@@ -1,0 +1,66 @@
+/* The memory store: a sorted tree of what is stored, the verbs on it, and large uploads. */
+#ifndef STORE_MEMORY_H
+#define STORE_MEMORY_H
+
+#include "store/internal.h"
+
+struct memory_item {
+	char *key;
+	enum store_kind kind;
+	int64_t mtime_ns;
+	int mode;
+	uint64_t version; /* new with each content */
+	struct store_hash hash;
+	char *bytes;
+	size_t len;
+};
+
+/* In byte order of the keys, where a folder's ends in '/': the order of a walk. */
+struct memory_tree {
+	struct memory_item **items;
+	size_t count, room;
+};
+
+void memory_tree_release(struct memory_tree *tree);
+/* Whatever kind stands at `key`; NULL: nothing. */
+struct memory_item *memory_find(const struct memory_tree *tree, const char *key);
+/* Takes `item`; nothing stands at its key. */
+void memory_insert(struct memory_tree *tree, struct memory_item *item);
+/* Out of the tree; the caller's. */
+void memory_take(struct memory_tree *tree, struct memory_item *item);
+void memory_item_free(struct memory_item *item);
+/* The index of the first item that stands behind `mark` ("a/b" or "a/b/") in walk order; `mark`
+ * NULL: the first below `folder`. */
+size_t memory_behind(const struct memory_tree *tree, const char *folder, const char *mark);
+/* "a/b" for a file, "a/b/" for a folder. The caller's. */
+char *memory_mark(const struct memory_item *item);
+
+struct memory {
+	struct store store;
+	struct memory_tree tree;
+	struct map uploads; /* session -> struct memory_upload */
+	uint64_t last_version, last_upload;
+	int64_t latency_ms;
+};
+
+struct memory_upload {
+	char *key;
+	struct memory_tree parts; /* items keyed by their number: "00001" */
+};
+
+struct store_entry memory_entry(const struct memory_item *item);
+/* In no tree; `bytes` are copied. */
+struct memory_item *memory_item_new(struct memory *memory, const char *key, enum store_kind kind,
+	const void *bytes, size_t len);
+/* The end of PUT and PART_END: conditions, keep_key, and the content where it belongs. */
+int memory_place(
+	struct memory *memory, struct store_op *op, const void *bytes, size_t len, struct err *err);
+
+void memory_upload_free(struct memory *memory, const char *session);
+int memory_part_begin(struct memory *memory, struct store_op *op, struct err *err);
+int memory_part_put(struct memory *memory, struct store_op *op, struct err *err);
+int memory_part_query(struct memory *memory, struct store_op *op, struct err *err);
+int memory_part_end(struct memory *memory, struct store_op *op, struct err *err);
+int memory_part_abort(struct memory *memory, struct store_op *op, struct err *err);
+
+#endif
