@@ -220,52 +220,85 @@ int index_list(struct index *index, const char *folder, const char *after, size_
 	return index_rows_read(stmt, rows, err);
 }
 
-/* Adds the row's path and moves the cursor behind it: "EPOCH DIR NAME", NAME with its slash. */
-static int unsealed_row(
-	struct index *index, struct db_stmt *stmt, char **cursor, char ***paths, struct err *err) {
-	int64_t epoch = db_int(stmt, 0), dir = db_int(stmt, 1);
-	char *folder = index_dir_path(index, dir, err);
+/* Where a listing of unsealed entries stands: behind this key. */
+struct unsealed {
+	int64_t epoch, dir;
+	char *name; /* with a folder's slash */
+};
+
+/* Adds the row's path and moves behind it. */
+static int unsealed_row(struct index *index, struct db_stmt *stmt, struct unsealed *at,
+	char ***paths, struct err *err) {
+	char *folder = index_dir_path(index, db_int(stmt, 0), err);
 
 	if (!folder) return -1;
-	char *key = text_of(stmt, 2);
-	size_t len = strlen(key);
-	bool slash = len > 0 && key[len - 1] == '/';
-	strv_add_owned(paths, index_join(folder, key, slash ? len - 1 : len));
-	free(*cursor);
-	*cursor = xasprintf("%" PRId64 " %" PRId64 " %s", epoch, dir, key);
-	free(key);
+	free(at->name);
+	at->dir = db_int(stmt, 0);
+	at->name = text_of(stmt, 1);
+	size_t len = strlen(at->name);
+	bool slash = len > 0 && at->name[len - 1] == '/';
+	strv_add_owned(paths, index_join(folder, at->name, slash ? len - 1 : len));
 	free(folder);
 	return 0;
 }
 
+static int unsealed_page(
+	struct index *index, struct unsealed *at, size_t limit, char ***paths, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_UNSEALED, err);
+	int got;
+
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, at->epoch);
+	db_bind_int(stmt, 2, at->dir);
+	db_bind_blob(stmt, 3, at->name, strlen(at->name));
+	db_bind_int(stmt, 4, (int64_t)limit);
+	while ((got = db_step(stmt, err)) == 1) {
+		got = unsealed_row(index, stmt, at, paths, err);
+		if (got < 0) break;
+	}
+	db_reset(stmt);
+	return got;
+}
+
+static int next_epoch(struct index *index, struct unsealed *at, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_NEXT_EPOCH, err);
+
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, at->epoch);
+	int got = db_step(stmt, err);
+	if (got == 1) {
+		at->epoch = db_int(stmt, 0);
+		at->dir = 0;
+		at->name[0] = '\0';
+	}
+	db_reset(stmt);
+	return got;
+}
+
 int index_unsealed(struct index *index, int64_t sealed, size_t limit, char **cursor, char ***paths,
 	struct err *err) {
-	int64_t epoch = sealed, dir = INT64_MAX;
+	struct unsealed at = { .epoch = sealed, .dir = INT64_MAX };
 	const char *name = "";
 	int got;
 
-	*paths = NULL;
+	/* The cursor is "EPOCH DIR NAME". */
 	if (*cursor) {
 		char *end = NULL;
-		epoch = strtoll(*cursor, &end, 10);
-		dir = strtoll(end, &end, 10);
+		at.epoch = strtoll(*cursor, &end, 10);
+		at.dir = strtoll(end, &end, 10);
 		name = end + 1;
 	}
-	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_UNSEALED, err);
-	if (!stmt) return -1;
-	db_bind_int(stmt, 1, epoch);
-	db_bind_int(stmt, 2, dir);
-	db_bind_blob(stmt, 3, name, strlen(name));
-	db_bind_int(stmt, 4, (int64_t)limit);
-	while ((got = db_step(stmt, err)) == 1) {
-		if (unsealed_row(index, stmt, cursor, paths, err) == 0) continue;
-		db_reset(stmt);
-		got = -1;
-		break;
-	}
+	at.name = xstrdup(name);
+	*paths = NULL;
+	do got = unsealed_page(index, &at, limit, paths, err);
+	while (got == 0 && !*paths && (got = next_epoch(index, &at, err)) == 1);
 	if (got < 0) {
 		strv_free(*paths);
 		*paths = NULL;
+	} else {
+		free(*cursor);
+		*cursor = xasprintf("%" PRId64 " %" PRId64 " %s", at.epoch, at.dir, at.name);
 	}
-	return got;
+	free(at.name);
+	return got < 0 ? -1 : 0;
 }

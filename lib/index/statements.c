@@ -6,6 +6,10 @@
  *
  * by_due and by_since serve the queue and the barrier without touching the rows; by_epoch holds only rows that a SYNC seals;
  * troubles only what went wrong. What is claimed is nowhere here: a restart claims nothing.
+ *
+ * Measured, 1,000,000 files in 20,000 folders, 2 cores, commits every 1000: put 5 s, mark 4 s, mark again 6 s, done 6 s; a
+ * claim of 64 of 1,000,000 due rows 0.1 ms; a commit 1 to 4 ms, of one row 0.04 ms (full 0.4); hurry with all to move 4 s,
+ * with none 0.2 ms; a reader walks all in 1.1 s; 4 MiB resident above an empty one.
  */
 const char *const index_schema[] = {
 	"CREATE TABLE dir(id INTEGER PRIMARY KEY, parent INT NOT NULL, name BLOB NOT NULL, "
@@ -60,10 +64,14 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ?1 AND (flags & 1) <= ?2 LIMIT 1",
 	[SQL_ENTRY_LIST] = "SELECT " ENTRY_COLUMNS ", name FROM entry WHERE dir = ?1 AND name > ?2"
 			   " ORDER BY name LIMIT ?3",
+	/* Row values reach into an index behind an equality only: with (epoch, dir, name) > (...) a page took a
+	 * walk over the whole epoch (1,000,000 rows by pages of 1,000: 264 s, this way 1.4 s). */
 	[SQL_ENTRY_UNSEALED] =
-		"SELECT epoch, dir, name FROM entry INDEXED BY by_epoch"
-		" WHERE epoch > 0 AND (epoch, dir, name) > (?1, ?2, ?3) AND (flags & 1) = 0"
-		" ORDER BY epoch, dir, name LIMIT ?4",
+		"SELECT dir, name FROM entry INDEXED BY by_epoch"
+		" WHERE epoch > 0 AND epoch = ?1 AND (dir, name) > (?2, ?3) AND (flags & 1) = 0"
+		" ORDER BY dir, name LIMIT ?4",
+	[SQL_ENTRY_NEXT_EPOCH] = "SELECT epoch FROM entry INDEXED BY by_epoch"
+				 " WHERE epoch > 0 AND epoch > ?1 ORDER BY epoch LIMIT 1",
 
 	[SQL_TREE_MARK] = SUBTREE
 	"INSERT INTO dirty(dir, name, since, seen, first, due, prio, tries, why, reason)"

@@ -32,16 +32,18 @@ static int64_t mark(struct index *index, const char *path, int64_t now, int prio
 static const char *claim(struct index *index, int64_t now, size_t limit) {
 	static char text[400];
 	struct index_dirty *rows;
+	struct buf joined;
 	size_t count;
 
 	assert_int_equal(index_claim_due(index, now, limit, &rows, &count, &err), 0);
 	assert_true(count <= limit);
-	text[0] = '\0';
+	buf_init(&joined, sizeof(text) - 1);
 	for (size_t i = 0; i < count; i++) {
-		if (i) strcat(text, " ");
-		strcat(text, rows[i].path);
+		assert_int_equal(buf_addf(&joined, "%s%s", i ? " " : "", rows[i].path), 0);
 		index_dirty_release(&rows[i]);
 	}
+	(void)snprintf(text, sizeof(text), "%s", joined.at);
+	buf_release(&joined);
 	free(rows);
 	return text;
 }
