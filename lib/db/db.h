@@ -54,7 +54,8 @@ int64_t db_changes(const struct db *db); /* rows of the last INSERT, UPDATE or D
 
 /* ---- statements ---- */
 
-/* Embed one for each statement of the room, zeroed; it stays prepared until db_close. */
+/* Embed one for each statement of the room, zeroed; it stays prepared, and must stay where it is, until db_close or
+ * db_finalize. */
 struct db_stmt {
 	struct list link;
 	struct db *db;
