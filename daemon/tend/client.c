@@ -47,6 +47,10 @@ int client_probe(const struct client *client, struct err *err) {
 			"permission denied on '%s': be root, or a member of the group that owns it",
 			client->socket);
 	}
+	if (errnum == ENAMETOOLONG) {
+		return err_set(err, ERR_INVALID, "the path of the socket is too long: '%s'",
+			client->socket);
+	}
 	return err_sys(err, errnum, "cannot reach tendd at '%s'", client->socket);
 }
 

@@ -1,8 +1,8 @@
-#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "tend/command.h"
 
@@ -169,6 +169,13 @@ static int dispatch(char **words) {
 	return run(&call);
 }
 
+/* Whoever read us had enough: "tend status | head -1" is nothing to complain about. */
+static bool reader_is_gone(void) {
+	struct pollfd output = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP));
+}
+
 int main(int argc, char **argv) {
 	(void)argc;
 	/* A daemon that goes away in the middle of a question is an error to report, not our end. */
@@ -176,8 +183,7 @@ int main(int argc, char **argv) {
 	list_commands();
 	int code = dispatch(argv + 1);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		/* Whoever read us had enough: "tend status | head -1". */
-		if (errno != EPIPE) say("cannot write the output: %s", strerror(errno));
+		if (!reader_is_gone()) say("cannot write all of the output: is the disk full?");
 		return code == EXIT_DONE ? EXIT_FAILED : code;
 	}
 	return code;
