@@ -29,7 +29,6 @@ struct folder_settings {
 	int64_t settle_ms, max_settle_ms, rescan_ms;
 	int64_t max_transfers;
 	char **after, **requires;
-	int restore, sqlite, symlinks; /* words of the contract that this version takes at their default only */
 };
 extern const struct config_table sync_folder_table;
 
@@ -45,7 +44,8 @@ struct sync_options {
 	int64_t buffer_limit_bytes;
 };
 
-struct sync *sync_new(struct loop *loop, struct unit_graph *graph, const struct sync_options *options);
+/* Makes what it needs in state_dir, which is there. NULL with err. */
+struct sync *sync_new(struct loop *loop, struct unit_graph *graph, const struct sync_options *options, struct err *err);
 void sync_free(struct sync *sync); /* no folder may be left */
 
 struct folder;
@@ -82,6 +82,7 @@ struct folder_wait {
 	char **reasons;    /* "path: why", at most 100; the wait's until folder_wait_release */
 	bool needs_person;
 	int state;         /* private */
+	bool scanned;      /* private: a scan ran at the call: what it found counts */
 	struct defer finish; /* private */
 	struct err err;    /* private */
 };
