@@ -1,5 +1,6 @@
 /*
- * base: words that every room uses: errors, memory, buffers, strings, lists, maps, paths, times, log.
+ * base: words that every room uses: errors, memory, buffers, strings, lists, maps, paths, times,
+ * log.
  *
  * No I/O but log lines. Everything here may be used from any thread unless it says otherwise.
  */

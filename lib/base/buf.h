@@ -1,6 +1,6 @@
 /*
- * A growable run of bytes that is born with the most it may hold: what comes from outside is bounded
- * before it is stored. `at` is never NULL and always has a NUL behind `len`.
+ * A growable run of bytes that is born with the most it may hold: what comes from outside is
+ * bounded before it is stored. `at` is never NULL and always has a NUL behind `len`.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H

@@ -1,7 +1,8 @@
 /*
  * Errors are values: a kind to decide by, a text for a person. Never allocated, never freed.
  *
- * Texts are lower case, cause first, subject in single quotes, no full stop; then what the person can do.
+ * Texts are lower case, cause first, subject in single quotes, no full stop; then what the person
+ * can do.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H

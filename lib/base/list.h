@@ -44,8 +44,8 @@ static inline void list_take_all(struct list *to, struct list *from) {
 #define list_entry(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
 /* `link` may be removed inside. */
-#define list_each(head, link)                                                                      \
-	for (struct list *link = (head)->next, *link##_next = link->next; link != (head);          \
-	     link = link##_next, link##_next = link->next)
+#define list_each(head, link)                                                             \
+	for (struct list *link = (head)->next, *link##_next = link->next; link != (head); \
+		link = link##_next, link##_next = link->next)
 
 #endif

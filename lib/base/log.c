@@ -65,7 +65,8 @@ void log_secret(const char *secret) {
 	atomic_store(&secrets, added);
 }
 
-/* All places are marked before any is replaced: secrets may overlap, and half a secret is still one. */
+/* All places are marked before any is replaced: secrets may overlap, and half a secret is still
+ * one. */
 void log_redact(char *text) {
 	const struct secret_text *first = atomic_load_explicit(&secrets, memory_order_acquire);
 	size_t len = strlen(text);
@@ -134,7 +135,8 @@ static void compose(struct buf *line, enum log_level level, const char *text) {
 void log_line(enum log_level level, const char *format, ...) {
 	if (!log_wants(level)) return;
 
-	/* Redacted before it is cut and escaped: half a secret, or one in disguise, would not be found. */
+	/* Redacted before it is cut and escaped: half a secret, or one in disguise, would not be
+	 * found. */
 	va_list args;
 	va_start(args, format);
 	char *raw = xvasprintf(format, args);
@@ -146,7 +148,8 @@ void log_line(enum log_level level, const char *format, ...) {
 	struct buf line;
 	buf_init(&line, LINE_MAX_BYTES * 2);
 	compose(&line, level, text);
-	/* One write, so that lines of several threads do not mix. Nobody can be told when it fails. */
+	/* One write, so that lines of several threads do not mix. Nobody can be told when it
+	 * fails. */
 	ssize_t wrote = write(STDERR_FILENO, line.at, line.len);
 	(void)wrote;
 	if (tap_call) tap_call(level, text, tap_user);

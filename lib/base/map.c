@@ -5,7 +5,8 @@
 #include "base/map.h"
 #include "base/str.h"
 
-/* Memory for the table comes from us, so running out of it ends the program as it does everywhere else. */
+/* Memory for the table comes from us, so running out of it ends the program as it does everywhere
+ * else. */
 #define uthash_malloc(size) xmalloc(size)
 #include <uthash.h>
 

@@ -1,4 +1,5 @@
-/* String keys to pointers, in the order they were put. Keys are copied; values stay the caller's. */
+/* String keys to pointers, in the order they were put. Keys are copied; values stay the
+ * caller's. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
@@ -24,8 +25,8 @@ void *map_take(struct map *map, const char *key);
 
 size_t map_count(const struct map *map);
 
-/* In insertion order: `struct map_item *it = NULL; while ((it = map_next(&map, it))) …`; removing `it` inside is
- * not allowed. */
+/* In insertion order: `struct map_item *it = NULL; while ((it = map_next(&map, it))) …`; removing
+ * `it` inside is not allowed. */
 struct map_item *map_next(const struct map *map, struct map_item *item);
 const char *map_key(const struct map_item *item);
 void *map_value(const struct map_item *item);

@@ -1,4 +1,5 @@
-/* Memory that is there or the program ends: nobody above has an error path for it that a test could reach. */
+/* Memory that is there or the program ends: nobody above has an error path for it that a test could
+ * reach. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -17,13 +17,15 @@ const char *path_name(const char *path);
 /* "a" of "a/b", "" of "b", "/" of "/b". The caller's. */
 char *path_parent(const char *path);
 
-/* Is `path` the same as `dir` or below it? Both clean. The empty `dir` holds every relative path. */
+/* Is `path` the same as `dir` or below it? Both clean. The empty `dir` holds every relative
+ * path. */
 bool path_is_within(const char *path, const char *dir);
 
 /* No empty component, no "." or "..", no leading or trailing slash: safe to join below a root. */
 bool path_is_plain(const char *path);
 
-/* A path as one flat name: every byte but A-Z a-z 0-9 - _ . ~ becomes %XX; the empty path is "%". The caller's. */
+/* A path as one flat name: every byte but A-Z a-z 0-9 - _ . ~ becomes %XX; the empty path is "%".
+ * The caller's. */
 char *path_flatten(const char *path);
 
 #endif

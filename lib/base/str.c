@@ -55,7 +55,8 @@ int str_to_int(const char *text, int64_t min, int64_t max, int64_t *value) {
 
 enum { NEAREST_MAX = 63 }; /* longer words are not mistyped keys */
 
-/* Edits that lead from one to the other; two neighbours swapped count as one (optimal string alignment). */
+/* Edits that lead from one to the other; two neighbours swapped count as one (optimal string
+ * alignment). */
 static size_t edit_distance(const char *left, const char *right) {
 	size_t rows[3][NEAREST_MAX + 1];
 	size_t *before = rows[0], *last = rows[1], *now = rows[2];
@@ -142,7 +143,8 @@ long str_percent_decode(char *text) {
 	return to - text;
 }
 
-/* The length of the character at `at`, 0 when it is none (RFC 3629: no overlong form, no surrogate). */
+/* The length of the character at `at`, 0 when it is none (RFC 3629: no overlong form, no
+ * surrogate). */
 static size_t utf8_length(const unsigned char *at, size_t left) {
 	if (at[0] < 0x80) return 1;
 	size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;

@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* These abort when memory is out (one line to stderr). Every size from outside is bounded before it gets here. */
+/* These abort when memory is out (one line to stderr). Every size from outside is bounded before it
+ * gets here. */
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *at, size_t size);
@@ -25,7 +26,8 @@ void str_trim(char *text); /* white space at both ends, in place */
 /* Decimal, all of it, within [min, max]: 0 or -1. */
 int str_to_int(const char *text, int64_t min, int64_t max, int64_t *value);
 
-/* Of NULL-ended `names`, the one nearest to `word` by edit distance, if it is near enough to suggest; else NULL. */
+/* Of NULL-ended `names`, the one nearest to `word` by edit distance, if it is near enough to
+ * suggest; else NULL. */
 const char *str_nearest(const char *word, const char *const *names);
 
 /* NULL-ended vectors of strings. */
@@ -42,7 +44,8 @@ char *str_percent_encode(const char *text, const char *keep);
 /* Undoes %XX in place, returns the new length (a decoded NUL is possible), -1 on a bad escape. */
 long str_percent_decode(char *text);
 
-/* Bytes that are not UTF-8, and control characters, become \xNN: for a terminal or a log. The caller's. */
+/* Bytes that are not UTF-8, and control characters, become \xNN: for a terminal or a log. The
+ * caller's. */
 char *str_printable(const char *text);
 bool str_is_utf8(const char *text, size_t len);
 

@@ -231,7 +231,8 @@ int time_parse_compact(const char *text, int64_t *wall_ns) {
 	return parse_form(text, "YYYYMMDDThhmmss", wall_ns);
 }
 
-/* Not strptime: it would follow the locale. The two obsolete forms of RFC 9110 §5.6.7 nobody sends to us. */
+/* Not strptime: it would follow the locale. The two obsolete forms of RFC 9110 §5.6.7 nobody sends
+ * to us. */
 int time_parse_http(const char *text, int64_t *wall_ns) {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	static const char days[] = "SunMonTueWedThuFriSat";

@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NS_PER_S 1000000000LL
+#define NS_PER_S  1000000000LL
 #define NS_PER_MS 1000000LL
 
-/* "500ms" "30s" "10m" "6h" "30d"; several may follow each other ("1h30m"). 0 or -1. "0" alone is allowed. */
+/* "500ms" "30s" "10m" "6h" "30d"; several may follow each other ("1h30m"). 0 or -1. "0" alone is
+ * allowed. */
 int duration_parse(const char *text, int64_t *ms);
 void duration_format(int64_t ms, char *out, size_t size); /* the largest units that fit: "1h30m" */
 

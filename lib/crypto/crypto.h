@@ -1,8 +1,9 @@
 /*
  * crypto: digests, HMAC, hex and base64, and secrets that wipe themselves. OpenSSL does the work.
  *
- * Any thread may call everything here on structs of its own, save secret_*: those name the secret to the log, so the
- * loop thread calls them. Lengths are bytes. Nothing here can fail but what takes an err or says -1.
+ * Any thread may call everything here on structs of its own, save secret_*: those name the secret
+ * to the log, so the loop thread calls them. Lengths are bytes. Nothing here can fail but what
+ * takes an err or says -1.
  */
 #ifndef CRYPTO_CRYPTO_H
 #define CRYPTO_CRYPTO_H
@@ -63,8 +64,9 @@ struct secret {
 
 enum { SECRET_MAX = 64 << 10 };
 
-/* Reads a file that only its owner can read, at most SECRET_MAX, without one newline at its end, and names it to
- * the log, which will never write it. ERR_DENIED: group or others can read it. `secret` is empty when it fails. */
+/* Reads a file that only its owner can read, at most SECRET_MAX, without one newline at its end,
+ * and names it to the log, which will never write it. ERR_DENIED: group or others can read it.
+ * `secret` is empty when it fails. */
 int secret_read_file(const char *path, struct secret *secret, struct err *err);
 void secret_set(struct secret *secret, const char *text); /* a copy; named to the log as well */
 void secret_release(struct secret *secret);               /* wipes; harmless on an empty one */

@@ -14,8 +14,8 @@ static const struct {
 	[DIGEST_SHA256] = { "sha256", "SHA256", 32 },
 };
 
-/* OpenSSL 3 looks an algorithm up under locks each time; for small files that cost as much as the hash. Kept for the
- * life of the process. */
+/* OpenSSL 3 looks an algorithm up under locks each time; for small files that cost as much as the
+ * hash. Kept for the life of the process. */
 static _Atomic(EVP_MD *) fetched[ARRAY_LEN(kinds)];
 
 static const EVP_MD *algorithm(enum digest_kind kind) {

@@ -47,7 +47,8 @@ char *base64_encode(const void *bytes, size_t len) {
 	return text;
 }
 
-/* EVP_DecodeBlock forgives white space and padding anywhere; what we compare or sign has one form only. */
+/* EVP_DecodeBlock forgives white space and padding anywhere; what we compare or sign has one form
+ * only. */
 static bool is_base64(const char *text, size_t len, size_t *padding) {
 	static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

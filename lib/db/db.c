@@ -14,8 +14,9 @@ enum { PAGE_SIZE = 4096, CACHE_KIB = 2048, BUSY_MS = 1000, WAL_FRAME_HEAD = 24 }
 
 /* ---- open and close ---- */
 
-/* SQLite would take the umask. Only when the file is new: closing a descriptor of a database that another connection
- * of this process has open would drop that connection's locks (sqlite.org/howtocorrupt.html §2.2). */
+/* SQLite would take the umask. Only when the file is new: closing a descriptor of a database that
+ * another connection of this process has open would drop that connection's locks
+ * (sqlite.org/howtocorrupt.html §2.2). */
 static void create_private(const char *path) {
 	int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 
@@ -92,7 +93,8 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
 	db->path = xstrdup(path);
 	db->readonly = options->readonly;
 	list_init(&db->stmts);
-	/* Opening reads nothing; the schema has to be parsed for damage to be seen here and not at the first row. */
+	/* Opening reads nothing; the schema has to be parsed for damage to be seen here and not at
+	 * the first row. */
 	if (set_pragmas(db, options, err) ||
 		read_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
 		read_number(db, "PRAGMA page_size", &page_size, err)) {
@@ -160,12 +162,13 @@ int db_migrate(struct db *db, const char *const steps[], size_t count, struct er
 /* ---- transactions ---- */
 
 int db_begin(struct db *db, struct err *err) {
-	/* A transaction that begins by reading may fail at its first write, when another connection was faster. */
+	/* A transaction that begins by reading may fail at its first write, when another connection
+	 * was faster. */
 	return db_exec(db, db->readonly ? "BEGIN" : "BEGIN IMMEDIATE", err);
 }
 
-/* What synchronous=FULL does at a commit. The pragma cannot be changed inside a transaction, and only at its end it is
- * known whether the turn decided anything that must not be lost. */
+/* What synchronous=FULL does at a commit. The pragma cannot be changed inside a transaction, and
+ * only at its end it is known whether the turn decided anything that must not be lost. */
 static int sync_log(struct db *db, struct err *err) {
 	sqlite3_file *file = NULL;
 

@@ -1,10 +1,11 @@
 /*
  * db: SQLite for rooms that keep rows: open, migrate, statements, transactions.
  *
- * A connection and its statements belong to one thread at a time; blocking but short. Text is UTF-8 or not: what the
- * file system gave goes in and out as blobs. ERR_CORRUPT: this file is no database or a damaged one; ERR_FULL: no room on
- * its disk; ERR_BUSY: another connection holds it; ERR_INVALID: SQL that does not fit this schema. Columns count from 0,
- * parameters from 1, as SQLite does. Memory that is out ends the program.
+ * A connection and its statements belong to one thread at a time; blocking but short. Text is UTF-8
+ * or not: what the file system gave goes in and out as blobs. ERR_CORRUPT: this file is no database
+ * or a damaged one; ERR_FULL: no room on its disk; ERR_BUSY: another connection holds it;
+ * ERR_INVALID: SQL that does not fit this schema. Columns count from 0, parameters from 1, as
+ * SQLite does. Memory that is out ends the program.
  */
 #ifndef DB_DB_H
 #define DB_DB_H
@@ -27,7 +28,8 @@ struct db_options {
 	int busy_ms;        /* how long to wait for another connection; 0: 1000 */
 };
 
-/* WAL; a new file gets mode 0600. ":memory:" or NULL is a database in memory. NULL options are zeroed ones. */
+/* WAL; a new file gets mode 0600. ":memory:" or NULL is a database in memory. NULL options are
+ * zeroed ones. */
 struct db *db_open(const char *path, const struct db_options *options, struct err *err);
 
 /* Rolls back what is open, finalizes all statements. NULL is fine. */
@@ -37,14 +39,15 @@ const char *db_path(const struct db *db); /* ":memory:" in memory */
 /* Several statements, separated by ';'. Rows are dropped. */
 int db_exec(struct db *db, const char *sql, struct err *err);
 
-/* Brings the schema to version `count`: steps[i] leads from version i to i + 1, each in a transaction of its own.
- * ERR_INVALID: the database is newer than the program. */
+/* Brings the schema to version `count`: steps[i] leads from version i to i + 1, each in a
+ * transaction of its own. ERR_INVALID: the database is newer than the program. */
 int db_migrate(struct db *db, const char *const steps[], size_t count, struct err *err);
 
 /* ---- transactions ---- */
 
 int db_begin(struct db *db, struct err *err); /* takes the write lock at once, unless readonly */
-/* `full`: on the disk before it returns; else safe against a crash of ours only, and in order. After -1: db_rollback. */
+/* `full`: on the disk before it returns; else safe against a crash of ours only, and in order.
+ * After -1: db_rollback. */
 int db_commit(struct db *db, bool full, struct err *err);
 void db_rollback(struct db *db); /* harmless without a transaction */
 bool db_in_transaction(const struct db *db);
@@ -54,15 +57,16 @@ int64_t db_changes(const struct db *db); /* rows of the last INSERT, UPDATE or D
 
 /* ---- statements ---- */
 
-/* Embed one for each statement of the room, zeroed; it stays prepared, and must stay where it is, until db_close or
- * db_finalize. */
+/* Embed one for each statement of the room, zeroed; it stays prepared, and must stay where it is,
+ * until db_close or db_finalize. */
 struct db_stmt {
 	struct list link;
 	struct db *db;
 	struct sqlite3_stmt *impl; /* NULL: not prepared */
 };
 
-/* Prepares at the first call; later ones only make it ready to be bound and stepped anew. `sql` is the same each time. */
+/* Prepares at the first call; later ones only make it ready to be bound and stepped anew. `sql` is
+ * the same each time. */
 int db_prepare(struct db *db, struct db_stmt *stmt, const char *sql, struct err *err);
 
 /* Values are copied. A number beyond the statement's is a programmer's error. */
@@ -90,8 +94,8 @@ bool db_is_null(struct db_stmt *stmt, int column);
 /* Bytes that the last commit of this connection left there. */
 int64_t db_wal_bytes(const struct db *db);
 
-/* Copies the log into the database file, on a connection of its own: for a job, while the owner goes on writing. The next
- * write then begins the log anew, unless a reader still needs it. */
+/* Copies the log into the database file, on a connection of its own: for a job, while the owner
+ * goes on writing. The next write then begins the log anew, unless a reader still needs it. */
 int db_checkpoint(const char *path, struct err *err);
 
 #endif

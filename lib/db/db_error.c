@@ -2,8 +2,9 @@
 
 #include "db/internal.h"
 
-/* What the operating system said of the log or the database file. sqlite3_system_errno is only errno as it stands when
- * SQLite gives up, after its own cleaning; the files remember. 0: nothing. */
+/* What the operating system said of the log or the database file. sqlite3_system_errno is only
+ * errno as it stands when SQLite gives up, after its own cleaning; the files remember. 0:
+ * nothing. */
 static int system_errno(sqlite3 *handle) {
 	static const int files[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
 	int errnum = 0;

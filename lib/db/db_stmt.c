@@ -16,7 +16,8 @@ int db_prepare(struct db *db, struct db_stmt *stmt, const char *sql, struct err 
 	return 0;
 }
 
-/* Too large, or no such parameter: bounded and counted by the caller, so both are mistakes in the program. */
+/* Too large, or no such parameter: bounded and counted by the caller, so both are mistakes in the
+ * program. */
 static void check_bound(struct db_stmt *stmt, int rc) {
 	if ((rc & 0xff) == SQLITE_NOMEM) db_fail(stmt->db->handle, stmt->db->path, rc, NULL);
 	assert(rc == SQLITE_OK);

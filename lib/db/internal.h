@@ -15,7 +15,8 @@ struct db {
 	int wal_pages; /* after the last commit */
 };
 
-/* Fills `err` from what SQLite says of the last call on `handle`; ends the program when memory is out. Returns -1. */
+/* Fills `err` from what SQLite says of the last call on `handle`; ends the program when memory is
+ * out. Returns -1. */
 int db_fail(sqlite3 *handle, const char *path, int rc, struct err *err);
 
 #endif

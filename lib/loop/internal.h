@@ -1,9 +1,10 @@
 /*
- * What the real loop (loop_uv.c) and its simulated twin (loop_simulated.c) share. Timers, deferred calls, ends of
- * turns and the shape of a turn are here only once (loop.c, timer.c); the twins differ in how they wait, in clocks,
- * and in who runs jobs.
+ * What the real loop (loop_uv.c) and its simulated twin (loop_simulated.c) share. Timers, deferred
+ * calls, ends of turns and the shape of a turn are here only once (loop.c, timer.c); the twins
+ * differ in how they wait, in clocks, and in who runs jobs.
  *
- * A turn: deferred calls, then what woke us, then due timers, then the ends of the turn; then `wait`.
+ * A turn: deferred calls, then what woke us, then due timers, then the ends of the turn; then
+ * `wait`.
  */
 #ifndef LOOP_INTERNAL_H
 #define LOOP_INTERNAL_H
@@ -32,8 +33,8 @@ struct signal_watch {
 
 struct loop_ops {
 	void (*free)(struct loop *loop);
-	/* Waits until something is ready and calls it, each time after loop_wake; does not sleep while deferred calls
-	 * wait. False when nothing can ever become ready. */
+	/* Waits until something is ready and calls it, each time after loop_wake; does not sleep
+	 * while deferred calls wait. False when nothing can ever become ready. */
 	bool (*wait)(struct loop *loop);
 	int64_t (*now_ms)(const struct loop *loop);
 	int64_t (*wall_ns)(const struct loop *loop);
@@ -64,7 +65,8 @@ struct loop {
 void loop_init(struct loop *loop, const struct loop_ops *ops);
 void loop_release(struct loop *loop);
 
-/* Begins a turn if none has begun: reads the clock, makes the deferred calls. Before every callback. */
+/* Begins a turn if none has begun: reads the clock, makes the deferred calls. Before every
+ * callback. */
 void loop_wake(struct loop *loop);
 
 /* Calls `done`; the ticket may be reused after. */

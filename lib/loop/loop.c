@@ -30,7 +30,8 @@ void loop_free(struct loop *loop) {
 static void make_deferred_calls(struct loop *loop) {
 	struct list now;
 
-	/* Those that are deferred meanwhile wait for the next turn; a call may cancel others of `now`. */
+	/* Those that are deferred meanwhile wait for the next turn; a call may cancel others of
+	 * `now`. */
 	list_init(&now);
 	list_take_all(&now, &loop->defers);
 	while (!list_empty(&now)) {

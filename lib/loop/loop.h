@@ -1,9 +1,11 @@
 /*
- * loop: the one thread that owns all state and all network. Clock, randomness, timers, signals, polls,
- * jobs on workers, and the end of a turn. `loop_new_simulated` is its twin with a virtual clock.
+ * loop: the one thread that owns all state and all network. Clock, randomness, timers, signals,
+ * polls, jobs on workers, and the end of a turn. `loop_new_simulated` is its twin with a virtual
+ * clock.
  *
- * Everything here is called on the loop thread, save `job->work`. Times are milliseconds (monotonic) or
- * nanoseconds since 1970 (wall). No callback is ever called inside the function that starts it.
+ * Everything here is called on the loop thread, save `job->work`. Times are milliseconds
+ * (monotonic) or nanoseconds since 1970 (wall). No callback is ever called inside the function that
+ * starts it.
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -16,19 +18,25 @@
 
 struct loop;
 
-/* `workers`: threads for jobs, fixed at the first loop of the process. NULL with `err` set when the system refuses. */
+/* `workers`: threads for jobs, fixed at the first loop of the process. NULL with `err` set when the
+ * system refuses. */
 struct loop *loop_new(unsigned workers, struct err *err);
 
-/* Virtual time that jumps to the next timer when nothing is ready; jobs run on this thread, in an order chosen by
- * `seed`; polls and signals never fire by themselves. The same seed gives the same trace. */
+/* Virtual time that jumps to the next timer when nothing is ready; jobs run on this thread, in an
+ * order chosen by `seed`; polls and signals never fire by themselves. The same seed gives the same
+ * trace. */
 struct loop *loop_new_simulated(uint64_t seed);
 
 /* All timers, polls, signals and jobs must have ended. */
 void loop_free(struct loop *loop);
 
-void loop_run(struct loop *loop);              /* until loop_stop */
-void loop_stop(struct loop *loop);             /* takes effect at the end of this turn */
-void loop_run_until(struct loop *loop, const bool *flag); /* for start-up and for commands */
+/* Until loop_stop; never from inside a callback. A turn makes the deferred calls, then those for
+ * what became ready, then the timers', then the ends of the turn. A simulated loop returns as well
+ * when nothing can ever happen. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop); /* at the end of this turn; before a run: of its first one */
+/* Until `flag` at the end of a turn, or as loop_run: for start-up and for commands. */
+void loop_run_until(struct loop *loop, const bool *flag);
 
 int64_t loop_now_ms(const struct loop *loop);  /* monotonic; one value a turn */
 int64_t loop_wall_ns(const struct loop *loop); /* read anew at each call */
@@ -73,7 +81,8 @@ struct turn_end {
 };
 
 void turn_end_add(struct loop *loop, struct turn_end *end, void (*call)(struct turn_end *end));
-void turn_end_want(struct turn_end *end); /* call me once when this turn ends; what I want there is called too */
+/* Once, when this turn ends; what is wanted during that end is called in it too. */
+void turn_end_want(struct turn_end *end);
 void turn_end_remove(struct turn_end *end);
 
 /* ---- jobs: blocking work in a sealed envelope ---- */
@@ -81,7 +90,8 @@ void turn_end_remove(struct turn_end *end);
 struct job {
 	/* On a worker; touches only its own struct. 0, or -1 with err set. */
 	int (*work)(struct job *job, struct err *err);
-	/* On the loop, exactly once; err is NULL when work returned 0. Cancelled before it ran: ERR_CANCELLED. */
+	/* On the loop, exactly once; err is NULL when work returned 0. Cancelled before it ran:
+	 * ERR_CANCELLED. */
 	void (*done)(struct job *job, const struct err *err);
 	void *impl; /* the loop's */
 };
@@ -97,10 +107,11 @@ enum { POLL_READ = 1, POLL_WRITE = 2 };
 
 struct poll;
 
-/* `ready` gets what is ready of `events`; an error on the descriptor is reported as both. The caller keeps the
- * descriptor open until poll_stop. NULL with errno set when it is none that can be waited for. */
-struct poll *poll_start(struct loop *loop, int fd, int events,
-			void (*ready)(void *user, int events), void *user);
+/* `ready` gets what is ready of `events`; an error on the descriptor is reported as both. The
+ * caller keeps the descriptor open until poll_stop. NULL with errno set when it is none that can be
+ * waited for. */
+struct poll *poll_start(
+	struct loop *loop, int fd, int events, void (*ready)(void *user, int events), void *user);
 void poll_change(struct poll *poll, int events); /* 0 pauses */
 void poll_stop(struct poll *poll);               /* NULL is fine */
 
@@ -109,8 +120,8 @@ void poll_stop(struct poll *poll);               /* NULL is fine */
 struct signal_watch;
 
 /* NULL with errno set when the system refuses. */
-struct signal_watch *signal_watch_start(struct loop *loop, int signum,
-					void (*caught)(void *user, int signum), void *user);
+struct signal_watch *signal_watch_start(
+	struct loop *loop, int signum, void (*caught)(void *user, int signum), void *user);
 void signal_watch_stop(struct signal_watch *watch); /* NULL is fine */
 
 /* ---- counters, for tests and status ---- */

@@ -1,9 +1,9 @@
 /*
- * The twin for tests: time, order and randomness are the seed's. Nothing here may depend on an address, a real clock
- * or the environment, or the same seed would not give the same trace.
+ * The twin for tests: time, order and randomness are the seed's. Nothing here may depend on an
+ * address, a real clock or the environment, or the same seed would not give the same trace.
  *
- * A job is two events, its work and its `done`; either may come before anything else that is ready. That is where real
- * programs differ from one run to the next.
+ * A job is two events, its work and its `done`; either may come before anything else that is ready.
+ * That is where real programs differ from one run to the next.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@ struct jobs {
 struct simulated_loop {
 	struct loop loop;
 	int64_t now_ms, skew_ns;
-	/* Two streams, so that a program that asks for one more random number still meets the same order of events. */
+	/* Two streams, so that a program that asks for one more random number still meets the same
+	 * order of events. */
 	uint64_t chance, random;
 	struct jobs waiting, worked;
 };
@@ -82,7 +83,8 @@ static void simulated_job_cancel(struct ticket *ticket) {
 	}
 }
 
-/* One of the events that jobs have ready; work takes 0 or 1 ms, so that time goes on while jobs follow each other. */
+/* One of the events that jobs have ready; work takes 0 or 1 ms, so that time goes on while jobs
+ * follow each other. */
 static void job_event(struct simulated_loop *self) {
 	size_t pick = next_random(&self->chance) % (self->waiting.count + self->worked.count);
 

@@ -1,4 +1,5 @@
-/* The real loop, on libuv. libuv waits and runs the workers; everything that has an order is decided in loop.c. */
+/* The real loop, on libuv. libuv waits and runs the workers; everything that has an order is
+ * decided in loop.c. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,9 +10,8 @@
 #include "loop/internal.h"
 
 enum {
-	WORKERS_MAX = 1024, /* libuv's own limit */
-	FREE_REQUESTS_MAX =
-		1024, /* kept for the next jobs: hundreds of thousands run while a tree is adopted */
+	WORKERS_MAX = 1024,       /* libuv's own limit */
+	FREE_REQUESTS_MAX = 1024, /* kept: 100,000s of jobs run while a tree is adopted */
 	WAIT_MAX_MS = 3600 * 1000,
 };
 
@@ -55,8 +55,8 @@ static bool real_wait(struct loop *loop) {
 	int64_t due_ms = timer_next_due_ms(loop), now_ms = (int64_t)uv_now(&self->uv);
 	int64_t delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
 
-	/* Always set: without a handle that is alive libuv would not block at all. Repeated: libuv fires what is due
-	 * before it polls, and would then block without an end. */
+	/* Always set: without a handle that is alive libuv would not block at all. Repeated: libuv
+	 * fires what is due before it polls, and would then block without an end. */
 	if (delay_ms > WAIT_MAX_MS) delay_ms = WAIT_MAX_MS;
 	uv_timer_start(&self->alarm, alarm_rang, (uint64_t)delay_ms, 1);
 	bool block = delay_ms > 0 && list_empty(&loop->defers);

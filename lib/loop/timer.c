@@ -1,4 +1,5 @@
-/* Timers in a binary heap of our own, so that struct timer needs no library's type and the twins agree on order. */
+/* Timers in a binary heap of our own, so that struct timer needs no library's type and the twins
+ * agree on order. */
 #include <assert.h>
 
 #include "loop/internal.h"
@@ -79,7 +80,8 @@ int64_t timer_next_due_ms(const struct loop *loop) {
 	return loop->timers ? loop->heap[1]->due_ms : INT64_MAX;
 }
 
-/* A timer that one of these starts anew waits for the next turn, so that delay 0 cannot keep the loop here. */
+/* A timer that one of these starts anew waits for the next turn, so that delay 0 cannot keep the
+ * loop here. */
 void timer_fire_due(struct loop *loop) {
 	uint64_t born_now = loop->timer_order;
 

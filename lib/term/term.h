@@ -1,8 +1,8 @@
 /*
  * term: width, colours, tables and progress bars for what the commands print.
  *
- * Any one thread. Widths are columns of the screen, a character each. Where output is no terminal nothing is coloured, cut
- * or redrawn, so that other programs can read it.
+ * Any one thread. Widths are columns of the screen, a character each. Where output is no terminal
+ * nothing is coloured, cut or redrawn, so that other programs can read it.
  */
 #ifndef TERM_TERM_H
 #define TERM_TERM_H
@@ -31,7 +31,8 @@ const char *term_unpaint(const struct term *term, enum term_colour colour);
 
 /* Characters of UTF-8 text. */
 size_t term_text_width(const char *text);
-/* The beginning of `text` that fits `width`, its last character "…" where something is missing; 0: all. The caller's. */
+/* The beginning of `text` that fits `width`, its last character "…" where something is missing; 0:
+ * all. The caller's. */
 char *term_cut(const char *text, size_t width);
 
 /* ---- tables ---- */

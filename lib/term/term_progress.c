@@ -9,7 +9,8 @@ enum { BAR_MIN = 10, BAR_MAX = 40, LINE_MAX_BYTES = 8192 };
 static int percent_of(const struct term_progress *progress) {
 	if (progress->done <= 0) return 0;
 	if (progress->done >= progress->total) return 100;
-	/* By division first: bytes times 100 may not fit. 99.9 % is not done, so it is not rounded up. */
+	/* By division first: bytes times 100 may not fit. 99.9 % is not done, so it is not rounded
+	 * up. */
 	return (int)((double)progress->done / (double)progress->total * 100);
 }
 
@@ -48,7 +49,8 @@ char *term_progress_line(const struct term_progress *progress, size_t width) {
 static void write_line(const struct term *term, const char *line) {
 	struct buf out;
 
-	/* "\033[K" clears what a longer line left behind. One write, so that it does not flicker. */
+	/* "\033[K" clears what a longer line left behind. One write, so that it does not
+	 * flicker. */
 	buf_init(&out, LINE_MAX_BYTES);
 	if (buf_addf(&out, "\r%s\033[K", line) == 0) {
 		ssize_t wrote = write(term->fd, out.at, out.len);

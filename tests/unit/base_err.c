@@ -102,20 +102,23 @@ static void long_texts_are_cut_between_characters(void **state) {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(characters); i++) {
 		for (size_t shift = 0; shift < 5; shift++) {
-			char text[600] = "", context[600] = "";
+			char context[600] = "";
+			struct buf text;
 			struct err err;
-			memset(text, 'x', shift);
-			while (strlen(text) < 400) strcat(text, characters[i]);
-			err_set(&err, ERR_BUSY, "%s", text);
+			buf_init(&text, 600);
+			for (size_t j = 0; j < shift; j++) buf_addc(&text, 'x');
+			while (text.len < 400) buf_adds(&text, characters[i]);
+			err_set(&err, ERR_BUSY, "%s", text.at);
 			assert_true(strlen(err.text) > sizeof(err.text) - 6);
 			assert_true(str_is_utf8(err.text, strlen(err.text)));
-			assert_true(str_starts(text, err.text));
+			assert_true(str_starts(text.at, err.text));
 
 			memset(context, 'y', 230);
 			err_wrap(&err, "%s", context);
 			assert_true(str_is_utf8(err.text, strlen(err.text)));
-			err_sys(&err, ENOENT, "%s", text);
+			err_sys(&err, ENOENT, "%s", text.at);
 			assert_true(str_is_utf8(err.text, strlen(err.text)));
+			buf_release(&text);
 		}
 	}
 }

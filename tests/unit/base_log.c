@@ -157,7 +157,7 @@ static void tap_and_stderr_never_see_a_secret(void **state) {
 	log_warn("escaped two\nlines");
 	/* Across the place where a long line is cut. */
 	memset(filler, '.', 8200);
-	strcpy(filler + 8186, "hunter22 and");
+	memcpy(filler + 8186, "hunter22 and", 13);
 	log_error("%s", filler);
 	log_tap(NULL, NULL);
 	log_info("not for the tap");

@@ -72,7 +72,8 @@ static void polls_tell_what_is_ready(void **state) {
 		loop_run_until(loop, &seen.any);
 		assert_int_equal(seen.events, cases[i].events);
 
-		/* Paused after the first; asked again it comes again, because the byte is still there. */
+		/* Paused after the first; asked again it comes again, because the byte is still
+		 * there. */
 		seen.any = false;
 		poll_change(seen.poll, cases[i].asked);
 		loop_run_until(loop, &seen.any);
@@ -246,16 +247,16 @@ static void cancel_stops_only_what_has_not_begun(void **state) {
 }
 
 /* Ends of turns see all that one wake-up brought, and deferred calls begin the next. */
-static char order[256];
+static struct buf order;
 
 static void deferred(struct defer *defer) {
 	(void)defer;
-	strcat(order, "D");
+	buf_addc(&order, 'D');
 }
 
 static void turn_ended(struct turn_end *end) {
 	(void)end;
-	strcat(order, "E");
+	buf_addc(&order, 'E');
 }
 
 static struct defer the_defer;
@@ -264,7 +265,7 @@ static int ready_calls;
 
 static void order_ready(void *user, int events) {
 	(void)events;
-	strcat(order, "P");
+	buf_addc(&order, 'P');
 	poll_change(*(struct poll **)user, 0);
 	defer_start(loop, &the_defer);
 	turn_end_want(&the_end);
@@ -276,6 +277,7 @@ static void order_in_a_turn(void **state) {
 	int fds[2][2];
 
 	(void)state;
+	buf_init(&order, 100);
 	defer_init(&the_defer, deferred);
 	turn_end_add(loop, &the_end, turn_ended);
 	for (int i = 0; i < 2; i++) {
@@ -284,10 +286,11 @@ static void order_in_a_turn(void **state) {
 		polls[i] = poll_start(loop, fds[i][0], POLL_READ, order_ready, &polls[i]);
 	}
 	loop_run(loop);
-	assert_string_equal(order, "PPE");
+	assert_string_equal(order.at, "PPE");
 	loop_stop(loop);
 	loop_run(loop);
-	assert_string_equal(order, "PPED");
+	assert_string_equal(order.at, "PPED");
+	buf_release(&order);
 	turn_end_remove(&the_end);
 	for (int i = 0; i < 2; i++) {
 		poll_stop(polls[i]);
@@ -311,8 +314,9 @@ static void an_idle_loop_sleeps(void **state) {
 	assert_true(loop_counts(loop).turns <= 4);
 }
 
-/* libuv fires what is due before it polls; when nothing is left to ring then, and a descriptor is watched, it would wait
- * without an end. So the time for a timer passes here between the last look at the clock and the wait. */
+/* libuv fires what is due before it polls; when nothing is left to ring then, and a descriptor is
+ * watched, it would wait without an end. So the time for a timer passes here between the last look
+ * at the clock and the wait. */
 static void pass_time(struct turn_end *end) {
 	struct timespec from, now;
 

@@ -1,4 +1,5 @@
-/* What the simulated loop promises: the same seed is the same trace, another seed another one, and time is free. */
+/* What the simulated loop promises: the same seed is the same trace, another seed another one, and
+ * time is free. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

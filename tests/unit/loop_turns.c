@@ -15,9 +15,10 @@ static struct loop *loop;
 static char trace[4096];
 
 static void note(const char *what) {
-	assert_true(strlen(trace) + strlen(what) + 2 < sizeof(trace));
-	if (*trace) strcat(trace, " ");
-	strcat(trace, what);
+	size_t len = strlen(trace);
+	int wrote = snprintf(trace + len, sizeof(trace) - len, "%s%s", len ? " " : "", what);
+
+	assert_true(wrote > 0 && (size_t)wrote < sizeof(trace) - len);
 }
 
 static int setup_real(void **state) {
