@@ -1,9 +1,9 @@
 /*
  * watch: "something under this path may have changed"; never loses an event silently.
  *
- * Loop thread only. One `struct watch` is one tree. The room holds no contents: folders that appear are watched first and reported
- * afterwards, so that whoever lists them then misses nothing (SYNC.md §13, trap 12). Listing is not done here on the loop: the
- * owner scans in a job and calls watch_add_folder for each folder it is about to list.
+ * Loop thread only, but for watch_add_in_job. One `struct watch` is one tree; it holds no contents and lists nothing. Whoever lists a
+ * folder watches it first, in the same job, so that nothing between the two is missed (SYNC.md §13, trap 12).
+ * Nothing here touches a watched path on the loop, save watch_add_folder.
  */
 #ifndef WATCH_WATCH_H
 #define WATCH_WATCH_H
@@ -16,12 +16,13 @@
 #include "loop/loop.h"
 
 enum watch_what {
-	WATCH_CHANGED,      /* a file's bytes or attributes, or any entry that appeared or vanished: look at `path` */
-	WATCH_FOLDER_NEW,   /* a folder appeared at `path` (made or moved in): it must be scanned */
-	WATCH_FOLDER_GONE,  /* a folder vanished from `path` (removed or moved out) */
+	WATCH_CHANGED, /* a file's bytes or attributes, or any entry that appeared or vanished: look at `path` */
+	WATCH_FOLDER_NEW,  /* a folder appeared at `path` (made or moved in): it must be scanned */
+	WATCH_FOLDER_GONE, /* a folder vanished from `path` (removed or moved out) */
 	WATCH_FOLDER_MOVED, /* a folder moved from `from` to `path` within the tree; its watches follow by themselves */
-	WATCH_OVERFLOW,     /* events were lost: everything must be scanned */
-	WATCH_ROOT_GONE,    /* the root was removed, moved away or unmounted: nothing more will come */
+	WATCH_OVERFLOW, /* events were lost, or something below was unmounted: everything must be scanned */
+	WATCH_ROOT_GONE, /* the root was removed, moved away or unmounted: nothing more will come. A root that somebody
+			     * holds open is not seen to vanish, nor is one whose own parents are moved */
 };
 
 struct watch_event {
@@ -39,18 +40,38 @@ struct watch_calls {
 	void (*degraded)(void *user, const struct err *why);
 };
 
-/* Watches the root folder alone; the owner adds the others as it scans. */
-struct watch *watch_new(struct loop *loop, const char *root, const struct watch_calls *calls, void *user, struct err *err);
-void watch_free(struct watch *watch); /* NULL is fine */
+/* Watches nothing yet: the owner adds "" (the root) as it adds every folder that it lists. `root` is absolute, links in it resolved. */
+struct watch *watch_new(struct loop *loop, const char *root, const struct watch_calls *calls,
+	void *user, struct err *err);
+void watch_free(struct
+	watch *watch); /* NULL is fine; also from within a call; additions under way end with ERR_CANCELLED */
 
-/* Watch this folder (idempotent). Blocking but short; may also be called from within `happened`. ERR_FULL at a limit (also reported as
- * degraded), ERR_NOT_FOUND when it is gone already. */
+/*
+ * One folder to be watched (idempotent), in three steps: begin on the loop, in_job on a worker just before the folder is listed, end on
+ * the loop, exactly once after every begin, also when the job was cancelled. Embed it beside the job.
+ *
+ * The end says: 0: watched. ERR_CHANGED: it or a folder above was moved or replaced meanwhile: forget what was listed; its place of now is
+ * reported as FOLDER_NEW. ERR_NOT_FOUND: it is gone. ERR_DENIED. ERR_FULL: a limit of the system (also reported as degraded): the listing
+ * holds, but changes are not seen. When something happened in it before the end, FOLDER_NEW comes after: list it again.
+ */
+struct watch_add {
+	struct list link;
+	struct watch *watch; /* NULL: freed meanwhile */
+	char *path;          /* as it is now: it follows moves */
+	char *absolute;      /* as it was at begin */
+	void *impl;
+	int wd, sys; /* what the job found */
+	bool stale;
+};
+void watch_add_begin(struct watch_add *add, struct watch *watch, const char *path);
+void watch_add_in_job(struct watch_add *add);
+int watch_add_end(struct watch_add *add, struct err *err);
+
+/* The three at once, on the loop: blocks for as long as the file system does, so not for folders of a network. Also from
+ * within `happened`. */
 int watch_add_folder(struct watch *watch, const char *path, struct err *err);
 /* No longer watch this folder and all below (excluded now). */
 void watch_drop_folder(struct watch *watch, const char *path);
-
-/* The same from a scan's job, on another thread: only this one call is safe there. The watch must outlive the job. */
-int watch_add_folder_in_job(struct watch *watch, const char *path, struct err *err);
 
 /* Reads all that the system has queued up to now and reports it before it returns (the barrier, SYNC.md §4). */
 void watch_drain(struct watch *watch);
