@@ -15,18 +15,19 @@
 
 enum config_type {
 	/* C type of the field behind `offset` */
-	CONFIG_TEXT,     /* char *, NULL when not set; may be several lines */
-	CONFIG_PATH,     /* char *, ~ and ${VAR} expanded by config_expand(), absolute or an error */
-	CONFIG_BOOL,     /* bool: yes, no */
-	CONFIG_INT,      /* int64_t within [min, max] */
-	CONFIG_PERCENT,  /* int64_t, "10%" is 10 */
-	CONFIG_SIZE,     /* int64_t bytes; "none" is 0 */
+	CONFIG_TEXT,    /* char *, NULL when not set; may be several lines */
+	CONFIG_PATH,    /* char *, ~ and ${VAR} expanded by config_expand(), absolute or an error */
+	CONFIG_BOOL,    /* bool: yes, no */
+	CONFIG_INT,     /* int64_t within [min, max] */
+	CONFIG_PERCENT, /* int64_t, "10%" is 10 */
+	CONFIG_SIZE,    /* int64_t bytes; "none" is 0 */
 	CONFIG_DURATION, /* int64_t ms; "none" and "never" are 0 */
 	CONFIG_ENUM,     /* int: index into `names` */
 	CONFIG_WORDS,    /* char **, NULL-ended: words, or one item a line */
 	CONFIG_LINES,    /* char **, NULL-ended: one item a line, inner spaces kept */
 	CONFIG_OCTAL,    /* int64_t: "022" */
-	CONFIG_SECRET,   /* char *: a path, or "credential:NAME" (systemd's); the file must be closed to group and others */
+	/* char *: a path, or "credential:NAME" (systemd's); the file must be closed to group and others */
+	CONFIG_SECRET,
 };
 
 /* What a reload does when only this key differs (SERVICES.md §3). */
@@ -34,7 +35,8 @@ enum config_reload { RELOAD_LIVE, RELOAD_RESTART, RELOAD_REBUILD };
 
 enum {
 	CONFIG_REQUIRED = 1,
-	CONFIG_NOT_BUILT = 2, /* in the contract, not in this version: setting it is an error that says so */
+	/* In the contract, not in this version: setting it is an error that says so; its field is not touched. */
+	CONFIG_NOT_BUILT = 2,
 };
 
 struct config_key {
@@ -46,15 +48,17 @@ struct config_key {
 	int64_t min, max;         /* CONFIG_INT, SIZE, DURATION: bounds where max > 0 */
 	unsigned flags;
 	enum config_reload reload;
-	const char *only;         /* valid only when the section's `type` key is this word; NULL: always */
-	const char *help;         /* one line for --help-config */
+	const char *only; /* valid only when the section's `type` key is this word; NULL: always */
+	const char *help; /* one line for --help-config */
+	/* CONFIG_ENUM: NULL-ended words of the contract that are not built yet; NULL: none. */
+	const char *const *later;
 };
 
 /* A section a room understands. `size`: of the struct that one section fills. */
 struct config_table {
-	const char *kind;   /* "folder" of [folder NAME] */
-	bool named;         /* false: [tend] */
-	unsigned flags;     /* CONFIG_NOT_BUILT for a whole section */
+	const char *kind; /* "folder" of [folder NAME] */
+	bool named;       /* false: [tend] */
+	unsigned flags;   /* CONFIG_NOT_BUILT for a whole section */
 	size_t size;
 	const struct config_key *keys;
 	size_t key_count;
@@ -67,10 +71,11 @@ struct config_table {
 struct config_section {
 	struct list link;
 	const struct config_table *table;
-	char *name;       /* "" for [tend] */
+	char *name; /* "" for [tend] */
 	char *file;
+	/* Of its head. 0: no file has it; [tend] and the like are there all the same, with their defaults. */
 	int line;
-	void *settings;   /* the table's struct, all keys filled */
+	void *settings;              /* the table's struct, all keys filled */
 	struct config_value *values; /* private: raw text and line of every key that was set */
 	size_t value_count;
 };
@@ -81,7 +86,7 @@ struct config {
 	char **files; /* all that were read */
 };
 
-/* Everything that was wrong; the first is in `err`, all of them here, each "file:line: text". */
+/* Everything that was wrong; the first is in `err`, all of them here, each "file:line: text". Begin with zeroes. */
 struct config_errors {
 	char **lines;
 };
@@ -92,7 +97,7 @@ struct config_options {
 	/* What no table names and what is wrong is passed over, so that a command finds the daemon whose file was broken
 	 * after its start. Only a file that cannot be read is an error. */
 	bool lenient;
-	const char *home;  /* what ~ means: the daemon's home */
+	const char *home; /* what ~ means: the daemon's home */
 };
 
 /* Reads `path` and what `include` of [tend] names (that key is config's own). NULL with `err` and `errors`. The caller's. */
@@ -104,19 +109,22 @@ void config_errors_release(struct config_errors *errors);
 struct config_section *config_find(const struct config *config, const char *kind, const char *name);
 
 /* Next section of `kind` after `section` (NULL: the first); NULL at the end. */
-struct config_section *config_next(const struct config *config, const char *kind,
-	const struct config_section *section);
+struct config_section *config_next(
+	const struct config *config, const char *kind, const struct config_section *section);
 
 bool config_is_set(const struct config_section *section, const char *key);
 /* The line of `key`, or of the section's head when it is not set. */
 int config_line(const struct config_section *section, const char *key);
 /* "file:line" for messages about a whole configuration (references, cycles): err_set with that before. Returns -1. */
-int config_error(struct config_errors *errors, struct err *err, const struct config_section *section,
-	const char *key, const char *format, ...) __attribute__((format(printf, 5, 6)));
+int config_error(struct config_errors *errors, struct err *err,
+	const struct config_section *section, const char *key, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 
-/* Two versions of a section. 0: equal (order of keys and sections does not count); else the strongest effect: 1 live,
- * 2 restart, 3 rebuild. `changed` (may be NULL) gets the names of the keys that differ. */
-int config_compare(const struct config_section *old_one, const struct config_section *new_one, char ***changed);
+/* Two versions of a section of one table. 0: equal (order of keys and sections does not count); else the
+ * strongest effect: 1 live, 2 restart, 3 rebuild. `changed` (may be NULL) gets the names of the keys that
+ * differ; the caller's. */
+int config_compare(const struct config_section *old_one, const struct config_section *new_one,
+	char ***changed);
 
 /* ~, ~user and ${VAR} (${HOSTNAME} too); `home` is what ~ alone means. NULL with err. The caller's. */
 char *config_expand(const char *text, const char *home, struct err *err);
