@@ -361,6 +361,10 @@ int index_pending(
 	return one_number(index, SQL_DIRTY_REFUSED, upto, refused, err);
 }
 
+int index_trouble_count(struct index *index, int64_t *count, struct err *err) {
+	return one_number(index, SQL_DIRTY_REFUSED, INT64_MAX, count, err) < 0 ? -1 : 0;
+}
+
 int64_t index_oldest(struct index *index) {
 	int64_t since = INT64_MAX;
 	struct err err;

@@ -162,6 +162,8 @@ int64_t index_oldest(struct index *index);
 int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count,
 	struct err *err);
 int64_t index_dirty_count(const struct index *index); /* kept, not counted */
+/* How many rows have a reason: cost follows their number alone. */
+int index_trouble_count(struct index *index, int64_t *count, struct err *err);
 /* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
 

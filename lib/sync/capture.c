@@ -1,0 +1,207 @@
+/*
+ * Live databases: an image of one is taken in a job, and while it is taken nobody else in this process opens that inode: a close of any
+ * other descriptor would drop the snapshot's POSIX lock (SYNC.md §6, trap 4). `sync->captures` holds those that run or want to.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sync/internal.h"
+
+bool capture_is_journal(const char *path, char **database) {
+	static const char *const ends[] = { "-wal", "-journal", "-shm" };
+	*database = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		size_t len = strlen(path), end = strlen(ends[i]);
+		if (len <= end || !str_ends(path, ends[i]) || path[len - end - 1] == '/') continue;
+		*database = xstrndup(path, len - end);
+		return true;
+	}
+	return false;
+}
+
+bool capture_any(const struct sync *sync) {
+	return !list_empty(&sync->captures);
+}
+
+static bool same_inode(const struct transfer *a, const struct transfer *b) {
+	return a->stat.ino == b->stat.ino && a->stat.dev == b->stat.dev;
+}
+
+bool capture_holds(const struct transfer *t) {
+	list_each(&t->folder->sync->captures, link) {
+		struct transfer *other = list_entry(link, struct transfer, capture_link);
+		if (other != t && same_inode(other, t)) return true;
+	}
+	return false;
+}
+
+void capture_wait(struct transfer *t) {
+	t->state = TRANSFER_LOOKING;
+	list_add_tail(&t->folder->sync->capture_waiters, &t->wait_link);
+}
+
+/* Does a job that is running now have this inode open, or may it? */
+static bool opened_elsewhere(const struct transfer *t) {
+	struct sync *sync = t->folder->sync;
+	list_each(&sync->folders, folder_link) {
+		struct folder *f = list_entry(folder_link, struct folder, link);
+		list_each(&f->transfers, link) {
+			struct transfer *other = list_entry(link, struct transfer, link);
+			if (other == t) continue;
+			if (other->opens) return true;
+			if ((other->job_running || other->upload) && !other->stat_only &&
+				same_inode(other, t))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int capture_work(struct job *job, struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	return disk_snapshot(t->disk, t->path, t->image, DIGEST_MD5, &t->snapshot, err);
+}
+
+static void image_drop(struct transfer *t) {
+	if (t->image) unlink(t->image);
+	free(t->image);
+	t->image = NULL;
+}
+
+static bool others_pending(struct transfer *t);
+
+static void capture_done(struct job *job, const struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	struct folder *f = t->folder;
+	struct sync *sync = f->sync;
+	t->job_running = false;
+	list_remove(&t->capture_link);
+	if (transfer_is_abandoned(t)) {
+		transfer_forget(t);
+		capture_moved(sync);
+		return;
+	}
+	capture_moved(sync);
+	if (err && err->kind == ERR_CORRUPT) {
+		/* Encrypted or damaged: it only has the header. A plain copy, and it is said. */
+		log_warn("folder '%s': '%s' looks like a database but is none that can be read (%s): sent as a plain file",
+			f->name, t->path, err->text);
+		t->snapshot.plain = true;
+		t->is_database = false;
+		t->have_source = false;
+		t->captured = true;
+		image_drop(t);
+		transfer_plan(t);
+		return;
+	}
+	if (err) {
+		image_drop(t);
+		transfer_again(t, INDEX_WHY_RETRY, t->row.tries < 3 ? NULL : err->text,
+			transfer_retry_ms(t->row.tries) / 4);
+		return;
+	}
+	t->captured = true;
+	t->source = t->snapshot.source;
+	if (t->snapshot.plain) {
+		image_drop(t);
+	} else {
+		memcpy(t->hash, t->snapshot.hash, 16);
+		t->have_hash = true;
+	}
+	if (t->has_file && t->file.hash_len == 16 && !memcmp(t->file.hash, t->snapshot.hash, 16)) {
+		/* The image is the one that is stored: only the source moved. */
+		memcpy(t->hash, t->snapshot.hash, 16);
+		t->have_hash = true;
+		transfer_plan(t);
+		return;
+	}
+	if (others_pending(t)) {
+		t->state = TRANSFER_DATABASE;
+		return;
+	}
+	transfer_plan(t);
+}
+
+static void capture_go(struct transfer *t) {
+	struct sync *sync = t->folder->sync;
+	t->state = TRANSFER_CAPTURING;
+	t->image = xasprintf("%s/images/%llu.db", sync->state_dir, (unsigned long long)++sync->next_image);
+	t->capture_mark = index_sequence(t->folder->index);
+	t->covered = t->capture_mark;
+	t->job.work = capture_work;
+	t->job.done = capture_done;
+	t->job_running = true;
+	job_start(t->folder->loop, &t->job);
+}
+
+void capture_start(struct transfer *t) {
+	struct sync *sync = t->folder->sync;
+	t->state = TRANSFER_CAPTURING;
+	buf_release(&t->body);
+	if (list_empty(&t->capture_link)) list_add_tail(&sync->captures, &t->capture_link);
+	if (opened_elsewhere(t))
+		list_add_tail(&sync->capture_waiters, &t->wait_link);
+	else
+		capture_go(t);
+}
+
+/* Something that held a file open ended, or a capture did: whoever waited looks again. */
+void capture_moved(struct sync *sync) {
+	struct list waiting;
+	if (list_empty(&sync->capture_waiters)) return;
+	list_init(&waiting);
+	list_take_all(&waiting, &sync->capture_waiters);
+	while (!list_empty(&waiting)) {
+		struct transfer *t = list_entry(waiting.next, struct transfer, wait_link);
+		list_remove(&t->wait_link);
+		if (transfer_is_abandoned(t)) continue;
+		if (t->state == TRANSFER_CAPTURING) {
+			if (opened_elsewhere(t))
+				list_add_tail(&sync->capture_waiters, &t->wait_link);
+			else
+				capture_go(t);
+		} else {
+			look_start(t);
+		}
+	}
+}
+
+void capture_release(struct transfer *t) {
+	bool was = !list_empty(&t->capture_link);
+	list_remove(&t->capture_link);
+	image_drop(t);
+	if (was) capture_moved(t->folder->sync);
+}
+
+/* ---- a database waits for the files that were dirty when its capture began: every attachment it names is there first ---- */
+
+static bool others_pending(struct transfer *t) {
+	struct folder *f = t->folder;
+	int64_t count = 0, refused = 0, databases = 0;
+	struct err err;
+	if (folder_clock_ms(f) - t->row.first_ms > DATABASE_PATIENCE_MS) {
+		log_info("folder '%s': '%s' is sent ahead of files it may name: they take too long",
+			f->name, t->path);
+		return false;
+	}
+	if (index_oldest(f->index) > t->capture_mark) return false;
+	if (index_pending(f->index, t->capture_mark, &count, &refused, &err)) return false;
+	list_each(&f->transfers, link) {
+		struct transfer *other = list_entry(link, struct transfer, link);
+		bool counted = other->row.since <= t->capture_mark && !other->row.reason;
+		if (counted && (other == t || other->is_database || other->journal_name))
+			databases++;
+	}
+	return count - refused > databases;
+}
+
+void transfer_wake_databases(struct folder *f) {
+	list_each(&f->transfers, link) {
+		struct transfer *t = list_entry(link, struct transfer, link);
+		if (t->state != TRANSFER_DATABASE || others_pending(t)) continue;
+		t->state = TRANSFER_LOOKING;
+		transfer_plan(t);
+		return; /* the list may have changed; its end wakes us */
+	}
+}

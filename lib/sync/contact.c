@@ -1,0 +1,192 @@
+/*
+ * First contact: what the remote already has becomes strangers of the index, page by page; the scan that follows adopts what is equal.
+ * Without a base nothing is ever deleted, on either side (SYNC.md §7).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+static void list_next(struct folder *f);
+
+static void made(struct folder *f, const struct err *err) {
+	(void)err;
+	f->remote_made = true;
+	folder_wake(f);
+}
+
+static int stranger_put(
+	struct folder *f, const char *path, const struct store_entry *remote, struct err *err) {
+	struct index_entry entry = { .flags = INDEX_STRANGER };
+	struct index_entry old;
+	bool folder = remote->kind == STORE_FOLDER;
+	int found = index_get(f->index, path, folder, &old, err);
+	if (found < 0) return -1;
+	if (found) {
+		bool agreed = !(old.flags & INDEX_STRANGER);
+		index_entry_release(&old);
+		if (agreed) return 0;
+	}
+	entry.kind = folder			? INDEX_FOLDER
+		     : remote->kind == STORE_LINK ? INDEX_LINK
+						  : INDEX_FILE;
+	entry.size = remote->size;
+	entry.mtime_ns = remote->mtime_ns;
+	entry.mode = remote->mode;
+	entry.version = remote->version;
+	entry.id = remote->id;
+	if (folder && !(f->store->caps & STORE_CAP_FOLDERS) && remote->version)
+		entry.flags |= INDEX_MARKER;
+	if (remote->hash.kind == STORE_HASH_MD5) {
+		memcpy(entry.hash, remote->hash.bytes, 16);
+		entry.hash_len = 16;
+	}
+	return index_put(f->index, path, &entry, err);
+}
+
+/* Where folders are no things of their own, those above an object exist by it. */
+static int parents_put(struct folder *f, const char *path, struct err *err) {
+	struct store_entry folder = { .kind = STORE_FOLDER, .mode = STORE_MODE_UNKNOWN };
+	struct index_entry old;
+	char *parent = path_parent(path);
+	int result = 0;
+	if (*parent) {
+		int found = index_get(f->index, parent, true, &old, err);
+		if (found == 1)
+			index_entry_release(&old);
+		else if (found < 0 || parents_put(f, parent, err) || stranger_put(f, parent, &folder, err))
+			result = -1;
+	}
+	free(parent);
+	return result;
+}
+
+static int page_put(struct folder *f, struct err *err) {
+	for (size_t i = 0; i < f->op.entry_count; i++) {
+		const struct store_entry *entry = &f->op.entries[i];
+		if (entry->kind == STORE_OTHER || !entry->name || !path_is_plain(entry->name)) continue;
+		char *path = path_join(f->list_folder, entry->name);
+		int failed = 0;
+		if (f->store->caps & STORE_CAP_FLAT_LIST)
+			failed = parents_put(f, path, err);
+		else if (entry->kind == STORE_FOLDER)
+			strv_add(&f->list_queue, path);
+		failed = failed || stranger_put(f, path, entry, err);
+		free(path);
+		if (failed) return -1;
+	}
+	return 0;
+}
+
+static void list_done(struct folder *f, const struct err *err) {
+	struct err failed;
+	if (err && err->kind != ERR_NOT_FOUND) {
+		/* A cut listing is no listing: from the start again. */
+		strv_free(f->list_queue);
+		f->list_queue = NULL;
+		free(f->list_folder);
+		f->list_folder = NULL;
+		folder_hold(f, err);
+		return;
+	}
+	if (!err && page_put(f, &failed)) {
+		folder_index_failed(f, &failed);
+		return;
+	}
+	turn_end_want(&f->turn_end);
+	free(f->list_token);
+	f->list_token = !err && f->op.next_token ? xstrdup(f->op.next_token) : NULL;
+	if (!f->list_token) {
+		free(f->list_folder);
+		f->list_folder = NULL;
+	}
+	list_next(f);
+}
+
+static char *queue_pop(struct folder *f) {
+	size_t count = strv_count(f->list_queue);
+	if (!count) return NULL;
+	char *last = f->list_queue[count - 1];
+	f->list_queue[count - 1] = NULL;
+	return last;
+}
+
+static void listed_all(struct folder *f) {
+	strv_free(f->list_queue);
+	f->list_queue = NULL;
+	f->remote_listed = true;
+	scan_request(f, "");
+	folder_phase_set(f, PHASE_EMPTY);
+}
+
+static void list_next(struct folder *f) {
+	if (!f->list_folder) f->list_folder = queue_pop(f);
+	if (!f->list_folder) {
+		listed_all(f);
+		return;
+	}
+	free(f->list_key);
+	f->list_key = folder_key(f, f->list_folder);
+	folder_op_start(f, STORE_LIST, f->list_key, list_done);
+	f->op.kind = STORE_FOLDER;
+	f->op.recursive = (f->store->caps & STORE_CAP_FLAT_LIST) != 0;
+	f->op.page_token = f->list_token;
+	folder_op_go(f);
+}
+
+void contact_make_remote(struct folder *f) {
+	owner_make_folders(f, f->remote_key, made);
+}
+
+void contact_start(struct folder *f) {
+	if (!f->remote_made) {
+		contact_make_remote(f);
+		return;
+	}
+	if (index_meta_int(f->index, "contacted", 0)) {
+		scan_request(f, "");
+		folder_phase_set(f, PHASE_SEALING);
+		return;
+	}
+	strv_free(f->list_queue);
+	f->list_queue = NULL;
+	free(f->list_token);
+	f->list_token = NULL;
+	free(f->list_folder);
+	f->list_folder = xstrdup("");
+	list_next(f);
+}
+
+/* PHASE_EMPTY: an empty folder before a remote that is not waits; nothing is sent or deleted. */
+void contact_empty_check(struct folder *f) {
+	struct err err;
+	if (!scan_is_idle(f)) return;
+	struct index_totals totals = index_totals(f->index);
+	bool remote_empty = totals.strangers == 0;
+	if (!remote_empty && !f->scan.seen) {
+		if (f->events) {
+			f->events = false;
+			scan_request(f, "");
+			return;
+		}
+		if (f->trouble.kind != ERR_NONE) return;
+		err_set(&f->trouble, ERR_BUSY,
+			"the folder '%s' is empty, but the remote '%s' holds %lld files: it waits, nothing is sent or "
+			"deleted. Copy them back, or put the first file in it",
+			f->settings.path, f->settings.remote, (long long)totals.strangers);
+		f->needs_person = true;
+		log_warn("folder '%s': %s", f->name, f->trouble.text);
+		folder_phase_set(f, PHASE_EMPTY);
+		barrier_step(f);
+		return;
+	}
+	err_clear(&f->trouble);
+	f->needs_person = false;
+	if (index_meta_set(f->index, "contacted", "1", &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	f->intents = true;
+	turn_end_want(&f->turn_end);
+	folder_phase_set(f, PHASE_SEALING);
+}

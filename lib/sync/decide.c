@@ -1,0 +1,267 @@
+/* From what was seen to what is done: builds the question for plan_path, fetches what it still needs, hands the answer to act.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+bool transfer_excluded(const struct folder *f, const char *path, bool is_folder) {
+	return ignore_check(f->ignore, path, is_folder) == IGNORE_OUT;
+}
+
+/* ---- the question ---- */
+
+static enum plan_local local_kind(const struct transfer *t) {
+	const struct folder *f = t->folder;
+	if (t->absent) {
+		/* Gone and excluded now: forgotten, not deleted. */
+		bool as_file = t->has_file && transfer_excluded(f, t->path, false);
+		bool as_folder = t->has_folder && transfer_excluded(f, t->path, true);
+		return as_file || as_folder ? LOCAL_EXCLUDED : LOCAL_ABSENT;
+	}
+	if (transfer_excluded(f, t->path, t->stat.kind == DISK_FOLDER)) return LOCAL_EXCLUDED;
+	switch (t->stat.kind) {
+	case DISK_FILE: return LOCAL_FILE;
+	case DISK_LINK: return LOCAL_LINK;
+	case DISK_FOLDER: return LOCAL_FOLDER;
+	case DISK_OTHER: break;
+	}
+	return LOCAL_OTHER;
+}
+
+static enum plan_base base_kind(bool has, const struct index_entry *entry) {
+	if (!has) return BASE_NONE;
+	return entry->flags & INDEX_STRANGER ? BASE_STRANGER : BASE_AGREED;
+}
+
+static bool mode_differs(const struct transfer *t, const struct index_entry *base) {
+	return base->kind != INDEX_LINK && base->mode >= 0 &&
+	       (base->mode & 0777) != (t->stat.mode & 0777);
+}
+
+static enum plan_same same_attributes(const struct transfer *t, const struct index_entry *base) {
+	if (base->mtime_ns != STORE_MTIME_UNKNOWN && base->mtime_ns != t->mtime_ns)
+		return SAME_CONTENT;
+	return mode_differs(t, base) ? SAME_CONTENT : SAME_BYTES;
+}
+
+static enum plan_same compare(const struct transfer *t) {
+	const struct index_entry *base = &t->file;
+	if (!t->has_file || t->absent) return SAME_NOT;
+	if (t->have_source && !(base->flags & INDEX_STRANGER) && !t->have_hash) return SAME_ALL;
+	if (t->have_hash)
+		return base->hash_len == 16 && memcmp(base->hash, t->hash, 16) == 0
+			       ? same_attributes(t, base)
+			       : SAME_NOT;
+	/* Not read: its identity is the agreed one, or a stranger has its size and mtime. */
+	if (mode_differs(t, base)) return SAME_CONTENT;
+	return base->flags & INDEX_STRANGER ? SAME_BYTES : SAME_ALL;
+}
+
+/* Do the rules leave anything in this folder? Where folders are no things of their own, an empty one needs a marker. */
+static bool folder_wants_marker(const struct transfer *t) {
+	struct err err;
+	if ((t->stat.mode & 0777) != 0755) return true;
+	if (index_has_children(t->folder->index, t->path, true, &err) == 1) return false;
+	for (size_t i = 0; t->names && t->names[i]; i++) {
+		char *child = path_join(t->path, t->names[i]);
+		size_t len = strlen(child);
+		bool folder = len && child[len - 1] == '/';
+		if (folder) child[len - 1] = 0;
+		bool out = transfer_excluded(t->folder, child, folder);
+		free(child);
+		if (!out) return false;
+	}
+	return true;
+}
+
+static bool folder_differs(struct transfer *t) {
+	if (t->absent || t->stat.kind != DISK_FOLDER) return false;
+	if (!(t->folder->store->caps & STORE_CAP_FOLDERS)) {
+		bool has = t->has_folder && (t->folder_entry.flags & INDEX_MARKER);
+		t->wants_marker = has || folder_wants_marker(t);
+		if (!has) return t->wants_marker;
+	}
+	return t->has_folder && (t->folder_entry.mode & 0777) != (t->stat.mode & 0777);
+}
+
+/* ---- what is still to be fetched before there is an answer; true: on the way ---- */
+
+static bool fetch_database(struct transfer *t) {
+	if (t->state == TRANSFER_CAPTURING || t->captured) return false;
+	if (t->has_file && (t->file.flags & INDEX_DATABASE) &&
+		t->file.extra_len == sizeof(struct disk_source)) {
+		struct disk_source base;
+		memcpy(&base, t->file.extra, sizeof(base));
+		if (disk_source_same(&base, &t->source)) return false;
+	}
+	capture_start(t);
+	return true;
+}
+
+static bool fetch_bytes(struct transfer *t) {
+	if (t->absent || t->stat.kind != DISK_FILE || t->have_hash) return false;
+	if (!look_wants_bytes(t)) return false;
+	if (upload_is_large(t, t->stat.size)) {
+		upload_hash_start(t);
+		return true;
+	}
+	if (transfer_memory_reserve(t, t->stat.size)) look_read_start(t);
+	return true;
+}
+
+/* An image is small enough for memory, or goes in parts from its file. */
+static bool fetch_image(struct transfer *t) {
+	if (t->body.len || !t->snapshot.size || upload_is_large(t, t->snapshot.size)) return false;
+	if (transfer_memory_reserve(t, t->snapshot.size)) look_read_start(t);
+	return true;
+}
+
+void upload_or_read(struct transfer *t) {
+	if (t->upload && t->upload_sending)
+		upload_part_read(t);
+	else
+		look_read_start(t);
+}
+
+/* ---- deletions wait a little: renames pair, and what was a slip of a moment is back ---- */
+
+static int64_t delete_wait(const struct transfer *t) {
+	int64_t age = folder_clock_ms(t->folder) - t->row.first_ms;
+	if (!list_empty(&t->folder->waits) || t->folder->phase == PHASE_FLUSHING) return 0;
+	return age < DELETE_QUIET_MS ? DELETE_QUIET_MS - age : 0;
+}
+
+static bool is_deletion(enum plan_action action) {
+	return action == PLAN_REMOVE || action == PLAN_REMOVE_FOLDER || action == PLAN_EMPTY_FOLDER;
+}
+
+static bool root_emptied(struct transfer *t) {
+	struct index_totals totals = index_totals(t->folder->index);
+	struct err err;
+	if (!t->root_empty || totals.files + totals.links < 1) return false;
+	err_set(&err, ERR_DENIED,
+		"the folder '%s' is empty, but %lld files were agreed: nothing is deleted at the remote. Bring them "
+		"back, or put any file in it if this is meant",
+		t->folder->settings.path, (long long)(totals.files + totals.links));
+	folder_stop_for_person(t->folder, &err);
+	transfer_again(t, INDEX_WHY_DELETE, NULL, 0);
+	return true;
+}
+
+/* Parents first. True: the transfer waits, or comes again. */
+static bool parent_missing(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct index_entry entry;
+	struct err err;
+	char *parent = path_parent(t->path);
+	struct transfer *other;
+	bool missing = false;
+	if (!*parent) goto out;
+	int found = index_get(f->index, parent, true, &entry, &err);
+	if (found == 1) index_entry_release(&entry);
+	if (found != 0) goto out;
+	missing = true;
+	other = map_get(&f->by_path, parent);
+	if (other && other != t) {
+		t->state = TRANSFER_PARENT;
+		list_add_tail(&other->children, &t->wait_link);
+	} else {
+		int64_t wait_ms = 50;
+		for (int i = 0; i < t->row.tries && wait_ms < REFUSED_MAX_MS; i++) wait_ms *= 2;
+		if (t->row.tries < 2) folder_mark_path(f, parent, PRIO_FOLDER, 0);
+		transfer_again(t, INDEX_WHY_RETRY,
+			t->row.tries < 3 ? NULL : "the folder it lies in is not stored yet", wait_ms);
+	}
+out:
+	free(parent);
+	return missing;
+}
+
+static bool needs_parent(enum plan_action action) {
+	return action == PLAN_PUT || action == PLAN_MKDIR;
+}
+
+/* ---- */
+
+static bool look_failed(struct transfer *t) {
+	struct err err = t->look_err;
+	if (err.kind == ERR_NONE) return false;
+	switch (err.kind) {
+	case ERR_CHANGED:
+		transfer_again(t, t->growth ? INDEX_WHY_HOT : INDEX_WHY_CHANGE,
+			"it changes while it is read", t->folder->settings.settle_ms);
+		break;
+	case ERR_NOT_FOUND:
+		transfer_again(t, INDEX_WHY_CHANGE, NULL, t->folder->settings.settle_ms);
+		break;
+	default:
+		/* Unreadable: its remote copy and its base stay (SYNC.md §8). */
+		if (!t->row.tries)
+			log_warn("folder '%s': '%s' cannot be read: %s", t->folder->name, t->path,
+				err.text);
+		transfer_again(
+			t, INDEX_WHY_REFUSED, err.text, transfer_retry_ms(t->row.tries));
+		break;
+	}
+	return true;
+}
+
+static enum plan_action decide(struct transfer *t) {
+	struct err err;
+	struct plan_question q = {
+		.local = local_kind(t),
+		.file = base_kind(t->has_file, &t->file),
+		.file_is_link = t->has_file && t->file.kind == INDEX_LINK,
+		.folder = base_kind(t->has_folder, &t->folder_entry),
+		.folder_has_children =
+			t->has_folder && index_has_children(t->folder->index, t->path, false, &err) == 1,
+		.same = compare(t),
+		.folder_differs = folder_differs(t),
+	};
+	q.unsealed = (t->has_file && t->file.epoch == EPOCH_ASK) ||
+		     (t->has_folder && t->folder_entry.epoch == EPOCH_ASK);
+	return plan_path(&q);
+}
+
+void transfer_plan(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct err err;
+	if (transfer_base_load(t, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	if (look_failed(t)) return;
+	if (!t->absent) t->mtime_ns = t->stat.mtime_ns;
+	if (t->have_source && t->source.has_wal && t->source.wal_mtime_ns > t->mtime_ns)
+		t->mtime_ns = t->source.wal_mtime_ns;
+	enum plan_local local = local_kind(t);
+	if (t->journal_name) {
+		/* Never sent: the snapshot of its database holds what it says. */
+		t->action = t->has_file ? PLAN_FORGET : PLAN_NOTHING;
+		act_start(t);
+		return;
+	}
+	if (local == LOCAL_FILE) {
+		if (t->is_database && !t->snapshot.plain && fetch_database(t)) return;
+		if (!t->captured && !t->is_database && fetch_bytes(t)) return;
+		if (t->captured && t->snapshot.plain && fetch_bytes(t)) return;
+	}
+	if (t->captured && t->snapshot.plain && t->is_database && t->have_hash &&
+		memcmp(t->hash, t->snapshot.hash, 16) != 0) {
+		transfer_again(t, INDEX_WHY_CHANGE, NULL, f->settings.settle_ms);
+		return;
+	}
+	t->action = decide(t);
+	if (t->action == PLAN_PUT && t->captured && !t->snapshot.plain && fetch_image(t)) return;
+	if (is_deletion(t->action) && t->absent) {
+		int64_t wait_ms = delete_wait(t);
+		if (root_emptied(t)) return;
+		if (wait_ms > 0) {
+			transfer_again(t, INDEX_WHY_DELETE, NULL, wait_ms);
+			return;
+		}
+	}
+	if (needs_parent(t->action) && parent_missing(t)) return;
+	if (f->judging && owner_forbids(t)) return;
+	act_start(t);
+}

@@ -1,0 +1,463 @@
+/*
+ * A folder's life: opened, known to its remote, running, flushed. Every completion leads to folder_step, which looks at the phase and
+ * starts what comes next. Whatever goes wrong with the folder as a whole goes through folder_hold.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+static const char *const phase_names[] = {
+	[PHASE_DOWN] = "waiting",
+	[PHASE_OPENING] = "waiting",
+	[PHASE_ABOUT] = "contact",
+	[PHASE_OWNER] = "contact",
+	[PHASE_LISTING] = "contact",
+	[PHASE_EMPTY] = "waiting",
+	[PHASE_SEALING] = "contact",
+	[PHASE_RUNNING] = "idle",
+	[PHASE_FLUSHING] = "syncing",
+	[PHASE_CLOSING] = "waiting",
+};
+
+const char *folder_phase_name(const struct folder *f) {
+	if (f->paused) return "paused";
+	if (f->held && f->needs_person) return "stopped";
+	if (f->held) return "failed";
+	if (f->phase != PHASE_RUNNING) return phase_names[f->phase];
+	if (!scan_is_idle(f)) return "scanning";
+	return f->in_flight || index_dirty_count(f->index) ? "syncing" : "idle";
+}
+
+int64_t folder_clock_ms(const struct folder *f) {
+	return loop_now_ms(f->loop);
+}
+
+void folder_wake(struct folder *f) {
+	defer_start(f->loop, &f->step_defer);
+}
+
+void folder_changed(struct folder *f) {
+	if (f->sync->changed) f->sync->changed(f->sync->changed_user, f);
+}
+
+char *folder_key(const struct folder *f, const char *path) {
+	return path_join(f->remote_key, path);
+}
+
+bool folder_is_busy(const struct folder *f) {
+	return f->in_flight > 0 || !list_empty(&f->submits);
+}
+
+/* ---- what others see ---- */
+
+static void folder_report(struct folder *f) {
+	const char *detail = f->trouble.kind != ERR_NONE ? f->trouble.text : f->degraded;
+	if (f->paused) detail = "paused by a person: tend resume";
+	enum unit_state state = f->unit.state;
+	if (f->phase == PHASE_DOWN || f->phase == PHASE_CLOSING) return;
+	if (f->unit_stopping)
+		state = UNIT_STOPPING;
+	else if (f->phase >= PHASE_SEALING)
+		state = UNIT_READY;
+	else if (state != UNIT_FAILED)
+		state = UNIT_STARTING;
+	/* Nothing is to be pulled in the one-way modes: a folder with a base is ready at once. */
+	if (state == UNIT_STARTING && index_meta_int(f->index, "contacted", 0)) state = UNIT_READY;
+	if (state != f->unit.state || !str_equal(detail, f->unit.detail))
+		unit_report(&f->unit, state, detail);
+	folder_changed(f);
+}
+
+void folder_attempt_passed(struct timer *timer) {
+	struct folder *f = container_of(timer, struct folder, attempt_timer);
+	if (f->unit.state == UNIT_STARTING)
+		unit_report(&f->unit, UNIT_FAILED,
+			f->trouble.kind != ERR_NONE ? f->trouble.text : "still reaching for the remote");
+}
+
+void folder_phase_set(struct folder *f, enum folder_phase phase) {
+	f->phase = phase;
+	folder_report(f);
+	folder_wake(f);
+}
+
+/* ---- trouble of the folder as a whole ---- */
+
+void folder_hold(struct folder *f, const struct err *err) {
+	bool news = f->trouble.kind != err->kind || !str_equal(f->trouble.text, err->text);
+	f->trouble = *err;
+	f->needs_person = err->kind == ERR_DENIED;
+	f->held = true;
+	f->hold_ms = f->hold_ms ? f->hold_ms * 2 : HOLD_FIRST_MS;
+	if (f->hold_ms > HOLD_MAX_MS) f->hold_ms = HOLD_MAX_MS;
+	int64_t wait_ms = err->retry_ms > f->hold_ms ? err->retry_ms : f->hold_ms;
+	if (news) log_warn("folder '%s': %s", f->name, err->text);
+	timer_start(&f->hold_timer, wait_ms);
+	folder_report(f);
+	barrier_step(f);
+}
+
+void folder_stop_for_person(struct folder *f, const struct err *err) {
+	folder_hold(f, err);
+	f->needs_person = true;
+	folder_report(f);
+	barrier_step(f);
+}
+
+void folder_trouble_clear(struct folder *f) {
+	if (f->trouble.kind == ERR_NONE && !f->hold_ms) return;
+	if (f->trouble.kind != ERR_NONE) log_info("folder '%s': goes on", f->name);
+	err_clear(&f->trouble);
+	f->needs_person = false;
+	f->held = false;
+	f->hold_ms = 0;
+	timer_cancel(&f->hold_timer);
+	folder_report(f);
+	folder_wake(f);
+}
+
+static void hold_probed(struct folder *f, const struct err *err) {
+	if (err) {
+		folder_hold(f, err);
+		return;
+	}
+	/* The remote answers: try again. The trouble stays said until a write went well, unless nothing is left to write. */
+	f->held = false;
+	if (!index_dirty_count(f->index)) folder_trouble_clear(f);
+	folder_report(f);
+	folder_wake(f);
+}
+
+void folder_hold_passed(struct timer *timer) {
+	struct folder *f = container_of(timer, struct folder, hold_timer);
+	if (f->phase == PHASE_RUNNING || f->phase == PHASE_FLUSHING) {
+		if (f->op_in_flight) {
+			timer_start(&f->hold_timer, HOLD_FIRST_MS);
+			return;
+		}
+		folder_op_start(f, STORE_ABOUT, f->remote_key, hold_probed);
+		folder_op_go(f);
+		return;
+	}
+	f->held = false;
+	folder_wake(f);
+}
+
+/* A refusal that may be the path's own or the store's as a whole (a key withdrawn, a bucket gone): the store is asked, at most now and then. */
+void folder_doubt(struct folder *f) {
+	int64_t now = folder_clock_ms(f);
+	if (f->held || f->op_in_flight || (f->doubt_ms && now - f->doubt_ms < DOUBT_EVERY_MS)) return;
+	f->doubt_ms = now;
+	f->held = true;
+	folder_op_start(f, STORE_ABOUT, f->remote_key, hold_probed);
+	folder_op_go(f);
+}
+
+/* ---- operations of the folder itself ---- */
+
+static void folder_op_ended(struct store_op *op, const struct err *err) {
+	struct folder *f = container_of(op, struct folder, op);
+	f->op_in_flight = false;
+	folder_wake(f);
+	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
+	f->op_done(f, err);
+}
+
+void folder_op_start(struct folder *f, enum store_verb verb, const char *key,
+	void (*done)(struct folder *folder, const struct err *err)) {
+	assert(!f->op_in_flight);
+	store_op_release(&f->op);
+	store_op_init(&f->op, verb, key);
+	f->op_done = done;
+	f->op.done = folder_op_ended;
+}
+
+void folder_op_go(struct folder *f) {
+	f->op_in_flight = true;
+	store_start(f->store, &f->op);
+}
+
+void folder_wrote(struct folder *f) {
+	f->unsynced = true;
+	if (!f->syncing) timer_start(&f->sync_timer, SYNC_QUIET_MS);
+	if (f->trouble.kind != ERR_NONE || f->hold_ms) folder_trouble_clear(f);
+}
+
+/* ---- marks ---- */
+
+void folder_mark_path(struct folder *f, const char *path, int prio, int64_t settle_ms) {
+	struct err err;
+	if (index_mark(f->index, path, folder_clock_ms(f), settle_ms, f->settings.max_settle_ms,
+		    prio, NULL, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	turn_end_want(&f->turn_end);
+	folder_wake(f);
+}
+
+void folder_turn_ended(struct turn_end *end) {
+	struct folder *f = container_of(end, struct folder, turn_end);
+	struct err err;
+	if (!f->index || f->phase == PHASE_DOWN) return;
+	bool full = f->intents;
+	f->intents = false;
+	if (index_commit(f->index, full, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	transfer_submit_all(f);
+}
+
+/* ---- the checkpoint, not the commit, would stall the loop: a job does it (SYNC.md §10) ---- */
+
+static int checkpoint_work(struct job *job, struct err *err) {
+	struct folder *f = container_of(job, struct folder, checkpoint_job);
+	return index_checkpoint(f->checkpoint_path, err);
+}
+
+static void checkpoint_done(struct job *job, const struct err *err) {
+	struct folder *f = container_of(job, struct folder, checkpoint_job);
+	f->checkpointing = false;
+	if (err) log_warn("folder '%s': cannot checkpoint its index: %s", f->name, err->text);
+	folder_wake(f);
+}
+
+static void checkpoint_if_large(struct folder *f) {
+	if (f->checkpointing || !f->index_path || index_wal_bytes(f->index) < WAL_CHECKPOINT_BYTES)
+		return;
+	f->checkpointing = true;
+	f->checkpoint_path = f->index_path;
+	f->checkpoint_job.work = checkpoint_work;
+	f->checkpoint_job.done = checkpoint_done;
+	job_start(f->loop, &f->checkpoint_job);
+}
+
+/* ---- running ---- */
+
+static void folder_claim(struct folder *f) {
+	int free_here = (int)f->settings.max_transfers - f->in_flight;
+	int free_all = f->sync->max_transfers - f->sync->in_flight;
+	int want = free_here < free_all ? free_here : free_all;
+	if (want <= 0) return;
+	struct index_dirty *rows = NULL;
+	size_t count = 0;
+	struct err err;
+	if (index_claim_due(f->index, folder_clock_ms(f), (size_t)want, &rows, &count, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (f->phase >= PHASE_RUNNING && f->phase != PHASE_CLOSING)
+			transfer_start(f, &rows[i]);
+		else
+			index_dirty_release(&rows[i]); /* the index failed meanwhile */
+	}
+	free(rows);
+	if (count) turn_end_want(&f->turn_end);
+}
+
+static void due_set(struct folder *f) {
+	int64_t due = index_next_due(f->index);
+	if (due == INT64_MAX) {
+		timer_cancel(&f->due_timer);
+		return;
+	}
+	int64_t wait = due - folder_clock_ms(f);
+	timer_start(&f->due_timer, wait > 0 ? wait : 0);
+}
+
+void folder_due_passed(struct timer *timer) {
+	folder_wake(container_of(timer, struct folder, due_timer));
+}
+
+void folder_rescan_passed(struct timer *timer) {
+	struct folder *f = container_of(timer, struct folder, rescan_timer);
+	scan_request(f, "");
+	if (f->settings.rescan_ms > 0) timer_start(timer, f->settings.rescan_ms);
+}
+
+/* All that is here is there and equal: the remote is ours from now on. */
+static void judging_step(struct folder *f) {
+	if (f->held || f->op_in_flight || f->in_flight || !scan_is_idle(f)) return;
+	if (index_dirty_count(f->index) || index_totals(f->index).strangers) return;
+	log_info("folder '%s': all is equal: takes the remote over from %s", f->name, f->other_owner);
+	owner_take(f);
+}
+
+static bool slots_free(const struct folder *f) {
+	return f->in_flight < f->settings.max_transfers &&
+	       f->sync->in_flight < f->sync->max_transfers;
+}
+
+/* Is everything out that can go out? Refused paths and those with a later retry do not hold a stop. */
+static bool flushed(struct folder *f) {
+	int64_t count = 0, refused = 0;
+	struct err err;
+	if (f->in_flight || !scan_is_idle(f)) return false;
+	if (index_pending(f->index, INT64_MAX, &count, &refused, &err)) return true;
+	return count <= refused;
+}
+
+static void flush_step(struct folder *f) {
+	if (f->phase != PHASE_FLUSHING || f->syncing) return;
+	if (f->held && !f->op_in_flight && f->trouble.kind != ERR_NONE && !f->in_flight) {
+		log_warn("folder '%s': stopped with %lld paths not sent: %s", f->name,
+			(long long)index_dirty_count(f->index), f->trouble.text);
+	} else if (!flushed(f)) {
+		return;
+	} else if (f->unsynced && !f->held) {
+		durable_start(f);
+		return;
+	}
+	folder_close(f, NULL, NULL);
+}
+
+void folder_step(struct defer *defer) {
+	struct folder *f = container_of(defer, struct folder, step_defer);
+	switch (f->phase) {
+	case PHASE_DOWN:
+		if (f->closed) folder_free(f);
+		return;
+	case PHASE_CLOSING: folder_close(f, f->closed, f->closed_user); return;
+	case PHASE_OPENING:
+		if (!f->held && !f->open.running) folder_open_start(f);
+		return;
+	case PHASE_ABOUT:
+	case PHASE_OWNER:
+		if (!f->held && !f->op_in_flight) owner_check_start(f);
+		return;
+	case PHASE_LISTING:
+		if (!f->held && !f->op_in_flight) contact_start(f);
+		return;
+	case PHASE_EMPTY:
+		scan_step(f);
+		contact_empty_check(f);
+		return;
+	case PHASE_SEALING: durable_unsealed(f); return;
+	case PHASE_RUNNING:
+	case PHASE_FLUSHING: break;
+	}
+	scan_step(f);
+	if (!f->remote_made && !f->held && !f->op_in_flight) contact_make_remote(f);
+	if (f->judging && f->phase == PHASE_RUNNING) judging_step(f);
+	bool go = !f->held && f->remote_made && (!f->paused || f->phase == PHASE_FLUSHING);
+	if (go && !f->paused) folder_claim(f);
+	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
+	transfer_wake_databases(f);
+	if (go && slots_free(f))
+		due_set(f);
+	else
+		timer_cancel(&f->due_timer);
+	if (!f->in_flight && scan_is_idle(f) && !index_dirty_count(f->index))
+		f->last_sync_ns = loop_wall_ns(f->loop);
+	checkpoint_if_large(f);
+	barrier_step(f);
+	flush_step(f);
+	folder_report(f);
+}
+
+/* ---- failures that start the folder anew ---- */
+
+static void folder_drop_work(struct folder *f) {
+	transfer_cancel_all(f);
+	scan_release(f);
+	watch_free(f->watch);
+	f->watch = NULL;
+	if (f->op_in_flight) store_cancel(f->store, &f->op);
+}
+
+void folder_root_gone(struct folder *f, const struct err *err) {
+	if (f->phase == PHASE_OPENING || f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
+	bool flushing = f->phase == PHASE_FLUSHING;
+	folder_drop_work(f);
+	f->phase = PHASE_OPENING;
+	folder_hold(f, err);
+	if (flushing) folder_close(f, NULL, NULL);
+}
+
+void folder_index_failed(struct folder *f, const struct err *err) {
+	struct err text = *err;
+	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
+	err_wrap(&text, "cannot write the index of folder '%s'", f->name);
+	/* What was not committed is as after a crash: everything in flight recognises its own work next time. */
+	folder_root_gone(f, &text);
+}
+
+/* ---- orders from the unit graph ---- */
+
+static void unit_may_start(struct unit *unit) {
+	struct folder *f = container_of(unit, struct folder, unit);
+	if (f->phase != PHASE_DOWN) return;
+	f->unit_stopping = false;
+	f->started_ms = folder_clock_ms(f);
+	timer_start(&f->attempt_timer, FIRST_ATTEMPT_MS);
+	folder_phase_set(f, PHASE_OPENING);
+}
+
+static void unit_must_stop(struct unit *unit) {
+	struct folder *f = container_of(unit, struct folder, unit);
+	struct err err;
+	f->unit_stopping = true;
+	if (f->phase == PHASE_DOWN) {
+		unit_report(unit, UNIT_DOWN, NULL);
+		return;
+	}
+	if (f->phase != PHASE_RUNNING || f->paused || f->judging) {
+		folder_close(f, NULL, NULL);
+		return;
+	}
+	watch_drain(f->watch);
+	if (f->phase != PHASE_RUNNING) return; /* the drain found the root gone */
+	if (watch_is_degraded(f->watch)) scan_request(f, "");
+	index_hurry(f->index, INT64_MAX, folder_clock_ms(f), &err);
+	folder_phase_set(f, PHASE_FLUSHING);
+	if (f->held) { /* one more try at once, then it is said what was not sent */
+		timer_start(&f->hold_timer, 0);
+		f->held = false;
+		f->hold_ms = 0;
+	}
+}
+
+const struct unit_calls folder_unit_calls = { .may_start = unit_may_start,
+	.must_stop = unit_must_stop };
+
+/* Ends what runs; called again by folder_step until nothing is in flight. A stopped unit keeps the memory, folder_close by its owner frees it. */
+void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
+	if (closed) {
+		f->closed = closed;
+		f->closed_user = user;
+	}
+	if (f->phase == PHASE_DOWN) {
+		folder_wake(f);
+		return;
+	}
+	if (f->phase != PHASE_CLOSING) {
+		f->phase = PHASE_CLOSING;
+		struct err err;
+		err_set(&err, ERR_CANCELLED, "folder '%s' stops", f->name);
+		barrier_end_all(f, &err);
+		folder_drop_work(f);
+		timer_cancel(&f->due_timer);
+		timer_cancel(&f->hold_timer);
+		timer_cancel(&f->sync_timer);
+		timer_cancel(&f->rescan_timer);
+		timer_cancel(&f->attempt_timer);
+	}
+	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
+		!list_empty(&f->transfers)) {
+		return; /* their ends wake us */
+	}
+	disk_close(f->disk);
+	f->disk = NULL;
+	struct err err;
+	if (index_commit(f->index, true, &err))
+		log_warn("folder '%s': cannot write its index: %s", f->name, err.text);
+	f->phase = PHASE_DOWN;
+	f->held = false;
+	unit_report(&f->unit, UNIT_DOWN, NULL);
+	folder_changed(f);
+	folder_wake(f);
+}

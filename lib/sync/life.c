@@ -1,0 +1,207 @@
+/* A folder's birth and end, and the orders that people give it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sync/internal.h"
+
+static void settings_copy(struct folder_settings *to, const struct folder_settings *from) {
+	*to = *from;
+	to->path = xstrdup(from->path);
+	to->remote = xstrdup(from->remote);
+	to->include = strv_dup(from->include);
+	to->exclude = strv_dup(from->exclude);
+	to->after = strv_dup(from->after);
+	to->requires = strv_dup(from->requires);
+}
+
+static void settings_release(struct folder_settings *settings) {
+	free(settings->path);
+	free(settings->remote);
+	strv_free(settings->include);
+	strv_free(settings->exclude);
+	strv_free(settings->after);
+	strv_free(settings->requires);
+}
+
+/* An index that cannot be read costs an adoption, never data: it is kept aside and a new one begins. */
+static struct index *index_renew(struct folder *f, struct err *err) {
+	char *aside = xasprintf("%s.damaged", f->index_path);
+	log_warn("folder '%s': its index is damaged (%s): kept as '%s', a new one begins and what both sides have is "
+		 "compared", f->name, err->text, aside);
+	int failed = rename(f->index_path, aside);
+	free(aside);
+	for (int i = 0; i < 2 && !failed; i++) {
+		char *side = xasprintf("%s%s", f->index_path, i ? "-shm" : "-wal");
+		unlink(side);
+		free(side);
+	}
+	if (failed) {
+		err_sys(err, errno, "cannot move '%s' aside", f->index_path);
+		return NULL;
+	}
+	return index_open(f->index_path, err);
+}
+
+struct folder *folder_new(struct sync *sync, const char *name,
+	const struct folder_settings *settings, struct store *store, struct err *err) {
+	struct folder *f = xcalloc(1, sizeof(*f));
+	char *remote = NULL, *flat = NULL;
+	f->sync = sync;
+	f->loop = sync->loop;
+	f->name = xstrdup(name);
+	f->store = store;
+	settings_copy(&f->settings, settings);
+	list_init(&f->transfers);
+	list_init(&f->submits);
+	list_init(&f->waits);
+	list_init(&f->link);
+	map_init(&f->by_path);
+	if (folder_remote_split(settings->remote, &remote, &f->remote_key, err)) goto fail;
+	flat = path_flatten(f->remote_key);
+	f->owner_key = xasprintf(".tend/owner/%s", flat);
+	if (sync->state_dir) f->index_path = xasprintf("%s/folders/%s.db", sync->state_dir, name);
+	f->index = index_open(f->index_path, err);
+	if (!f->index && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
+	if (!f->index) {
+		err_wrap(err, "cannot open the index of folder '%s'", name);
+		goto fail;
+	}
+	f->paused = index_meta_int(f->index, "paused", 0) != 0;
+	f->epoch = index_meta_int(f->index, "sealed", 0) + 1;
+	f->ignore = ignore_new();
+	timer_init(&f->due_timer, f->loop, folder_due_passed);
+	timer_init(&f->hold_timer, f->loop, folder_hold_passed);
+	timer_init(&f->sync_timer, f->loop, durable_quiet);
+	timer_init(&f->rescan_timer, f->loop, folder_rescan_passed);
+	timer_init(&f->attempt_timer, f->loop, folder_attempt_passed);
+	defer_init(&f->step_defer, folder_step);
+	turn_end_add(f->loop, &f->turn_end, folder_turn_ended);
+	unit_init(&f->unit, sync->graph, UNIT_FOLDER, name, &folder_unit_calls);
+	list_add_tail(&sync->folders, &f->link);
+	free(remote);
+	free(flat);
+	return f;
+fail:
+	free(remote);
+	free(flat);
+	index_close(f->index);
+	settings_release(&f->settings);
+	free(f->owner_key);
+	free(f->remote_key);
+	free(f->index_path);
+	free(f->name);
+	free(f);
+	return NULL;
+}
+
+void folder_free(struct folder *f) {
+	void (*closed)(void *) = f->closed;
+	void *user = f->closed_user;
+	struct err err;
+	if (index_commit(f->index, true, &err))
+		log_warn("folder '%s': cannot write its index: %s", f->name, err.text);
+	index_close(f->index);
+	store_op_release(&f->op);
+	turn_end_remove(&f->turn_end);
+	unit_release(&f->unit);
+	list_remove(&f->link);
+	map_release(&f->by_path);
+	ignore_free(f->ignore);
+	settings_release(&f->settings);
+	strv_free(f->list_queue);
+	free(f->list_folder);
+	free(f->list_token);
+	free(f->list_key);
+	free(f->other_owner);
+	free(f->owner_text);
+	strv_free(f->owner_marks);
+	free(f->make_path);
+	free(f->make_part);
+	free(f->unsealed_cursor);
+	free(f->degraded);
+	free(f->owner_key);
+	free(f->remote_key);
+	free(f->index_path);
+	free(f->name);
+	free(f);
+	if (closed) closed(user);
+}
+
+
+int folder_apply(struct folder *f, const struct folder_settings *settings, struct err *err) {
+	bool rules = !strv_equal(f->settings.include, settings->include) ||
+		     !strv_equal(f->settings.exclude, settings->exclude);
+	bool rescan = f->settings.rescan_ms != settings->rescan_ms;
+	struct folder_settings old = f->settings;
+	(void)err;
+	settings_copy(&f->settings, settings);
+	settings_release(&old);
+	if (rules) {
+		folder_load_rules(f);
+		scan_rules_changed(f);
+	}
+	if (rescan && f->phase >= PHASE_RUNNING) {
+		timer_cancel(&f->rescan_timer);
+		if (f->settings.rescan_ms > 0) timer_start(&f->rescan_timer, f->settings.rescan_ms);
+	}
+	folder_wake(f);
+	return 0;
+}
+
+/* A reload may change the rules while nested .tendignore files hold: those are read again by the scan that follows. */
+void folder_load_rules(struct folder *f) {
+	ignore_free(f->ignore);
+	f->ignore = ignore_new();
+	for (size_t i = 0; f->settings.exclude && f->settings.exclude[i]; i++)
+		ignore_add_exclude(f->ignore, f->settings.exclude[i]);
+	for (size_t i = 0; f->settings.include && f->settings.include[i]; i++)
+		ignore_add_include(f->ignore, f->settings.include[i]);
+}
+
+void folder_sync(struct folder *f) {
+	struct err err;
+	if (f->phase != PHASE_RUNNING) {
+		if (f->held) timer_start(&f->hold_timer, 0);
+		return;
+	}
+	if (index_hurry(f->index, INT64_MAX, folder_clock_ms(f), &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	turn_end_want(&f->turn_end);
+	if (f->held) timer_start(&f->hold_timer, 0);
+	scan_request(f, "");
+}
+
+static void pause_set(struct folder *f, bool paused) {
+	struct err err;
+	if (f->paused == paused) return;
+	f->paused = paused;
+	if (index_meta_set(f->index, "paused", paused ? "1" : NULL, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	turn_end_want(&f->turn_end);
+	log_info("folder '%s': %s", f->name, paused ? "paused" : "goes on after a pause");
+	folder_changed(f);
+	folder_wake(f);
+}
+
+void folder_pause(struct folder *f) {
+	pause_set(f, true);
+}
+
+void folder_resume(struct folder *f) {
+	pause_set(f, false);
+}
+
+struct unit *folder_unit(struct folder *f) {
+	return &f->unit;
+}
+
+const char *folder_name(const struct folder *f) {
+	return f->name;
+}

@@ -1,0 +1,255 @@
+/*
+ * Looking at one path, in a job: what is there, and its bytes when there is reason to read them. The job touches only its own
+ * transfer; base rows are copied into it before it starts.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sync/internal.h"
+
+static const char sqlite_header[16] = "SQLite format 3";
+
+static bool base_identity_same(const struct index_entry *base, const struct disk_stat *stat) {
+	return base->size == stat->size && base->mtime_ns == stat->mtime_ns &&
+	       base->ctime_ns == stat->ctime_ns && base->ino == stat->ino;
+}
+
+/* Is there reason to read this file, given what is agreed? */
+bool look_wants_bytes(const struct transfer *t) {
+	const struct index_entry *base = &t->file;
+	if (!t->has_file || base->kind != INDEX_FILE) return true;
+	if (base->flags & INDEX_STRANGER)
+		return !(base->size == t->stat.size && base->mtime_ns == t->stat.mtime_ns);
+	return (base->flags & INDEX_RACY) || !base_identity_same(base, &t->stat);
+}
+
+/* Nothing there: but is the root still the folder we opened? Below a root that is gone everything looks deleted. */
+static void look_absent(struct transfer *t) {
+	struct disk_identity now;
+	struct err err;
+	t->absent = true;
+	if (disk_identity(disk_path(t->disk), &now, &err) ||
+		now.ino != t->folder->identity.ino || now.fsid != t->folder->identity.fsid)
+		t->root_gone = true;
+	else if (disk_is_empty(t->disk, "", &err) != 0)
+		t->root_empty = true;
+}
+
+static void look_database(struct transfer *t) {
+	bool journal = false;
+	t->is_database = true;
+	if (disk_source(t->disk, t->path, &t->source, &journal, &t->look_err)) return;
+	t->have_source = true;
+	t->journal = journal;
+}
+
+/* The bytes of a file that only grows, up to the size first seen: SYNC.md §5. */
+static int look_growing(struct transfer *t, struct err *err) {
+	struct disk_stat before, after;
+	char edge[4096];
+	size_t size, step;
+	int result = -1;
+	int fd = disk_open_file(t->disk, t->path, &before, err);
+	if (fd < 0) return -1;
+	size = (size_t)before.size;
+	buf_init(&t->body, size + 1);
+	char *at = xmalloc(size + 1);
+	if (disk_read_span(fd, 0, size, at, err)) goto out;
+	buf_add(&t->body, at, size);
+	if (disk_stat(t->disk, t->path, &after, err)) goto out;
+	if (after.ino != before.ino || after.size < before.size) {
+		err_set(err, ERR_CHANGED, "changed while it was read");
+		goto out;
+	}
+	/* First and last 64 KiB once more: an append leaves them as they were. */
+	for (size_t from = 0; from < size; from += step) {
+		if (from == 65536 && size > 2 * 65536) from = size - 65536;
+		step = size - from < sizeof(edge) ? size - from : sizeof(edge);
+		if (disk_read_span(fd, (int64_t)from, step, edge, err)) goto out;
+		if (memcmp(edge, at + from, step) != 0) {
+			err_set(err, ERR_CHANGED, "changed while it was read");
+			goto out;
+		}
+	}
+	digest_of(DIGEST_MD5, at, size, t->hash);
+	t->hot = !disk_stat_same(&before, &after);
+	t->stat = before;
+	result = 0;
+out:
+	free(at);
+	close(fd);
+	return result;
+}
+
+/* The whole file into memory, hashed. */
+static void look_read(struct transfer *t, size_t max) {
+	struct err *err = &t->look_err;
+	buf_release(&t->body);
+	if (!disk_read(t->disk, t->path, max, &t->body, DIGEST_MD5, t->hash, &t->stat, err)) {
+		t->have_hash = true;
+		return;
+	}
+	if (err->kind != ERR_CHANGED || !t->growth) return;
+	buf_release(&t->body);
+	err_clear(err);
+	if (!look_growing(t, err)) t->have_hash = true;
+}
+
+static void look_file(struct transfer *t) {
+	char *database = NULL;
+	if (t->has_file && (t->file.flags & INDEX_DATABASE) && !(t->file.flags & INDEX_STRANGER)) {
+		look_database(t);
+		return;
+	}
+	if (capture_is_journal(t->path, &database) && database) {
+		struct err err;
+		t->journal_name = t->database_known || disk_is_sqlite(t->disk, database, &err) == 1;
+		free(database);
+		if (t->journal_name) return;
+	}
+	if (!look_wants_bytes(t)) return;
+	if (t->stat.size > INLINE_MAX) {
+		struct err err;
+		if (disk_is_sqlite(t->disk, t->path, &err) == 1) look_database(t);
+		return;
+	}
+	look_read(t, INLINE_MAX);
+	if (t->have_hash && t->body.len >= sizeof(sqlite_header) &&
+		memcmp(t->body.at, sqlite_header, sizeof(sqlite_header)) == 0) {
+		buf_release(&t->body);
+		t->have_hash = false;
+		look_database(t);
+	}
+}
+
+static void look_link(struct transfer *t) {
+	struct buf target;
+	buf_init(&target, 4096);
+	if (!disk_read_link(t->disk, t->path, &target, &t->look_err)) {
+		digest_of(DIGEST_MD5, target.at, target.len, t->hash);
+		t->have_hash = true;
+		t->target = buf_steal(&target);
+	}
+	buf_release(&target);
+}
+
+/* Some names, for the question whether the rules leave anything in it (a marker object is needed only then). */
+static void look_folder(struct transfer *t) {
+	struct disk_list list;
+	if (!t->want_names) return;
+	if (disk_list(t->disk, t->path, &list, &t->look_err)) return;
+	for (size_t i = 0; i < list.count && i < 256; i++) {
+		bool folder = list.items[i].stat.kind == DISK_FOLDER;
+		if (list.items[i].stat.kind == DISK_OTHER) continue;
+		strv_add_owned(&t->names, xasprintf("%s%s", list.items[i].name, folder ? "/" : ""));
+	}
+	disk_list_release(&list);
+}
+
+static int look_work(struct job *job, struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	(void)err;
+	if (disk_stat(t->disk, t->path, &t->stat, &t->look_err)) {
+		if (t->look_err.kind == ERR_NOT_FOUND) {
+			err_clear(&t->look_err);
+			look_absent(t);
+		}
+		return 0;
+	}
+	if (t->stat_only) return 0;
+	switch (t->stat.kind) {
+	case DISK_FILE: look_file(t); break;
+	case DISK_LINK: look_link(t); break;
+	case DISK_FOLDER: look_folder(t); break;
+	case DISK_OTHER: break;
+	}
+	return 0;
+}
+
+/* May this job open what it finds? While a capture runs, the loop wants to know the inode first. */
+static void look_go(struct transfer *t, bool stat_only) {
+	t->state = TRANSFER_LOOKING;
+	t->stat_only = stat_only;
+	t->opens = !stat_only;
+	t->job_running = true;
+	err_clear(&t->look_err);
+	job_start(t->folder->loop, &t->job);
+}
+
+static void look_done(struct job *job, const struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	struct sync *sync = t->folder->sync;
+	bool stat_only = t->stat_only;
+	(void)err;
+	t->job_running = false;
+	t->opens = false;
+	if (transfer_is_abandoned(t)) {
+		transfer_forget(t);
+		capture_moved(sync);
+		return;
+	}
+	if (stat_only && !t->absent && t->look_err.kind == ERR_NONE) {
+		if (capture_holds(t))
+			capture_wait(t);
+		else
+			look_go(t, false);
+		return;
+	}
+	capture_moved(sync);
+	if (t->root_gone) {
+		struct err gone;
+		err_set(&gone, ERR_NOT_FOUND,
+			"the folder '%s' is gone: create it, or mount the disk it lies on",
+			t->folder->settings.path);
+		folder_root_gone(t->folder, &gone);
+		return;
+	}
+	transfer_plan(t);
+}
+
+void look_start(struct transfer *t) {
+	t->job.work = look_work;
+	t->job.done = look_done;
+	t->absent = t->root_gone = t->root_empty = t->hot = false;
+	t->is_database = t->have_source = t->journal_name = t->have_hash = false;
+	buf_release(&t->body);
+	look_go(t, capture_any(t->folder->sync));
+}
+
+/* ---- all of a body that fits memory, once there is room for it ---- */
+
+static int read_work(struct job *job, struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	struct disk_stat stat;
+	(void)err;
+	if (!t->image) {
+		look_read(t, STORE_SPAN_MAX);
+		return 0;
+	}
+	buf_release(&t->body);
+	disk_read(t->folder->sync->images, path_name(t->image), STORE_SPAN_MAX, &t->body,
+		DIGEST_MD5, t->hash, &stat, &t->look_err);
+	return 0;
+}
+
+static void read_done(struct job *job, const struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	struct sync *sync = t->folder->sync;
+	(void)err;
+	t->job_running = false;
+	capture_moved(sync);
+	if (transfer_is_abandoned(t)) {
+		transfer_forget(t);
+		return;
+	}
+	transfer_plan(t);
+}
+
+void look_read_start(struct transfer *t) {
+	t->state = TRANSFER_READING;
+	t->job.work = read_work;
+	t->job.done = read_done;
+	t->job_running = true;
+	job_start(t->folder->loop, &t->job);
+}

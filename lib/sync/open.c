@@ -1,0 +1,148 @@
+/* Opening a folder: its root in a job, then the watch, then the rules; and what the watch tells while it runs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+static int open_work(struct job *job, struct err *err) {
+	struct open_job *open = container_of(job, struct open_job, job);
+	open->disk = disk_open(open->path, err);
+	if (!open->disk) return -1;
+	if (disk_identity(open->path, &open->identity, err)) {
+		disk_close(open->disk);
+		open->disk = NULL;
+		return -1;
+	}
+	return 0;
+}
+
+static void watch_degraded(void *user, const struct err *why) {
+	struct folder *f = user;
+	free(f->degraded);
+	f->degraded = why ? xstrdup(why->text) : NULL;
+	if (why)
+		log_warn("folder '%s': %s; until then it is scanned from time to time", f->name,
+			why->text);
+	folder_changed(f);
+	folder_wake(f);
+}
+
+static const struct watch_calls watch_calls = { .happened = folder_watch_happened,
+	.degraded = watch_degraded };
+
+static void open_done(struct job *job, const struct err *err) {
+	struct open_job *open = container_of(job, struct open_job, job);
+	struct folder *f = open->folder;
+	struct err why;
+	open->running = false;
+	free(open->path);
+	open->path = NULL;
+	folder_wake(f);
+	if (f->phase != PHASE_OPENING) {
+		disk_close(open->disk);
+		open->disk = NULL;
+		return;
+	}
+	if (err) {
+		why = *err;
+		if (err->kind == ERR_NOT_FOUND)
+			err_set(&why, ERR_NOT_FOUND,
+				"the folder '%s' does not exist: create it, or mount the disk it lies on",
+				f->settings.path);
+		folder_hold(f, &why);
+		return;
+	}
+	disk_close(f->disk);
+	f->disk = open->disk;
+	open->disk = NULL;
+	f->identity = open->identity;
+	watch_free(f->watch);
+	f->watch = watch_new(f->loop, disk_path(f->disk), &watch_calls, f, &why);
+	if (!f->watch) {
+		folder_hold(f, &why);
+		return;
+	}
+	folder_load_rules(f);
+	/* What waited for a retry before the restart is tried anew: its times were of another clock. */
+	if (index_hurry(f->index, INT64_MAX, folder_clock_ms(f), &why)) {
+		folder_index_failed(f, &why);
+		return;
+	}
+	turn_end_want(&f->turn_end);
+	folder_phase_set(f, PHASE_ABOUT);
+}
+
+void folder_open_start(struct folder *f) {
+	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight) return; /* ends of before */
+	f->open.folder = f;
+	f->open.running = true;
+	f->open.path = xstrdup(f->settings.path);
+	f->open.job.work = open_work;
+	f->open.job.done = open_done;
+	job_start(f->loop, &f->open.job);
+}
+
+/* ---- while it runs ---- */
+
+static bool is_rules_file(const char *path) {
+	return str_equal(path_name(path), ".tendignore");
+}
+
+static void mark_event(struct folder *f, const char *path) {
+	char *database = NULL;
+	/* Rows may wait in a -wal for hours before a checkpoint moves them: it speaks for its database (trap 2). The -shm says
+	 * nothing, and a reader's close touches it: our own snapshot would start itself again (trap 5). */
+	if (capture_is_journal(path, &database)) {
+		if (database) folder_mark_path(f, database, PRIO_SMALL, f->settings.settle_ms);
+		free(database);
+		if (str_ends(path, "-shm")) return;
+	}
+	folder_mark_path(f, path, PRIO_SMALL, f->settings.settle_ms);
+}
+
+void folder_watch_happened(void *user, const struct watch_event *event) {
+	struct folder *f = user;
+	struct err err;
+	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
+	switch (event->what) {
+	case WATCH_CHANGED:
+		if (ignore_check(f->ignore, event->path, false) == IGNORE_OUT &&
+			ignore_check(f->ignore, event->path, true) == IGNORE_OUT)
+			break;
+		mark_event(f, event->path);
+		if (is_rules_file(event->path)) {
+			char *parent = path_parent(event->path);
+			scan_request(f, parent);
+			free(parent);
+		}
+		break;
+	case WATCH_FOLDER_MOVED:
+		folder_mark_path(f, event->from, PRIO_FOLDER, f->settings.settle_ms);
+		/* fall through */
+	case WATCH_FOLDER_NEW:
+		if (ignore_check(f->ignore, event->path, true) == IGNORE_OUT) {
+			watch_drop_folder(f->watch, event->path);
+			break;
+		}
+		folder_mark_path(f, event->path, PRIO_FOLDER, 0);
+		scan_request(f, event->path);
+		break;
+	case WATCH_FOLDER_GONE:
+		folder_mark_path(f, event->path, PRIO_FOLDER, f->settings.settle_ms);
+		break;
+	case WATCH_OVERFLOW:
+		log_warn("folder '%s': more changes at once than the system's queue holds: scanning "
+			 "(raise fs.inotify.max_queued_events if this comes often)",
+			f->name);
+		scan_request(f, "");
+		break;
+	case WATCH_ROOT_GONE:
+		err_set(&err, ERR_NOT_FOUND,
+			"the folder '%s' is gone: create it, or mount the disk it lies on",
+			f->settings.path);
+		folder_root_gone(f, &err);
+		break;
+	}
+	f->events = true;
+	if (f->phase == PHASE_EMPTY) folder_wake(f);
+}

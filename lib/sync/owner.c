@@ -1,0 +1,236 @@
+/*
+ * Whose remote path is it? `.tend/owner/KEY` names the machine and the local folder that write there (SYNC.md §7). A folder that finds
+ * another owner only judges: when all proves equal it takes over, else it stops for a person.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+#define OWNER_FOLDER ".tend/owner"
+
+static void owner_list_start(struct folder *f);
+
+/* ---- folders of the store that must be there before something is written ---- */
+
+static void make_next(struct folder *f);
+
+static void make_done(struct folder *f, const struct err *err) {
+	if (err) {
+		folder_hold(f, err);
+		return;
+	}
+	make_next(f);
+}
+
+/* The next component of f->make_path that was not made yet. */
+static void make_next(struct folder *f) {
+	char *slash = strchr(f->make_path + f->make_done, '/');
+	size_t len = slash ? (size_t)(slash - f->make_path) : strlen(f->make_path);
+	if (f->make_done >= strlen(f->make_path)) {
+		f->make_then(f, NULL);
+		return;
+	}
+	free(f->make_part);
+	f->make_part = xstrndup(f->make_path, len);
+	f->make_done = len + (slash != NULL);
+	folder_op_start(f, STORE_MKDIR, f->make_part, make_done);
+	f->op.kind = STORE_FOLDER;
+	f->op.mode = 0755;
+	folder_op_go(f);
+}
+
+void owner_make_folders(struct folder *f, const char *path,
+	void (*then)(struct folder *folder, const struct err *err)) {
+	free(f->make_path);
+	f->make_path = xstrdup(f->store->caps & STORE_CAP_FOLDERS ? path : "");
+	f->make_done = 0;
+	f->make_then = then;
+	make_next(f);
+}
+
+/* ---- taking it ---- */
+
+static void taken(struct folder *f, const struct err *err) {
+	if (err && err->kind == ERR_CHANGED) {
+		folder_phase_set(f, PHASE_OWNER); /* somebody was faster: read whose it is */
+		return;
+	}
+	if (err) {
+		folder_hold(f, err);
+		return;
+	}
+	f->owned = true;
+	f->judging = false;
+	folder_wrote(f);
+	if (f->phase == PHASE_OWNER) folder_phase_set(f, PHASE_LISTING);
+	folder_wake(f);
+}
+
+static void take_put(struct folder *f, const struct err *err) {
+	char since[TIME_TEXT_SIZE];
+	(void)err;
+	time_format(loop_wall_ns(f->loop), since);
+	free(f->owner_text);
+	f->owner_text = xasprintf("machine: %s\nhost: %s\npath: %s\nsince: %s\n", f->sync->machine_id,
+		loop_host(f->loop), f->settings.path, since);
+	folder_op_start(f, STORE_PUT, f->owner_key, taken);
+	f->op.kind = STORE_FILE;
+	f->op.body = f->owner_text;
+	f->op.body_len = strlen(f->owner_text);
+	f->op.size = (int64_t)f->op.body_len;
+	f->op.mtime_ns = loop_wall_ns(f->loop);
+	f->op.mode = 0644;
+	f->op.hash.kind = STORE_HASH_MD5;
+	digest_of(DIGEST_MD5, f->owner_text, f->op.body_len, f->op.hash.bytes);
+	f->op.if_absent = !f->judging;
+	folder_op_go(f);
+}
+
+void owner_take(struct folder *f) {
+	owner_make_folders(f, OWNER_FOLDER, take_put);
+}
+
+/* ---- reading marks ---- */
+
+static char *owner_field(const char *text, const char *name) {
+	size_t len = strlen(name);
+	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		if (strncmp(line, name, len) != 0 || line[len] != ':') continue;
+		const char *value = line + len + 1;
+		while (*value == ' ') value++;
+		return xstrndup(value, strcspn(value, "\n"));
+	}
+	return xstrdup("");
+}
+
+static void mark_next(struct folder *f);
+
+static void mark_read(struct folder *f, const struct err *err) {
+	if (err && err->kind != ERR_NOT_FOUND) {
+		folder_hold(f, err);
+		return;
+	}
+	if (!err) {
+		char *machine = owner_field(f->op.answer_body.at, "machine");
+		char *host = owner_field(f->op.answer_body.at, "host");
+		char *path = owner_field(f->op.answer_body.at, "path");
+		bool same_machine = str_equal(machine, f->sync->machine_id);
+		bool exact = str_equal(f->op.key, f->owner_key);
+		if (exact && same_machine && str_equal(path, f->settings.path)) {
+			f->owned = true;
+		} else if (exact || !same_machine) {
+			/* A mark above or below ours of this very machine is left from another configuration. */
+			free(f->other_owner);
+			f->other_owner = xasprintf("%s on host '%s'", path, host);
+			f->judging = true;
+		}
+		free(machine);
+		free(host);
+		free(path);
+	}
+	mark_next(f);
+}
+
+static void mark_next(struct folder *f) {
+	char *key = f->owner_marks ? f->owner_marks[f->owner_at] : NULL;
+	if (key) {
+		f->owner_at++;
+		folder_op_start(f, STORE_GET, key, mark_read);
+		f->op.kind = STORE_FILE;
+		f->op.length = 4096;
+		folder_op_go(f);
+		return;
+	}
+	if (f->judging) {
+		log_warn("folder '%s': the remote '%s' was written by %s: nothing is sent unless all proves equal",
+			f->name, f->settings.remote, f->other_owner);
+		folder_phase_set(f, PHASE_LISTING);
+	} else if (f->owned) {
+		folder_phase_set(f, PHASE_LISTING);
+	} else {
+		owner_take(f);
+	}
+}
+
+/* Ours, and those of a path above or below it. */
+static void listed(struct folder *f, const struct err *err) {
+	if (err && err->kind != ERR_NOT_FOUND) {
+		folder_hold(f, err);
+		return;
+	}
+	for (size_t i = 0; !err && i < f->op.entry_count; i++) {
+		const struct store_entry *entry = &f->op.entries[i];
+		char *path = xstrdup(entry->name);
+		if (str_equal(path, "%"))
+			path[0] = 0;
+		else if (str_percent_decode(path) < 0)
+			path[0] = 0;
+		if (entry->kind == STORE_FILE &&
+			(path_is_within(path, f->remote_key) || path_is_within(f->remote_key, path)))
+			strv_add_owned(&f->owner_marks, path_join(OWNER_FOLDER, entry->name));
+		free(path);
+	}
+	if (!err && !f->op.complete && f->op.next_token) {
+		free(f->list_token);
+		f->list_token = xstrdup(f->op.next_token);
+		owner_list_start(f);
+		return;
+	}
+	free(f->list_token);
+	f->list_token = NULL;
+	f->owner_at = 0;
+	mark_next(f);
+}
+
+static void owner_list_start(struct folder *f) {
+	folder_op_start(f, STORE_LIST, OWNER_FOLDER, listed);
+	f->op.kind = STORE_FOLDER;
+	f->op.page_token = f->list_token;
+	folder_op_go(f);
+}
+
+static void about_done(struct folder *f, const struct err *err) {
+	if (err) {
+		folder_hold(f, err);
+		return;
+	}
+	if (f->trouble.kind != ERR_NONE) folder_trouble_clear(f);
+	folder_phase_set(f, PHASE_OWNER);
+}
+
+void owner_check_start(struct folder *f) {
+	if (f->phase == PHASE_ABOUT) {
+		folder_op_start(f, STORE_ABOUT, f->remote_key, about_done);
+		folder_op_go(f);
+		return;
+	}
+	strv_free(f->owner_marks);
+	f->owner_marks = NULL;
+	f->owned = f->judging = false;
+	free(f->list_token);
+	f->list_token = NULL;
+	owner_list_start(f);
+}
+
+/* ---- judging ---- */
+
+bool owner_forbids(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct err err;
+	switch (t->action) {
+	case PLAN_NOTHING:
+	case PLAN_RECORD:
+	case PLAN_ADOPT:
+	case PLAN_FORGET:
+	case PLAN_REFUSE_KIND: return false;
+	default: break;
+	}
+	err_set(&err, ERR_DENIED,
+		"the remote '%s' is kept by %s and differs ('%s'): nothing is sent. Stop the other one and remove "
+		"'%s' at the remote to take over, or choose another path",
+		f->settings.remote, f->other_owner, t->path, f->owner_key);
+	folder_stop_for_person(f, &err);
+	transfer_again(t, INDEX_WHY_CHANGE, NULL, 0);
+	return true;
+}

@@ -1,0 +1,105 @@
+/* The keys of [folder NAME]. A key of the contract that this version does not build says so. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+static const char *const modes[] = { "backup", "mirror", NULL };
+
+#define FIELD(member) offsetof(struct folder_settings, member)
+
+static const struct config_key keys[] = {
+	{ .name = "enabled", .type = CONFIG_BOOL, .offset = FIELD(enabled), .preset = "yes",
+		.reload = RELOAD_REBUILD, .help = "no: known, not synced" },
+	{ .name = "path", .type = CONFIG_PATH, .offset = FIELD(path), .flags = CONFIG_REQUIRED,
+		.reload = RELOAD_REBUILD, .help = "local folder" },
+	{ .name = "remote", .type = CONFIG_TEXT, .offset = FIELD(remote), .flags = CONFIG_REQUIRED,
+		.reload = RELOAD_REBUILD, .help = "NAME:path/in/it" },
+	{ .name = "mode", .type = CONFIG_ENUM, .offset = FIELD(mode), .preset = "backup",
+		.names = modes, .reload = RELOAD_REBUILD,
+		.help = "backup: local to remote, old versions kept; mirror: the same without versions" },
+	{ .name = "include", .type = CONFIG_LINES, .offset = FIELD(include),
+		.help = "what to sync, gitignore syntax, one a line; all when not set" },
+	{ .name = "exclude", .type = CONFIG_LINES, .offset = FIELD(exclude),
+		.help = "what not to sync, gitignore syntax, one a line; wins over include" },
+	{ .name = "settle", .type = CONFIG_DURATION, .offset = FIELD(settle_ms), .preset = "1s",
+		.help = "quiet time before a change is sent" },
+	{ .name = "max_settle", .type = CONFIG_DURATION, .offset = FIELD(max_settle_ms),
+		.preset = "30s", .help = "a path that never goes quiet is captured this often" },
+	{ .name = "rescan", .type = CONFIG_DURATION, .offset = FIELD(rescan_ms), .preset = "6h",
+		.help = "safety scan of the local tree; none: never" },
+	{ .name = "max_transfers", .type = CONFIG_INT, .offset = FIELD(max_transfers),
+		.preset = "32", .min = 1, .max = 1024, .help = "operations in flight for this folder" },
+	{ .name = "after", .type = CONFIG_WORDS, .offset = FIELD(after),
+		.help = "units that come first: folder:NAME service:NAME network" },
+	{ .name = "requires", .type = CONFIG_WORDS, .offset = FIELD(requires),
+		.help = "units that must be ready, however long it takes" },
+	{ .name = "restore", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "pull an empty folder back at boot" },
+	{ .name = "pace", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "share of the time that a hot file may be sent" },
+	{ .name = "verify", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "compare of remote with base" },
+	{ .name = "verify_read", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "per cent of files read back" },
+	{ .name = "poll", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "ask the remote for changes" },
+	{ .name = "keep", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "how long replaced and deleted files stay; until it is built they stay for ever" },
+	{ .name = "max_delete", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "more deletions than this stop the folder" },
+	{ .name = "sqlite", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "live databases: always snapshot in this version" },
+	{ .name = "symlinks", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "always kept as links in this version" },
+	{ .name = "user", .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT,
+		.help = "whose rights file access has" },
+};
+
+static int folder_check(
+	const void *settings, const char *name, const char **key, struct err *err) {
+	const struct folder_settings *folder = settings;
+	char *remote = NULL, *path = NULL;
+	*key = "remote";
+	if (folder_remote_split(folder->remote, &remote, &path, err)) return -1;
+	free(remote);
+	free(path);
+	if (folder->max_settle_ms < folder->settle_ms) {
+		*key = "max_settle";
+		return err_set(err, ERR_INVALID, "max_settle is shorter than settle");
+	}
+	return 0;
+}
+
+const struct config_table sync_folder_table = {
+	.kind = "folder",
+	.named = true,
+	.size = sizeof(struct folder_settings),
+	.keys = keys,
+	.key_count = ARRAY_LEN(keys),
+	.check = folder_check,
+	.help = "a folder that is kept in the cloud",
+};
+
+int folder_remote_split(const char *remote, char **name, char **key, struct err *err) {
+	const char *colon = strchr(remote, ':');
+	if (!colon || colon == remote)
+		return err_set(err, ERR_INVALID,
+			"'%s' names no remote: write NAME:path, where [remote NAME] stands in the file",
+			remote);
+	const char *path = colon + 1;
+	while (*path == '/') path++;
+	char *clean = path_clean(path);
+	if (!*path || str_equal(clean, ".")) clean[0] = 0;
+	if (*clean && !path_is_plain(clean)) {
+		free(clean);
+		return err_set(err, ERR_INVALID, "'%s' has '..' in its path", remote);
+	}
+	if (path_is_within(clean, ".tend")) {
+		free(clean);
+		return err_set(err, ERR_INVALID, "'%s': '.tend' at a remote is tend's own", remote);
+	}
+	*name = xstrndup(remote, (size_t)(colon - remote));
+	*key = clean;
+	return 0;
+}

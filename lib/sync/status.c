@@ -1,0 +1,77 @@
+/* How a folder stands, for `tend status`. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+void folder_status(struct folder *f, struct folder_status *status) {
+	struct index_totals totals = index_totals(f->index);
+	struct err err;
+	int64_t pending = 0, refused = 0;
+	*status = (struct folder_status){ .state = folder_phase_name(f),
+		.path = xstrdup(f->settings.path),
+		.remote = xstrdup(f->settings.remote),
+		.mode = f->settings.mode == FOLDER_MIRROR ? "mirror" : "backup",
+		.paused = f->paused,
+		.needs_person = f->needs_person,
+		.trouble = f->trouble,
+		.degraded = xstrdup(f->degraded),
+		.files = totals.files,
+		.folders = totals.folders,
+		.links = totals.links,
+		.size_bytes = totals.bytes,
+		.strangers = totals.strangers,
+		.not_kept = f->not_kept,
+		.sent_files = f->sent_files,
+		.sent_bytes = f->sent_bytes,
+		.set_only = f->set_only,
+		.removed = f->removed,
+		.last_sync_ns = f->last_sync_ns,
+		.scans = f->scans };
+	pending = index_dirty_count(f->index);
+	if (pending && index_trouble_count(f->index, &refused, &err)) refused = 0;
+	status->pending = pending - refused;
+	status->refused = refused;
+}
+
+void folder_status_release(struct folder_status *status) {
+	free(status->path);
+	free(status->remote);
+	free(status->degraded);
+	*status = (struct folder_status){ 0 };
+}
+
+static const char *why_name(enum index_why why) {
+	switch (why) {
+	case INDEX_WHY_RETRY: return "retry";
+	case INDEX_WHY_HOT: return "hot";
+	default: return "refused";
+	}
+}
+
+size_t folder_troubles(struct folder *f, size_t limit, struct folder_trouble **troubles) {
+	struct index_dirty *rows = NULL;
+	size_t count = 0;
+	struct err err;
+	*troubles = NULL;
+	if (index_troubles(f->index, limit, &rows, &count, &err)) return 0;
+	if (count) *troubles = xcalloc(count, sizeof(**troubles));
+	for (size_t i = 0; i < count; i++) {
+		int64_t wait_ms = rows[i].due_ms - folder_clock_ms(f);
+		(*troubles)[i] = (struct folder_trouble){ .path = xstrdup(rows[i].path),
+			.reason = xstrdup(rows[i].reason),
+			.why = why_name(rows[i].why),
+			.next_try_ns = loop_wall_ns(f->loop) + (wait_ms > 0 ? wait_ms : 0) * NS_PER_MS };
+		index_dirty_release(&rows[i]);
+	}
+	free(rows);
+	return count;
+}
+
+void folder_troubles_free(struct folder_trouble *troubles, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		free(troubles[i].path);
+		free(troubles[i].reason);
+	}
+	free(troubles);
+}

@@ -1,0 +1,278 @@
+/*
+ * One path's way: claimed, looked at, planned, done, recorded. A transfer is alive while its row is claimed; every ending goes through
+ * transfer_finish, transfer_again or, when the folder itself gives up, transfer_forget.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+/* ---- birth ---- */
+
+int transfer_base_load(struct transfer *t, struct err *err) {
+	struct folder *f = t->folder;
+	char *database = NULL;
+	int file, folder;
+	index_entry_release(&t->file);
+	index_entry_release(&t->folder_entry);
+	file = index_get(f->index, t->path, false, &t->file, err);
+	if (file < 0) return -1;
+	folder = index_get(f->index, t->path, true, &t->folder_entry, err);
+	if (folder < 0) return -1;
+	t->has_file = file == 1;
+	t->has_folder = folder == 1;
+	t->want_names = !(f->store->caps & STORE_CAP_FOLDERS) &&
+			!(t->has_folder && (t->folder_entry.flags & INDEX_MARKER));
+	t->database_known = false;
+	if (capture_is_journal(t->path, &database) && database) {
+		struct index_entry entry;
+		struct transfer *other = map_get(&f->by_path, database);
+		if (index_get(f->index, database, false, &entry, err) == 1) {
+			t->database_known = (entry.flags & INDEX_DATABASE) != 0;
+			index_entry_release(&entry);
+		}
+		if (other && other->is_database) t->database_known = true;
+	}
+	free(database);
+	return 0;
+}
+
+static void slot_take(struct transfer *t) {
+	if (t->slot) return;
+	t->slot = true;
+	t->folder->in_flight++;
+	t->folder->sync->in_flight++;
+}
+
+static void slot_give(struct transfer *t) {
+	struct sync *sync = t->folder->sync;
+	if (!t->slot) return;
+	t->slot = false;
+	t->folder->in_flight--;
+	bool was_full = sync->in_flight-- >= sync->max_transfers;
+	folder_wake(t->folder);
+	if (!was_full) return;
+	list_each(&sync->folders, link) folder_wake(list_entry(link, struct folder, link));
+}
+
+void transfer_start(struct folder *f, struct index_dirty *row) {
+	struct transfer *t = xcalloc(1, sizeof(*t));
+	struct err err;
+	t->folder = f;
+	t->row = *row;
+	t->path = t->row.path;
+	t->key = folder_key(f, t->path);
+	t->disk = f->disk;
+	t->covered = index_sequence(f->index);
+	list_init(&t->link);
+	list_init(&t->submit_link);
+	list_init(&t->wait_link);
+	list_init(&t->capture_link);
+	list_init(&t->children);
+	buf_init(&t->body, 0);
+	/* A file that never stays the same long enough is taken while it grows, once its patience has run out. */
+	t->growth = folder_clock_ms(f) - t->row.first_ms >= f->settings.max_settle_ms ||
+		    !list_empty(&f->waits) || f->phase == PHASE_FLUSHING;
+	list_add_tail(&f->transfers, &t->link);
+	map_put(&f->by_path, t->path, t);
+	slot_take(t);
+	if (transfer_base_load(t, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	look_start(t);
+}
+
+/* ---- memory of bodies ---- */
+
+bool transfer_memory_reserve(struct transfer *t, int64_t bytes) {
+	struct sync *sync = t->folder->sync;
+	if (sync->buffer_used && sync->buffer_used + bytes > sync->buffer_limit) {
+		t->state = TRANSFER_MEMORY;
+		t->reserved = -bytes; /* wished for */
+		list_add_tail(&sync->memory_waiters, &t->wait_link);
+		return false;
+	}
+	sync->buffer_used += bytes;
+	t->reserved = bytes;
+	return true;
+}
+
+static void memory_release(struct transfer *t) {
+	struct sync *sync = t->folder->sync;
+	if (t->reserved > 0) sync->buffer_used -= t->reserved;
+	t->reserved = 0;
+	list_each(&sync->memory_waiters, link) {
+		struct transfer *next = list_entry(link, struct transfer, wait_link);
+		int64_t bytes = -next->reserved;
+		if (transfer_is_abandoned(next)) continue;
+		if (sync->buffer_used && sync->buffer_used + bytes > sync->buffer_limit) break;
+		list_remove(&next->wait_link);
+		sync->buffer_used += bytes;
+		next->reserved = bytes;
+		upload_or_read(next);
+	}
+}
+
+/* ---- operations: they start after the turn's commit ---- */
+
+static void transfer_op_ended(struct store_op *op, const struct err *err) {
+	struct transfer *t = container_of(op, struct transfer, op);
+	t->state = TRANSFER_SUBMITTED;
+	if (transfer_is_abandoned(t)) {
+		transfer_forget(t);
+		return;
+	}
+	turn_end_want(&t->folder->turn_end);
+	t->op_done(t, err);
+}
+
+void transfer_submit(struct transfer *t, bool intent,
+	void (*done)(struct transfer *transfer, const struct err *err)) {
+	t->state = TRANSFER_SUBMITTED;
+	t->op.done = transfer_op_ended;
+	t->op_done = done;
+	list_add_tail(&t->folder->submits, &t->submit_link);
+	if (intent) t->folder->intents = true;
+	turn_end_want(&t->folder->turn_end);
+}
+
+void transfer_submit_all(struct folder *f) {
+	while (!list_empty(&f->submits)) {
+		struct transfer *t = list_entry(f->submits.next, struct transfer, submit_link);
+		list_remove(&t->submit_link);
+		t->state = TRANSFER_OPERATING;
+		store_start(f->store, &t->op);
+	}
+}
+
+/* ---- ends ---- */
+
+bool transfer_is_abandoned(const struct transfer *t) {
+	return t->abandoned;
+}
+
+void transfer_forget(struct transfer *t) {
+	struct folder *f = t->folder;
+	assert(!t->job_running && t->state != TRANSFER_OPERATING);
+	list_remove(&t->link);
+	list_remove(&t->submit_link);
+	list_remove(&t->wait_link);
+	if (map_get(&f->by_path, t->path) == t) map_take(&f->by_path, t->path);
+	capture_release(t);
+	upload_release(t);
+	slot_give(t);
+	memory_release(t);
+	if (t->op_ready) store_op_release(&t->op);
+	index_entry_release(&t->file);
+	index_entry_release(&t->folder_entry);
+	buf_release(&t->body);
+	strv_free(t->names);
+	free(t->target);
+	free(t->key);
+	free(t->keep_key);
+	index_dirty_release(&t->row);
+	free(t);
+	folder_wake(f);
+}
+
+/* Whoever waits for the folder this transfer made goes on; or comes again when it could not be made. */
+static void children_wake(struct transfer *t, bool made) {
+	struct list waiting;
+	list_init(&waiting);
+	list_take_all(&waiting, &t->children);
+	while (!list_empty(&waiting)) {
+		struct transfer *child = list_entry(waiting.next, struct transfer, wait_link);
+		list_remove(&child->wait_link);
+		if (made)
+			transfer_plan(child);
+		else
+			transfer_again(child, INDEX_WHY_RETRY, "its folder could not be made",
+				transfer_retry_ms(child->row.tries));
+		if (transfer_is_abandoned(t)) break;
+	}
+}
+
+void transfer_finish(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct err err;
+	int64_t due = folder_clock_ms(f) + f->settings.settle_ms;
+	turn_end_want(&f->turn_end);
+	if (index_done(f->index, t->path, t->covered, due, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	map_take(&f->by_path, t->path);
+	children_wake(t, true);
+	transfer_forget(t);
+}
+
+void transfer_again(struct transfer *t, enum index_why why, const char *reason, int64_t delay_ms) {
+	struct folder *f = t->folder;
+	struct err err;
+	turn_end_want(&f->turn_end);
+	bool failed = why == INDEX_WHY_RETRY || why == INDEX_WHY_REFUSED || why == INDEX_WHY_HOT;
+	if (index_again(f->index, t->path, why, reason, folder_clock_ms(f) + delay_ms,
+		    t->row.tries + failed, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	map_take(&f->by_path, t->path);
+	children_wake(t, false);
+	transfer_forget(t);
+}
+
+/* The back-off of a path that cannot be stored. */
+int64_t transfer_retry_ms(int tries) {
+	int64_t wait = REFUSED_FIRST_MS;
+	for (int i = 0; i < tries && wait < REFUSED_MAX_MS; i++) wait *= 2;
+	return wait < REFUSED_MAX_MS ? wait : REFUSED_MAX_MS;
+}
+
+/* By kind: what is wrong with the path alone is refused and tried again later; what is wrong with the store holds the folder. */
+void transfer_fail(struct transfer *t, const struct err *err) {
+	struct folder *f = t->folder;
+	struct err why = *err;
+	switch (err->kind) {
+	case ERR_CHANGED:
+		transfer_again(t, t->growth ? INDEX_WHY_HOT : INDEX_WHY_CHANGE,
+			"it changes while it is read", f->settings.settle_ms);
+		return;
+	case ERR_OFFLINE:
+	case ERR_BUSY:
+	case ERR_SYSTEM:
+	case ERR_FULL:
+		if (!f->held) folder_hold(f, err);
+		transfer_again(t, INDEX_WHY_RETRY, NULL, 0); /* the folder's trouble says it for all */
+		return;
+	case ERR_CANCELLED: transfer_again(t, INDEX_WHY_CHANGE, NULL, 0); return;
+	default: break;
+	}
+	if (!t->row.tries)
+		log_warn("folder '%s': '%s' is not stored: %s", f->name, t->path, why.text);
+	/* Is it the path, or the store as a whole (a key withdrawn, a bucket gone)? The store is asked. */
+	folder_doubt(f);
+	transfer_again(t, INDEX_WHY_REFUSED, why.text, transfer_retry_ms(t->row.tries));
+}
+
+void transfer_cancel_all(struct folder *f) {
+	list_each(&f->transfers, link) {
+		struct transfer *t = list_entry(link, struct transfer, link);
+		t->abandoned = true;
+	}
+	list_each(&f->transfers, link) {
+		struct transfer *t = list_entry(link, struct transfer, link);
+		/* Children of a dying parent are in the same list: they end by themselves. */
+		while (!list_empty(&t->children)) list_remove(t->children.next);
+	}
+	list_each(&f->transfers, link) {
+		struct transfer *t = list_entry(link, struct transfer, link);
+		if (t->job_running)
+			job_cancel(&t->job);
+		else if (t->state == TRANSFER_OPERATING)
+			store_cancel(f->store, &t->op);
+		else
+			transfer_forget(t);
+	}
+}
