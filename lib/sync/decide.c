@@ -231,6 +231,10 @@ void transfer_plan(struct transfer *t) {
 		return;
 	}
 	if (look_failed(t)) return;
+	if (t->row.why == INDEX_WHY_REFUSED && !t->absent && t->stat.kind == DISK_FOLDER) {
+		t->row.why = INDEX_WHY_CHANGE;
+		scan_request(f, t->path); /* it can be read again */
+	}
 	if (!t->absent) t->mtime_ns = t->stat.mtime_ns;
 	if (t->have_source && t->source.has_wal && t->source.wal_mtime_ns > t->mtime_ns)
 		t->mtime_ns = t->source.wal_mtime_ns;

@@ -137,7 +137,8 @@ static void look_link(struct transfer *t) {
 /* Some names, for the question whether the rules leave anything in it (a marker object is needed only then). */
 static void look_folder(struct transfer *t) {
 	struct disk_list list;
-	if (!t->want_names) return;
+	/* One that cannot be read is refused: what lies below it is unknown, not gone (SYNC.md §8). */
+	if (disk_is_empty(t->disk, t->path, &t->look_err) < 0 || !t->want_names) return;
 	if (disk_list(t->disk, t->path, &list, &t->look_err)) return;
 	for (size_t i = 0; i < list.count && i < 256; i++) {
 		bool folder = list.items[i].stat.kind == DISK_FOLDER;

@@ -26,12 +26,14 @@ struct found {
 };
 
 struct listed_folder {
+	struct watch_add add;
 	char *path;
 	struct err err;
 	bool done;
 	char *rules; /* the text of its .tendignore; NULL: none */
 	struct found *found;
 	size_t count, cap;
+	int same; /* entries that are as agreed and not told */
 };
 
 struct scan_job {
@@ -157,7 +159,7 @@ static void merge(struct scan_job *job, struct listed_folder *l, const struct di
 			found_add(l, item->name, same ? FOUND_SAME : FOUND_DIFFERS, item->stat.kind,
 				&item->stat);
 		else
-			l->err.sys++; /* counted as seen */
+			l->same++;
 		i++;
 		k++;
 	}
@@ -197,6 +199,7 @@ static int scan_work(struct job *base, struct err *err) {
 	size_t entries = 0;
 	(void)err;
 	for (size_t i = 0; i < job->count && entries < CHUNK_ENTRIES; i++) {
+		watch_add_in_job(&job->folders[i].add);
 		folder_list(job, &job->folders[i]);
 		job->folders[i].done = true;
 		entries += job->folders[i].count;
@@ -255,7 +258,10 @@ static void listed_release(struct listed_folder *l) {
 	free(l->path);
 }
 
-static void listed_done(struct folder *f, struct listed_folder *l) {
+static void listed_done(struct folder *f, struct listed_folder *l, const struct err *watched) {
+	if (watched->kind == ERR_CHANGED) return; /* moved meanwhile: its new place is told by an event */
+	if (l->err.kind == ERR_NONE && watched->kind != ERR_NONE && watched->kind != ERR_FULL)
+		l->err = *watched;
 	if (l->err.kind != ERR_NONE) {
 		/* Gone meanwhile, or not readable: its own look says which. Nothing below it is touched. */
 		if (*l->path)
@@ -264,7 +270,7 @@ static void listed_done(struct folder *f, struct listed_folder *l) {
 			f->scan.failed = true;
 		return;
 	}
-	f->scan.seen += l->err.sys;
+	f->scan.seen += l->same;
 	if (ignore_set_file(f->ignore, l->path, l->rules)) f->scan.rules_changed = true;
 	for (size_t i = 0; i < l->count; i++) scan_found(f, l, &l->found[i]);
 }
@@ -298,8 +304,10 @@ static void scan_done(struct job *base, const struct err *err) {
 	for (size_t i = 0; i < job->count; i++) {
 		struct listed_folder *l = &job->folders[i];
 		bool ours = live && f->watch && f->phase != PHASE_CLOSING;
+		struct err watched = { .kind = ERR_NONE };
+		watch_add_end(&l->add, &watched);
 		if (ours && l->done)
-			listed_done(f, l);
+			listed_done(f, l, &watched);
 		else if (ours)
 			queue_push(&f->scan, xstrdup(l->path));
 		listed_release(l);
@@ -331,13 +339,9 @@ void scan_step(struct folder *f) {
 	job->reader = scan->reader;
 	job->tell_same = scan->tell_same;
 	while (scan->count && job->count < CHUNK_FOLDERS) {
-		char *path = scan->queue[--scan->count];
-		if (watch_add_folder(f->watch, path, &err) && err.kind == ERR_NOT_FOUND) {
-			folder_mark_path(f, path, PRIO_FOLDER, 0);
-			free(path);
-			continue;
-		}
-		job->folders[job->count++].path = path;
+		struct listed_folder *l = &job->folders[job->count++];
+		l->path = scan->queue[--scan->count];
+		watch_add_begin(&l->add, f->watch, l->path);
 	}
 	job->job.work = scan_work;
 	job->job.done = scan_done;
