@@ -15,7 +15,7 @@ const char *place_system_start(void) {
 }
 
 const char *place_user_start(void) {
-	return "launchctl load ~/Library/LaunchAgents/tend.agent.plist";
+	return "launchctl kickstart gui/$UID/tend.agent";
 }
 
 static char *below_support(const char *name) {

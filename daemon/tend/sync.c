@@ -5,7 +5,7 @@
 
 static const struct command_option sync_options[] = {
 	{ "wait", 'w', NULL, "return when it is durable, as tend wait does" },
-	{ "dry-run", 0, NULL, "only say what would be done" },
+	{ "dry-run", 0, NULL, "not built yet" },
 	{ 0 },
 };
 

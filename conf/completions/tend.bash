@@ -1,0 +1,61 @@
+# bash completion for tend and tendd: installed as share/bash-completion/completions/tend
+
+# Names of the units of a kind ("folder", "service", or "" for all), as the tendd that is meant lists them.
+_tend_units() {
+	local kind=$1
+	shift
+	tend "$@" status --json 2>/dev/null |
+		sed -n "s/^ *\"unit\": \"\\(${kind:-[a-z]*}\\):\\(.*\\)\",*$/\\2/p"
+}
+
+_tend() {
+	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word command='' i
+	local options='--config --socket --system --user --json --help --version' kind
+	local -a which=()
+	COMPREPLY=()
+
+	case $previous in
+	-c | --config | --socket)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	-n | --lines | -t | --timeout) return ;;
+	esac
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		case $word in
+		-c | --config | --socket)
+			which+=("$word" "${COMP_WORDS[i + 1]}")
+			i=$((i + 1))
+			;;
+		--system | --user) which+=("$word") ;;
+		-*) ;;
+		*) [[ $command ]] || command=$word ;;
+		esac
+	done
+
+	case $command in
+	status) options+=' --watch' kind='' ;;
+	sync) options+=' --wait' kind=folder ;;
+	wait) options+=' --timeout' kind=folder ;;
+	pause | resume) kind=folder ;;
+	start) options+=' --only' kind=service ;;
+	restart) options+=' --only' kind=service ;;
+	stop) options+=' --only --yes' kind=service ;;
+	logs) options+=' --follow --lines' kind=service ;;
+	reload) options+=' --dry-run' kind=none ;;
+	*) kind=none ;;
+	esac
+
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+	elif [[ ! $command ]]; then
+		mapfile -t COMPREPLY < <(compgen -W \
+			'status sync wait pause resume start stop restart logs reload' -- "$cur")
+	elif [[ $kind != none ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_tend_units "$kind" "${which[@]}")" -- "$cur")
+	fi
+}
+
+complete -F _tend tend

@@ -1,0 +1,41 @@
+# fish completion for tend: installed as share/fish/vendor_completions.d/tend.fish
+
+# Names of the units of a kind ("folder", "service", or nothing for all).
+function __tend_units
+    set -l kind $argv[1]
+    test -n "$kind"; or set kind '[a-z]*'
+    tend status --json 2>/dev/null | string match -rg '^ *"unit": "'$kind':(.*)",?$'
+end
+
+complete -c tend -f
+complete -c tend -s c -l config -r -F -d 'the tendd that runs with this file'
+complete -c tend -l socket -r -F -d 'the tendd that listens there'
+complete -c tend -l system -d 'the tendd of the machine'
+complete -c tend -l user -d 'the tendd of this user'
+complete -c tend -l json -d 'what the API answers, as JSON'
+complete -c tend -s h -l help -d 'help, also for a command'
+complete -c tend -l version -d 'the version'
+
+complete -c tend -n __fish_use_subcommand -a status -d 'how everything stands, or one unit'
+complete -c tend -n __fish_use_subcommand -a sync -d 'scan and send now'
+complete -c tend -n __fish_use_subcommand -a wait -d 'until all that was written before is in the cloud'
+complete -c tend -n __fish_use_subcommand -a pause -d 'send nothing of a folder'
+complete -c tend -n __fish_use_subcommand -a resume -d 'go on with a paused folder'
+complete -c tend -n __fish_use_subcommand -a start -d 'start a service'
+complete -c tend -n __fish_use_subcommand -a stop -d 'stop a service, or tendd'
+complete -c tend -n __fish_use_subcommand -a restart -d 'stop a service and start it again'
+complete -c tend -n __fish_use_subcommand -a logs -d 'what a service wrote'
+complete -c tend -n __fish_use_subcommand -a reload -d 'read the configuration again'
+
+complete -c tend -n '__fish_seen_subcommand_from status' -a '(__tend_units)'
+complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume' -a '(__tend_units folder)'
+complete -c tend -n '__fish_seen_subcommand_from start stop restart logs' -a '(__tend_units service)'
+
+complete -c tend -n '__fish_seen_subcommand_from status' -s w -l watch -d 'again and again'
+complete -c tend -n '__fish_seen_subcommand_from sync' -s w -l wait -d 'return when it is durable'
+complete -c tend -n '__fish_seen_subcommand_from wait' -s t -l timeout -x -d 'give up after that'
+complete -c tend -n '__fish_seen_subcommand_from start stop restart' -l only -d 'leave those that require it'
+complete -c tend -n '__fish_seen_subcommand_from stop' -s y -l yes -d 'do not ask'
+complete -c tend -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'go on'
+complete -c tend -n '__fish_seen_subcommand_from logs' -s n -l lines -x -d 'begin with the last N lines'
+complete -c tend -n '__fish_seen_subcommand_from reload' -l dry-run -d 'only say what would change'
