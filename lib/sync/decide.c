@@ -5,7 +5,7 @@
 #include "sync/internal.h"
 
 bool transfer_excluded(const struct folder *f, const char *path, bool is_folder) {
-	return ignore_check(f->ignore, path, is_folder) == IGNORE_OUT;
+	return ignore_check(f->ignore, path, is_folder) == IGNORE_EXCLUDED;
 }
 
 /* ---- the question ---- */

@@ -23,8 +23,8 @@ static const char *const phase_names[] = {
 
 const char *folder_phase_name(const struct folder *f) {
 	if (f->paused) return "paused";
-	if (f->held && f->needs_person) return "stopped";
-	if (f->held) return "failed";
+	bool trouble = f->held && f->trouble.kind != ERR_NONE;
+	if (trouble) return f->needs_person ? "stopped" : "failed";
 	if (f->phase != PHASE_RUNNING) return phase_names[f->phase];
 	if (!scan_is_idle(f)) return "scanning";
 	return f->in_flight || index_dirty_count(f->index) ? "syncing" : "idle";
@@ -53,21 +53,23 @@ bool folder_is_busy(const struct folder *f) {
 /* ---- what others see ---- */
 
 static void folder_report(struct folder *f) {
-	const char *detail = f->trouble.kind != ERR_NONE ? f->trouble.text : f->degraded;
-	if (f->paused) detail = "paused by a person: tend resume";
+	bool trouble = f->trouble.kind != ERR_NONE;
+	const char *detail = trouble ? f->trouble.text : f->degraded;
+	const char *word = folder_phase_name(f);
 	enum unit_state state = f->unit.state;
+	if (f->paused) detail = "paused by a person: tend resume";
 	if (f->phase == PHASE_DOWN || f->phase == PHASE_CLOSING) return;
+	/* Nothing is to be pulled in the one-way modes: a folder with a base is ready at once. */
 	if (f->unit_stopping)
 		state = UNIT_STOPPING;
-	else if (f->phase >= PHASE_SEALING)
-		state = UNIT_READY;
+	else if (f->phase >= PHASE_SEALING || index_meta_int(f->index, "contacted", 0))
+		state = trouble && f->held ? UNIT_FAILED : UNIT_READY;
 	else if (state != UNIT_FAILED)
 		state = UNIT_STARTING;
-	/* Nothing is to be pulled in the one-way modes: a folder with a base is ready at once. */
-	if (state == UNIT_STARTING && index_meta_int(f->index, "contacted", 0)) state = UNIT_READY;
-	if (state != f->unit.state || !str_equal(detail, f->unit.detail))
-		unit_report(&f->unit, state, detail);
-	folder_changed(f);
+	bool news = state != f->unit.state || !str_equal(detail, f->unit.detail);
+	if (news) unit_report(&f->unit, state, detail);
+	if (news || word != f->said) folder_changed(f);
+	f->said = word;
 }
 
 void folder_attempt_passed(struct timer *timer) {

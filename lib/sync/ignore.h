@@ -1,30 +1,45 @@
 /*
- * Which paths a folder covers: the rules of git's ignore files, with `.tendignore` in the place of `.gitignore`, the key `exclude` in
- * the place of .git/info/exclude, and `include` on top. Pure code: no I/O, no loop, any thread that owns the struct.
+ * ignore: which paths of a folder count: the keys include and exclude, and .tendignore files, in
+ * gitignore's syntax and with its meaning (gitignore(5)): the last line that matches wins, a nearer
+ * file goes before one farther up, `exclude` comes last; what lies in an excluded folder stays out.
  *
- * Patterns and paths are bytes, not characters. Paths are relative and clean ("a/b", "" is the root).
+ * Pure: no disk, no loop, no clock. ignore_check changes nothing, so that jobs may ask at the same
+ * time while nobody adds. Paths are relative to the folder's root, plain; "" is the root itself.
  */
 #ifndef SYNC_IGNORE_H
 #define SYNC_IGNORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#define IGNORE_FILE_NAME ".tendignore"
+/* A rule file above this is refused by the caller: it is read into memory. */
+enum { IGNORE_FILE_MAX_BYTES = 1 << 20 };
+
+enum ignore_verdict {
+	IGNORE_TAKEN,    /* it counts */
+	IGNORE_ENTERED,  /* a folder that `include` does not name, but something below may match */
+	IGNORE_EXCLUDED, /* neither it nor anything below */
+};
 
 struct ignore;
-
-enum ignore_verdict { IGNORE_IN, IGNORE_OUT };
 
 struct ignore *ignore_new(void);
 void ignore_free(struct ignore *ignore); /* NULL is fine */
 
-/* One line each of the keys `exclude` and `include`. Every .tendignore has precedence over `exclude`, both over `include`. */
+/* One line of the key `exclude`, or of `include`. When there is any `include`, a file must match one or
+ * lie in a folder that does. An `exclude` that matches wins. */
 void ignore_add_exclude(struct ignore *ignore, const char *line);
 void ignore_add_include(struct ignore *ignore, const char *line);
 
-/* The .tendignore in folder `base` ("": the root) has this text; NULL: there is none. Returns whether anything changed. */
-bool ignore_set_file(struct ignore *ignore, const char *base, const char *text);
+/* The text of the .tendignore in `base`, instead of what was known of it. Copied. Is it any different? */
+bool ignore_set_file(struct ignore *ignore, const char *base, const char *text, size_t len);
+/* That file is gone. Was it known? */
+bool ignore_drop_file(struct ignore *ignore, const char *base);
+/* The folder `base` is gone: so are the files in it and below. */
+void ignore_drop_below(struct ignore *ignore, const char *base);
 
-/* OUT also when a folder above it is excluded: an excluded folder is not entered, nothing below it can be had back. With `include` a
- * folder is IN too when something below it could match. `.tend` is OUT at any depth. */
-enum ignore_verdict ignore_check(struct ignore *ignore, const char *path, bool is_folder);
+/* `.tend` in the root is always excluded. */
+enum ignore_verdict ignore_check(const struct ignore *ignore, const char *path, bool is_folder);
 
 #endif

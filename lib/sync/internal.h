@@ -141,6 +141,7 @@ struct folder {
 	struct err trouble;
 	bool needs_person;
 	bool paused;
+	const char *said;            /* the word of state that observers know */
 	bool unit_stopping;
 	bool judging;                /* another owner's mark stands there: nothing may be written until all proved equal */
 

@@ -106,8 +106,8 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
 	switch (event->what) {
 	case WATCH_CHANGED:
-		if (ignore_check(f->ignore, event->path, false) == IGNORE_OUT &&
-			ignore_check(f->ignore, event->path, true) == IGNORE_OUT)
+		if (ignore_check(f->ignore, event->path, false) == IGNORE_EXCLUDED &&
+			ignore_check(f->ignore, event->path, true) == IGNORE_EXCLUDED)
 			break;
 		mark_event(f, event->path);
 		if (is_rules_file(event->path)) {
@@ -120,7 +120,7 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 		folder_mark_path(f, event->from, PRIO_FOLDER, f->settings.settle_ms);
 		/* fall through */
 	case WATCH_FOLDER_NEW:
-		if (ignore_check(f->ignore, event->path, true) == IGNORE_OUT) {
+		if (ignore_check(f->ignore, event->path, true) == IGNORE_EXCLUDED) {
 			watch_drop_folder(f->watch, event->path);
 			break;
 		}

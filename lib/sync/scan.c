@@ -271,7 +271,10 @@ static void listed_done(struct folder *f, struct listed_folder *l, const struct 
 		return;
 	}
 	f->scan.seen += l->same;
-	if (ignore_set_file(f->ignore, l->path, l->rules)) f->scan.rules_changed = true;
+	bool changed = l->rules ? ignore_set_file(f->ignore, l->path, l->rules, strlen(l->rules))
+				: ignore_drop_file(f->ignore, l->path);
+	/* Known rules changed: what was agreed under the old ones is looked at again. */
+	if (changed && f->scans) f->scan.rules_changed = true;
 	for (size_t i = 0; i < l->count; i++) scan_found(f, l, &l->found[i]);
 }
 
