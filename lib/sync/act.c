@@ -30,8 +30,7 @@ static void entry_local(const struct transfer *t, struct index_entry *entry) {
 	entry->extra = NULL;
 	entry->extra_len = 0;
 	if (t->is_database && t->have_source) {
-		const struct disk_source *source =
-			t->captured ? &t->snapshot.source : &t->source;
+		const struct disk_source *source = t->captured ? &t->snapshot.source : &t->source;
 		entry->flags |= INDEX_DATABASE;
 		entry->extra = xmemdup(source, sizeof(*source));
 		entry->extra_len = sizeof(*source);
@@ -82,8 +81,7 @@ bool act_keep_intend(struct transfer *t) {
 	time_format_compact(born, begin);
 	char *key = xasprintf(".tend/versions/%s/%s~%s", t->key, end, begin);
 	free(t->keep_key);
-	t->keep_key =
-		index_version_intend(f->index, t->path, born, now, key, base->size, &err);
+	t->keep_key = index_version_intend(f->index, t->path, born, now, key, base->size, &err);
 	free(key);
 	if (t->keep_key) {
 		t->op.keep_key = t->keep_key;
@@ -149,8 +147,13 @@ void act_put_conditions(struct transfer *t) {
 
 static void put_start(struct transfer *t) {
 	bool link = t->stat.kind == DISK_LINK;
+	bool stranger = t->has_file && (t->file.flags & INDEX_STRANGER);
 	bool image = t->captured && !t->snapshot.plain;
 	int64_t size = link ? (int64_t)strlen(t->target) : image ? t->snapshot.size : t->stat.size;
+	if (stranger && !t->theirs_known && !t->file.hash_len && t->file.size == size) {
+		act_look_at_theirs(t); /* same size, another mtime: the bytes may be the same */
+		return;
+	}
 	if (!link && upload_is_large(t, size)) {
 		upload_start(t);
 		return;
@@ -179,26 +182,23 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 		if (base_drop(t, false)) transfer_plan(t);
 		return;
 	}
-	bool same_hash = theirs->hash.kind == STORE_HASH_MD5 &&
-			 memcmp(theirs->hash.bytes, t->hash, 16) == 0 &&
-			 (t->have_hash || t->captured);
-	bool same_size = theirs->size == (t->captured ? t->snapshot.size : t->stat.size);
-	bool same_kind = theirs->kind == (t->stat.kind == DISK_LINK ? STORE_LINK : STORE_FILE);
-	if (!t->absent && same_kind && same_hash && same_size) {
-		/* Our own work, whose answer was lost; or the same bytes by another way. */
-		struct store_entry entry = store_op_take_entry(&t->op);
-		act_put_recorded(t, &entry, t->keep_key != NULL);
-		store_entry_release(&entry);
-		return;
+	bool hashed = theirs->hash.kind == STORE_HASH_MD5;
+	bool ours = hashed && !t->absent && t->have_hash &&
+		    memcmp(theirs->hash.bytes, t->hash, 16) == 0;
+	/* Our own work, whose answer was lost, or the same bytes by another way: adopted. */
+	if (ours && !keep_settle(t, true)) return;
+	if (ours) {
+		free(t->keep_key);
+		t->keep_key = NULL;
 	}
-	if (!t->theirs_logged)
-		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s", f->name,
-			t->path,
+	if (!ours && !t->theirs_logged && t->change_tries)
+		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s",
+			f->name, t->path,
 			t->absent ? "it is left there"
 			: f->settings.mode == FOLDER_BACKUP
 				? "theirs is kept as a version, ours goes in"
 				: "ours goes in");
-	t->theirs_logged = true;
+	t->theirs_logged |= !ours && t->change_tries;
 	if (++t->change_tries > 5) {
 		struct err busy;
 		err_set(&busy, ERR_BUSY, "'%s' keeps changing at the remote", t->key);
@@ -212,13 +212,25 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 		.mode = theirs->mode,
 		.version = xstrdup(theirs->version),
 		.id = xstrdup(theirs->id) };
+	if (hashed) {
+		memcpy(entry.hash, theirs->hash.bytes, 16);
+		entry.hash_len = 16;
+	}
+	t->theirs_known = true;
 	bool ok = base_put(t, false, &entry);
 	index_entry_release(&entry);
 	if (ok) transfer_plan(t);
 }
 
 void act_changed(struct transfer *t) {
-	act_op_init(t, STORE_STAT, t->stat.kind == DISK_LINK && !t->absent ? STORE_LINK : base_store_kind(t));
+	if (!t->change_tries)
+		t->change_tries = 1; /* from here on it is somebody else's work, and is said */
+	act_look_at_theirs(t);
+}
+
+void act_look_at_theirs(struct transfer *t) {
+	act_op_init(t, STORE_STAT,
+		t->stat.kind == DISK_LINK && !t->absent ? STORE_LINK : base_store_kind(t));
 	t->op.want_hash = true;
 	transfer_submit(t, false, theirs_seen);
 }
@@ -258,7 +270,8 @@ static void set_done(struct transfer *t, const struct err *err) {
 			return;
 		}
 		/* Gone behind our back: the bytes go again. */
-		if (base_drop(t, folder)) transfer_again(t, INDEX_WHY_RETRY, "gone at the remote", 0);
+		if (base_drop(t, folder))
+			transfer_again(t, INDEX_WHY_RETRY, "gone at the remote", 0);
 		return;
 	}
 	if (err) {
@@ -313,10 +326,16 @@ static void mkdir_done(struct transfer *t, const struct err *err) {
 
 static void mkdir_start(struct transfer *t) {
 	bool markers = !(t->folder->store->caps & STORE_CAP_FOLDERS);
+	t->entered_only = ignore_check(t->folder->ignore, t->path, true) == IGNORE_ENTERED;
 	bool agreed = t->has_folder && !(t->folder_entry.flags & INDEX_STRANGER) &&
 		      t->folder_entry.epoch != EPOCH_ASK;
 	if (markers && !t->wants_marker) {
 		mkdir_recorded(t, NULL, false); /* it exists by what lies in it */
+		return;
+	}
+	if (t->entered_only && !map_take(&t->folder->wanted, t->path)) {
+		transfer_finish(
+			t); /* `include` names nothing in it yet: it is made when something is */
 		return;
 	}
 	if (agreed && (!markers || (t->folder_entry.flags & INDEX_MARKER))) {
@@ -350,7 +369,8 @@ static void removed(struct transfer *t, bool folder) {
 
 static void rmdir_done(struct transfer *t, const struct err *err) {
 	if (err && err->kind == ERR_BUSY) {
-		log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies in it",
+		log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies "
+			 "in it",
 			t->folder->name, t->path);
 		removed(t, true);
 		return;
@@ -379,7 +399,8 @@ static void remove_done(struct transfer *t, const struct err *err) {
 			act_changed(t);
 			return;
 		}
-		log_warn("folder '%s': '%s' was changed at the remote by somebody else: it is left there",
+		log_warn("folder '%s': '%s' was changed at the remote by somebody else: it is left "
+			 "there",
 			t->folder->name, t->path);
 		t->file.flags = INDEX_STRANGER;
 		if (keep_settle(t, false) && base_put(t, false, &t->file)) transfer_finish(t);
@@ -415,7 +436,8 @@ static void check_done(struct transfer *t, const struct err *err) {
 		same = memcmp(remote->hash.bytes, base->hash, 16) == 0;
 	if (!same) {
 		/* The power went before it was on the disk of the store: it goes again. */
-		if (base_drop(t, false)) transfer_again(t, INDEX_WHY_RETRY, "not whole at the remote", 0);
+		if (base_drop(t, false))
+			transfer_again(t, INDEX_WHY_RETRY, "not whole at the remote", 0);
 		return;
 	}
 	struct index_entry *entry = &t->file;
@@ -472,7 +494,8 @@ static void empty_folder(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
 	int below = index_dirty_below(f->index, t->path, &err);
-	if (below < 0 || (!below && index_mark_tree(f->index, t->path, folder_clock_ms(f), 0, &err))) {
+	if (below < 0 ||
+		(!below && index_mark_tree(f->index, t->path, folder_clock_ms(f), 0, &err))) {
 		folder_index_failed(f, &err);
 		return;
 	}

@@ -75,8 +75,9 @@ static bool wait_refused(struct folder *f, struct folder_wait *wait) {
 	if (index_troubles(f->index, REASONS_MAX, &rows, &rows_count, &err)) return false;
 	for (size_t i = 0; i < rows_count; i++) {
 		if (rows[i].since <= wait->upto)
-			strv_add_owned(&wait->reasons,
-				xasprintf("%s: %s", rows[i].path, rows[i].reason ? rows[i].reason : "waits"));
+			strv_add_owned(
+				&wait->reasons, xasprintf("%s: %s", rows[i].path,
+							rows[i].reason ? rows[i].reason : "waits"));
 		index_dirty_release(&rows[i]);
 	}
 	free(rows);
@@ -90,7 +91,8 @@ static bool wait_refused(struct folder *f, struct folder_wait *wait) {
 static bool wait_hopeless(struct folder *f, struct folder_wait *wait) {
 	struct err err;
 	if (f->paused) {
-		err_set(&err, ERR_INVALID, "folder '%s' is paused: tend resume %s", f->name, f->name);
+		err_set(&err, ERR_INVALID, "folder '%s' is paused: tend resume %s", f->name,
+			f->name);
 	} else if (f->trouble.kind == ERR_NONE || f->trouble.kind == ERR_BUSY ||
 		   f->trouble.kind == ERR_OFFLINE) {
 		if (!f->needs_person) return false;
@@ -129,7 +131,8 @@ static void wait_step(struct folder *f, struct folder_wait *wait) {
 			wait_end(wait, NULL);
 			return;
 		}
-		if (f->syncing || f->op_in_flight) return; /* that one may have begun before: another follows */
+		if (f->syncing || f->op_in_flight)
+			return; /* that one may have begun before: another follows */
 		wait->state = WAIT_SYNCING;
 		durable_start(f);
 	}

@@ -85,7 +85,8 @@ static void capture_done(struct job *job, const struct err *err) {
 	capture_moved(sync);
 	if (err && err->kind == ERR_CORRUPT) {
 		/* Encrypted or damaged: it only has the header. A plain copy, and it is said. */
-		log_warn("folder '%s': '%s' looks like a database but is none that can be read (%s): sent as a plain file",
+		log_warn("folder '%s': '%s' looks like a database but is none that can be read "
+			 "(%s): sent as a plain file",
 			f->name, t->path, err->text);
 		t->snapshot.plain = true;
 		t->is_database = false;
@@ -126,7 +127,8 @@ static void capture_done(struct job *job, const struct err *err) {
 static void capture_go(struct transfer *t) {
 	struct sync *sync = t->folder->sync;
 	t->state = TRANSFER_CAPTURING;
-	t->image = xasprintf("%s/images/%llu.db", sync->state_dir, (unsigned long long)++sync->next_image);
+	t->image = xasprintf(
+		"%s/images/%llu.db", sync->state_dir, (unsigned long long)++sync->next_image);
 	t->capture_mark = index_sequence(t->folder->index);
 	t->covered = t->capture_mark;
 	t->job.work = capture_work;

@@ -27,9 +27,7 @@ static int stranger_put(
 		index_entry_release(&old);
 		if (agreed) return 0;
 	}
-	entry.kind = folder			? INDEX_FOLDER
-		     : remote->kind == STORE_LINK ? INDEX_LINK
-						  : INDEX_FILE;
+	entry.kind = folder ? INDEX_FOLDER : remote->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE;
 	entry.size = remote->size;
 	entry.mtime_ns = remote->mtime_ns;
 	entry.mode = remote->mode;
@@ -54,7 +52,8 @@ static int parents_put(struct folder *f, const char *path, struct err *err) {
 		int found = index_get(f->index, parent, true, &old, err);
 		if (found == 1)
 			index_entry_release(&old);
-		else if (found < 0 || parents_put(f, parent, err) || stranger_put(f, parent, &folder, err))
+		else if (found < 0 || parents_put(f, parent, err) ||
+			 stranger_put(f, parent, &folder, err))
 			result = -1;
 	}
 	free(parent);
@@ -64,7 +63,8 @@ static int parents_put(struct folder *f, const char *path, struct err *err) {
 static int page_put(struct folder *f, struct err *err) {
 	for (size_t i = 0; i < f->op.entry_count; i++) {
 		const struct store_entry *entry = &f->op.entries[i];
-		if (entry->kind == STORE_OTHER || !entry->name || !path_is_plain(entry->name)) continue;
+		if (entry->kind == STORE_OTHER || !entry->name || !path_is_plain(entry->name))
+			continue;
 		char *path = path_join(f->list_folder, entry->name);
 		int failed = 0;
 		if (f->store->caps & STORE_CAP_FLAT_LIST)
@@ -171,7 +171,8 @@ void contact_empty_check(struct folder *f) {
 		}
 		if (f->trouble.kind != ERR_NONE) return;
 		err_set(&f->trouble, ERR_BUSY,
-			"the folder '%s' is empty, but the remote '%s' holds %lld files: it waits, nothing is sent or "
+			"the folder '%s' is empty, but the remote '%s' holds %lld files: it waits, "
+			"nothing is sent or "
 			"deleted. Copy them back, or put the first file in it",
 			f->settings.path, f->settings.remote, (long long)totals.strangers);
 		f->needs_person = true;

@@ -48,10 +48,11 @@ static enum plan_same compare(const struct transfer *t) {
 	const struct index_entry *base = &t->file;
 	if (!t->has_file || t->absent) return SAME_NOT;
 	if (t->have_source && !(base->flags & INDEX_STRANGER) && !t->have_hash) return SAME_ALL;
-	if (t->have_hash)
-		return base->hash_len == 16 && memcmp(base->hash, t->hash, 16) == 0
-			       ? same_attributes(t, base)
-			       : SAME_NOT;
+	if (t->have_hash && base->hash_len == 16)
+		return memcmp(base->hash, t->hash, 16) == 0 ? same_attributes(t, base) : SAME_NOT;
+	if (t->have_hash && !(t->stat.kind == DISK_LINK && (base->flags & INDEX_STRANGER) &&
+				    base->size == t->stat.size && base->mtime_ns == t->mtime_ns))
+		return SAME_NOT;
 	/* Not read: its identity is the agreed one, or a stranger has its size and mtime. */
 	if (mode_differs(t, base)) return SAME_CONTENT;
 	return base->flags & INDEX_STRANGER ? SAME_BYTES : SAME_ALL;
@@ -128,7 +129,8 @@ void upload_or_read(struct transfer *t) {
 static int64_t delete_wait(const struct transfer *t) {
 	int64_t age = folder_clock_ms(t->folder) - t->row.first_ms;
 	if (!list_empty(&t->folder->waits) || t->folder->phase == PHASE_FLUSHING) return 0;
-	return age < DELETE_QUIET_MS ? DELETE_QUIET_MS - age : 0;
+	/* A negative age: the mark is of a clock before a reboot. */
+	return age >= 0 && age < DELETE_QUIET_MS ? DELETE_QUIET_MS - age : 0;
 }
 
 static bool is_deletion(enum plan_action action) {
@@ -140,7 +142,8 @@ static bool root_emptied(struct transfer *t) {
 	struct err err;
 	if (!t->root_empty || totals.files + totals.links < 1) return false;
 	err_set(&err, ERR_DENIED,
-		"the folder '%s' is empty, but %lld files were agreed: nothing is deleted at the remote. Bring them "
+		"the folder '%s' is empty, but %lld files were agreed: nothing is deleted at the "
+		"remote. Bring them "
 		"back, or put any file in it if this is meant",
 		t->folder->settings.path, (long long)(totals.files + totals.links));
 	folder_stop_for_person(t->folder, &err);
@@ -161,6 +164,7 @@ static bool parent_missing(struct transfer *t) {
 	if (found == 1) index_entry_release(&entry);
 	if (found != 0) goto out;
 	missing = true;
+	map_put(&f->wanted, parent, f);
 	other = map_get(&f->by_path, parent);
 	if (other && other != t) {
 		t->state = TRANSFER_PARENT;
@@ -170,7 +174,8 @@ static bool parent_missing(struct transfer *t) {
 		for (int i = 0; i < t->row.tries && wait_ms < REFUSED_MAX_MS; i++) wait_ms *= 2;
 		if (t->row.tries < 2) folder_mark_path(f, parent, PRIO_FOLDER, 0);
 		transfer_again(t, INDEX_WHY_RETRY,
-			t->row.tries < 3 ? NULL : "the folder it lies in is not stored yet", wait_ms);
+			t->row.tries < 3 ? NULL : "the folder it lies in is not stored yet",
+			wait_ms);
 	}
 out:
 	free(parent);
@@ -199,8 +204,7 @@ static bool look_failed(struct transfer *t) {
 		if (!t->row.tries)
 			log_warn("folder '%s': '%s' cannot be read: %s", t->folder->name, t->path,
 				err.text);
-		transfer_again(
-			t, INDEX_WHY_REFUSED, err.text, transfer_retry_ms(t->row.tries));
+		transfer_again(t, INDEX_WHY_REFUSED, err.text, transfer_retry_ms(t->row.tries));
 		break;
 	}
 	return true;
@@ -213,8 +217,8 @@ static enum plan_action decide(struct transfer *t) {
 		.file = base_kind(t->has_file, &t->file),
 		.file_is_link = t->has_file && t->file.kind == INDEX_LINK,
 		.folder = base_kind(t->has_folder, &t->folder_entry),
-		.folder_has_children =
-			t->has_folder && index_has_children(t->folder->index, t->path, false, &err) == 1,
+		.folder_has_children = t->has_folder && index_has_children(t->folder->index,
+								t->path, false, &err) == 1,
 		.same = compare(t),
 		.folder_differs = folder_differs(t),
 	};

@@ -76,7 +76,8 @@ void folder_attempt_passed(struct timer *timer) {
 	struct folder *f = container_of(timer, struct folder, attempt_timer);
 	if (f->unit.state == UNIT_STARTING)
 		unit_report(&f->unit, UNIT_FAILED,
-			f->trouble.kind != ERR_NONE ? f->trouble.text : "still reaching for the remote");
+			f->trouble.kind != ERR_NONE ? f->trouble.text
+						    : "still reaching for the remote");
 }
 
 void folder_phase_set(struct folder *f, enum folder_phase phase) {
@@ -91,6 +92,7 @@ void folder_hold(struct folder *f, const struct err *err) {
 	bool news = f->trouble.kind != err->kind || !str_equal(f->trouble.text, err->text);
 	f->trouble = *err;
 	f->needs_person = err->kind == ERR_DENIED;
+	f->trouble_stays = err->kind == ERR_FULL || err->kind == ERR_SYSTEM;
 	f->held = true;
 	f->hold_ms = f->hold_ms ? f->hold_ms * 2 : HOLD_FIRST_MS;
 	if (f->hold_ms > HOLD_MAX_MS) f->hold_ms = HOLD_MAX_MS;
@@ -103,7 +105,7 @@ void folder_hold(struct folder *f, const struct err *err) {
 
 void folder_stop_for_person(struct folder *f, const struct err *err) {
 	folder_hold(f, err);
-	f->needs_person = true;
+	f->needs_person = f->trouble_stays = true;
 	folder_report(f);
 	barrier_step(f);
 }
@@ -125,9 +127,13 @@ static void hold_probed(struct folder *f, const struct err *err) {
 		folder_hold(f, err);
 		return;
 	}
-	/* The remote answers: try again. The trouble stays said until a write went well, unless nothing is left to write. */
 	f->held = false;
-	if (!index_dirty_count(f->index)) folder_trouble_clear(f);
+	/* The remote answers. What ABOUT cannot judge (a full disk, an emptied folder) stays said until a write went well. */
+	if (!f->trouble_stays) {
+		int64_t hold_ms = f->hold_ms;
+		folder_trouble_clear(f);
+		f->hold_ms = hold_ms;
+	}
 	folder_report(f);
 	folder_wake(f);
 }
@@ -150,7 +156,8 @@ void folder_hold_passed(struct timer *timer) {
 /* A refusal that may be the path's own or the store's as a whole (a key withdrawn, a bucket gone): the store is asked, at most now and then. */
 void folder_doubt(struct folder *f) {
 	int64_t now = folder_clock_ms(f);
-	if (f->held || f->op_in_flight || (f->doubt_ms && now - f->doubt_ms < DOUBT_EVERY_MS)) return;
+	if (f->held || f->op_in_flight || (f->doubt_ms && now - f->doubt_ms < DOUBT_EVERY_MS))
+		return;
 	f->doubt_ms = now;
 	f->held = true;
 	folder_op_start(f, STORE_ABOUT, f->remote_key, hold_probed);
@@ -164,6 +171,11 @@ static void folder_op_ended(struct store_op *op, const struct err *err) {
 	f->op_in_flight = false;
 	folder_wake(f);
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
+	if (err && err->kind == ERR_CANCELLED) { /* the folder opens anew */
+		f->unsynced |= f->syncing;
+		f->syncing = false;
+		return;
+	}
 	f->op_done(f, err);
 }
 
@@ -285,7 +297,8 @@ void folder_rescan_passed(struct timer *timer) {
 static void judging_step(struct folder *f) {
 	if (f->held || f->op_in_flight || f->in_flight || !scan_is_idle(f)) return;
 	if (index_dirty_count(f->index) || index_totals(f->index).strangers) return;
-	log_info("folder '%s': all is equal: takes the remote over from %s", f->name, f->other_owner);
+	log_info("folder '%s': all is equal: takes the remote over from %s", f->name,
+		f->other_owner);
 	owner_take(f);
 }
 
@@ -353,8 +366,10 @@ void folder_step(struct defer *defer) {
 		due_set(f);
 	else
 		timer_cancel(&f->due_timer);
-	if (!f->in_flight && scan_is_idle(f) && !index_dirty_count(f->index))
+	if (!f->in_flight && !f->held && scan_is_idle(f) && !index_dirty_count(f->index)) {
 		f->last_sync_ns = loop_wall_ns(f->loop);
+		if (f->trouble.kind != ERR_NONE) folder_trouble_clear(f);
+	}
 	checkpoint_if_large(f);
 	barrier_step(f);
 	flush_step(f);
@@ -372,7 +387,8 @@ static void folder_drop_work(struct folder *f) {
 }
 
 void folder_root_gone(struct folder *f, const struct err *err) {
-	if (f->phase == PHASE_OPENING || f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
+	if (f->phase == PHASE_OPENING || f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN)
+		return;
 	bool flushing = f->phase == PHASE_FLUSHING;
 	folder_drop_work(f);
 	f->phase = PHASE_OPENING;
@@ -385,6 +401,7 @@ void folder_index_failed(struct folder *f, const struct err *err) {
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
 	err_wrap(&text, "cannot write the index of folder '%s'", f->name);
 	/* What was not committed is as after a crash: everything in flight recognises its own work next time. */
+	f->index_broken = true;
 	folder_root_gone(f, &text);
 }
 

@@ -228,6 +228,7 @@ static size_t trimmed(const char *line, size_t len) {
 
 static void read_line(struct rules *rules, const char *line, size_t len) {
 	if (len == 0 || *line == '#') return;
+	if (line[len - 1] == '\r') len--;
 	len = trimmed(line, len);
 	if (len > 0) read_rule(rules, line, len);
 }
@@ -266,36 +267,31 @@ void ignore_add_include(struct ignore *ignore, const char *line) {
 	read_line(&ignore->include, line, strlen(line));
 }
 
-bool ignore_set_file(struct ignore *ignore, const char *base, const char *text, size_t len) {
-	struct rules *rules = map_get(&ignore->files, base);
-
-	if (rules && rules->text_len == len && memcmp(rules->text, text, len) == 0) return false;
-	(void)ignore_drop_file(ignore, base);
-	rules = xcalloc(1, sizeof(*rules));
-	rules->text = xmalloc(len + 1); /* may hold zeros */
-	memcpy(rules->text, text, len);
-	rules->text[len] = '\0';
-	rules->text_len = len;
-	map_put(&ignore->files, base, rules);
-	const char *line = rules->text, *end = line + len;
-	if (str_starts(line, "\xef\xbb\xbf")) line += 3;
-	while (line < end) {
-		const char *newline = memchr(line, '\n', (size_t)(end - line)),
-			   *stop = newline ? newline : end;
-		const char *behind = stop;
-		if (stop > line && stop[-1] == '\r') stop--;
-		read_line(rules, line, (size_t)(stop - line));
-		line = behind + 1;
-	}
-	return true;
-}
-
 bool ignore_drop_file(struct ignore *ignore, const char *base) {
 	struct rules *rules = map_take(&ignore->files, base);
 
 	if (!rules) return false;
 	rules_release(rules);
 	free(rules);
+	return true;
+}
+
+bool ignore_set_file(struct ignore *ignore, const char *base, const char *text, size_t len) {
+	struct rules *rules = map_get(&ignore->files, base);
+
+	if (rules && rules->text_len == len && memcmp(rules->text, text, len) == 0) return false;
+	(void)ignore_drop_file(ignore, base);
+	rules = xcalloc(1, sizeof(*rules));
+	rules->text = xmemdup(text, len);
+	rules->text_len = len;
+	map_put(&ignore->files, base, rules);
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, len -= 3;
+	for (const char *end = text + len; text < end;) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		const char *stop = newline ? newline : end;
+		read_line(rules, text, (size_t)(stop - text));
+		text = newline ? newline + 1 : end;
+	}
 	return true;
 }
 
@@ -359,11 +355,13 @@ static bool match_tokens(const struct rule *rule, const char *text, size_t len) 
 	for (size_t n = 0; n < len; n++) {
 		struct places next = { 0 };
 		uint64_t any = 0;
-		for (size_t i = 0; i < rule->count; i++) {
-			if (now.at[i / 64] >> (i % 64) & 1)
-				take(rule, &next, i, (unsigned char)text[n]);
+		for (size_t w = 0; w < words; w++) {
+			for (uint64_t bits = now.at[w]; bits; bits &= bits - 1) {
+				size_t i = w * 64 + (size_t)__builtin_ctzll(bits);
+				if (i < rule->count) take(rule, &next, i, (unsigned char)text[n]);
+			}
 		}
-		for (size_t i = 0; i < words; i++) any |= next.at[i];
+		for (size_t w = 0; w < words; w++) any |= next.at[w];
 		if (!any) return false;
 		now = next;
 	}

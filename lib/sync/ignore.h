@@ -13,9 +13,6 @@
 #include <stddef.h>
 
 #define IGNORE_FILE_NAME ".tendignore"
-/* A rule file above this is refused by the caller: it is read into memory. */
-enum { IGNORE_FILE_MAX_BYTES = 1 << 20 };
-
 enum ignore_verdict {
 	IGNORE_TAKEN,    /* it counts */
 	IGNORE_ENTERED,  /* a folder that `include` does not name, but something below may match */

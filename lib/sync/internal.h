@@ -10,21 +10,24 @@
 #include "watch/watch.h"
 
 enum {
-	INLINE_MAX = 64 << 10,       /* bytes: read in the same job that looks */
-	DELETE_QUIET_MS = 2000,      /* SYNC.md §8: deletions wait, so that renames can pair */
+	INLINE_MAX = 64 << 10,  /* bytes: read in the same job that looks */
+	DELETE_QUIET_MS = 2000, /* SYNC.md §8: deletions wait, so that renames can pair */
 	DELETE_PATIENCE_MS = 30000,
-	SYNC_QUIET_MS = 5000,        /* SYNC.md §3: the store's SYNC after the last write */
-	HOLD_FIRST_MS = 2000,        /* a store that refuses: first wait, doubled up to HOLD_MAX_MS */
+	SYNC_QUIET_MS = 5000, /* SYNC.md §3: the store's SYNC after the last write */
+	HOLD_FIRST_MS = 2000, /* a store that refuses: first wait, doubled up to HOLD_MAX_MS */
 	HOLD_MAX_MS = 60000,
-	REFUSED_FIRST_MS = 2000,     /* a path that cannot be stored or read: back-off to an hour */
+	REFUSED_FIRST_MS = 2000, /* a path that cannot be stored or read: back-off to an hour */
 	REFUSED_MAX_MS = 3600000,
-	DATABASE_PATIENCE_MS = 600000, /* a database waits so long for the files it names (SYNC.md §6) */
+	DATABASE_PATIENCE_MS =
+		600000, /* a database waits so long for the files it names (SYNC.md §6) */
 	RACY_NS = 2000000000,
-	FIRST_ATTEMPT_MS = 60000,    /* a folder that reaches nothing for so long counts as failed (SERVICES.md §3) */
+	FIRST_ATTEMPT_MS =
+		60000, /* a folder that reaches nothing for so long counts as failed (SERVICES.md §3) */
 	WAL_CHECKPOINT_BYTES = 8 << 20,
 	REASONS_MAX = 100,
 	DOUBT_EVERY_MS = 10000,
-	EMPTIED_POLL_MS = 200,       /* a folder that goes looks so often whether what lay in it is gone */
+	EMPTIED_POLL_MS =
+		200, /* a folder that goes looks so often whether what lay in it is gone */
 };
 
 /* The epoch of a row that an earlier run could not seal: the remote is asked before it is believed. */
@@ -44,9 +47,11 @@ struct sync {
 	int in_flight;
 	int64_t buffer_limit, buffer_used;
 	struct list folders;
-	struct list memory_waiters;  /* struct transfer.wait_link */
-	struct list captures;        /* struct transfer.capture_link: inodes that nobody else may open (trap 4) */
-	struct list capture_waiters; /* transfers that want to capture, or to open what is captured */
+	struct list memory_waiters; /* struct transfer.wait_link */
+	struct list
+		captures; /* struct transfer.capture_link: inodes that nobody else may open (trap 4) */
+	struct list
+		capture_waiters; /* transfers that want to capture, or to open what is captured */
 	uint64_t next_image;
 	void (*changed)(void *user, struct folder *folder);
 	void *changed_user;
@@ -58,14 +63,14 @@ struct sync {
 /* In the order they happen. */
 enum folder_phase {
 	PHASE_DOWN,
-	PHASE_OPENING,   /* the root is opened in a job; watching begins */
-	PHASE_ABOUT,     /* is the remote reachable and ours to write? */
-	PHASE_OWNER,     /* whose is it? (owner.c) */
-	PHASE_LISTING,   /* first contact: what the remote has becomes strangers (contact.c) */
-	PHASE_EMPTY,     /* an empty folder before a remote that is not: wait */
-	PHASE_SEALING,   /* rows that no SYNC sealed are asked for again */
+	PHASE_OPENING, /* the root is opened in a job; watching begins */
+	PHASE_ABOUT,   /* is the remote reachable and ours to write? */
+	PHASE_OWNER,   /* whose is it? (owner.c) */
+	PHASE_LISTING, /* first contact: what the remote has becomes strangers (contact.c) */
+	PHASE_EMPTY,   /* an empty folder before a remote that is not: wait */
+	PHASE_SEALING, /* rows that no SYNC sealed are asked for again */
 	PHASE_RUNNING,
-	PHASE_FLUSHING,  /* the graph stops us: everything out, then SYNC */
+	PHASE_FLUSHING, /* the graph stops us: everything out, then SYNC */
 	PHASE_CLOSING,
 };
 
@@ -84,29 +89,29 @@ struct open_job {
 struct scan_job;
 
 struct scan {
-	char **queue;            /* folders to list, last in first out */
+	char **queue; /* folders to list, last in first out */
 	size_t count, cap;
-	struct scan_job *job;    /* NULL: none in flight */
-	bool full;               /* the root was asked for: when it ends the whole tree has been seen */
-	bool again;              /* asked for once more while it ran */
-	bool tell_same;          /* the rules changed: what is as agreed is looked at too */
+	struct scan_job *job; /* NULL: none in flight */
+	bool full;      /* the root was asked for: when it ends the whole tree has been seen */
+	bool again;     /* asked for once more while it ran */
+	bool tell_same; /* the rules changed: what is as agreed is looked at too */
 	bool rules_changed;
 	struct index_reader *reader;
-	bool failed;             /* something could not be listed */
+	bool failed; /* something could not be listed */
 	int64_t not_kept;
-	int64_t seen;            /* entries the rules include */
+	int64_t seen; /* entries the rules include */
 };
 
 struct folder {
-	struct list link;        /* in sync->folders */
+	struct list link; /* in sync->folders */
 	struct sync *sync;
 	struct loop *loop;
 	struct unit unit;
 	char *name;
 	struct folder_settings settings;
 	struct store *store;
-	char *remote_key;        /* the folder's own key at the remote; "" is the root */
-	char *owner_key;         /* ".tend/owner/KEY" */
+	char *remote_key; /* the folder's own key at the remote; "" is the root */
+	char *owner_key;  /* ".tend/owner/KEY" */
 
 	enum folder_phase phase;
 	struct index *index;
@@ -119,40 +124,46 @@ struct folder {
 
 	struct open_job open;
 	struct scan scan;
-	struct store_op op;      /* of the phases before RUNNING, of ABOUT probes and SYNC: one at a time */
+	struct store_op
+		op; /* of the phases before RUNNING, of ABOUT probes and SYNC: one at a time */
 	bool op_in_flight;
 	void (*op_done)(struct folder *folder, const struct err *err);
 
-	struct list transfers;   /* struct transfer.link */
-	struct map by_path;      /* transfers by path: one lock a path */
-	int in_flight;           /* transfers that hold a slot */
-	struct list submits;     /* struct transfer.submit_link: operations that start after this turn's commit */
-	bool intents;            /* this turn's commit goes to the disk before they start */
+	struct list transfers; /* struct transfer.link */
+	struct map by_path;    /* transfers by path: one lock a path */
+	int in_flight;         /* transfers that hold a slot */
+	struct list
+		submits; /* struct transfer.submit_link: operations that start after this turn's commit */
+	bool intents; /* this turn's commit goes to the disk before they start */
 
 	struct turn_end turn_end;
-	struct timer due_timer;      /* the next due row */
-	struct timer hold_timer;     /* after a refusal of the store as a whole, or a root that is gone */
-	struct timer sync_timer;     /* SYNC_QUIET_MS after the last write */
+	struct timer due_timer; /* the next due row */
+	struct timer
+		hold_timer; /* after a refusal of the store as a whole, or a root that is gone */
+	struct timer sync_timer; /* SYNC_QUIET_MS after the last write */
 	struct timer rescan_timer;
 	struct timer attempt_timer;
 	struct defer step_defer;
-	int64_t hold_ms;             /* the present back-off; 0: none */
-	bool held;                   /* no claims until the hold timer's probe went well */
+	int64_t hold_ms; /* the present back-off; 0: none */
+	bool held;       /* no claims until the hold timer's probe went well */
 	struct err trouble;
 	bool needs_person;
+	bool trouble_stays; /* until a write went well, or nothing is left to do */
+	bool index_broken;  /* to be opened anew from what was committed */
+	struct map wanted;  /* folders that `include` does not name, but something below needs */
 	bool paused;
-	const char *said;            /* the word of state that observers know */
+	const char *said; /* the word of state that observers know */
 	bool unit_stopping;
-	bool judging;                /* another owner's mark stands there: nothing may be written until all proved equal */
+	bool judging; /* another owner's mark stands there: nothing may be written until all proved equal */
 
-	int64_t epoch;               /* of rows written now */
-	bool unsynced;               /* the store has answers that no SYNC covered */
+	int64_t epoch; /* of rows written now */
+	bool unsynced; /* the store has answers that no SYNC covered */
 	bool syncing;
 	int64_t sync_epoch;
-	struct list waits;           /* struct folder_wait.link */
+	struct list waits; /* struct folder_wait.link */
 
-	bool owned;                  /* our mark stands at the remote */
-	char *other_owner;           /* "PATH on host 'HOST'" */
+	bool owned;        /* our mark stands at the remote */
+	char *other_owner; /* "PATH on host 'HOST'" */
 	char *owner_text;
 	char **owner_marks;
 	size_t owner_at;
@@ -160,11 +171,11 @@ struct folder {
 	size_t make_done;
 	void (*make_then)(struct folder *folder, const struct err *err);
 	bool remote_listed;
-	bool events;                 /* something happened while the folder was empty */
+	bool events; /* something happened while the folder was empty */
 	char *unsealed_cursor;
-	int64_t doubt_ms;            /* when the store was last asked whether it is the path or all of it */
+	int64_t doubt_ms; /* when the store was last asked whether it is the path or all of it */
 	char *list_key;
-	char **list_queue;           /* first contact: remote folders still to be listed */
+	char **list_queue; /* first contact: remote folders still to be listed */
 	char *list_folder;
 	char *list_token;
 
@@ -174,8 +185,8 @@ struct folder {
 
 	int64_t started_ms;
 	int64_t forgotten;
-	int64_t progress_bytes;      /* of large uploads that are not through yet */
-	bool remote_made;            /* the folder's own key stands at the remote */
+	int64_t progress_bytes; /* of large uploads that are not through yet */
+	bool remote_made;       /* the folder's own key stands at the remote */
 	int64_t sent_files, sent_bytes, set_only, removed, scans, last_sync_ns, not_kept;
 	bool refused_logged;
 
@@ -184,9 +195,9 @@ struct folder {
 };
 
 /* folder.c */
-void folder_wake(struct folder *folder);                        /* folder_step in the next turn */
+void folder_wake(struct folder *folder); /* folder_step in the next turn */
 void folder_phase_set(struct folder *folder, enum folder_phase phase);
-void folder_changed(struct folder *folder);                     /* status changed: observers */
+void folder_changed(struct folder *folder); /* status changed: observers */
 /* The folder as a whole cannot go on: said once, tried again by itself with back-off. */
 void folder_hold(struct folder *folder, const struct err *err);
 void folder_trouble_clear(struct folder *folder);
@@ -202,7 +213,8 @@ void folder_op_start(struct folder *folder, enum store_verb verb, const char *ke
 	void (*done)(struct folder *folder, const struct err *err));
 void folder_op_go(struct folder *folder);
 void folder_doubt(struct folder *folder); /* is it the path, or the store as a whole? ask it */
-void folder_wrote(struct folder *folder); /* the store answered a write: SYNC follows when it is quiet */
+void folder_wrote(
+	struct folder *folder); /* the store answered a write: SYNC follows when it is quiet */
 void folder_mark_path(struct folder *folder, const char *path, int prio, int64_t settle_ms);
 bool folder_is_busy(const struct folder *folder);
 const char *folder_phase_name(const struct folder *folder);
@@ -226,7 +238,8 @@ void folder_watch_happened(void *user, const struct watch_event *event);
 /* owner.c */
 void owner_check_start(struct folder *folder);
 struct transfer;
-bool owner_forbids(struct transfer *transfer); /* judging: something would have to be written; says so */
+bool owner_forbids(
+	struct transfer *transfer); /* judging: something would have to be written; says so */
 void owner_take(struct folder *folder);
 void owner_make_folders(struct folder *folder, const char *path,
 	void (*then)(struct folder *folder, const struct err *err));
@@ -256,15 +269,15 @@ void barrier_end_all(struct folder *folder, const struct err *err);
 /* ---- one path's way ---- */
 
 enum transfer_state {
-	TRANSFER_LOOKING,    /* job: what is there, and its bytes when it is small */
-	TRANSFER_PARENT,     /* waits for the folder it lies in */
-	TRANSFER_MEMORY,     /* waits for room for the body */
-	TRANSFER_READING,    /* job: all of a body that fits memory */
-	TRANSFER_HASHING,    /* jobs: a large file, span by span */
-	TRANSFER_CAPTURING,  /* job: the image of a live database */
-	TRANSFER_DATABASE,   /* the image waits for the files it may name */
-	TRANSFER_SUBMITTED,  /* an operation waits for this turn's commit */
-	TRANSFER_OPERATING,  /* an operation is at the store */
+	TRANSFER_LOOKING,   /* job: what is there, and its bytes when it is small */
+	TRANSFER_PARENT,    /* waits for the folder it lies in */
+	TRANSFER_MEMORY,    /* waits for room for the body */
+	TRANSFER_READING,   /* job: all of a body that fits memory */
+	TRANSFER_HASHING,   /* jobs: a large file, span by span */
+	TRANSFER_CAPTURING, /* job: the image of a live database */
+	TRANSFER_DATABASE,  /* the image waits for the files it may name */
+	TRANSFER_SUBMITTED, /* an operation waits for this turn's commit */
+	TRANSFER_OPERATING, /* an operation is at the store */
 };
 
 struct upload;
@@ -272,29 +285,30 @@ struct transfer;
 
 struct transfer {
 	struct list link, submit_link, wait_link, capture_link;
-	struct list children;      /* transfers in TRANSFER_PARENT that wait for this one (wait_link) */
+	struct list children; /* transfers in TRANSFER_PARENT that wait for this one (wait_link) */
 	struct folder *folder;
 	enum transfer_state state;
 	struct index_dirty row;
-	char *path;                /* row.path */
+	char *path; /* row.path */
 	char *key;
 	char *keep_key;
-	int64_t covered;           /* the marks up to here are served by this capture */
+	int64_t covered; /* the marks up to here are served by this capture */
 	bool slot, lock_inode;
-	bool growth;               /* may commit the prefix of a file that only grows */
-	bool hot;                  /* it did */
-	bool theirs_logged;
+	bool growth; /* may commit the prefix of a file that only grows */
+	bool hot;    /* it did */
+	bool theirs_logged, theirs_known;
+	bool entered_only; /* a folder that `include` itself does not name */
 	int parent_tries, change_tries;
 
 	struct job job;
 	bool job_running;
-	struct disk *disk;         /* borrowed by the job: the folder keeps it until the transfer ended */
+	struct disk *disk; /* borrowed by the job: the folder keeps it until the transfer ended */
 	bool has_file, has_folder;
 	struct index_entry file, folder_entry;
 
 	/* what the jobs found */
 	bool root_gone, root_empty;
-	struct err look_err;       /* why the path could not be looked at */
+	struct err look_err; /* why the path could not be looked at */
 	bool absent;
 	struct disk_stat stat;
 	bool have_hash;
@@ -302,42 +316,47 @@ struct transfer {
 	struct buf body;
 	int64_t reserved;
 	char *target;
-	bool stat_only;            /* this look opens nothing: a capture runs, and the inode is not known yet */
-	bool opens;                /* this job opens a file whose inode the loop does not know */
+	bool stat_only; /* this look opens nothing: a capture runs, and the inode is not known yet */
+	bool opens;     /* this job opens a file whose inode the loop does not know */
 	bool want_names;
-	char **names;              /* of a folder: some of what lies in it ("x/" for a folder) */
-	bool journal;              /* NAME-journal lies beside the database */
-	bool database_known;       /* of NAME-wal: NAME is agreed to be a database, no need to open it */
-	bool abandoned;            /* its folder gave up: free it when its job or operation ends */
-	bool is_database, journal_name; /* journal_name: -wal, -shm, -journal of a database: never sent */
+	char **names;        /* of a folder: some of what lies in it ("x/" for a folder) */
+	bool journal;        /* NAME-journal lies beside the database */
+	bool database_known; /* of NAME-wal: NAME is agreed to be a database, no need to open it */
+	bool abandoned;      /* its folder gave up: free it when its job or operation ends */
+	bool is_database,
+		journal_name; /* journal_name: -wal, -shm, -journal of a database: never sent */
 	struct disk_source source;
 	bool have_source;
-	bool captured;             /* snapshot holds what the base has to be compared with */
+	bool captured; /* snapshot holds what the base has to be compared with */
 	bool wants_marker;
 	struct disk_snapshot snapshot;
-	char *image;               /* absolute path of a captured image; NULL */
-	int64_t capture_mark;      /* the sequence when the capture began */
-	int64_t mtime_ns;          /* what the remote shall say */
+	char *image;          /* absolute path of a captured image; NULL */
+	int64_t capture_mark; /* the sequence when the capture began */
+	int64_t mtime_ns;     /* what the remote shall say */
 
-	struct upload *upload;     /* a large file's parts */
-	bool upload_sending;       /* in pass 2 */
+	struct upload *upload; /* a large file's parts */
+	bool upload_sending;   /* in pass 2 */
 	enum plan_action action;
 	struct store_op op;
-	bool op_ready;             /* op was initialised */
+	bool op_ready; /* op was initialised */
 	void (*op_done)(struct transfer *transfer, const struct err *err);
 };
 
 /* transfer.c */
 void transfer_start(struct folder *folder, struct index_dirty *row); /* takes the row */
 int64_t transfer_retry_ms(int tries);
-void transfer_finish(struct transfer *transfer); /* the path is settled: marks served, memory freed */
-void transfer_fail(struct transfer *transfer, const struct err *err); /* by kind: again, refused or hold */
-void transfer_again(struct transfer *transfer, enum index_why why, const char *reason, int64_t delay_ms);
+void transfer_finish(
+	struct transfer *transfer); /* the path is settled: marks served, memory freed */
+void transfer_fail(
+	struct transfer *transfer, const struct err *err); /* by kind: again, refused or hold */
+void transfer_again(
+	struct transfer *transfer, enum index_why why, const char *reason, int64_t delay_ms);
 void transfer_forget(struct transfer *transfer); /* frees it; its row stays dirty */
 void transfer_submit(struct transfer *transfer, bool intent,
 	void (*done)(struct transfer *transfer, const struct err *err));
 void transfer_submit_all(struct folder *folder); /* after the commit */
-bool transfer_memory_reserve(struct transfer *transfer, int64_t bytes); /* false: waits in TRANSFER_MEMORY */
+bool transfer_memory_reserve(
+	struct transfer *transfer, int64_t bytes); /* false: waits in TRANSFER_MEMORY */
 void transfer_cancel_all(struct folder *folder);
 bool transfer_is_abandoned(const struct transfer *transfer);
 int transfer_base_load(struct transfer *transfer, struct err *err);
@@ -353,11 +372,12 @@ void look_read_start(struct transfer *transfer);
 bool look_wants_bytes(const struct transfer *transfer);
 
 /* capture.c: live databases, and the rule that nobody opens an inode under capture */
-bool capture_any(const struct sync *sync);   /* one runs or wants to */
+bool capture_any(const struct sync *sync);           /* one runs or wants to */
 bool capture_holds(const struct transfer *transfer); /* is this inode under capture by another? */
-void capture_wait(struct transfer *transfer); /* look again when captures moved on */
-void capture_moved(struct sync *sync);       /* a job that opened something ended */
-bool capture_is_journal(const char *path, char **database); /* NAME of NAME-wal, NAME-journal, NAME-shm */
+void capture_wait(struct transfer *transfer);        /* look again when captures moved on */
+void capture_moved(struct sync *sync);               /* a job that opened something ended */
+bool capture_is_journal(
+	const char *path, char **database); /* NAME of NAME-wal, NAME-journal, NAME-shm */
 void capture_start(struct transfer *transfer);
 void capture_release(struct transfer *transfer);
 void transfer_wake_databases(struct folder *folder);
@@ -369,13 +389,16 @@ void act_start(struct transfer *transfer); /* transfer->action, as planned */
 void upload_start(struct transfer *transfer);
 void upload_release(struct transfer *transfer);
 void upload_part_read(struct transfer *transfer);
-void upload_hash_start(struct transfer *transfer); /* pass 1 of a large file; comes back through transfer_plan */
+void upload_hash_start(
+	struct transfer *transfer); /* pass 1 of a large file; comes back through transfer_plan */
 bool upload_is_large(const struct transfer *transfer, int64_t size);
-void act_put_recorded(struct transfer *transfer, struct store_entry *entry, bool kept); /* a PUT or PART_END went well */
+void act_put_recorded(struct transfer *transfer, struct store_entry *entry,
+	bool kept); /* a PUT or PART_END went well */
 void act_put_conditions(struct transfer *transfer);
 void act_parents_lost(struct transfer *transfer);
 bool act_keep_intend(struct transfer *transfer); /* false: the index failed, the transfer is gone */
 void act_op_init(struct transfer *transfer, enum store_verb verb, enum store_kind kind);
+void act_look_at_theirs(struct transfer *transfer);
 void act_changed(struct transfer *transfer); /* the store said ERR_CHANGED: look at theirs */
 
 #endif

@@ -29,8 +29,10 @@ static void settings_release(struct folder_settings *settings) {
 /* An index that cannot be read costs an adoption, never data: it is kept aside and a new one begins. */
 static struct index *index_renew(struct folder *f, struct err *err) {
 	char *aside = xasprintf("%s.damaged", f->index_path);
-	log_warn("folder '%s': its index is damaged (%s): kept as '%s', a new one begins and what both sides have is "
-		 "compared", f->name, err->text, aside);
+	log_warn("folder '%s': its index is damaged (%s): kept as '%s', a new one begins and what "
+		 "both sides have is "
+		 "compared",
+		f->name, err->text, aside);
 	int failed = rename(f->index_path, aside);
 	free(aside);
 	for (int i = 0; i < 2 && !failed; i++) {
@@ -59,6 +61,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	list_init(&f->waits);
 	list_init(&f->link);
 	map_init(&f->by_path);
+	map_init(&f->wanted);
 	if (folder_remote_split(settings->remote, &remote, &f->remote_key, err)) goto fail;
 	flat = path_flatten(f->remote_key);
 	f->owner_key = xasprintf(".tend/owner/%s", flat);
@@ -109,6 +112,7 @@ void folder_free(struct folder *f) {
 	unit_release(&f->unit);
 	list_remove(&f->link);
 	map_release(&f->by_path);
+	map_release(&f->wanted);
 	ignore_free(f->ignore);
 	settings_release(&f->settings);
 	strv_free(f->list_queue);
@@ -129,7 +133,6 @@ void folder_free(struct folder *f) {
 	free(f);
 	if (closed) closed(user);
 }
-
 
 int folder_apply(struct folder *f, const struct folder_settings *settings, struct err *err) {
 	bool rules = !strv_equal(f->settings.include, settings->include) ||

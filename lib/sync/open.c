@@ -47,7 +47,8 @@ static void open_done(struct job *job, const struct err *err) {
 		why = *err;
 		if (err->kind == ERR_NOT_FOUND)
 			err_set(&why, ERR_NOT_FOUND,
-				"the folder '%s' does not exist: create it, or mount the disk it lies on",
+				"the folder '%s' does not exist: create it, or mount the disk it "
+				"lies on",
 				f->settings.path);
 		folder_hold(f, &why);
 		return;
@@ -72,8 +73,29 @@ static void open_done(struct job *job, const struct err *err) {
 	folder_phase_set(f, PHASE_ABOUT);
 }
 
+static int index_renew(struct folder *f) {
+	struct err err;
+	struct index *index;
+	if (!f->index_path) return 0;
+	/* Closed first: what it holds uncommitted is given up. A folder without one is not asked for anything meanwhile. */
+	index_close(f->index);
+	index = index_open(f->index_path, &err);
+	if (!index) index = index_open(NULL, &err);
+	f->index = index;
+	if (!index_path(index)) {
+		err_set(&err, ERR_FULL, "cannot open the index '%s': is the disk full?",
+			f->index_path);
+		folder_hold(f, &err);
+		return -1;
+	}
+	f->index_broken = false;
+	return 0;
+}
+
 void folder_open_start(struct folder *f) {
-	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight) return; /* ends of before */
+	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing)
+		return; /* ends of before wake us */
+	if (f->index_broken && index_renew(f)) return;
 	f->open.folder = f;
 	f->open.running = true;
 	f->open.path = xstrdup(f->settings.path);
@@ -131,8 +153,9 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 		folder_mark_path(f, event->path, PRIO_FOLDER, f->settings.settle_ms);
 		break;
 	case WATCH_OVERFLOW:
-		log_warn("folder '%s': more changes at once than the system's queue holds: scanning "
-			 "(raise fs.inotify.max_queued_events if this comes often)",
+		log_warn(
+			"folder '%s': more changes at once than the system's queue holds: scanning "
+			"(raise fs.inotify.max_queued_events if this comes often)",
 			f->name);
 		scan_request(f, "");
 		break;

@@ -72,8 +72,8 @@ static void take_put(struct folder *f, const struct err *err) {
 	(void)err;
 	time_format(loop_wall_ns(f->loop), since);
 	free(f->owner_text);
-	f->owner_text = xasprintf("machine: %s\nhost: %s\npath: %s\nsince: %s\n", f->sync->machine_id,
-		loop_host(f->loop), f->settings.path, since);
+	f->owner_text = xasprintf("machine: %s\nhost: %s\npath: %s\nsince: %s\n",
+		f->sync->machine_id, loop_host(f->loop), f->settings.path, since);
 	folder_op_start(f, STORE_PUT, f->owner_key, taken);
 	f->op.kind = STORE_FILE;
 	f->op.body = f->owner_text;
@@ -95,7 +95,8 @@ void owner_take(struct folder *f) {
 
 static char *owner_field(const char *text, const char *name) {
 	size_t len = strlen(name);
-	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+	for (const char *line = text; line;
+		line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
 		if (strncmp(line, name, len) != 0 || line[len] != ':') continue;
 		const char *value = line + len + 1;
 		while (*value == ' ') value++;
@@ -143,7 +144,8 @@ static void mark_next(struct folder *f) {
 		return;
 	}
 	if (f->judging) {
-		log_warn("folder '%s': the remote '%s' was written by %s: nothing is sent unless all proves equal",
+		log_warn("folder '%s': the remote '%s' was written by %s: nothing is sent unless "
+			 "all proves equal",
 			f->name, f->settings.remote, f->other_owner);
 		folder_phase_set(f, PHASE_LISTING);
 	} else if (f->owned) {
@@ -166,8 +168,8 @@ static void listed(struct folder *f, const struct err *err) {
 			path[0] = 0;
 		else if (str_percent_decode(path) < 0)
 			path[0] = 0;
-		if (entry->kind == STORE_FILE &&
-			(path_is_within(path, f->remote_key) || path_is_within(f->remote_key, path)))
+		if (entry->kind == STORE_FILE && (path_is_within(path, f->remote_key) ||
+							 path_is_within(f->remote_key, path)))
 			strv_add_owned(&f->owner_marks, path_join(OWNER_FOLDER, entry->name));
 		free(path);
 	}
@@ -227,7 +229,8 @@ bool owner_forbids(struct transfer *t) {
 	default: break;
 	}
 	err_set(&err, ERR_DENIED,
-		"the remote '%s' is kept by %s and differs ('%s'): nothing is sent. Stop the other one and remove "
+		"the remote '%s' is kept by %s and differs ('%s'): nothing is sent. Stop the other "
+		"one and remove "
 		"'%s' at the remote to take over, or choose another path",
 		f->settings.remote, f->other_owner, t->path, f->owner_key);
 	folder_stop_for_person(f, &err);

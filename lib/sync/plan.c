@@ -36,7 +36,8 @@ static enum plan_action plan_gone(const struct plan_question *q) {
 enum plan_action plan_path(const struct plan_question *q) {
 	switch (q->local) {
 	case LOCAL_EXCLUDED:
-		return q->file == BASE_AGREED || q->folder == BASE_AGREED ? PLAN_FORGET : PLAN_NOTHING;
+		return q->file == BASE_AGREED || q->folder == BASE_AGREED ? PLAN_FORGET
+									  : PLAN_NOTHING;
 	case LOCAL_ABSENT: return plan_gone(q);
 	case LOCAL_OTHER: {
 		enum plan_action gone = plan_gone(q); /* what was there before is no longer */
@@ -48,7 +49,8 @@ enum plan_action plan_path(const struct plan_question *q) {
 	}
 	if (q->file == BASE_AGREED) return PLAN_REMOVE;
 	if (q->folder == BASE_STRANGER) return PLAN_ADOPT;
-	if (q->folder == BASE_AGREED && q->unsealed) return PLAN_MKDIR; /* made again: harmless twice */
+	if (q->folder == BASE_AGREED && q->unsealed)
+		return PLAN_MKDIR; /* made again: harmless twice */
 	if (q->folder == BASE_AGREED && !q->folder_differs) return PLAN_NOTHING;
 	return PLAN_MKDIR;
 }

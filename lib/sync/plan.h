@@ -33,28 +33,28 @@ enum plan_same {
 
 struct plan_question {
 	enum plan_local local;
-	enum plan_base file;   /* also a link's */
-	bool file_is_link;     /* the kind the base has under that name */
+	enum plan_base file; /* also a link's */
+	bool file_is_link;   /* the kind the base has under that name */
 	enum plan_base folder;
 	bool folder_has_children; /* agreed ones */
 	enum plan_same same;
-	bool unsealed;         /* the base row belongs to an epoch that no SYNC sealed */
-	bool folder_differs;   /* mode, or the marker object it wants */
+	bool unsealed;       /* the base row belongs to an epoch that no SYNC sealed */
+	bool folder_differs; /* mode, or the marker object it wants */
 };
 
 enum plan_action {
 	PLAN_NOTHING,
-	PLAN_RECORD,         /* rewrite the base's local side: the remote needs nothing */
-	PLAN_ADOPT,          /* the remote has the same: agreed from now on */
+	PLAN_RECORD, /* rewrite the base's local side: the remote needs nothing */
+	PLAN_ADOPT,  /* the remote has the same: agreed from now on */
 	PLAN_PUT,
 	PLAN_SET,
 	PLAN_MKDIR,
-	PLAN_REMOVE,         /* the file or link at the remote */
+	PLAN_REMOVE, /* the file or link at the remote */
 	PLAN_REMOVE_FOLDER,
-	PLAN_EMPTY_FOLDER,   /* first what is agreed below it, then the folder */
-	PLAN_FORGET,         /* newly excluded: base dropped, remote untouched */
-	PLAN_REFUSE_KIND,    /* not kept */
-	PLAN_CHECK,          /* ask the remote before the base is believed */
+	PLAN_EMPTY_FOLDER, /* first what is agreed below it, then the folder */
+	PLAN_FORGET,       /* newly excluded: base dropped, remote untouched */
+	PLAN_REFUSE_KIND,  /* not kept */
+	PLAN_CHECK,        /* ask the remote before the base is believed */
 };
 
 enum plan_action plan_path(const struct plan_question *question);

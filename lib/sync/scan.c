@@ -8,9 +8,9 @@
 #include "sync/internal.h"
 
 enum {
-	CHUNK_FOLDERS = 32,     /* a job lists so many folders at the most */
-	CHUNK_ENTRIES = 4000,   /* and goes no further than so many entries */
-	RULES_MAX = 64 << 10,   /* bytes of a .tendignore */
+	CHUNK_FOLDERS = 32,   /* a job lists so many folders at the most */
+	CHUNK_ENTRIES = 4000, /* and goes no further than so many entries */
+	RULES_MAX = 64 << 10, /* bytes of a .tendignore */
 	DEGRADED_RESCAN_MS = 60000,
 	LARGE_BYTES = 1 << 20,
 };
@@ -77,8 +77,8 @@ static const struct disk_stat *list_find(const struct disk_list *list, const cha
 }
 
 /* A database row speaks of the image; what is compared is its source, whose -wal lies beside it. */
-static bool database_same(
-	const struct disk_list *list, const struct disk_item *item, const struct index_entry *base) {
+static bool database_same(const struct disk_list *list, const struct disk_item *item,
+	const struct index_entry *base) {
 	struct disk_source source;
 	if (base->extra_len != sizeof(source)) return false;
 	memcpy(&source, base->extra, sizeof(source));
@@ -91,8 +91,8 @@ static bool database_same(
 	       source.wal_mtime_ns == stat->mtime_ns;
 }
 
-static bool row_same(
-	const struct disk_list *list, const struct disk_item *item, const struct index_entry *base) {
+static bool row_same(const struct disk_list *list, const struct disk_item *item,
+	const struct index_entry *base) {
 	const struct disk_stat *stat = &item->stat;
 	if (base->flags & INDEX_STRANGER) return false;
 	if (base->kind == INDEX_FOLDER)
@@ -149,7 +149,8 @@ static void merge(struct scan_job *job, struct listed_folder *l, const struct di
 		if (order > 0) {
 			if (!(row->entry.flags & INDEX_STRANGER))
 				found_add(l, row->name, FOUND_GONE,
-					row->entry.kind == INDEX_FOLDER ? DISK_FOLDER : DISK_FILE, NULL);
+					row->entry.kind == INDEX_FOLDER ? DISK_FOLDER : DISK_FILE,
+					NULL);
 			k++;
 			continue;
 		}
@@ -165,7 +166,8 @@ static void merge(struct scan_job *job, struct listed_folder *l, const struct di
 	}
 }
 
-static void rules_read(struct scan_job *job, struct listed_folder *l, const struct disk_list *list) {
+static void rules_read(
+	struct scan_job *job, struct listed_folder *l, const struct disk_list *list) {
 	const struct disk_stat *stat = list_find(list, ".tendignore");
 	struct disk_stat read;
 	struct buf text;
@@ -224,7 +226,8 @@ static void scan_mark(struct folder *f, const char *path, const struct found *fo
 	/* Written a moment ago: it may be in the middle of it. */
 	if (found->what != FOUND_GONE && found->kind == DISK_FILE) {
 		int64_t age_ms = (loop_wall_ns(f->loop) - found->mtime_ns) / NS_PER_MS;
-		if (age_ms >= 0 && age_ms < f->settings.settle_ms) settle = f->settings.settle_ms - age_ms;
+		if (age_ms >= 0 && age_ms < f->settings.settle_ms)
+			settle = f->settings.settle_ms - age_ms;
 	}
 	folder_mark_path(f, path, prio, settle);
 }
@@ -242,7 +245,8 @@ static void scan_found(struct folder *f, struct listed_folder *l, const struct f
 	} else {
 		f->scan.seen++;
 		if (found->kind == DISK_OTHER) f->scan.not_kept++;
-		if (found->what != FOUND_SAME && found->kind != DISK_OTHER) scan_mark(f, path, found);
+		if (found->what != FOUND_SAME && found->kind != DISK_OTHER)
+			scan_mark(f, path, found);
 		if (is_folder) {
 			queue_push(&f->scan, path);
 			return;
@@ -259,7 +263,8 @@ static void listed_release(struct listed_folder *l) {
 }
 
 static void listed_done(struct folder *f, struct listed_folder *l, const struct err *watched) {
-	if (watched->kind == ERR_CHANGED) return; /* moved meanwhile: its new place is told by an event */
+	if (watched->kind == ERR_CHANGED)
+		return; /* moved meanwhile: its new place is told by an event */
 	if (l->err.kind == ERR_NONE && watched->kind != ERR_NONE && watched->kind != ERR_FULL)
 		l->err = *watched;
 	if (l->err.kind != ERR_NONE) {
@@ -316,6 +321,10 @@ static void scan_done(struct job *base, const struct err *err) {
 		listed_release(l);
 	}
 	free(job);
+	if (!live) {
+		index_reader_close(f->scan.reader);
+		f->scan.reader = NULL;
+	}
 	if (live && f->watch && !f->scan.count) scan_ended(f);
 	folder_wake(f);
 }
@@ -357,7 +366,8 @@ void scan_request(struct folder *f, const char *path) {
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN || !f->watch) return;
 	if (!*path) {
 		if (scan->full) {
-			scan->again = true; /* what was listed before this call is listed once more */
+			scan->again =
+				true; /* what was listed before this call is listed once more */
 			return;
 		}
 		scan->full = true;

@@ -61,7 +61,8 @@ size_t folder_troubles(struct folder *f, size_t limit, struct folder_trouble **t
 		(*troubles)[i] = (struct folder_trouble){ .path = xstrdup(rows[i].path),
 			.reason = xstrdup(rows[i].reason),
 			.why = why_name(rows[i].why),
-			.next_try_ns = loop_wall_ns(f->loop) + (wait_ms > 0 ? wait_ms : 0) * NS_PER_MS };
+			.next_try_ns =
+				loop_wall_ns(f->loop) + (wait_ms > 0 ? wait_ms : 0) * NS_PER_MS };
 		index_dirty_release(&rows[i]);
 	}
 	free(rows);

@@ -4,15 +4,16 @@
 
 #include "sync/internal.h"
 
-struct sync *sync_new(
-	struct loop *loop, struct unit_graph *graph, const struct sync_options *options, struct err *err) {
+struct sync *sync_new(struct loop *loop, struct unit_graph *graph,
+	const struct sync_options *options, struct err *err) {
 	struct sync *sync = xcalloc(1, sizeof(*sync));
 	sync->loop = loop;
 	sync->graph = graph;
 	sync->state_dir = xstrdup(options->state_dir);
 	sync->machine_id = xstrdup(options->machine_id);
 	sync->max_transfers = options->max_transfers > 0 ? (int)options->max_transfers : 64;
-	sync->buffer_limit = options->buffer_limit_bytes > 0 ? options->buffer_limit_bytes : 32 << 20;
+	sync->buffer_limit =
+		options->buffer_limit_bytes > 0 ? options->buffer_limit_bytes : 32 << 20;
 	list_init(&sync->folders);
 	list_init(&sync->memory_waiters);
 	list_init(&sync->captures);
@@ -42,7 +43,8 @@ void sync_free(struct sync *sync) {
 	free(sync);
 }
 
-void sync_observe(struct sync *sync, void (*changed)(void *user, struct folder *folder), void *user) {
+void sync_observe(
+	struct sync *sync, void (*changed)(void *user, struct folder *folder), void *user) {
 	sync->changed = changed;
 	sync->changed_user = user;
 }

@@ -23,8 +23,8 @@ enum folder_mode { FOLDER_BACKUP, FOLDER_MIRROR, FOLDER_TWO_WAY, FOLDER_FETCH };
 struct folder_settings {
 	bool enabled;
 	char *path;
-	char *remote;  /* "NAME:path/in/it" */
-	int mode;      /* enum folder_mode */
+	char *remote; /* "NAME:path/in/it" */
+	int mode;     /* enum folder_mode */
 	char **include, **exclude;
 	int64_t settle_ms, max_settle_ms, rescan_ms;
 	int64_t max_transfers;
@@ -38,22 +38,24 @@ int folder_remote_split(const char *remote, char **name, char **key, struct err 
 struct sync;
 
 struct sync_options {
-	const char *state_dir;  /* indexes lie in state_dir/folders/NAME.db, images of databases in state_dir/images */
+	const char *
+		state_dir; /* indexes lie in state_dir/folders/NAME.db, images of databases in state_dir/images */
 	const char *machine_id; /* made once for a machine: the owner mark */
 	int64_t max_transfers;  /* all folders together */
 	int64_t buffer_limit_bytes;
 };
 
 /* Makes what it needs in state_dir, which is there. NULL with err. */
-struct sync *sync_new(struct loop *loop, struct unit_graph *graph, const struct sync_options *options, struct err *err);
+struct sync *sync_new(struct loop *loop, struct unit_graph *graph,
+	const struct sync_options *options, struct err *err);
 void sync_free(struct sync *sync); /* no folder may be left */
 
 struct folder;
 
 /* Settings are copied. `store` is the remote's, borrowed until folder_free, shared by folders. Opens the index. It starts when its unit
  * is wanted (unit_want) and may start. NULL with err: the state folder cannot be written, say. */
-struct folder *folder_new(struct sync *sync, const char *name, const struct folder_settings *settings, struct store *store,
-	struct err *err);
+struct folder *folder_new(struct sync *sync, const char *name,
+	const struct folder_settings *settings, struct store *store, struct err *err);
 /* Ends everything in flight without flushing; `closed` comes when the memory is gone (never inside). */
 void folder_close(struct folder *folder, void (*closed)(void *user), void *user);
 
@@ -79,12 +81,12 @@ struct folder_wait {
 	int64_t upto;
 	/* Exactly once, never inside start. NULL: durable. ERR_DENIED with needs_person: exit 5; else 1, `reasons` has the list. */
 	void (*done)(struct folder_wait *wait, const struct err *err);
-	char **reasons;    /* "path: why", at most 100; the wait's until folder_wait_release */
+	char **reasons; /* "path: why", at most 100; the wait's until folder_wait_release */
 	bool needs_person;
-	int state;         /* private */
-	bool scanned;      /* private: a scan ran at the call: what it found counts */
+	int state;           /* private */
+	bool scanned;        /* private: a scan ran at the call: what it found counts */
 	struct defer finish; /* private */
-	struct err err;    /* private */
+	struct err err;      /* private */
 };
 void folder_wait_start(struct folder *folder, struct folder_wait *wait, int64_t upto);
 void folder_wait_cancel(struct folder_wait *wait); /* done comes with ERR_CANCELLED */
@@ -103,10 +105,11 @@ struct folder_status {
 	char *path, *remote; /* remote: as in the ini */
 	const char *mode;
 	bool paused, needs_person;
-	struct err trouble;  /* kind ERR_NONE: none; else why the folder as a whole does not go on, and what to do */
-	char *degraded;      /* NULL, or why watching is not complete */
+	struct err
+		trouble; /* kind ERR_NONE: none; else why the folder as a whole does not go on, and what to do */
+	char *degraded; /* NULL, or why watching is not complete */
 	int64_t files, folders, links, size_bytes, strangers;
-	int64_t pending, refused, not_kept; /* not_kept: sockets, FIFOs, devices */
+	int64_t pending, refused, not_kept;                /* not_kept: sockets, FIFOs, devices */
 	int64_t sent_files, sent_bytes, set_only, removed; /* since this start */
 	int64_t last_sync_ns; /* when nothing was pending last; 0 never */
 	int64_t scans;        /* full scans since this start */
@@ -118,6 +121,7 @@ size_t folder_troubles(struct folder *folder, size_t limit, struct folder_troubl
 void folder_troubles_free(struct folder_trouble *troubles, size_t count);
 
 /* Called when something worth an event changed. */
-void sync_observe(struct sync *sync, void (*changed)(void *user, struct folder *folder), void *user);
+void sync_observe(
+	struct sync *sync, void (*changed)(void *user, struct folder *folder), void *user);
 
 #endif

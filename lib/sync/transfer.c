@@ -178,24 +178,22 @@ void transfer_forget(struct transfer *t) {
 }
 
 /* Whoever waits for the folder this transfer made goes on; or comes again when it could not be made. */
-static void children_wake(struct transfer *t, bool made) {
-	struct list waiting;
-	list_init(&waiting);
-	list_take_all(&waiting, &t->children);
-	while (!list_empty(&waiting)) {
-		struct transfer *child = list_entry(waiting.next, struct transfer, wait_link);
+static void children_wake(struct list *waiting, bool made) {
+	while (!list_empty(waiting)) {
+		struct transfer *child = list_entry(waiting->next, struct transfer, wait_link);
 		list_remove(&child->wait_link);
 		if (made)
 			transfer_plan(child);
 		else
-			transfer_again(child, INDEX_WHY_RETRY, "its folder could not be made",
+			transfer_again(child, INDEX_WHY_RETRY,
+				child->row.tries ? "its folder could not be made" : NULL,
 				transfer_retry_ms(child->row.tries));
-		if (transfer_is_abandoned(t)) break;
 	}
 }
 
 void transfer_finish(struct transfer *t) {
 	struct folder *f = t->folder;
+	struct list waiting;
 	struct err err;
 	int64_t due = folder_clock_ms(f) + f->settings.settle_ms;
 	turn_end_want(&f->turn_end);
@@ -203,13 +201,15 @@ void transfer_finish(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
-	map_take(&f->by_path, t->path);
-	children_wake(t, true);
+	list_init(&waiting);
+	list_take_all(&waiting, &t->children);
 	transfer_forget(t);
+	children_wake(&waiting, true);
 }
 
 void transfer_again(struct transfer *t, enum index_why why, const char *reason, int64_t delay_ms) {
 	struct folder *f = t->folder;
+	struct list waiting;
 	struct err err;
 	turn_end_want(&f->turn_end);
 	bool failed = why == INDEX_WHY_RETRY || why == INDEX_WHY_REFUSED || why == INDEX_WHY_HOT;
@@ -218,9 +218,10 @@ void transfer_again(struct transfer *t, enum index_why why, const char *reason, 
 		folder_index_failed(f, &err);
 		return;
 	}
-	map_take(&f->by_path, t->path);
-	children_wake(t, false);
+	list_init(&waiting);
+	list_take_all(&waiting, &t->children);
 	transfer_forget(t);
+	children_wake(&waiting, false);
 }
 
 /* The back-off of a path that cannot be stored. */
@@ -244,7 +245,8 @@ void transfer_fail(struct transfer *t, const struct err *err) {
 	case ERR_SYSTEM:
 	case ERR_FULL:
 		if (!f->held) folder_hold(f, err);
-		transfer_again(t, INDEX_WHY_RETRY, NULL, 0); /* the folder's trouble says it for all */
+		transfer_again(
+			t, INDEX_WHY_RETRY, NULL, 0); /* the folder's trouble says it for all */
 		return;
 	case ERR_CANCELLED: transfer_again(t, INDEX_WHY_CHANGE, NULL, 0); return;
 	default: break;

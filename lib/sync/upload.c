@@ -15,7 +15,7 @@ struct upload {
 	int fd;
 	int64_t size;
 	int64_t part_size;
-	int64_t offset;          /* of pass 1, then of the part in work */
+	int64_t offset; /* of pass 1, then of the part in work */
 	struct disk_stat opened;
 	struct digest whole, part;
 	int64_t part_filled;
@@ -26,7 +26,7 @@ struct upload {
 	struct store_part *parts; /* those the server holds */
 	size_t held;
 	char *session;
-	struct err abort_err;    /* why it is given up, while PART_ABORT is on its way */
+	struct err abort_err; /* why it is given up, while PART_ABORT is on its way */
 };
 
 bool upload_is_large(const struct transfer *t, int64_t size) {
@@ -69,7 +69,8 @@ void upload_release(struct transfer *t) {
 static int open_source(struct transfer *t, struct err *err) {
 	struct upload *u = t->upload;
 	if (t->image)
-		u->fd = disk_open_file(t->folder->sync->images, path_name(t->image), &u->opened, err);
+		u->fd = disk_open_file(
+			t->folder->sync->images, path_name(t->image), &u->opened, err);
 	else
 		u->fd = disk_open_file(t->disk, t->path, &u->opened, err);
 	if (u->fd < 0) return -1;
@@ -97,7 +98,8 @@ static int hash_work(struct job *job, struct err *err) {
 	int64_t done = 0;
 	if (span > STORE_SPAN_MAX) span = STORE_SPAN_MAX;
 	if (span > u->part_size - u->part_filled) span = u->part_size - u->part_filled;
-	if (span && disk_hash_span(u->fd, u->offset, span, &u->whole, &u->part, &done, err)) return -1;
+	if (span && disk_hash_span(u->fd, u->offset, span, &u->whole, &u->part, &done, err))
+		return -1;
 	if (done != span) return err_set(err, ERR_CHANGED, "changed while it was read");
 	u->offset += done;
 	u->part_filled += done;
@@ -116,7 +118,8 @@ static int hash_check(struct transfer *t, struct err *err) {
 	if (disk_stat(t->disk, t->path, &now, err)) return -1;
 	t->stat = u->opened;
 	if (disk_stat_same(&now, &u->opened)) return 0;
-	if (t->growth && now.ino == u->opened.ino && now.size >= u->opened.size && !t->is_database) {
+	if (t->growth && now.ino == u->opened.ino && now.size >= u->opened.size &&
+		!t->is_database) {
 		t->hot = true; /* pass 2 proves that what was read stayed as it was */
 		return 0;
 	}
@@ -196,7 +199,9 @@ static void part_failed(struct transfer *t, const struct err *err) {
 	case ERR_SYSTEM:
 	case ERR_FULL:
 	case ERR_CANCELLED:
-	case ERR_DENIED: transfer_fail(t, err); return; /* the session stays: it goes on from there */
+	case ERR_DENIED:
+		transfer_fail(t, err);
+		return; /* the session stays: it goes on from there */
 	default: give_up(t, err); return;
 	}
 }
@@ -248,9 +253,9 @@ static void part_put_done(struct transfer *t, const struct err *err) {
 		return;
 	}
 	u->parts = xrealloc(u->parts, (u->held + 1) * sizeof(*u->parts));
-	u->parts[u->held++] = (struct store_part){ .number = t->op.part_number,
-		.size = t->op.length,
-		.receipt = xstrdup(t->op.receipt) };
+	u->parts[u->held++] = (struct store_part){
+		.number = t->op.part_number, .size = t->op.length, .receipt = xstrdup(t->op.receipt)
+	};
 	t->folder->progress_bytes += t->op.length;
 	part_next(t);
 }
@@ -264,7 +269,8 @@ static void part_put_start(struct transfer *t, int number) {
 	t->op.part_size = u->part_size;
 	t->op.size = u->size;
 	t->op.offset = (int64_t)(number - 1) * u->part_size;
-	t->op.length = u->size - t->op.offset < u->part_size ? u->size - t->op.offset : u->part_size;
+	t->op.length =
+		u->size - t->op.offset < u->part_size ? u->size - t->op.offset : u->part_size;
 	t->op.hash.kind = STORE_HASH_MD5;
 	memcpy(t->op.hash.bytes, u->part_hashes[number - 1], 16);
 	if (fd_body) {
@@ -280,7 +286,8 @@ static int part_read_work(struct job *job, struct err *err) {
 	struct transfer *t = container_of(job, struct transfer, job);
 	struct upload *u = t->upload;
 	uint8_t hash[DIGEST_MAX];
-	size_t len = (size_t)(u->size - u->offset < u->part_size ? u->size - u->offset : u->part_size);
+	size_t len =
+		(size_t)(u->size - u->offset < u->part_size ? u->size - u->offset : u->part_size);
 	if (u->fd < 0) return err_set(err, ERR_CHANGED, "closed");
 	buf_release(&t->body);
 	buf_init(&t->body, len);
@@ -318,7 +325,8 @@ static bool held(const struct upload *u, int number) {
 }
 
 static int part_compare(const void *left, const void *right) {
-	return ((const struct store_part *)left)->number - ((const struct store_part *)right)->number;
+	return ((const struct store_part *)left)->number -
+	       ((const struct store_part *)right)->number;
 }
 
 static void part_next(struct transfer *t) {
