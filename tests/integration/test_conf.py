@@ -79,8 +79,9 @@ def test_every_example_is_tested():
 @pytest.mark.parametrize("page", PAGES)
 def test_manual_pages_are_clean(page):
     got = run("mandoc", "-T", "lint", "-W", "style", os.path.join(CONF, page))
-    # mandoc also complains about its own list of installed pages.
-    assert [line for line in got.stdout.splitlines() if page + ":" in line] == []
+    # What mandoc says about pages that are not installed here says nothing about ours.
+    assert [line for line in got.stdout.splitlines()
+            if "mandoc.db" not in line and "referenced manual not found" not in line] == []
     assert run("mandoc", "-T", "utf8", os.path.join(CONF, page)).stdout.count("\n") > 40
 
 
