@@ -382,6 +382,15 @@ void capture_start(struct transfer *transfer);
 void capture_release(struct transfer *transfer);
 void transfer_wake_databases(struct folder *folder);
 
+/* put.c */
+void base_entry_local(
+	const struct transfer *transfer, struct index_entry *entry); /* what was seen */
+bool base_put(struct transfer *transfer, bool folder, struct index_entry *entry); /* false: gone */
+bool base_drop(struct transfer *transfer, bool folder);
+enum store_kind base_store_kind(const struct transfer *transfer);
+void act_put_start(struct transfer *transfer);
+bool act_keep_settle(struct transfer *transfer, bool kept);
+
 /* act.c */
 void act_start(struct transfer *transfer); /* transfer->action, as planned */
 

@@ -1,0 +1,259 @@
+/* Sending content: the base row it leads to, what is kept first, and what somebody else may have written there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+/* ---- the base ---- */
+
+/* The local side of a row, as it was seen. */
+void base_entry_local(const struct transfer *t, struct index_entry *entry) {
+	const struct folder *f = t->folder;
+	int64_t now_ns = loop_wall_ns(f->loop);
+	entry->epoch = f->epoch;
+	entry->size = t->stat.size;
+	entry->mtime_ns = t->mtime_ns;
+	entry->ctime_ns = t->stat.ctime_ns;
+	entry->btime_ns = t->stat.btime_ns;
+	entry->ino = t->stat.ino;
+	entry->mode = t->stat.mode;
+	entry->flags &= ~(unsigned)(INDEX_STRANGER | INDEX_RACY | INDEX_DATABASE);
+	if (t->have_hash || t->captured) {
+		memcpy(entry->hash, t->hash, 16);
+		entry->hash_len = 16;
+		entry->flags &= ~(unsigned)INDEX_UNVERIFIED;
+	}
+	if (entry->kind == INDEX_FILE && !t->is_database &&
+		(t->hot || now_ns - t->stat.mtime_ns < RACY_NS))
+		entry->flags |= INDEX_RACY;
+	free(entry->extra);
+	entry->extra = NULL;
+	entry->extra_len = 0;
+	if (t->is_database && t->have_source) {
+		const struct disk_source *source = t->captured ? &t->snapshot.source : &t->source;
+		entry->flags |= INDEX_DATABASE;
+		entry->extra = xmemdup(source, sizeof(*source));
+		entry->extra_len = sizeof(*source);
+		entry->size = t->captured ? t->snapshot.size : entry->size;
+		entry->mtime_ns = t->mtime_ns;
+	}
+}
+
+/* Writes the row and is done with it. False: the index failed, the transfer is gone. */
+bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
+	struct err err;
+	if (!index_put(t->folder->index, t->path, entry, &err)) return true;
+	folder_index_failed(t->folder, &err);
+	return false;
+}
+
+bool base_drop(struct transfer *t, bool folder) {
+	struct err err;
+	if (!index_drop(t->folder->index, t->path, folder, &err)) return true;
+	folder_index_failed(t->folder, &err);
+	return false;
+}
+
+void act_op_init(struct transfer *t, enum store_verb verb, enum store_kind kind) {
+	if (t->op_ready) store_op_release(&t->op);
+	store_op_init(&t->op, verb, t->key);
+	t->op_ready = true;
+	t->op.kind = kind;
+	t->op.mtime_ns = t->mtime_ns;
+	t->op.mode = t->stat.mode & 0777;
+}
+
+enum store_kind base_store_kind(const struct transfer *t) {
+	return t->has_file && t->file.kind == INDEX_LINK ? STORE_LINK : STORE_FILE;
+}
+
+/* What stands at the key is kept first: the name of the version is fixed in an intent, so that a repeat makes no second. */
+bool act_keep_intend(struct transfer *t) {
+	const struct index_entry *base = &t->file;
+	struct folder *f = t->folder;
+	struct err err;
+	char begin[TIME_TEXT_SIZE], end[TIME_TEXT_SIZE];
+	int64_t now = loop_wall_ns(f->loop);
+	if (!t->has_file || f->settings.mode != FOLDER_BACKUP) return true;
+	int64_t born = base->born_ns;
+	if (born <= 0) born = base->mtime_ns > 0 && base->mtime_ns < now ? base->mtime_ns : now;
+	time_format_compact(now, end);
+	time_format_compact(born, begin);
+	char *key = xasprintf(".tend/versions/%s/%s~%s", t->key, end, begin);
+	free(t->keep_key);
+	t->keep_key = index_version_intend(f->index, t->path, born, now, key, base->size, &err);
+	free(key);
+	if (t->keep_key) {
+		t->op.keep_key = t->keep_key;
+		return true;
+	}
+	folder_index_failed(f, &err);
+	return false;
+}
+
+bool act_keep_settle(struct transfer *t, bool kept) {
+	struct err err;
+	if (!t->keep_key) return true;
+	if (!index_version_settle(t->folder->index, t->path, kept, &err)) return true;
+	folder_index_failed(t->folder, &err);
+	return false;
+}
+
+/* ---- PUT ---- */
+
+void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept) {
+	struct folder *f = t->folder;
+	struct index_entry *entry = &t->file;
+	if (!t->has_file) memset(entry, 0, sizeof(*entry));
+	entry->kind = t->stat.kind == DISK_LINK ? INDEX_LINK : INDEX_FILE;
+	base_entry_local(t, entry);
+	entry->born_ns = loop_wall_ns(f->loop);
+	free(entry->version);
+	free(entry->id);
+	entry->version = xstrdup(remote->version);
+	entry->id = xstrdup(remote->id);
+	folder_wrote(f);
+	f->sent_files++;
+	f->sent_bytes += entry->size;
+	if (!act_keep_settle(t, kept) || !base_put(t, false, entry)) return;
+	/* It grew meanwhile: what was there is stored, and counts for a barrier; the rest has a mark of its own. */
+	if (t->hot) folder_mark_path(f, t->path, PRIO_SMALL, f->settings.settle_ms);
+	transfer_finish(t);
+}
+
+static void put_done(struct transfer *t, const struct err *err) {
+	if (!err) {
+		act_put_recorded(t, &t->op.entry, t->op.kept);
+		return;
+	}
+	if (err->kind == ERR_CHANGED) {
+		act_changed(t);
+		return;
+	}
+	if (err->kind == ERR_NOT_FOUND) {
+		/* The folder it belongs in is gone at the remote: what the base says of it is wrong. */
+		act_parents_lost(t);
+		return;
+	}
+	transfer_fail(t, err);
+}
+
+void act_put_conditions(struct transfer *t) {
+	if (t->has_file && base_store_kind(t) == t->op.kind)
+		t->op.if_version = t->file.version;
+	else if (!t->has_file)
+		t->op.if_absent = true;
+}
+
+void act_put_start(struct transfer *t) {
+	bool link = t->stat.kind == DISK_LINK;
+	bool stranger = t->has_file && (t->file.flags & INDEX_STRANGER);
+	bool image = t->captured && !t->snapshot.plain;
+	int64_t size = link ? (int64_t)strlen(t->target) : image ? t->snapshot.size : t->stat.size;
+	if (stranger && !t->theirs_known && !t->file.hash_len && t->file.size == size) {
+		act_look_at_theirs(t); /* same size, another mtime: the bytes may be the same */
+		return;
+	}
+	if (!link && upload_is_large(t, size)) {
+		upload_start(t);
+		return;
+	}
+	act_op_init(t, STORE_PUT, link ? STORE_LINK : STORE_FILE);
+	t->op.size = link ? size : (int64_t)t->body.len;
+	t->op.body = link ? (const void *)t->target : t->body.at;
+	t->op.body_len = (size_t)t->op.size;
+	t->op.hash.kind = STORE_HASH_MD5;
+	memcpy(t->op.hash.bytes, t->hash, 16);
+	act_put_conditions(t);
+	if (!act_keep_intend(t)) return;
+	transfer_submit(t, t->op.keep_key != NULL, put_done);
+}
+
+/* ---- somebody else wrote there ---- */
+
+static void theirs_seen(struct transfer *t, const struct err *err) {
+	struct folder *f = t->folder;
+	const struct store_entry *theirs = &t->op.entry;
+	if (err && err->kind != ERR_NOT_FOUND) {
+		transfer_fail(t, err);
+		return;
+	}
+	if (err) {
+		if (base_drop(t, false)) transfer_plan(t);
+		return;
+	}
+	bool hashed = theirs->hash.kind == STORE_HASH_MD5;
+	bool ours = hashed && !t->absent && t->have_hash &&
+		    memcmp(theirs->hash.bytes, t->hash, 16) == 0;
+	/* Our own work, whose answer was lost, or the same bytes by another way: adopted. */
+	if (ours && !act_keep_settle(t, true)) return;
+	if (ours) {
+		free(t->keep_key);
+		t->keep_key = NULL;
+	}
+	if (!ours && !t->theirs_logged && t->change_tries)
+		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s",
+			f->name, t->path,
+			t->absent ? "it is left there"
+			: f->settings.mode == FOLDER_BACKUP
+				? "theirs is kept as a version, ours goes in"
+				: "ours goes in");
+	t->theirs_logged |= !ours && t->change_tries;
+	if (++t->change_tries > 5) {
+		struct err busy;
+		err_set(&busy, ERR_BUSY, "'%s' keeps changing at the remote", t->key);
+		transfer_fail(t, &busy);
+		return;
+	}
+	struct index_entry entry = { .kind = theirs->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE,
+		.flags = INDEX_STRANGER,
+		.size = theirs->size,
+		.mtime_ns = theirs->mtime_ns,
+		.mode = theirs->mode,
+		.version = xstrdup(theirs->version),
+		.id = xstrdup(theirs->id) };
+	if (hashed) {
+		memcpy(entry.hash, theirs->hash.bytes, 16);
+		entry.hash_len = 16;
+	}
+	t->theirs_known = true;
+	bool ok = base_put(t, false, &entry);
+	index_entry_release(&entry);
+	if (ok) transfer_plan(t);
+}
+
+void act_changed(struct transfer *t) {
+	if (!t->change_tries)
+		t->change_tries = 1; /* from here on it is somebody else's work, and is said */
+	act_look_at_theirs(t);
+}
+
+void act_look_at_theirs(struct transfer *t) {
+	act_op_init(t, STORE_STAT,
+		t->stat.kind == DISK_LINK && !t->absent ? STORE_LINK : base_store_kind(t));
+	t->op.want_hash = true;
+	transfer_submit(t, false, theirs_seen);
+}
+
+/* A parent is not at the remote although the base says so: it is made anew, from the top. */
+void act_parents_lost(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct err err;
+	char *path = xstrdup(t->path);
+	folder_doubt(f);
+	while (*path) {
+		char *parent = path_parent(path);
+		free(path);
+		path = parent;
+		if (!*path) break;
+		if (index_drop(f->index, path, true, &err)) {
+			free(path);
+			folder_index_failed(f, &err);
+			return;
+		}
+		folder_mark_path(f, path, PRIO_FOLDER, 0);
+	}
+	free(path);
+	f->remote_made = false;
+	transfer_again(t, INDEX_WHY_RETRY, "the folder it lies in is gone at the remote", 200);
+}
