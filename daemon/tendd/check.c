@@ -1,0 +1,169 @@
+/* References between sections. */
+#include "tendd/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "service/service.h"
+#include "store/store.h"
+#include "sync/sync.h"
+#include "tendd/settings.h"
+#include "unit/unit.h"
+
+struct checking {
+	const struct config *config;
+	struct config_errors *errors;
+	struct err *err;
+	bool failed;
+	char **ends; /* from, to, from, to, ...: ids of units */
+};
+
+/* " (did you mean 'x'?)" for a name that no section of `kind` has; else "". */
+static void nearest_name(
+	const struct config *config, const char *kind, const char *name, char *out, size_t size) {
+	char **names = NULL;
+	const struct config_section *section = NULL;
+	*out = '\0';
+	while ((section = config_next(config, kind, section))) strv_add(&names, section->name);
+	const char *nearest = names ? str_nearest(name, (const char *const *)names) : NULL;
+	if (nearest) snprintf(out, size, " (did you mean '%s'?)", nearest);
+	strv_free(names);
+}
+
+static void check_remote(struct checking *checking, const struct config_section *section) {
+	const struct folder_settings *folder = section->settings;
+	char *name = NULL, *key = NULL, hint[200];
+	struct err err;
+	if (folder_remote_split(folder->remote, &name, &key, &err))
+		return; /* the table has said it */
+	if (!config_find(checking->config, "remote", name)) {
+		nearest_name(checking->config, "remote", name, hint, sizeof(hint));
+		config_error(checking->errors, checking->err, section, "remote",
+			"unknown remote '%s'%s", name, hint);
+		checking->failed = true;
+	}
+	free(name);
+	free(key);
+}
+
+/* Is `id` a unit of this configuration? Says why not. */
+static bool check_reference(struct checking *checking, const struct config_section *section,
+	const char *key, const char *id) {
+	static const char *const kinds[] = { "folder", "service" };
+	const char *colon = strchr(id, ':');
+	char hint[200] = "";
+	if (str_equal(id, "network")) return true;
+	checking->failed = true;
+	if (str_starts(id, "step:")) {
+		config_error(checking->errors, checking->err, section, key,
+			"'%s': steps are not built yet in this version", id);
+		return false;
+	}
+	for (size_t i = 0; colon && i < ARRAY_LEN(kinds); i++) {
+		size_t len = strlen(kinds[i]);
+		if ((size_t)(colon - id) != len || strncmp(id, kinds[i], len) != 0) continue;
+		if (config_find(checking->config, kinds[i], colon + 1)) {
+			checking->failed = false;
+			return true;
+		}
+		nearest_name(checking->config, kinds[i], colon + 1, hint, sizeof(hint));
+		config_error(checking->errors, checking->err, section, key, "unknown unit '%s'%s",
+			id, hint);
+		return false;
+	}
+	config_error(checking->errors, checking->err, section, key,
+		"unknown unit '%s': write folder:NAME, service:NAME or network", id);
+	return false;
+}
+
+static void check_references(struct checking *checking, const struct config_section *section,
+	const char *key, char *const *ids) {
+	bool failed = checking->failed;
+	for (size_t i = 0; ids && ids[i]; i++) {
+		if (!check_reference(checking, section, key, ids[i])) {
+			failed = true;
+			continue;
+		}
+		strv_add_owned(
+			&checking->ends, xasprintf("%s:%s", section->table->kind, section->name));
+		strv_add(&checking->ends, ids[i]);
+	}
+	checking->failed = failed || checking->failed;
+}
+
+/* The section that the text of a circle begins with: its line is shown. */
+static const struct config_section *section_of_circle(
+	const struct config *config, const char *text) {
+	for (size_t i = 0; i < 2; i++) {
+		const char *kind = i ? "service" : "folder";
+		const struct config_section *section = NULL;
+		while ((section = config_next(config, kind, section))) {
+			char *id = xasprintf("%s:%s", kind, section->name);
+			const char *at = strstr(text, id);
+			bool found = at && (at == text || at[-1] == ' ' || at[-1] == '\'') &&
+				     strchr(" '", at[strlen(id)]);
+			free(id);
+			if (found) return section;
+		}
+	}
+	return NULL;
+}
+
+static void check_circles(struct checking *checking) {
+	size_t count = strv_count(checking->ends) / 2;
+	const char *(*edges)[2] = xcalloc(count ? count : 1, sizeof(*edges));
+	struct err err;
+	for (size_t i = 0; i < count; i++) {
+		edges[i][0] = checking->ends[2 * i];
+		edges[i][1] = checking->ends[2 * i + 1];
+	}
+	if (unit_check_names((const char *const(*)[2])edges, count, &err)) {
+		const struct config_section *section =
+			section_of_circle(checking->config, err.text);
+		if (!section) section = config_find(checking->config, "tend", "");
+		config_error(checking->errors, checking->err, section,
+			config_is_set(section, "after") ? "after" : "requires", "%s", err.text);
+		checking->failed = true;
+	}
+	free(edges);
+}
+
+static int check_sections(
+	const struct config *config, struct config_errors *errors, struct err *err) {
+	struct checking checking = { .config = config, .errors = errors, .err = err };
+	const struct config_section *section = NULL;
+	while ((section = config_next(config, "folder", section))) {
+		const struct folder_settings *folder = section->settings;
+		check_remote(&checking, section);
+		check_references(&checking, section, "after", folder->after);
+		check_references(&checking, section, "requires", folder->requires);
+	}
+	section = NULL;
+	while ((section = config_next(config, "service", section))) {
+		const struct service_settings *service = section->settings;
+		check_references(&checking, section, "after", service->after);
+		check_references(&checking, section, "requires", service->requires);
+	}
+	check_circles(&checking);
+	strv_free(checking.ends);
+	return checking.failed ? -1 : 0;
+}
+
+struct config *check_read(
+	const char *path, const char *home, struct config_errors *errors, struct err *err) {
+	struct config_options options = {
+		.tables = tendd_tables,
+		.strict_owner = geteuid() == 0,
+		.home = home,
+	};
+	struct config *config = config_read(path, &options, errors, err);
+	if (!config) return NULL;
+	settings_complete(settings_of(config), home);
+	if (check_sections(config, errors, err)) {
+		config_free(config);
+		return NULL;
+	}
+	return config;
+}

@@ -1,0 +1,353 @@
+#include "tendd/house.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tendd/news.h"
+#include "tendd/place.h"
+#include "tendd/reload.h"
+#include "tendd/routes.h"
+#include "tendd/signals.h"
+#include "tendd/state.h"
+#include "tendd/stop.h"
+
+/* What does not end in this time (a disk that hangs) is left to the kernel. */
+enum { CLOSE_PATIENCE_MS = 10000 };
+
+static const char control_group[] = "tend";
+
+/* ---- remotes ---- */
+
+struct house_remote *house_remote_find(struct house *house, const char *name) {
+	list_each(&house->remotes, link) {
+		struct house_remote *remote = list_entry(link, struct house_remote, link);
+		if (str_equal(remote->name, name)) return remote;
+	}
+	return NULL;
+}
+
+struct store *house_store_open(
+	struct house *house, const struct config_section *section, struct err *err) {
+	struct store *store =
+		store_open(house->loop, house->http, section->name, section->settings, err);
+	if (!store) err_wrap(err, "remote '%s'", section->name);
+	return store;
+}
+
+void house_remote_add(struct house *house, const char *name, struct store *store) {
+	struct house_remote *remote = xcalloc(1, sizeof(*remote));
+	remote->name = xstrdup(name);
+	remote->store = store;
+	list_add_tail(&house->remotes, &remote->link);
+}
+
+void house_remote_drop(struct house *house, struct house_remote *remote) {
+	(void)house;
+	list_remove(&remote->link);
+	store_free(remote->store);
+	free(remote->name);
+	free(remote);
+}
+
+/* ---- folders ---- */
+
+struct house_folder *house_folder_find(struct house *house, const char *name) {
+	list_each(&house->folders, link) {
+		struct house_folder *folder = list_entry(link, struct house_folder, link);
+		if (!folder->closing && str_equal(folder->name, name)) return folder;
+	}
+	return NULL;
+}
+
+int house_folder_add(struct house *house, const struct config_section *section, struct err *err) {
+	const struct folder_settings *settings = section->settings;
+	char *remote_name = NULL, *key = NULL;
+	struct house_folder *folder = NULL;
+	if (folder_remote_split(settings->remote, &remote_name, &key, err)) return -1;
+	struct house_remote *remote = house_remote_find(house, remote_name);
+	struct folder *opened =
+		remote ? folder_new(house->sync, section->name, settings, remote->store, err)
+		       : NULL;
+	if (opened) {
+		folder = xcalloc(1, sizeof(*folder));
+		folder->house = house;
+		folder->name = xstrdup(section->name);
+		folder->folder = opened;
+		folder_unit(opened)->enabled = settings->enabled;
+		list_add_tail(&house->folders, &folder->link);
+	} else if (!remote) {
+		err_set(err, ERR_INVALID, "unknown remote '%s'", remote_name);
+	}
+	free(remote_name);
+	free(key);
+	return folder ? 0 : -1;
+}
+
+void house_close_step(struct house *house) {
+	if (house->state == HOUSE_CLOSING && house->closing == 0) house->closed = true;
+}
+
+static void folder_closed(void *user) {
+	struct house_folder *folder = user;
+	struct house *house = folder->house;
+	list_remove(&folder->link);
+	free(folder->name);
+	free(folder);
+	house->closing--;
+	reload_folder_closed(house);
+	house_close_step(house);
+}
+
+void house_folder_drop(struct house_folder *folder) {
+	if (folder->closing) return;
+	folder->closing = true;
+	folder->house->closing++;
+	folder_close(folder->folder, folder_closed, folder);
+}
+
+void house_folder_begin(struct house_folder *folder, const struct config_section *section) {
+	const struct folder_settings *settings = section->settings;
+	if (settings->enabled) unit_want(folder_unit(folder->folder));
+}
+
+static void link_folder(struct house *house, struct unit *unit, char *const *ids, bool requires) {
+	for (size_t i = 0; ids && ids[i]; i++) {
+		struct unit *other = unit_find(house->graph, ids[i]);
+		if (other) unit_add_edge(unit, other, requires);
+	}
+}
+
+void house_link(struct house *house) {
+	const struct config_section *section = NULL;
+	while ((section = config_next(house->config, "folder", section))) {
+		const struct folder_settings *settings = section->settings;
+		struct house_folder *folder = house_folder_find(house, section->name);
+		if (!folder) continue;
+		struct unit *unit = folder_unit(folder->folder);
+		unit_clear_edges(unit);
+		link_folder(house, unit, settings->after, false);
+		link_folder(house, unit, settings->requires, true);
+	}
+	services_link(house->services);
+}
+
+/* ---- opening ---- */
+
+static void stray_found(void *user, const char *run, const char *unit) {
+	struct house *house = user;
+	services_stray(house->services, run, unit);
+}
+
+static void processes_changed(void *user, const char *detail) {
+	struct house *house = user;
+	free(house->processes_trouble);
+	house->processes_trouble = xstrdup(detail);
+	if (detail) log_warn("services: %s", detail);
+}
+
+static const struct process_host_calls process_calls = { stray_found, processes_changed };
+
+/* The keeper lies beside us, or where packages put programs that nobody calls by hand. The caller's; NULL: not there. */
+static char *find_keeper(void) {
+	static const char *const places[] = { "tend-keeper", "../libexec/tend-keeper",
+		"../libexec/tend/tend-keeper" };
+	char *program = place_program(), *folder = program ? path_parent(program) : NULL,
+	     *found = NULL;
+	for (size_t i = 0; folder && !found && i < ARRAY_LEN(places); i++) {
+		char *path = path_join(folder, places[i]);
+		if (access(path, X_OK) == 0) {
+			found = path;
+		} else {
+			free(path);
+		}
+	}
+	free(folder);
+	free(program);
+	return found;
+}
+
+static int open_processes(struct house *house, struct err *err) {
+	const struct tend_settings *settings = house_settings(house);
+	char *socket_path = path_join(settings->runtime_dir, "keeper.sock");
+	char *log_path = path_join(settings->log_dir, "keeper.log");
+	char *keeper = host_runs_keeper(house->host) ? NULL : find_keeper();
+	int rc = -1;
+	if (!keeper && !host_runs_keeper(house->host)) {
+		err_set(err, ERR_NOT_FOUND, "no tend-keeper beside tendd: install it there");
+	} else {
+		const struct process_keeper_options options = {
+			.socket_path = socket_path,
+			.keeper_path = keeper,
+			.log_path = log_path,
+		};
+		house->processes =
+			process_host_new_keeper(house->loop, &options, &process_calls, house);
+		rc = 0;
+	}
+	free(keeper);
+	free(log_path);
+	free(socket_path);
+	return rc;
+}
+
+static int open_ground(struct house *house, struct err *err) {
+	const struct tend_settings *settings = house_settings(house);
+	char *path;
+	if (state_make_folders(settings, err)) return -1;
+	house->state_dir = xstrdup(settings->state_dir);
+	house->lock_fd = state_lock(settings->state_dir, err);
+	if (house->lock_fd < 0) return -1;
+	path = path_join(settings->runtime_dir, "tend.sock");
+	int rc = control_listen(house->control, path, control_group, err);
+	free(path);
+	if (rc) return -1;
+	house->machine_id = state_machine_id(house->loop, settings->state_dir, err);
+	if (!house->machine_id) return -1;
+	path = path_join(settings->state_dir, "ledger.db");
+	house->ledger = ledger_open(path, err);
+	free(path);
+	if (!house->ledger) return -1;
+	house->http = http_new(house->loop, err);
+	return house->http ? 0 : -1;
+}
+
+static int open_services(struct house *house, struct err *err) {
+	const struct tend_settings *settings = house_settings(house);
+	const struct config_section *section = NULL;
+	if (open_processes(house, err)) return -1;
+	const struct services_options options = {
+		.loop = house->loop,
+		.graph = house->graph,
+		.ledger = house->ledger,
+		.host = house->processes,
+		.runtime_dir = settings->runtime_dir,
+		.log_dir = settings->log_dir,
+		.path = settings->path,
+		.environment = settings->environment,
+	};
+	house->services = services_new(&options);
+	while ((section = config_next(house->config, "service", section))) {
+		service_add(house->services, section->name, section->settings);
+	}
+	return 0;
+}
+
+static int open_folders(struct house *house, struct err *err) {
+	const struct tend_settings *settings = house_settings(house);
+	const struct config_section *section = NULL;
+	const struct sync_options options = {
+		.state_dir = settings->state_dir,
+		.machine_id = house->machine_id,
+		.max_transfers = settings->max_transfers,
+		.buffer_limit_bytes = settings->buffer_limit_bytes,
+	};
+	while ((section = config_next(house->config, "remote", section))) {
+		struct store *store = house_store_open(house, section, err);
+		if (!store) return -1;
+		house_remote_add(house, section->name, store);
+	}
+	house->sync = sync_new(house->loop, house->graph, &options, err);
+	if (!house->sync) return -1;
+	section = NULL;
+	while ((section = config_next(house->config, "folder", section))) {
+		if (house_folder_add(house, section, err)) return -1;
+	}
+	return 0;
+}
+
+struct house *house_new(struct loop *loop, char *home, struct config *config, struct host *host) {
+	struct house *house = xcalloc(1, sizeof(*house));
+	house->loop = loop;
+	house->home = home;
+	house->config = config;
+	house->host = host;
+	house->lock_fd = -1;
+	house->since_ns = house->loaded_ns = loop_wall_ns(loop);
+	list_init(&house->remotes);
+	list_init(&house->folders);
+	list_init(&house->orders);
+	list_init(&house->barriers);
+	list_init(&house->logs);
+	house->control = control_new(loop, tendd_routes, tendd_route_count, house);
+	return house;
+}
+
+int house_open(struct house *house, struct err *err) {
+	const struct config_section *section = NULL;
+	if (open_ground(house, err)) return -1;
+	house->graph = unit_graph_new(house->loop);
+	house->network =
+		network_new(house->loop, house->graph, house_settings(house)->network_timeout_ms);
+	if (open_services(house, err) || open_folders(house, err)) return -1;
+	house->news = news_new(house);
+	if (signals_open(house, err)) return -1;
+	house_link(house);
+	while ((section = config_next(house->config, "folder", section))) {
+		house_folder_begin(house_folder_find(house, section->name), section);
+	}
+	services_begin(house->services);
+	house->state = HOUSE_RUNNING;
+	return 0;
+}
+
+/* ---- closing ---- */
+
+static void services_detached(void *user) {
+	struct house *house = user;
+	house->closing--;
+	house_close_step(house);
+}
+
+static void close_patience_ended(struct timer *timer) {
+	struct house *house = container_of(timer, struct house, close_timer);
+	log_warn("something hangs: ending without waiting for it");
+	_exit(house->exit_code ? house->exit_code : 1);
+}
+
+void house_close(struct house *house) {
+	house->state = HOUSE_CLOSING;
+	timer_init(&house->close_timer, house->loop, close_patience_ended);
+	timer_start(&house->close_timer, CLOSE_PATIENCE_MS);
+	signals_close(house);
+	reload_cancel(house);
+	routes_close(house);
+	news_free(house->news);
+	house->news = NULL;
+	control_free(house->control);
+	house->control = NULL;
+	house->closing++; /* ours: not before all have been told */
+	list_each(&house->folders, link)
+		house_folder_drop(list_entry(link, struct house_folder, link));
+	if (house->services) {
+		house->closing++;
+		services_detach(house->services, services_detached, house);
+	}
+	house->closing--;
+	house_close_step(house);
+	loop_run_until(house->loop, &house->closed);
+	timer_cancel(&house->close_timer);
+}
+
+void house_free(struct house *house) {
+	if (house->sync) sync_free(house->sync);
+	list_each(&house->remotes, link) {
+		house_remote_drop(house, list_entry(link, struct house_remote, link));
+	}
+	if (house->services) services_free(house->services);
+	if (house->processes) process_host_free(house->processes);
+	network_free(house->network);
+	unit_graph_free(house->graph);
+	http_free(house->http);
+	ledger_close(house->ledger);
+	stop_free(house);
+	host_free(house->host);
+	config_free(house->config);
+	if (house->lock_fd >= 0) close(house->lock_fd);
+	free(house->processes_trouble);
+	free(house->machine_id);
+	free(house->state_dir);
+	free(house->config_error);
+	free(house->home);
+	free(house);
+}

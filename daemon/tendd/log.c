@@ -1,0 +1,90 @@
+/* A service's log, streamed: what the reader does not take is not read either, so a slow one costs nothing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tendd/routes.h"
+
+enum { LINES_PRESET = 100, LINES_LIMIT = 1000000, BLOCK_BYTES = 32 << 10 };
+
+struct log_reader {
+	struct list link;
+	struct service_follow *follow;
+	struct control_stream *stream;
+	bool follows;
+};
+
+static void reader_free(struct log_reader *reader) {
+	list_remove(&reader->link);
+	service_follow_free(reader->follow);
+	free(reader);
+}
+
+/* Fills the stream's queue up to one block; goes on when that has been read. */
+static void reader_step(struct log_reader *reader) {
+	char block[BLOCK_BYTES];
+	while (control_stream_queued(reader->stream) < BLOCK_BYTES) {
+		ssize_t len = service_follow_read(reader->follow, block, sizeof(block));
+		if (len == 0) return;
+		if (len < 0) {
+			control_stream_end(reader->stream);
+			reader_free(reader);
+			return;
+		}
+		if (control_stream_send(reader->stream, block, (size_t)len))
+			return; /* `gone` follows */
+	}
+}
+
+static void follow_ready(void *user) {
+	reader_step(user);
+}
+
+static void stream_drained(void *user) {
+	reader_step(user);
+}
+
+static void stream_gone(void *user) {
+	reader_free(user);
+}
+
+static const struct control_stream_calls stream_calls = { stream_drained, stream_gone };
+
+void route_log(void *user, struct control_request *request) {
+	struct house *house = user;
+	const char *lines_text = control_query(request, "lines"),
+		   *follow = control_query(request, "follow");
+	struct unit *unit = route_unit(house, request);
+	int64_t lines = LINES_PRESET;
+	struct err err;
+	if (!unit) return;
+	if (unit->kind != UNIT_SERVICE) {
+		err_set(&err, ERR_INVALID, "'%s' has no log: only services have", unit->id);
+		control_refuse(request, &err, NULL);
+		return;
+	}
+	if (lines_text && str_to_int(lines_text, -1, LINES_LIMIT, &lines)) {
+		err_set(&err, ERR_INVALID, "'%s' is no number of lines", lines_text);
+		control_refuse(request, &err, NULL);
+		return;
+	}
+	struct log_reader *reader = xcalloc(1, sizeof(*reader));
+	list_init(&reader->link);
+	reader->follows = follow && !str_equal(follow, "0");
+	reader->stream =
+		control_stream_start(request, "text/plain; charset=utf-8", &stream_calls, reader);
+	if (!reader->stream) {
+		free(reader);
+		return;
+	}
+	reader->follow =
+		service_follow_new(service_of(unit), lines, reader->follows, follow_ready, reader);
+	list_add_tail(&house->logs, &reader->link);
+}
+
+void logs_close(struct house *house) {
+	list_each(&house->logs, link) {
+		struct log_reader *reader = list_entry(link, struct log_reader, link);
+		control_stream_end(reader->stream);
+		reader_free(reader);
+	}
+}

@@ -1,0 +1,74 @@
+#include "tendd/news.h"
+
+#include <stdlib.h>
+
+#include "tendd/routes.h"
+#include "tendd/status.h"
+
+/* A folder that works changes many times a second; people and dashboards do not look that often. */
+enum { GATHER_MS = 100 };
+
+struct news {
+	struct house *house;
+	struct map changed; /* ids, to be told */
+	struct timer timer;
+	struct defer look; /* at what requests wait for */
+};
+
+static void tell(struct timer *timer) {
+	struct news *news = container_of(timer, struct news, timer);
+	struct map_item *item = NULL;
+	struct map changed = news->changed;
+	map_init(&news->changed);
+	while ((item = map_next(&changed, item))) {
+		struct unit *unit = unit_find(news->house->graph, map_key(item));
+		if (!unit) continue;
+		json_t *body = status_unit(news->house, unit, 0);
+		control_event(news->house->control, "unit", body);
+		json_decref(body);
+	}
+	map_release(&changed);
+}
+
+static void look_at_orders(struct defer *defer) {
+	orders_step(container_of(defer, struct news, look)->house);
+}
+
+static void unit_changed(void *user, struct unit *unit) {
+	struct news *news = user;
+	map_put(&news->changed, unit->id, news);
+	if (!timer_running(&news->timer)) timer_start(&news->timer, GATHER_MS);
+	defer_start(news->house->loop, &news->look);
+}
+
+static void folder_changed(void *user, struct folder *folder) {
+	unit_changed(user, folder_unit(folder));
+}
+
+struct news *news_new(struct house *house) {
+	struct news *news = xcalloc(1, sizeof(*news));
+	news->house = house;
+	map_init(&news->changed);
+	timer_init(&news->timer, house->loop, tell);
+	defer_init(&news->look, look_at_orders);
+	unit_graph_observe(house->graph, unit_changed, news);
+	sync_observe(house->sync, folder_changed, news);
+	return news;
+}
+
+void news_free(struct news *news) {
+	if (!news) return;
+	unit_graph_observe(news->house->graph, NULL, NULL);
+	sync_observe(news->house->sync, NULL, NULL);
+	timer_cancel(&news->timer);
+	defer_cancel(&news->look);
+	map_release(&news->changed);
+	free(news);
+}
+
+void news_gone(struct news *news, const char *id) {
+	json_t *body = json_pack("{s:s}", "unit", id);
+	control_event(news->house->control, "gone", body);
+	json_decref(body);
+	defer_start(news->house->loop, &news->look);
+}

@@ -1,0 +1,221 @@
+#include "tendd/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tendd/reload.h"
+#include "tendd/status.h"
+#include "tendd/stop.h"
+
+enum {
+	TROUBLES_MAX = 100,
+	STATUS_NOT_BUILT = 501,
+	STATUS_UNPROCESSABLE = 422,
+	STATUS_ACCEPTED = 202
+};
+
+/* ---- words of the routes ---- */
+
+struct unit *route_unit(struct house *house, struct control_request *request) {
+	const char *id = control_parameter(request, "id");
+	struct unit *unit = unit_find(house->graph, id);
+	struct err err;
+	if (!unit) {
+		err_set(&err, ERR_NOT_FOUND, "no unit '%s'", id);
+		control_refuse(request, &err, "'tend status' lists them");
+	}
+	return unit;
+}
+
+struct folder *route_folder(struct house *house, struct control_request *request) {
+	struct unit *unit = route_unit(house, request);
+	struct house_folder *folder =
+		unit && unit->kind == UNIT_FOLDER ? house_folder_find(house, unit->name) : NULL;
+	struct err err;
+	if (unit && !folder) {
+		err_set(&err, ERR_INVALID, "'%s' is no folder", unit->id);
+		control_refuse(request, &err, NULL);
+	}
+	return folder ? folder->folder : NULL;
+}
+
+void route_answer_unit(struct house *house, struct control_request *request, struct unit *unit) {
+	control_answer(
+		request, 200, json_pack("{s:o}", "unit", status_unit(house, unit, TROUBLES_MAX)));
+}
+
+/* ---- looking ---- */
+
+static void asked_status(void *user, struct control_request *request) {
+	control_answer(request, 200, status_whole(user));
+}
+
+static void asked_units(void *user, struct control_request *request) {
+	control_answer(request, 200, json_pack("{s:o}", "units", status_units(user)));
+}
+
+static void asked_unit(void *user, struct control_request *request) {
+	struct unit *unit = route_unit(user, request);
+	if (unit) route_answer_unit(user, request, unit);
+}
+
+static void greet(void *user, struct control_stream *stream) {
+	struct house *house = user;
+	for (struct unit *unit = unit_next(house->graph, NULL); unit;
+		unit = unit_next(house->graph, unit)) {
+		json_t *body = status_unit(house, unit, 0);
+		control_event_send(stream, "unit", body);
+		json_decref(body);
+	}
+}
+
+static void asked_events(void *user, struct control_request *request) {
+	control_events_join(request, greet, user);
+}
+
+/* ---- folders ---- */
+
+static void asked_folder(
+	void *user, struct control_request *request, void (*act)(struct folder *folder)) {
+	struct house *house = user;
+	struct folder *folder = route_folder(house, request);
+	if (!folder) return;
+	act(folder);
+	route_answer_unit(house, request, folder_unit(folder));
+}
+
+static void asked_sync(void *user, struct control_request *request) {
+	asked_folder(user, request, folder_sync);
+}
+
+static void asked_pause(void *user, struct control_request *request) {
+	asked_folder(user, request, folder_pause);
+}
+
+static void asked_resume(void *user, struct control_request *request) {
+	asked_folder(user, request, folder_resume);
+}
+
+static void asked_sync_all(void *user, struct control_request *request) {
+	struct house *house = user;
+	const json_t *names = json_object_get(control_body(request), "folders");
+	json_t *synced = json_array(), *name;
+	struct err err;
+	size_t i;
+	json_array_foreach(names, i, name) {
+		const char *text = json_string_value(name);
+		if (text && house_folder_find(house, text)) continue;
+		err_set(&err, ERR_NOT_FOUND, "no folder '%s'", text ? text : "");
+		control_refuse(request, &err, "'tend status' lists them");
+		json_decref(synced);
+		return;
+	}
+	list_each(&house->folders, link) {
+		struct house_folder *folder = list_entry(link, struct house_folder, link);
+		bool asked = json_array_size(names) == 0;
+		json_array_foreach(names, i, name) {
+			asked = asked || str_equal(json_string_value(name), folder->name);
+		}
+		if (folder->closing || !asked) continue;
+		folder_sync(folder->folder);
+		json_array_append_new(synced, json_string(folder->name));
+	}
+	control_answer(request, 200, json_pack("{s:o}", "folders", synced));
+}
+
+/* ---- the daemon ---- */
+
+static void reload_ended(void *user, const struct reload_result *result) {
+	struct control_request *request = user;
+	json_t *lines = json_array();
+	struct err err;
+	for (size_t i = 0; result->lines && result->lines[i]; i++) {
+		json_array_append_new(lines, status_text(result->lines[i]));
+	}
+	if (result->good) {
+		control_answer(request, 200, json_pack("{s:o}", "changes", lines));
+		return;
+	}
+	err_set(&err, ERR_INVALID, "%s",
+		result->lines ? result->lines[0] : "the configuration is bad");
+	control_refuse_with(request, STATUS_UNPROCESSABLE, &err,
+		"the configuration before it stays", json_pack("{s:o}", "lines", lines));
+}
+
+static void reload_gone(void *user) {
+	reload_forget(user);
+}
+
+static void asked_reload(void *user, struct control_request *request) {
+	struct house *house = user;
+	bool dry_run = json_is_true(json_object_get(control_body(request), "dry_run"));
+	struct err err;
+	if (reload_start(house, dry_run, reload_ended, request, &err)) {
+		control_refuse(request, &err, "try again in a moment");
+		return;
+	}
+	control_on_gone(request, reload_gone, house);
+}
+
+static void asked_stop(void *user, struct control_request *request) {
+	struct house *house = user;
+	const char *services =
+		json_string_value(json_object_get(control_body(request), "services"));
+	struct err err;
+	if (services && !str_equal(services, "stop") && !str_equal(services, "keep")) {
+		err_set(&err, ERR_INVALID, "'services' is 'stop' or 'keep', not '%s'", services);
+		control_refuse(request, &err, NULL);
+		return;
+	}
+	log_info("asked to stop by uid %lu", (unsigned long)control_uid(request));
+	control_answer(request, STATUS_ACCEPTED, json_pack("{s:s}", "state", "stopping"));
+	stop_start(house, !services                     ? STOP_AS_CONFIGURED
+			  : str_equal(services, "keep") ? STOP_KEEP_SERVICES
+							: STOP_ALL);
+}
+
+/* What the contract names and this version has not: said, not "not found". */
+static void asked_later(void *user, struct control_request *request) {
+	struct err err;
+	(void)user;
+	err_set(&err, ERR_INVALID, "not built yet in this version");
+	control_refuse_with(request, STATUS_NOT_BUILT, &err, NULL, NULL);
+}
+
+const struct control_route tendd_routes[] = {
+	{ "GET", "/v1/status", asked_status },
+	{ "GET", "/v1/units", asked_units },
+	{ "GET", "/v1/units/:id", asked_unit },
+	{ "POST", "/v1/units/:id/sync", asked_sync },
+	{ "POST", "/v1/units/:id/pause", asked_pause },
+	{ "POST", "/v1/units/:id/resume", asked_resume },
+	{ "POST", "/v1/units/:id/start", route_start },
+	{ "POST", "/v1/units/:id/stop", route_stop_unit },
+	{ "POST", "/v1/units/:id/restart", route_restart },
+	{ "GET", "/v1/units/:id/log", route_log },
+	{ "GET", "/v1/events", asked_events },
+	{ "POST", "/v1/sync", asked_sync_all },
+	{ "POST", "/v1/wait", route_wait },
+	{ "POST", "/v1/reload", asked_reload },
+	{ "POST", "/v1/stop", asked_stop },
+	{ "POST", "/v1/units/:id/approve", asked_later },
+	{ "POST", "/v1/units/:id/restore", asked_later },
+	{ "POST", "/v1/units/:id/run", asked_later },
+	{ "GET", "/v1/units/:id/tree", asked_later },
+	{ "GET", "/v1/units/:id/versions", asked_later },
+	{ "GET", "/v1/units/:id/content", asked_later },
+	{ "POST", "/v1/upgrade", asked_later },
+	{ "POST", "/v1/awake", asked_later },
+	{ "GET", "/v1/plan", asked_later },
+	{ "GET", "/v1/history", asked_later },
+	{ "GET", "/v1/doctor", asked_later },
+	{ "GET", "/metrics", asked_later },
+	{ "GET", "/", asked_later },
+};
+const size_t tendd_route_count = ARRAY_LEN(tendd_routes);
+
+void routes_close(struct house *house) {
+	orders_close(house);
+	barriers_close(house);
+	logs_close(house);
+}

@@ -1,0 +1,34 @@
+/* The API: which path is answered by what. Requests that wait are kept in lists of the house. */
+#ifndef TENDD_ROUTES_H
+#define TENDD_ROUTES_H
+
+#include "tendd/house.h"
+
+extern const struct control_route tendd_routes[];
+extern const size_t tendd_route_count;
+
+/* Before control goes: what waits is let go. */
+void routes_close(struct house *house);
+
+/* The unit that ":id" names, or NULL, and the request is refused. */
+struct unit *route_unit(struct house *house, struct control_request *request);
+/* The folder that ":id" names, or NULL, and the request is refused. */
+struct folder *route_folder(struct house *house, struct control_request *request);
+void route_answer_unit(struct house *house, struct control_request *request, struct unit *unit);
+
+/* ---- orders.c: start, stop, restart of services ---- */
+void route_start(void *user, struct control_request *request);
+void route_stop_unit(void *user, struct control_request *request);
+void route_restart(void *user, struct control_request *request);
+void orders_step(struct house *house); /* units have changed */
+void orders_close(struct house *house);
+
+/* ---- barrier.c: POST /v1/wait ---- */
+void route_wait(void *user, struct control_request *request);
+void barriers_close(struct house *house);
+
+/* ---- log.c: GET /v1/units/service:NAME/log ---- */
+void route_log(void *user, struct control_request *request);
+void logs_close(struct house *house);
+
+#endif

@@ -1,0 +1,208 @@
+#include "tendd/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tendd/state.h"
+
+json_t *status_text(const char *text) {
+	if (!text) return json_null();
+	/* JSON is UTF-8; names on disks and texts of servers are not always. */
+	json_t *value = json_string(text);
+	if (value) return value;
+	char *printable = str_printable(text);
+	value = json_string(printable);
+	free(printable);
+	return value ? value : json_null();
+}
+
+static json_t *moment(int64_t wall_ns) {
+	char text[TIME_TEXT_SIZE];
+	if (wall_ns == 0) return json_null();
+	time_format(wall_ns, text);
+	return json_string(text);
+}
+
+/* "network, folder:data" as a list. */
+static json_t *waits_for(const struct unit *unit) {
+	json_t *list = json_array();
+	struct buf text;
+	buf_init(&text, 16 << 10);
+	unit_waits_for(unit, &text);
+	for (char *at = text.at; *at;) {
+		size_t len = strcspn(at, ",");
+		json_array_append_new(list, json_stringn(at, len));
+		at += len + strspn(at + len, ", ");
+	}
+	buf_release(&text);
+	return list;
+}
+
+/* ---- folders ---- */
+
+static json_t *trouble_list(struct folder *folder, size_t limit) {
+	json_t *list = json_array();
+	struct folder_trouble *troubles = NULL;
+	size_t count = folder_troubles(folder, limit, &troubles);
+	for (size_t i = 0; i < count; i++) {
+		json_array_append_new(list,
+			json_pack("{s:o, s:s?, s:o, s:o}", "path", status_text(troubles[i].path),
+				"why", troubles[i].why, "reason", status_text(troubles[i].reason),
+				"next_try", moment(troubles[i].next_try_ns)));
+	}
+	folder_troubles_free(troubles, count);
+	return list;
+}
+
+static json_t *trouble_of(const struct err *trouble) {
+	if (trouble->kind == ERR_NONE) return json_null();
+	return json_pack("{s:s, s:o}", "kind", err_kind_name(trouble->kind), "text",
+		status_text(trouble->text));
+}
+
+static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_person) {
+	struct folder_status status;
+	folder_status(folder, &status);
+	json_t *part = json_pack("{s:o, s:o, s:s?, s:s?, s:b, s:o, s:o}", "path",
+		status_text(status.path), "remote", status_text(status.remote), "mode", status.mode,
+		"state", status.state, "paused", status.paused, "trouble",
+		trouble_of(&status.trouble), "degraded", status_text(status.degraded));
+	const struct {
+		const char *name;
+		int64_t value;
+	} numbers[] = {
+		{ "files", status.files },
+		{ "folders", status.folders },
+		{ "links", status.links },
+		{ "size_bytes", status.size_bytes },
+		{ "strangers", status.strangers },
+		{ "pending", status.pending },
+		{ "refused", status.refused },
+		{ "not_kept", status.not_kept },
+		{ "sent_files", status.sent_files },
+		{ "sent_bytes", status.sent_bytes },
+		{ "set_only", status.set_only },
+		{ "removed", status.removed },
+		{ "scans", status.scans },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		json_object_set_new(part, numbers[i].name, json_integer(numbers[i].value));
+	}
+	json_object_set_new(part, "last_sync", moment(status.last_sync_ns));
+	if (troubles > 0) json_object_set_new(part, "troubles", trouble_list(folder, troubles));
+	*needs_person = status.needs_person;
+	folder_status_release(&status);
+	return part;
+}
+
+/* ---- services ---- */
+
+static json_t *exit_of(const struct service_status *status) {
+	if (status->exit_class == SERVICE_EXIT_NONE) return json_null();
+	return json_pack("{s:s, s:i, s:i, s:o}", "class",
+		service_exit_class_name(status->exit_class), "code", status->exit_code, "signal",
+		status->exit_signal, "time", moment(status->exit_ns));
+}
+
+static json_t *service_part(struct house *house, const char *name, struct service *service) {
+	const struct config_section *section = config_find(house->config, "service", name);
+	const struct service_settings *settings = section ? section->settings : NULL;
+	struct service_status status;
+	service_status(service, &status);
+	return json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I}", "state",
+		status.state_name, "pid", status.pid ? json_integer(status.pid) : json_null(),
+		"restarts", (json_int_t)status.restarts, "failures", (json_int_t)status.failures,
+		"stopped", status.stopped, "exit", exit_of(&status), "next_try",
+		moment(status.next_try_ns), "log", status_text(status.log_path), "command",
+		status_text(settings ? settings->command : NULL), "log_lost_lines",
+		(json_int_t)status.log_lost_lines);
+}
+
+static json_t *dependents_of(const struct unit *unit) {
+	json_t *list = json_array();
+	char **ids = unit_dependents(unit);
+	for (size_t i = 0; ids && ids[i]; i++) {
+		if (str_starts(ids[i], "service:"))
+			json_array_append_new(list, json_string(ids[i]));
+	}
+	strv_free(ids);
+	return list;
+}
+
+json_t *status_unit(struct house *house, struct unit *unit, size_t troubles) {
+	bool needs_person = false;
+	const char *detail = unit->detail;
+	json_t *folder = NULL, *service = NULL;
+	if (unit->kind == UNIT_FOLDER) {
+		struct house_folder *found = house_folder_find(house, unit->name);
+		if (found) folder = folder_part(found->folder, troubles, &needs_person);
+	} else if (unit->kind == UNIT_SERVICE) {
+		struct service *found = service_find(house->services, unit->name);
+		struct service_status status;
+		if (found) {
+			service = service_part(house, unit->name, found);
+			service_status(found, &status);
+			if (!detail) detail = status.detail;
+		}
+	}
+	json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:o}", "unit",
+		unit->id, "kind", unit_kind_name(unit->kind), "name", unit->name, "state",
+		unit_state_name(unit->state), "detail", status_text(detail), "since",
+		moment(unit->since_ns), "wanted", unit->wanted, "enabled", unit->enabled,
+		"needs_person", needs_person, "waits_for", waits_for(unit));
+	if (folder) json_object_set_new(whole, "folder", folder);
+	if (service) {
+		json_object_set_new(whole, "service", service);
+		json_object_set_new(whole, "dependents", dependents_of(unit));
+	}
+	return whole;
+}
+
+/* ---- all ---- */
+
+json_t *status_units(struct house *house) {
+	json_t *list = json_array();
+	for (struct unit *unit = unit_next(house->graph, NULL); unit;
+		unit = unit_next(house->graph, unit)) {
+		json_array_append_new(list, status_unit(house, unit, 0));
+	}
+	return list;
+}
+
+json_t *status_whole(struct house *house) {
+	bool stopping = house->state == HOUSE_STOPPING || house->state == HOUSE_CLOSING;
+	json_t *configuration =
+		json_pack("{s:o, s:o, s:o}", "path", status_text(house->config->path), "loaded",
+			moment(house->loaded_ns), "error", status_text(house->config_error));
+	return json_pack("{s:i, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o}", "api", 1, "version",
+		TEND_VERSION, "host", status_text(loop_host(house->loop)), "pid", (int)getpid(),
+		"since", moment(house->since_ns), "state", stopping ? "stopping" : "running",
+		"configuration", configuration, "keeper", status_text(house->processes_trouble),
+		"units", status_units(house));
+}
+
+static void log_units(struct house *house) {
+	for (struct unit *unit = unit_next(house->graph, NULL); unit;
+		unit = unit_next(house->graph, unit)) {
+		log_info("status: %s is %s%s%s", unit->id, unit_state_name(unit->state),
+			unit->detail ? ": " : "", unit->detail ? unit->detail : "");
+	}
+}
+
+void status_write(struct house *house) {
+	char *path = path_join(house->state_dir, "status.json");
+	json_t *whole = status_whole(house);
+	char *text = json_dumps(whole, JSON_INDENT(2));
+	struct err err;
+	json_decref(whole);
+	if (!text) abort(); /* out of memory, as in base */
+	if (state_write_file(path, text, strlen(text), &err)) {
+		log_error("cannot write the status: %s", err.text);
+	} else {
+		log_info("status: written to '%s'", path);
+	}
+	log_units(house);
+	free(text);
+	free(path);
+}
