@@ -146,7 +146,6 @@ int memory_place(struct memory *memory, struct store_op *op, const void *bytes, 
 	struct err *err) {
 	struct memory_item *item = memory_find(&memory->tree, op->key);
 	struct memory_item *put = memory_item_new(memory, op->key, op->kind, bytes, len);
-	int failed = -1;
 
 	put->mtime_ns = op->mtime_ns;
 	put->mode = op->mode;
@@ -159,18 +158,12 @@ int memory_place(struct memory *memory, struct store_op *op, const void *bytes, 
 		err_set(err, ERR_INVALID, "'%s' is a folder", op->key);
 		goto free_put;
 	}
-	if (check(op, item, err)) {
-		if (!item || item->kind != put->kind || item->mtime_ns != put->mtime_ns ||
-			!store_hash_equal(&item->hash, &put->hash)) {
-			goto free_put;
-		}
-		/* Our own, whose answer was lost. */
-		op->kept = op->keep_key && memory_find(&memory->tree, op->keep_key);
-		op->entry = memory_entry(item);
-		failed = 0;
-		goto free_put;
-	}
-	if (keep(memory, op, item, err)) goto free_put;
+	/* Our own, whose answer was lost: it was kept, and put, by the try before. */
+	bool ours = item && item->kind == put->kind && item->mtime_ns == put->mtime_ns &&
+		    store_hash_equal(&item->hash, &put->hash);
+	if (!ours && (check(op, item, err) || keep(memory, op, item, err))) goto free_put;
+	if (ours) op->kept = op->keep_key && memory_find(&memory->tree, op->keep_key);
+	if (ours) put->version = item->version;
 	if (item) drop(memory, item);
 	memory_insert(&memory->tree, put);
 	op->entry = memory_entry(put);
@@ -178,7 +171,7 @@ int memory_place(struct memory *memory, struct store_op *op, const void *bytes, 
 
 free_put:
 	memory_item_free(put);
-	return failed;
+	return -1;
 }
 
 static int put(struct memory *memory, struct store_op *op, struct err *err) {

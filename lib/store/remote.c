@@ -1,0 +1,241 @@
+#include <stdlib.h>
+
+#include "store/internal.h"
+
+/* [remote NAME] as a table, and the way from its settings to a store in its wrappers. */
+
+enum {
+	MAX_TRIES = 6, /* about 10 s; then the folder says so and tries by itself */
+	DIRECTORY_IN_FLIGHT = 16,
+	S3_IN_FLIGHT = 64,
+};
+
+#define FIELD(name) offsetof(struct remote_settings, name)
+
+static const char *const type_names[] = {
+	[REMOTE_DIRECTORY] = "directory",
+	[REMOTE_S3] = "s3",
+	[REMOTE_GDRIVE] = "gdrive",
+	[REMOTE_WEBDAV] = "webdav",
+	[REMOTE_AZURE] = "azure",
+	[REMOTE_SFTP] = "sftp",
+	NULL,
+};
+
+static const char *const addressing_names[] = { "auto", "path", "virtual", NULL };
+
+/* Keys of types that are not built: known, so that setting one says so. */
+#define NOT_BUILT(key, word, text)                                                             \
+	{                                                                                      \
+		.name = (key), .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT, .only = (word), \
+		.help = (text)                                                                 \
+	}
+
+static const struct config_key remote_keys[] = {
+	{ .name = "type",
+		.type = CONFIG_ENUM,
+		.offset = FIELD(type),
+		.names = type_names,
+		.preset = "directory",
+		.reload = RELOAD_REBUILD,
+		.help = "what kind of storage it is" },
+	{ .name = "max_in_flight",
+		.type = CONFIG_INT,
+		.offset = FIELD(max_in_flight),
+		.min = 1,
+		.max = 1024,
+		.reload = RELOAD_RESTART,
+		.help = "requests at the same time; directory 16, s3 64" },
+	{ .name = "requests_per_second",
+		.type = CONFIG_INT,
+		.offset = FIELD(requests_per_second),
+		.min = 1,
+		.max = 100000,
+		.reload = RELOAD_RESTART,
+		.help = "at most so many requests begin in a second" },
+	{ .name = "upload_limit",
+		.type = CONFIG_SIZE,
+		.flags = CONFIG_NOT_BUILT,
+		.help = "bytes a second" },
+	{ .name = "ca_file",
+		.type = CONFIG_PATH,
+		.offset = FIELD(ca_file),
+		.reload = RELOAD_RESTART,
+		.help = "certificates of the authorities to trust, PEM; else the system's" },
+	{ .name = "timeout",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(timeout_ms),
+		.preset = "30s",
+		.min = 1000,
+		.max = 3600000,
+		.reload = RELOAD_RESTART,
+		.help = "a request on which no byte moves for so long is given up" },
+
+	{ .name = "path",
+		.type = CONFIG_PATH,
+		.offset = FIELD(path),
+		.only = "directory",
+		.reload = RELOAD_REBUILD,
+		.help = "a folder or mounted disk that plays a cloud" },
+
+	{ .name = "bucket",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(bucket),
+		.only = "s3",
+		.reload = RELOAD_REBUILD,
+		.help = "name of the bucket, which must be there" },
+	{ .name = "prefix",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(prefix),
+		.only = "s3",
+		.reload = RELOAD_REBUILD,
+		.help = "put before all keys in the bucket" },
+	{ .name = "region",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(region),
+		.preset = "us-east-1",
+		.only = "s3",
+		.reload = RELOAD_RESTART,
+		.help = "the bucket's region" },
+	{ .name = "endpoint",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(endpoint),
+		.only = "s3",
+		.reload = RELOAD_REBUILD,
+		.help = "http:// or https:// address of the service; else Amazon's for the "
+			"region" },
+	{ .name = "addressing",
+		.type = CONFIG_ENUM,
+		.offset = FIELD(addressing),
+		.names = addressing_names,
+		.preset = "auto",
+		.only = "s3",
+		.reload = RELOAD_RESTART,
+		.help = "bucket in the path or in the host name; auto: host name at Amazon" },
+	{ .name = "storage_class",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(storage_class),
+		.only = "s3",
+		.reload = RELOAD_RESTART,
+		.help = "for what is written from now on: STANDARD_IA, say" },
+	{ .name = "sse",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(sse),
+		.only = "s3",
+		.reload = RELOAD_RESTART,
+		.help = "encryption by the server: AES256, or aws:kms" },
+	{ .name = "access_key_id",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(access_key_id),
+		.only = "s3",
+		.reload = RELOAD_RESTART,
+		.help = "else the environment's, else that of the profile" },
+	{ .name = "secret_access_key_file",
+		.type = CONFIG_SECRET,
+		.offset = FIELD(secret_access_key_file),
+		.only = "s3",
+		.reload = RELOAD_RESTART,
+		.help = "file with the secret key, or credential:NAME" },
+	{ .name = "profile",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(profile),
+		.preset = "default",
+		.only = "s3",
+		.reload = RELOAD_RESTART,
+		.help = "section of ~/.aws/credentials" },
+
+	NOT_BUILT("client_id", "gdrive", "of your own project at Google"),
+	NOT_BUILT("client_secret_file", "gdrive", "file with the client's secret"),
+	NOT_BUILT("token_file", "gdrive", "where `tend auth` keeps the token"),
+	NOT_BUILT("scope", "gdrive", "drive.file or drive"),
+	NOT_BUILT("folder", "gdrive", "the folder that is the root"),
+	NOT_BUILT("shared_drive", "gdrive", "name of a shared drive"),
+	NOT_BUILT("service_account_file", "gdrive", "key of a service account"),
+	NOT_BUILT("impersonate", "gdrive", "the user that a service account acts for"),
+	NOT_BUILT("url", "webdav", "address of the folder that is the root"),
+	NOT_BUILT("user", "webdav", "name to log in with"),
+	NOT_BUILT("password_file", "webdav", "file with the password"),
+	NOT_BUILT("vendor", "webdav", "auto, nextcloud or plain"),
+	NOT_BUILT("account", "azure", "the storage account"),
+	NOT_BUILT("container", "azure", "the container, which must be there"),
+	NOT_BUILT("prefix", "azure", "put before all names in the container"),
+	NOT_BUILT("key_file", "azure", "file with the account's key"),
+	NOT_BUILT("sas_file", "azure", "file with a shared access signature"),
+	NOT_BUILT("endpoint", "azure", "address of the service"),
+	NOT_BUILT("host", "sftp", "name of the server, as ssh knows it"),
+	NOT_BUILT("user", "sftp", "name to log in with"),
+	NOT_BUILT("port", "sftp", "of the server"),
+	NOT_BUILT("path", "sftp", "the folder that is the root"),
+	NOT_BUILT("ssh", "sftp", "the ssh program"),
+};
+
+static int check_s3(const struct remote_settings *settings, const char **key, struct err *err) {
+	*key = "bucket";
+	if (!settings->bucket || !*settings->bucket)
+		return err_set(err, ERR_INVALID, "a remote of type s3 needs `bucket`");
+	*key = "endpoint";
+	if (settings->endpoint && !str_starts(settings->endpoint, "http://") &&
+		!str_starts(settings->endpoint, "https://")) {
+		return err_set(err, ERR_INVALID,
+			"'%s' is no address: it begins with http:// or https://",
+			settings->endpoint);
+	}
+	*key = "prefix";
+	if (settings->prefix && !path_is_plain(settings->prefix) && *settings->prefix) {
+		return err_set(err, ERR_INVALID,
+			"'%s' is no prefix: write it as a/b, without slashes at its ends",
+			settings->prefix);
+	}
+	*key = settings->access_key_id ? "access_key_id" : "secret_access_key_file";
+	if (!settings->access_key_id != !settings->secret_access_key_file) {
+		return err_set(err, ERR_INVALID,
+			"`access_key_id` and `secret_access_key_file` go together");
+	}
+	return 0;
+}
+
+static int check(const void *at, const char *name, const char **key, struct err *err) {
+	const struct remote_settings *settings = at;
+
+	switch (settings->type) {
+	case REMOTE_DIRECTORY:
+		*key = "path";
+		if (settings->path) return 0;
+		return err_set(err, ERR_INVALID, "a remote of type directory needs `path`");
+	case REMOTE_S3: return check_s3(settings, key, err);
+	default:
+		*key = "type";
+		return err_set(err, ERR_INVALID, "remote type '%s' is not built yet",
+			type_names[settings->type]);
+	}
+}
+
+const struct config_table store_remote_table = {
+	.kind = "remote",
+	.named = true,
+	.size = sizeof(struct remote_settings),
+	.keys = remote_keys,
+	.key_count = ARRAY_LEN(remote_keys),
+	.check = check,
+	.help = "a storage that folders are kept in",
+};
+
+struct store *store_open(struct loop *loop, struct http *http, const char *name,
+	const struct remote_settings *settings, struct err *err) {
+	bool is_s3 = settings->type == REMOTE_S3;
+	struct store_limits limits = {
+		.max_in_flight = (int)settings->max_in_flight,
+		.requests_per_second = (double)settings->requests_per_second,
+	};
+	struct store *store = is_s3 ? store_s3_new(loop, http, settings, err)
+				    : store_directory_new(loop, settings->path);
+
+	if (!store) {
+		err_wrap(err, "remote '%s'", name);
+		return NULL;
+	}
+	if (limits.max_in_flight == 0) {
+		limits.max_in_flight = is_s3 ? S3_IN_FLIGHT : DIRECTORY_IN_FLIGHT;
+	}
+	return store_retry(store_limit(store, limits), MAX_TRIES);
+}

@@ -1,0 +1,105 @@
+/*
+ * What every store must do, whatever stands behind it: one suite, run by tests/contract/DRIVER.c
+ * against each driver. A failing test here means that sync would lose data with that driver.
+ *
+ * Each test works below a folder of its own with a new name and removes it, so that servers may be
+ * shared.
+ */
+#ifndef SUPPORT_CONTRACT_H
+#define SUPPORT_CONTRACT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "crypto/crypto.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+struct contract {
+	const char *name;
+	struct loop *loop;
+	/* One more store object on the same remote; NULL with err. */
+	struct store *(*open)(struct contract *contract, struct err *err);
+	void (*close)(struct contract *contract, struct store *store);
+	void *user;
+	int64_t part_bytes; /* the least size of a part that is not the last */
+	int many;           /* entries of a folder that needs more than one page; 0: 1,050 */
+};
+
+/* Runs all of it; the number of failed tests, as main() returns it. */
+int contract_run(struct contract *contract);
+
+/* ---- for the files of the suite ---- */
+
+struct bench {
+	struct contract *contract;
+	struct loop *loop;
+	struct store *store;
+	char *root; /* the folder of this test */
+	struct err err;
+};
+
+int bench_open(void **state);
+int bench_close(void **state);
+
+/* "ROOT/name". Lives until the test ends or 64 more were asked for. */
+const char *bench_key(struct bench *bench, const char *name);
+
+/* Runs one operation to its end; ERR_NONE or what it failed with, the whole error in bench->err. */
+enum err_kind bench_run(struct bench *bench, struct store_op *op);
+enum err_kind bench_run_on(struct bench *bench, struct store *store, struct store_op *op);
+
+/* A file, or a link, with its hash, mtime and mode as sync gives them. */
+void bench_put_init(
+	struct bench *bench, struct store_op *op, const char *name, const void *bytes, size_t len);
+void bench_put(struct bench *bench, const char *name, const char *text);
+/* The whole content; fails the test when it is not there. The caller's. */
+char *bench_get(struct bench *bench, const char *name, enum store_kind kind);
+void bench_expect(struct bench *bench, const char *name, const char *text);
+void bench_expect_absent(struct bench *bench, const char *name, enum store_kind kind);
+/* STAT into `entry` (release it). */
+enum err_kind bench_stat(
+	struct bench *bench, const char *name, enum store_kind kind, struct store_entry *entry);
+char *bench_version(struct bench *bench, const char *name);
+void bench_mkdir(struct bench *bench, const char *name);
+enum err_kind bench_remove(struct bench *bench, const char *name, enum store_kind kind);
+
+/* All pages of a listing, `limit` a page. */
+struct listing {
+	struct store_entry *entries;
+	size_t count;
+	int pages;
+};
+enum err_kind bench_list(
+	struct bench *bench, const char *name, bool recursive, int limit, struct listing *listing);
+const struct store_entry *listing_find(const struct listing *listing, const char *name);
+void listing_release(struct listing *listing);
+
+struct store_hash md5_of(const void *bytes, size_t len);
+
+/* `call` gives an enum err_kind; the error's text is told where it is another. */
+#define assert_err(bench, call, kind)                                                    \
+	do {                                                                             \
+		enum err_kind got_ = (call);                                             \
+		if (got_ != (kind)) {                                                    \
+			fail_msg("%s: %s instead of %s: %s", #call, err_kind_name(got_), \
+				err_kind_name(kind), (bench)->err.text);                 \
+		}                                                                        \
+	} while (0)
+
+#define BENCH_MTIME_NS (1700000000123456789LL)
+#define BENCH_MODE     0640
+
+extern const struct CMUnitTest contract_file_tests[], contract_list_tests[], contract_keep_tests[],
+	contract_part_tests[], contract_fault_tests[];
+extern const size_t contract_file_count, contract_list_count, contract_keep_count,
+	contract_part_count, contract_fault_count;
+
+#define BENCH_TEST(function) cmocka_unit_test_setup_teardown(function, bench_open, bench_close)
+
+#endif
