@@ -48,10 +48,18 @@ static int status_code(const json_t *status) {
 
 /* ---- the table ---- */
 
+static void add_warning(
+	const struct term *term, const char *what, const char *text, struct buf *out) {
+	if (!*text) return;
+	char *clean = str_printable(text);
+	buf_addf(out, "%s%s:%s %s\n", term_paint(term, TERM_RED), what,
+		term_unpaint(term, TERM_RED), clean);
+	free(clean);
+}
+
 static void add_head(
 	const json_t *status, const struct term *term, int64_t wall_ns, struct buf *out) {
 	const json_t *configuration = json_object_get(status, "configuration");
-	const char *error = json_text(configuration, "error");
 	int64_t age_ms = json_age_ms(status, "since", wall_ns);
 	char *span = span_text(age_ms < 0 ? 0 : age_ms);
 
@@ -59,10 +67,8 @@ static void add_head(
 		json_text(status, "version"), term_unpaint(term, TERM_BOLD),
 		json_text(status, "host"), json_text(status, "state"), span,
 		(long long)json_number(status, "pid"), json_text(configuration, "path"));
-	if (*error) {
-		buf_addf(out, "%sconfiguration not taken:%s %s\n", term_paint(term, TERM_RED),
-			term_unpaint(term, TERM_RED), error);
-	}
+	add_warning(term, "configuration not taken", json_text(configuration, "error"), out);
+	add_warning(term, "services cannot be run", json_text(status, "keeper"), out);
 	free(span);
 }
 

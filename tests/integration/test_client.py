@@ -174,6 +174,13 @@ def test_a_bad_configuration_is_shown(tendd):
     assert "configuration not taken: /etc/tend/tend.ini:3: unknown key 'pth'" in got.stdout
 
 
+def test_trouble_with_the_keeper_is_shown(tendd):
+    tendd.status["keeper"] = "cannot reach the keeper"
+    got = tend(tendd, "status")
+    assert got.returncode == 1
+    assert "services cannot be run: cannot reach the keeper" in got.stdout
+
+
 def test_status_of_one_folder_lists_its_troubles(tendd):
     tendd.units[0]["folder"].update(refused=1, troubles=[
         {"path": "a\nb", "why": "refused", "reason": "permission denied", "next_try": "2026-11-22T15:00:00.000Z"}])
