@@ -54,21 +54,25 @@ static void search_release(struct search *search) {
 	free(search->target);
 }
 
-/* `last` waits for `first`, and the way from `first` to `last` stands in `from`. */
+/* `last` waits for `first`, and the way from `first` to `last` stands in `from`, backwards. */
 static int circle_found(struct search *search, size_t first, size_t last, struct err *err) {
-	char **way = NULL; /* backwards */
-	for (size_t at = last;; at = search->nodes[at].from) {
-		strv_add(&way, search->nodes[at].name);
-		if (at == first) break;
-	}
+	size_t *way = xcalloc(search->node_count, sizeof(*way));
+	size_t length = 0;
 	struct buf text;
+	way[length++] = last;
+	while (way[length - 1] != first) {
+		way[length] = search->nodes[way[length - 1]].from;
+		length++;
+	}
 	buf_init(&text, sizeof(err->text));
-	for (size_t i = strv_count(way); i-- > 0;) buf_addf(&text, "%s after ", way[i]);
+	while (length > 0 && !text.full) {
+		buf_addf(&text, "%s after ", search->nodes[way[--length]].name);
+	}
 	buf_adds(&text, search->nodes[first].name);
 	err_set(err, ERR_INVALID, "'%s' waits for itself: %s%s", search->nodes[first].name, text.at,
 		text.full ? "..." : "");
 	buf_release(&text);
-	strv_free(way);
+	free(way);
 	return -1;
 }
 
