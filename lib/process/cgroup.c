@@ -142,6 +142,8 @@ char *cgroups_leaf(struct cgroups *cgroups, const char *unit, const char *id, bo
 	char *leaf = path_join(cgroups->base, name);
 	free(name);
 	struct stat st;
+	/* Another keeper that lived here may have taken the folder along when it ended. */
+	if (make && !cgroups->keeper) mkdir(cgroups->base, 0755);
 	if (make ? mkdir(leaf, 0755) == 0 || errno == EEXIST : stat(leaf, &st) == 0) return leaf;
 	free(leaf);
 	return NULL;

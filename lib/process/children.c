@@ -249,7 +249,7 @@ struct run *children_spawn(struct children *children, const char *id, const char
 		return &child->run;
 	}
 	facts->pid = spawned.pid;
-	facts->start_time = process_start_time(spawned.pid);
+	facts->start_time = procs_start_time(spawned.pid);
 	child->error_fd = spawned.error_fd;
 	child->fifo_fd = spawned.fifo_fd;
 	child->fifo_path = xstrdup(spec->fifo);
@@ -303,12 +303,16 @@ void children_signal(struct run *run, int signum, bool all) {
 	if (asks_to_end(signum)) signal_group(child, SIGCONT);
 }
 
-/* Only when we end before our children: a killed group is gone within milliseconds, and nobody else
- * would remove it. */
-static void remove_leaf(const char *leaf) {
+/* Only when we end before our children: nobody will be there to ask again. What cannot be killed
+ * within a second sleeps in the kernel. */
+static void end_now(struct child *child) {
 	const struct timespec pause = { .tv_nsec = 2 * NS_PER_MS };
-	for (int tries = 0; cgroup_remove(leaf) != 0 && tries < 100; tries++)
+	for (int tries = 0; tries < 500; tries++) {
+		signal_group(child, SIGKILL);
+		if (!anything_left(child)) break;
 		nanosleep(&pause, NULL);
+	}
+	if (child->leaf) cgroup_remove(child->leaf);
 }
 
 static void free_child(struct child *child) {
@@ -320,7 +324,6 @@ static void free_child(struct child *child) {
 		waitpid(child->run.facts.pid, NULL, 0);
 	if (child->fifo_fd >= 0) close(child->fifo_fd);
 	if (child->fifo_path) unlink(child->fifo_path);
-	if (child->leaf && child->killed && !child->run.facts.empty) remove_leaf(child->leaf);
 	list_remove(&child->run.link);
 	free(child->fifo_path);
 	free(child->leaf);
@@ -330,8 +333,7 @@ static void free_child(struct child *child) {
 
 void children_forget(struct run *run) {
 	const struct facts *facts = &run->facts;
-	if (!facts->empty && !facts->lost && facts->phase != RUN_FAILED)
-		children_signal(run, SIGKILL, true);
+	if (!facts->empty && !facts->lost && facts->phase != RUN_FAILED) end_now(child_of(run));
 	free_child(child_of(run));
 }
 

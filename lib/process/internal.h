@@ -156,6 +156,7 @@ struct procs_question {
 /* Calls `visit` for each living member; returns how many. */
 size_t procs_walk(const struct procs_question *question,
 	void (*visit)(void *user, pid_t pid, uint64_t start_time), void *user);
+uint64_t procs_start_time(pid_t pid); /* of a zombie too */
 /* Only if pid still has that start time. */
 void procs_signal(pid_t pid, uint64_t start_time, int signum);
 int procs_become_reaper(struct err *err);

@@ -261,6 +261,7 @@ static void connection_lost(void *user, const struct err *err) {
 	keeper->listed = false;
 	keeper->down_since_ms = loop_now_ms(keeper->host.loop);
 	list_each(&keeper->runs, link) container_of(link, struct remote, run.link)->seen = false;
+	if (keeper->quit) return; /* as we asked */
 	log_warn("the keeper of the services is gone: %s", err->text);
 	timer_start(&keeper->retry_timer, 0);
 }

@@ -62,9 +62,18 @@ static int read_stat(pid_t pid, struct proc *proc) {
 	return 0;
 }
 
-uint64_t process_start_time(pid_t pid) {
+uint64_t procs_start_time(pid_t pid) {
 	struct proc proc;
 	return read_stat(pid, &proc) == 0 ? proc.start_time : 0;
+}
+
+static bool is_dead(const struct proc *proc) {
+	return proc->state == 'Z' || proc->state == 'X';
+}
+
+uint64_t process_start_time(pid_t pid) {
+	struct proc proc;
+	return read_stat(pid, &proc) == 0 && !is_dead(&proc) ? proc.start_time : 0;
 }
 
 const char *process_boot_id(void) {
@@ -127,7 +136,7 @@ static void read_all(struct procs *procs) {
 		struct proc proc;
 		if (str_to_int(entry->d_name, 1, INT32_MAX, &pid) != 0) continue;
 		if (pid == getpid() || read_stat((pid_t)pid, &proc) != 0) continue;
-		if (proc.state == 'Z' || proc.state == 'X') continue;
+		if (is_dead(&proc)) continue;
 		if (procs->count == procs->room) {
 			procs->room = procs->room ? 2 * procs->room : 256;
 			procs->at = xrealloc(procs->at, procs->room * sizeof(*procs->at));
