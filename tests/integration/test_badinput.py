@@ -1,0 +1,234 @@
+"""Bad input: one clear line, exit 2, and nothing was started."""
+
+import os
+import subprocess
+
+import pytest
+
+REMOTE = "[remote disk]\ntype = directory\npath = {root}/remote\n"
+FOLDER = "[folder data]\npath = {root}/data\nremote = disk:data\n"
+
+# name: (text of the ini after [tend], what the line must say, the number of the line from the end of [tend], or None)
+CASES = {
+    "unknown key in tend": ("", "unknown key 'stat_dir' (did you mean 'state_dir'?)", "stat_dir = /x\n"),
+    "unknown key in folder": (REMOTE + FOLDER + "settel = 1s\n", "unknown key 'settel' (did you mean 'settle'?)"),
+    "unknown key in service": ("[service a]\ncommand = sleep 1\nuesr = x\n", "unknown key 'uesr' (did you mean 'user'?)"),
+    "unknown section": ("[sevice a]\ncommand = sleep 1\n", "unknown section 'sevice' (did you mean 'service'?)"),
+    "bad duration": (REMOTE + FOLDER + "settle = 1 fortnight\n", "'settle'"),
+    "bad size": ("[service a]\ncommand = sleep 1\nlog_max_size = much\n", "'log_max_size'"),
+    "bad boolean": ("[service a]\ncommand = sleep 1\nshell = maybe\n", "'shell'"),
+    "bad word": (REMOTE + FOLDER + "mode = sideways\n", "'mode'"),
+    "not built word": (REMOTE + FOLDER + "mode = two-way\n", "not built yet"),
+    "not built key": (REMOTE + FOLDER + "verify = 7d\n", "'verify' is not built yet"),
+    "not built section": ("[idle]\nafter = 30m\n", "[idle] is not built yet"),
+    "not built step": ("[step a]\nrun = true\n", "[step a] is not built yet"),
+    "not built type": ("[remote cloud]\ntype = gdrive\n", "not built yet"),
+    "not built in tend": ("", "'web' is not built yet", "web = 127.0.0.1:8390\n"),
+    "no path": (REMOTE + "[folder data]\nremote = disk:data\n", "[folder data] has no 'path'"),
+    "no remote": ("[folder data]\npath = {root}/data\n", "[folder data] has no 'remote'"),
+    "no command": ("[service a]\nuser = root\n", "[service a] has no 'command'"),
+    "relative path": (REMOTE + "[folder data]\npath = data\nremote = disk:data\n", "'path'"),
+    "unknown remote": (REMOTE + "[folder data]\npath = {root}/data\nremote = disc:data\n",
+                       "unknown remote 'disc' (did you mean 'disk'?)"),
+    "remote without colon": (REMOTE + "[folder data]\npath = {root}/data\nremote = disk\n", "names no remote"),
+    "unknown unit in after": ("[service a]\ncommand = sleep 1\nafter = service:b\n", "unknown unit 'service:b'"),
+    "unknown unit, nearly right": ("[service first]\ncommand = sleep 1\n[service a]\ncommand = sleep 1\n"
+                                   "after = service:frist\n", "(did you mean 'first'?)"),
+    "unknown unit in requires": (REMOTE + FOLDER + "requires = folder:other\n", "unknown unit 'folder:other'"),
+    "unit without kind": ("[service a]\ncommand = sleep 1\nafter = b\n", "unknown unit 'b'"),
+    "step in after": ("[service a]\ncommand = sleep 1\nafter = step:setup\n", "steps are not built yet"),
+    "circle": ("[service a]\ncommand = sleep 1\nafter = service:b\n"
+               "[service b]\ncommand = sleep 1\nafter = service:a\n", "service:a"),
+    "circle of one": ("[service a]\ncommand = sleep 1\nafter = service:a\n", "service:a"),
+    "circle through a folder": (REMOTE + FOLDER + "after = service:a\n"
+                                "[service a]\ncommand = sleep 1\nrequires = folder:data\n", "folder:data"),
+    "key given twice": ("[service a]\ncommand = sleep 1\ncommand = sleep 2\n", "'command' is given twice"),
+    "section given twice": ("[service a]\ncommand = sleep 1\n[service a]\ncommand = sleep 2\n",
+                            "[service a] is given twice"),
+    "folder holds its remote": ("[remote disk]\ntype = directory\npath = {root}/data/remote\n" + FOLDER,
+                                "lie in each other"),
+    "folder is its remote": ("[remote disk]\ntype = directory\npath = {root}\n" + FOLDER, "lie in each other"),
+    "remote holds the folder": (
+        "[remote disk]\ntype = directory\npath = {root}\n"
+        "[folder data]\npath = {root}/remote/data\nremote = disk:remote\n", "lie in each other"),
+    "folder holds its remote by a link": ("[remote disk]\ntype = directory\npath = {root}/link/remote\n" + FOLDER,
+                                          "lie in each other"),
+    "folder holds the state": (REMOTE + "[folder data]\npath = {root}/state\nremote = disk:data\n", "state_dir"),
+    "folder holds everything": (REMOTE.replace("{root}/remote", "/tmp/tend-elsewhere") +
+                                "[folder data]\npath = {root}\nremote = disk:data\n", "state_dir"),
+    "folder holds the logs": (REMOTE + "[folder data]\npath = {root}/logs\nremote = disk:data\n", "log_dir"),
+    "two folders on one remote path": (REMOTE + FOLDER + "[folder more]\npath = {root}/more\nremote = disk:data\n",
+                                       "overlap at the remote path"),
+    "two folders, one remote path in the other": (
+        REMOTE + FOLDER + "[folder more]\npath = {root}/more\nremote = disk:data/more\n", "overlap at the remote path"),
+    "two folders that overlap, on one remote path": (
+        REMOTE + FOLDER + "[folder more]\npath = {root}/data/more\nremote = disk:data/more\n",
+        "overlap at the remote path"),
+    "two names of one remote": (
+        REMOTE + FOLDER + "[remote same]\ntype = directory\npath = {root}/remote/data\n"
+        "[folder more]\npath = {root}/more\nremote = same:\n", "overlap at the remote path"),
+    "secret that others read": (
+        "[remote cloud]\ntype = s3\nbucket = b\nendpoint = http://127.0.0.1:1\naccess_key_id = id\n"
+        "secret_access_key_file = {root}/secret\n", "can be read by others"),
+    "secret inline": (
+        "[remote cloud]\ntype = s3\nbucket = b\nendpoint = http://127.0.0.1:1\naccess_key_id = id\n"
+        "secret_access_key_file = hunter2hunter2\n", "never written in the ini"),
+    "bad environment": ("", "is not NAME=value", "environment = PATH\n"),
+    "missing include": ("", "no file", "include = nowhere.ini\n"),
+    "name with a slash": ("[service a/b]\ncommand = sleep 1\n", "is no name"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input(tendd, case):
+    text, wanted, *more = CASES[case]
+    tendd.folder("data")
+    (tendd.root / "link").symlink_to("data")
+    secret = tendd.root / "secret"
+    secret.write_text("hunter2hunter2\n")
+    secret.chmod(0o644)
+    tendd.configure(text.replace("{root}", str(tendd.root)), tend=more[0] if more else "")
+    for arguments in ((), ("--check",)):
+        ended = tendd.run_to_end(*arguments)
+        assert ended.returncode == 2, ended
+        lines = ended.stderr.splitlines()
+        assert len(lines) == 1, lines
+        assert wanted in lines[0]
+        assert lines[0].startswith("%s:" % tendd.ini), lines[0]
+        assert lines[0].split(":")[1].isdigit(), lines[0]
+        assert "hunter2" not in ended.stderr
+        assert not tendd.state.exists() and not tendd.run.exists() and not tendd.logs.exists()
+
+
+def test_all_errors_are_told(tendd):
+    tendd.configure("[service a]\nuesr = x\n[folder b]\npath = /b\nremote = none:\n[bogus]\n")
+    ended = tendd.run_to_end("--check")
+    assert ended.returncode == 2
+    assert "unknown key 'uesr'" in ended.stderr
+    assert "unknown section 'bogus'" in ended.stderr
+    assert "has no 'command'" in ended.stderr
+
+
+def test_line_of_the_error(tendd):
+    tendd.configure("[service a]\ncommand = sleep 1\nafter = service:b\n")
+    number = tendd.ini.read_text().splitlines().index("after = service:b") + 1
+    assert tendd.run_to_end("--check").stderr.startswith("%s:%d: " % (tendd.ini, number))
+
+
+def test_good_input(tendd):
+    tendd.folder("data")
+    tendd.configure((REMOTE + FOLDER + "[service a]\ncommand = sleep 1\nafter = folder:data network\n")
+                    .replace("{root}", str(tendd.root)))
+    ended = tendd.run_to_end("--check")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert not tendd.state.exists()
+
+
+def test_nothing_at_all_is_good(tendd):
+    tendd.ini.write_text("")
+    assert tendd.run_to_end("--check").returncode == 0
+
+
+@pytest.mark.parametrize("arguments, wanted", [
+    (["--bogus"], "usage:"),
+    (["extra"], "takes no 'extra'"),
+])
+def test_bad_usage(tendd, arguments, wanted):
+    tendd.configure("")
+    ended = tendd.run_to_end(*arguments)
+    assert ended.returncode == 2
+    assert wanted in ended.stderr
+
+
+def test_missing_file(tendd):
+    ended = tendd.run_to_end()
+    assert ended.returncode == 2
+    assert str(tendd.ini) in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_version_and_help(tendd):
+    for argument, wanted in (("--version", "tendd 0."), ("--help", "usage:"), ("--help-config", "[folder NAME]")):
+        ended = tendd.run_to_end(argument)
+        assert ended.returncode == 0
+        assert wanted in ended.stdout
+
+
+def test_no_home(tendd):
+    tendd.ini.write_text("[service a]\ncommand = sleep 1\n")
+    # A uid that no account has, and no HOME: tendd cannot know its folders.
+    tendd.root.chmod(0o755)
+    tendd.ini.chmod(0o644)
+    ended = subprocess.run(["setpriv", "--reuid=64321", "--regid=64321", "--clear-groups", "env", "-u", "HOME",
+                            *tendd.command("--check")], capture_output=True, text=True, env=tendd.environment)
+    assert ended.returncode == 2
+    assert "no home folder" in ended.stderr
+
+
+# ---- who may write what root runs ----
+
+def as_root_only():
+    assert os.geteuid() == 0, "these tests are for root: tendd trusts a person's own files"
+
+
+@pytest.mark.parametrize("spoil", ["file", "folder", "owner", "include"])
+def test_ini_that_others_may_write(tendd, spoil):
+    as_root_only()
+    place = tendd.folder("etc")
+    tendd.ini = place / "tend.ini"
+    more = place / "more.ini"
+    more.write_text("")
+    tendd.configure("", tend="include = more.ini\n")
+    assert tendd.run_to_end("--check").returncode == 0
+    if spoil == "file":
+        tendd.ini.chmod(0o666)
+    elif spoil == "folder":
+        place.chmod(0o777)
+    elif spoil == "owner":
+        os.chown(tendd.ini, 12345, 12345)
+    else:
+        more.chmod(0o622)
+    ended = tendd.run_to_end("--check")
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1
+    assert ("can be written by others" in ended.stderr) or ("is not root's" in ended.stderr)
+
+
+# ---- a second tendd ----
+
+def test_second_tendd_says_who_holds_it(tendd):
+    tendd.configure("").start()
+    ended = tendd.run_to_end()
+    assert ended.returncode == 2
+    assert "another tendd (pid %d) holds" % tendd.pid in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert tendd.get("/v1/status")["pid"] == tendd.pid
+
+
+def test_socket_of_another_tendd(tendd):
+    """Another state folder, the same socket."""
+    tendd.configure("").start()
+    other = tendd.root / "other.ini"
+    other.write_text(tendd.ini.read_text().replace(str(tendd.state), str(tendd.root / "state2")))
+    ended = subprocess.run([tendd.command()[0], "-c", str(other)], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "another tendd (pid %d) holds '%s'" % (tendd.pid, tendd.socket) in ended.stderr
+    assert tendd.get("/v1/status")["pid"] == tendd.pid
+
+
+def test_socket_path_too_long(tendd):
+    deep = tendd.folder("d" * 100)
+    tendd.run = deep
+    tendd.configure("")
+    ended = tendd.run_to_end()
+    assert ended.returncode == 2
+    assert "cannot be longer than" in ended.stderr
+
+
+def test_stale_socket_and_lock_are_taken_over(tendd):
+    tendd.configure("").start()
+    tendd.kill()
+    assert tendd.socket.exists()
+    tendd.start()
+    assert tendd.stop() == 0
+    assert not tendd.socket.exists()
