@@ -37,7 +37,8 @@ static int status_code(const json_t *status) {
 	size_t i;
 	json_t *unit;
 
-	if (*json_text(json_object_get(status, "configuration"), "error"))
+	if (*json_text(json_object_get(status, "configuration"), "error") ||
+		*json_text(status, "keeper"))
 		worst = UNIT_NOT_AS_WANTED;
 	json_array_foreach(json_object_get(status, "units"), i, unit) {
 		enum unit_verdict verdict = unit_verdict(unit);

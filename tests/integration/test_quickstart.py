@@ -47,9 +47,10 @@ def test_unknown_options_are_wrong_usage():
 def bare(tmp_path):
     """A checkout on a machine where two packages are missing; what apt-get and sudo are told is written down."""
     house, bin_dir, told = tmp_path / "house", tmp_path / "bin", tmp_path / "told"
-    (house / "daemon").mkdir(parents=True)
+    for name in ("daemon/quickstart", "tests/packages"):
+        (house / name).parent.mkdir(parents=True)
+        shutil.copy(os.path.join(HOUSE, name), house / name)
     bin_dir.mkdir()
-    shutil.copy(os.path.join(HOUSE, "daemon", "quickstart"), house / "daemon")
     programs = {
         "dpkg-query": 'case $4 in cmake | libuv1-dev) exit 1 ;; esac; printf installed',
         "apt-get": 'echo "apt-get $*" >>"%s"; [ "$1" = update ]' % told,
