@@ -11,8 +11,8 @@
  * Trap 4 (SYNC.md §13): closing any descriptor of a file drops every POSIX lock this process has on
  * it, those of a running disk_snapshot too. The owner of the loop keeps the set of inodes under
  * capture and starts nothing that opens one of them: disk_open_file, disk_open_write, disk_read,
- * disk_is_sqlite, disk_sync_file, a second disk_snapshot. disk_stat, disk_list, disk_source,
- * disk_set and all that work by name never open the file.
+ * disk_compare, disk_is_sqlite, disk_sync_file, a second disk_snapshot. disk_stat, disk_list,
+ * disk_source, disk_set and all that work by name never open the file.
  */
 #ifndef DISK_DISK_H
 #define DISK_DISK_H
@@ -42,6 +42,11 @@ struct disk;
 struct disk *disk_open(const char *path, struct err *err);
 void disk_close(struct disk *disk);             /* NULL is fine */
 const char *disk_path(const struct disk *disk); /* resolved, absolute */
+/* Does its path still lead to this folder? Not when it was moved away, or something was mounted on
+ * it or unmounted. */
+bool disk_is_there(const struct disk *disk);
+/* The device it lies on: another `dev` below it is another file system. */
+uint64_t disk_dev(const struct disk *disk);
 
 /* (f_fsid, inode, birth time) of the root as it stands at the path now: a hint that it is the
  * same folder. */
@@ -80,6 +85,8 @@ int disk_is_empty(struct disk *disk, const char *path, struct err *err);
  * caller closes it. */
 int disk_open_file(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
 
+int disk_stat_open(int fd, struct disk_stat *stat, struct err *err); /* of an open file */
+
 /* Same file with same bytes, as far as the system tells: size, mtime, ctime, inode. */
 bool disk_stat_same(const struct disk_stat *left, const struct disk_stat *right);
 
@@ -95,6 +102,8 @@ int disk_read_span(int fd, int64_t offset, size_t length, void *at, struct err *
  * once); gives the bytes hashed. */
 int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole,
 	struct digest *part, int64_t *done, struct err *err);
+/* 1: two files, or two links, with the same bytes; 0: not; -1 with err. */
+int disk_compare(struct disk *disk, const char *left, const char *right, struct err *err);
 int disk_read_link(struct disk *disk, const char *path, struct buf *target, struct err *err);
 
 /* ---- writing, for the directory store and (later) pulls ---- */
@@ -117,6 +126,8 @@ int disk_create(struct disk *disk, const char *path, int mode, struct err *err);
 /* An existing regular file, for reading and writing. */
 int disk_open_write(struct disk *disk, const char *path, struct err *err);
 int disk_write_span(int fd, int64_t offset, const void *bytes, size_t length, struct err *err);
+/* One line, say, at the end of a file (made 0600) that others may be adding to. */
+int disk_append(struct disk *disk, const char *path, const char *text, struct err *err);
 /* Reflink, else copy_file_range, else read and write. ERR_CHANGED: the source is shorter. */
 int disk_copy_span(
 	int from_fd, int64_t from, int to_fd, int64_t to, int64_t length, struct err *err);
@@ -141,6 +152,8 @@ int disk_rmdir(struct disk *disk, const char *path, struct err *err); /* ERR_BUS
 /* fsync of it and of its folder. */
 int disk_sync_file(struct disk *disk, const char *path, struct err *err);
 int disk_sync_all(struct disk *disk, struct err *err); /* syncfs */
+/* The same for the file system that the folder `path` lies on. */
+int disk_sync_all_of(struct disk *disk, const char *path, struct err *err);
 int disk_free_bytes(struct disk *disk, int64_t *bytes, struct err *err);
 /* May we make entries in the root? ERR_DENIED: no, or mounted read-only. */
 int disk_check_writable(struct disk *disk, struct err *err);

@@ -57,6 +57,7 @@ static bool told_to_do_without(const char *what) {
 }
 
 struct disk *disk_open(const char *path, struct err *err) {
+	struct disk_stat stat;
 	char *resolved = realpath(path, NULL);
 
 	if (!resolved) {
@@ -64,14 +65,17 @@ struct disk *disk_open(const char *path, struct err *err) {
 		return NULL;
 	}
 	int root = open(resolved, os_folder_flags | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0) {
+	if (root < 0 || os_stat(root, "", &stat) < 0) {
 		disk_fail(err, errno, "open folder", path);
+		if (root >= 0) close(root);
 		free(resolved);
 		return NULL;
 	}
 	struct disk *disk = xcalloc(1, sizeof(*disk));
 	disk->path = resolved;
 	disk->root = root;
+	disk->dev = stat.dev;
+	disk->ino = stat.ino;
 	disk->openat2 = !told_to_do_without("openat2") && os_has_openat2(root);
 	return disk;
 }
@@ -85,6 +89,17 @@ void disk_close(struct disk *disk) {
 
 const char *disk_path(const struct disk *disk) {
 	return disk->path;
+}
+
+bool disk_is_there(const struct disk *disk) {
+	struct disk_stat stat;
+
+	return os_stat(AT_FDCWD, disk->path, &stat) == 0 && stat.dev == disk->dev &&
+	       stat.ino == disk->ino;
+}
+
+uint64_t disk_dev(const struct disk *disk) {
+	return disk->dev;
 }
 
 int disk_identity(const char *path, struct disk_identity *identity, struct err *err) {
@@ -171,6 +186,11 @@ int disk_stat(struct disk *disk, const char *path, struct disk_stat *stat, struc
 		rc = disk_fail(err, errno, "look at", path);
 	disk_place_close(&place);
 	return rc;
+}
+
+int disk_stat_open(int fd, struct disk_stat *stat, struct err *err) {
+	if (os_stat(fd, "", stat) < 0) return err_sys(err, errno, "cannot look at the open file");
+	return 0;
 }
 
 /* A link in the last place is something else than a file; a link on the way means there is

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "disk/internal.h"
@@ -108,4 +109,47 @@ int disk_read_link(struct disk *disk, const char *path, struct buf *target, stru
 	if (buf_add(target, text, (size_t)len) < 0)
 		return err_set(err, ERR_INVALID, "the target of '%s' is too long", path_name(path));
 	return 0;
+}
+
+static int compare_links(struct disk *disk, const char *left, const char *right, struct err *err) {
+	struct buf one, two;
+
+	buf_init(&one, PATH_MAX);
+	buf_init(&two, PATH_MAX);
+	int rc = disk_read_link(disk, left, &one, err);
+	if (rc == 0) rc = disk_read_link(disk, right, &two, err);
+	if (rc == 0) rc = str_equal(one.at, two.at);
+	buf_release(&one);
+	buf_release(&two);
+	return rc;
+}
+
+static int compare_bytes(int left_fd, int right_fd, int64_t size, struct err *err) {
+	char one[BLOCK_BYTES], two[BLOCK_BYTES];
+
+	for (int64_t done = 0; done < size; done += BLOCK_BYTES) {
+		ssize_t left = disk_pread(left_fd, one, sizeof(one), done);
+		ssize_t right = disk_pread(right_fd, two, sizeof(two), done);
+		if (left < 0 || right < 0) return err_sys(err, errno, "cannot read");
+		if (left != right || memcmp(one, two, (size_t)left) != 0) return 0;
+	}
+	return 1;
+}
+
+int disk_compare(struct disk *disk, const char *left, const char *right, struct err *err) {
+	struct disk_stat one, two;
+	int right_fd = -1, rc = -1;
+
+	if (disk_stat(disk, left, &one, err) < 0 || disk_stat(disk, right, &two, err) < 0)
+		return -1;
+	if (one.kind != two.kind || one.size != two.size) return 0;
+	if (one.ino == two.ino && one.dev == two.dev) return 1;
+	if (one.kind == DISK_LINK) return compare_links(disk, left, right, err);
+	if (one.kind != DISK_FILE) return 0;
+	int left_fd = disk_open_file(disk, left, &one, err);
+	if (left_fd >= 0) right_fd = disk_open_file(disk, right, &two, err);
+	if (right_fd >= 0) rc = compare_bytes(left_fd, right_fd, one.size, err);
+	if (left_fd >= 0) close(left_fd);
+	if (right_fd >= 0) close(right_fd);
+	return rc;
 }

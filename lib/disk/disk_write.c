@@ -30,6 +30,21 @@ int disk_write_span(int fd, int64_t offset, const void *bytes, size_t length, st
 	return 0;
 }
 
+int disk_append(struct disk *disk, const char *path, const char *text, struct err *err) {
+	size_t len = strlen(text);
+
+	int fd = disk_open_beneath(disk, path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0600);
+	if (fd < 0) return disk_fail(err, errno, "open", path);
+	ssize_t put = write(fd, text, len);
+	/* Cut short only where the room ends. */
+	int errnum = put < 0 ? errno : ENOSPC;
+	if (close(fd) < 0 && errno != EINTR) {
+		errnum = errno;
+		put = -1;
+	}
+	return put == (ssize_t)len ? 0 : disk_fail(err, errnum, "write", path);
+}
+
 static int fail_shorter(struct err *err) {
 	return err_set(err, ERR_CHANGED, "the file became shorter while it was read");
 }
@@ -184,11 +199,15 @@ int disk_sync_file(struct disk *disk, const char *path, struct err *err) {
 	return rc;
 }
 
-int disk_sync_all(struct disk *disk, struct err *err) {
-	int fd = disk_open_beneath(disk, "", O_RDONLY | O_DIRECTORY, 0);
+int disk_sync_all_of(struct disk *disk, const char *path, struct err *err) {
+	int fd = disk_open_beneath(disk, path, O_RDONLY | O_DIRECTORY, 0);
 
-	if (fd < 0) return disk_fail(err, errno, "open folder", disk->path);
-	int rc = os_sync_system(fd) < 0 ? disk_fail(err, errno, "sync", disk->path) : 0;
+	if (fd < 0) return disk_fail(err, errno, "open folder", path);
+	int rc = os_sync_system(fd) < 0 ? disk_fail(err, errno, "sync", path) : 0;
 	close(fd);
 	return rc;
+}
+
+int disk_sync_all(struct disk *disk, struct err *err) {
+	return disk_sync_all_of(disk, "", err);
 }

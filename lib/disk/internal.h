@@ -10,8 +10,9 @@
 /* Immutable once open, so that jobs on several workers may share it. */
 struct disk {
 	char *path;
-	int root;     /* of a folder; good for *at calls, not for reading it */
-	bool openat2; /* the kernel resolves beneath by itself */
+	int root;          /* of a folder; good for *at calls, not for reading it */
+	uint64_t dev, ino; /* the root's */
+	bool openat2;      /* the kernel resolves beneath by itself */
 };
 
 /* A name in a folder that is held open: what *at calls want. */

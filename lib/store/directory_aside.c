@@ -1,0 +1,151 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/directory.h"
+
+enum { TARGET_MAX_BYTES = 4096 };
+
+void directory_made_init(struct directory_made *made) {
+	made->path = NULL;
+	made->fd = -1;
+}
+
+void directory_made_release(struct directory_op *work, struct directory_made *made) {
+	struct err ignored;
+
+	if (made->fd >= 0) close(made->fd);
+	if (made->path) disk_remove(work->disk, made->path, &ignored);
+	free(made->path);
+	directory_made_init(made);
+}
+
+int directory_make_parents(struct directory_op *work, const char *path, struct err *err) {
+	work->wrote = work->made_folders = true;
+	work->made_own = work->made_own || path_is_within(path, DIRECTORY_OWN);
+	return disk_mkdir_parents(work->disk, path, err);
+}
+
+static int make_file_in(struct directory_op *work, const char *folder, const char *hint,
+	struct directory_made *made, struct err *err) {
+	made->fd = disk_create_beside(work->disk, folder, hint, &made->path, err);
+	if (made->fd < 0 && err->kind == ERR_NOT_FOUND && str_equal(folder, DIRECTORY_TMP)) {
+		if (directory_make_parents(work, DIRECTORY_TMP "/x", err) < 0) return -1;
+		made->fd = disk_create_beside(work->disk, folder, hint, &made->path, err);
+	}
+	return made->fd < 0 ? -1 : 0;
+}
+
+int directory_make_file(
+	struct directory_op *work, const char *hint, struct directory_made *made, struct err *err) {
+	return make_file_in(work, DIRECTORY_TMP, hint, made, err);
+}
+
+static int make_link_in(struct directory_op *work, const char *folder, const char *target,
+	int64_t mtime_ns, struct directory_made *made, struct err *err) {
+	char *path = disk_beside_path(folder, "link");
+	int rc = disk_symlink(work->disk, target, path, err);
+
+	if (rc < 0 && err->kind == ERR_NOT_FOUND && str_equal(folder, DIRECTORY_TMP) &&
+		directory_make_parents(work, path, err) == 0)
+		rc = disk_symlink(work->disk, target, path, err);
+	if (rc < 0) {
+		free(path);
+		return -1;
+	}
+	made->path = path;
+	if (disk_set(work->disk, path, mtime_ns, -1, err) == 0) return 0;
+	directory_made_release(work, made);
+	return -1;
+}
+
+int directory_make_link(struct directory_op *work, const char *target, int64_t mtime_ns,
+	struct directory_made *made, struct err *err) {
+	return make_link_in(work, DIRECTORY_TMP, target, mtime_ns, made, err);
+}
+
+static int copy_link(struct directory_op *work, const char *from, const char *folder,
+	struct directory_made *made, struct err *err) {
+	struct disk_stat stat;
+	struct buf target;
+	int rc = -1;
+
+	buf_init(&target, TARGET_MAX_BYTES);
+	if (disk_stat(work->disk, from, &stat, err) == 0 &&
+		disk_read_link(work->disk, from, &target, err) == 0)
+		rc = make_link_in(work, folder, target.at, stat.mtime_ns, made, err);
+	buf_release(&target);
+	return rc;
+}
+
+static int copy_file(struct directory_op *work, const char *from, const char *folder, bool sync,
+	struct directory_made *made, struct err *err) {
+	struct disk_stat stat;
+
+	int fd = disk_open_file(work->disk, from, &stat, err);
+	if (fd < 0) return -1;
+	int rc = make_file_in(work, folder, "copy", made, err);
+	if (rc == 0) rc = disk_copy_span(fd, 0, made->fd, 0, stat.size, err);
+	if (rc == 0) rc = disk_set_times(made->fd, stat.mtime_ns, stat.mode & 0777, err);
+	if (rc == 0 && sync) rc = disk_sync_bytes(made->fd, err);
+	close(fd);
+	if (rc < 0) directory_made_release(work, made);
+	return rc;
+}
+
+static int copy_in(struct directory_op *work, const char *from, const char *folder, bool sync,
+	struct directory_made *made, struct err *err) {
+	struct disk_stat stat;
+
+	if (disk_stat(work->disk, from, &stat, err) < 0) return -1;
+	if (stat.kind == DISK_FOLDER) return directory_fail_folder(from, err);
+	if (stat.kind == DISK_LINK) return copy_link(work, from, folder, made, err);
+	return copy_file(work, from, folder, sync, made, err);
+}
+
+int directory_make_copy(struct directory_op *work, const char *from, bool sync,
+	struct directory_made *made, struct err *err) {
+	return copy_in(work, from, DIRECTORY_TMP, sync, made, err);
+}
+
+/* Another file system is mounted inside the remote folder: through a copy in the folder of `to`. */
+static int rename_across(struct directory_op *work, const char *from, const char *to, bool replace,
+	struct err *err) {
+	struct directory_made made;
+	char *folder = path_parent(to);
+
+	directory_made_init(&made);
+	int rc = copy_in(work, from, folder, true, &made, err);
+	if (rc == 0) rc = disk_rename(work->disk, made.path, to, replace, err);
+	if (rc == 0) {
+		free(made.path);
+		made.path = NULL;
+		rc = disk_remove(work->disk, from, err);
+	}
+	directory_made_release(work, &made);
+	free(folder);
+	return rc;
+}
+
+int directory_made_place(struct directory_op *work, struct directory_made *made, const char *to,
+	bool replace, struct err *err) {
+	int rc = disk_rename(work->disk, made->path, to, replace, err);
+
+	if (rc < 0 && err->sys == EXDEV) rc = rename_across(work, made->path, to, replace, err);
+	if (rc < 0) return -1;
+	work->wrote = true;
+	free(made->path);
+	made->path = NULL;
+	return 0;
+}
+
+int directory_rename_new(
+	struct directory_op *work, const char *from, const char *to, struct err *err) {
+	int rc = disk_rename(work->disk, from, to, false, err);
+
+	if (rc < 0 && err->kind == ERR_NOT_FOUND && directory_make_parents(work, to, err) == 0)
+		rc = disk_rename(work->disk, from, to, false, err);
+	if (rc < 0 && err->sys == EXDEV) rc = rename_across(work, from, to, false, err);
+	return rc;
+}
