@@ -5,6 +5,7 @@
 #include "sync/internal.h"
 
 static const char *const modes[] = { "backup", "mirror", NULL };
+static const char *const later_modes[] = { "two-way", "fetch", NULL };
 
 #define FIELD(member) offsetof(struct folder_settings, member)
 
@@ -32,6 +33,7 @@ static const struct config_key keys[] = {
 		.offset = FIELD(mode),
 		.preset = "backup",
 		.names = modes,
+		.later = later_modes,
 		.reload = RELOAD_REBUILD,
 		.help = "backup: local to remote, old versions kept; mirror: the same without "
 			"versions" },
