@@ -239,6 +239,12 @@ void transfer_plan(struct transfer *t) {
 		t->row.why = INDEX_WHY_CHANGE;
 		scan_request(f, t->path); /* it can be read again */
 	}
+	if (t->row.why == INDEX_WHY_REFUSED && str_equal(path_name(t->path), IGNORE_FILE_NAME)) {
+		char *parent = path_parent(t->path);
+		t->row.why = INDEX_WHY_CHANGE;
+		scan_request(f, parent);
+		free(parent);
+	}
 	if (!t->absent) t->mtime_ns = t->stat.mtime_ns;
 	if (t->have_source && t->source.has_wal && t->source.wal_mtime_ns > t->mtime_ns)
 		t->mtime_ns = t->source.wal_mtime_ns;

@@ -448,6 +448,7 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 	if (closed) {
 		f->closed = closed;
 		f->closed_user = user;
+		unit_unwant(&f->unit); /* its end is no reason to start it again */
 	}
 	if (f->phase == PHASE_DOWN) {
 		folder_wake(f);

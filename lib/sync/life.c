@@ -154,10 +154,9 @@ int folder_apply(struct folder *f, const struct folder_settings *settings, struc
 	return 0;
 }
 
-/* A reload may change the rules while nested .tendignore files hold: those are read again by the scan that follows. */
+/* The keys alone: what is known of .tendignore files holds until a scan reads them anew. */
 void folder_load_rules(struct folder *f) {
-	ignore_free(f->ignore);
-	f->ignore = ignore_new();
+	ignore_clear_keys(f->ignore);
 	for (size_t i = 0; f->settings.exclude && f->settings.exclude[i]; i++)
 		ignore_add_exclude(f->ignore, f->settings.exclude[i]);
 	for (size_t i = 0; f->settings.include && f->settings.include[i]; i++)

@@ -31,6 +31,7 @@ struct listed_folder {
 	struct err err;
 	bool done;
 	char *rules; /* the text of its .tendignore; NULL: none */
+	bool rules_unread;
 	struct found *found;
 	size_t count, cap;
 	int same; /* entries that are as agreed and not told */
@@ -178,6 +179,10 @@ static void rules_read(
 	buf_init(&text, 0);
 	if (!disk_read(job->disk, path, RULES_MAX, &text, DIGEST_MD5, hash, &read, &err))
 		l->rules = buf_steal(&text);
+	else if (err.kind != ERR_NOT_FOUND) {
+		l->err = err; /* unknown rules: nothing of this folder is decided without them */
+		l->rules_unread = true;
+	}
 	buf_release(&text);
 	free(path);
 }
@@ -191,7 +196,7 @@ static void folder_list(struct scan_job *job, struct listed_folder *l) {
 		return;
 	}
 	rules_read(job, l, &list);
-	merge(job, l, &list, &rows);
+	if (l->err.kind == ERR_NONE) merge(job, l, &list, &rows);
 	index_rows_release(&rows);
 	disk_list_release(&list);
 }
@@ -267,6 +272,17 @@ static void listed_done(struct folder *f, struct listed_folder *l, const struct 
 		return; /* moved meanwhile: its new place is told by an event */
 	if (l->err.kind == ERR_NONE && watched->kind != ERR_NONE && watched->kind != ERR_FULL)
 		l->err = *watched;
+	if (l->err.kind == ERR_CHANGED) {
+		scan_request(f, l->path); /* its rules were being written */
+		return;
+	}
+	if (l->rules_unread) { /* refused by its own look, which lists the folder again once it succeeds */
+		char *rules = path_join(l->path, IGNORE_FILE_NAME);
+		folder_mark_path(f, rules, PRIO_SMALL, 0);
+		free(rules);
+		return;
+	}
+	if (l->err.kind == ERR_NOT_FOUND) ignore_drop_below(f->ignore, l->path);
 	if (l->err.kind != ERR_NONE) {
 		/* Gone meanwhile, or not readable: its own look says which. Nothing below it is touched. */
 		if (*l->path)
