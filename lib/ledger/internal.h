@@ -1,0 +1,15 @@
+/* One connection and its statements. */
+#ifndef LEDGER_INTERNAL_H
+#define LEDGER_INTERNAL_H
+
+#include "db/db.h"
+#include "ledger/ledger.h"
+
+struct ledger {
+	struct db *db;
+	struct db_stmt service_read, service_write, service_forget, service_names;
+	struct db_stmt history_add, history_trim, history_all, history_unit;
+	unsigned added; /* rows since the last trim */
+};
+
+#endif

@@ -1,0 +1,70 @@
+/* The ledger's file: opened, migrated, put aside when it is damaged. */
+#include "ledger/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const schema[] = {
+	"CREATE TABLE service ("
+	" unit TEXT PRIMARY KEY, run TEXT NOT NULL, boot TEXT NOT NULL, pid INTEGER NOT NULL,"
+	" start_time INTEGER NOT NULL, started_ns INTEGER NOT NULL, restarts INTEGER NOT NULL,"
+	" failures INTEGER NOT NULL, delay_step INTEGER NOT NULL, ended INTEGER NOT NULL,"
+	" exit_code INTEGER NOT NULL, exit_signal INTEGER NOT NULL, ended_ns INTEGER NOT NULL,"
+	" stopped_boot TEXT NOT NULL, done_boot TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE history ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, at_ns INTEGER NOT NULL, unit TEXT NOT NULL,"
+	" event TEXT NOT NULL, text TEXT NOT NULL);"
+	"CREATE INDEX history_unit ON history (unit, id);",
+};
+
+/* A committed row must survive a kill of ours, not a power cut: after that no pid means anything.
+ */
+static struct db *open_file(const char *path, struct err *err) {
+	const struct db_options options = { .autocheckpoint = 100, .cache_kib = 256 };
+	struct db *db = db_open(path, &options, err);
+	if (db && db_migrate(db, schema, ARRAY_LEN(schema), err) != 0) {
+		db_close(db);
+		db = NULL;
+	}
+	return db;
+}
+
+static int put_aside(const char *path, struct err *err) {
+	static const char *const parts[] = { "", "-wal", "-shm" };
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		char *from = xasprintf("%s%s", path, parts[i]);
+		char *to = xasprintf("%s.damaged%s", path, parts[i]);
+		int result = rename(from, to) == 0 || errno == ENOENT ? 0 : -1;
+		if (result != 0) err_sys(err, errno, "cannot put '%s' aside", from);
+		free(from);
+		free(to);
+		if (result != 0) return -1;
+	}
+	return 0;
+}
+
+struct ledger *ledger_open(const char *path, struct err *err) {
+	struct db *db = open_file(path, err);
+	if (!db && err->kind == ERR_CORRUPT) {
+		log_warn("the ledger '%s' is damaged (%s): kept as '%s.damaged', a new one is "
+			 "begun; "
+			 "running services are found through the keeper",
+			path, err->text, path);
+		if (put_aside(path, err) == 0) db = open_file(path, err);
+	}
+	if (!db) {
+		err_wrap(err, "cannot open the ledger '%s'", path);
+		return NULL;
+	}
+	struct ledger *ledger = xcalloc(1, sizeof(*ledger));
+	ledger->db = db;
+	return ledger;
+}
+
+void ledger_close(struct ledger *ledger) {
+	if (!ledger) return;
+	db_close(ledger->db);
+	free(ledger);
+}
