@@ -1,3 +1,7 @@
+/*
+ * HTTP to tendd, through the loop and the shared connections of lib/http. To the commands it looks sequential: they ask, and
+ * the loop runs until the answer is there; only a long poll is started and looked after from time to time.
+ */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -36,6 +40,7 @@ int client_probe(const struct client *client, struct err *err) {
 	int errnum = place_probe(client->socket);
 
 	if (errnum == 0) return 0;
+	/* No file, or one that nobody listens on any more: a crash leaves it behind. */
 	if (errnum == ENOENT || errnum == ECONNREFUSED || errnum == ENOTDIR) {
 		char *advice = place_advice(&client->place, client->socket);
 		(void)err_set(err, ERR_OFFLINE, "tendd is not running: start it with %s", advice);
@@ -89,6 +94,7 @@ static void read_error(struct ask *ask) {
 	const char *text = json_string_value(json_object_get(error, "text"));
 	const char *hint = json_string_value(json_object_get(error, "hint"));
 
+	/* A proxy, or another program on this socket, has its own way to refuse. */
 	if (!text) {
 		(void)err_set(&ask->err, kind_named("", ask->status),
 			"tendd answers with status %d", ask->status);
@@ -99,6 +105,7 @@ static void read_error(struct ask *ask) {
 		hinted ? ": " : "", hinted ? hint : "");
 }
 
+/* Whatever came: status, JSON or why there is none. */
 static void read_answer(struct ask *ask, const struct err *err) {
 	if (err) {
 		/* What curl says about a socket helps nobody; whoever was there a moment ago is gone. */
@@ -131,6 +138,7 @@ static void request_done(struct http_request *request, const struct err *err) {
 
 void ask_init(struct ask *ask, struct client *client, const char *method, const char *path,
 	json_t *body) {
+	/* The daemon takes no other body: a page in a browser cannot send this one without asking first. */
 	static const char *const headers[] = { "Content-Type: application/json", NULL };
 
 	memset(ask, 0, sizeof(*ask));
@@ -207,6 +215,7 @@ json_t *client_ask(struct client *client, const char *method, const char *path, 
 
 /* ---- a stream ---- */
 
+/* A log that is followed may go on for weeks: it is handed on as it comes, never kept. */
 struct stream {
 	struct ask ask;
 	int (*part)(void *user, const char *text, size_t len);

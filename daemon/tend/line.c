@@ -12,6 +12,7 @@ struct reader {
 	const struct command *const *commands;
 };
 
+/* By its letter, or by name where `letter` is 0. */
 static const struct command_option *find_in(
 	const struct command_option *options, const char *name, size_t len, char letter) {
 	for (; options && options->name; options++) {
@@ -22,6 +23,7 @@ static const struct command_option *find_in(
 	return NULL;
 }
 
+/* The command's own options win over the global ones. */
 static const struct command_option *find(
 	const struct reader *reader, const char *name, size_t len, char letter) {
 	const struct command *command = reader->call->command;
@@ -94,6 +96,7 @@ static int take_letters(struct reader *reader, const char *word, struct err *err
 	return 0;
 }
 
+/* The first word. */
 static int take_command(struct reader *reader, const char *word, struct err *err) {
 	const char *names[COMMANDS_MAX + 1];
 	size_t count = 0;

@@ -64,6 +64,7 @@ static bool was_printed(struct reader *reader, const char *line) {
 	return order <= 0;
 }
 
+/* Bytes as they come; a line may arrive in pieces, and several at once. */
 static int text_came(void *user, const char *text, size_t len) {
 	struct reader *reader = user;
 
@@ -115,6 +116,7 @@ static int follow(struct reader *reader, const char *id, int64_t lines) {
 	}
 }
 
+/* With -f until interrupted, or until nobody reads. */
 static int print_log(struct call *call, const char *id, int64_t lines) {
 	struct reader reader = { .call = call };
 	struct err err;

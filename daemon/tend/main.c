@@ -1,3 +1,7 @@
+/*
+ * tend: the command. Finds what was meant in a table, opens the way to tendd, and leaves with the exit code of the contract.
+ * A command is a file with a `struct command`; to add one, write that file and name it in `built`.
+ */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -53,6 +57,7 @@ static const struct command *const built[] = {
 	&command_reload,
 };
 
+/* Both, for the parser: a mistyped "aprove" is as near to its command as any other. */
 static const struct command *commands[ARRAY_LEN(built) + ARRAY_LEN(later) + 1];
 
 static void list_commands(void) {
@@ -104,6 +109,7 @@ static void print_command_help(const struct command *command) {
 
 /* ---- one command ---- */
 
+/* Before a connection is made: wrong usage is wrong whether tendd runs or not. */
 static int check_words(const struct call *call, struct err *err) {
 	const struct command *command = call->command;
 
@@ -149,6 +155,7 @@ static int dispatch(char **words) {
 		puts("tend " TEND_VERSION);
 		return EXIT_DONE;
 	}
+	/* Before --help: there is nothing to help with. */
 	if (call.command && !call.command->run) {
 		say("'%s' is not built yet", call.command->name);
 		return EXIT_USAGE;

@@ -60,6 +60,7 @@ static char *dir_of_place(const char *file, const char *usual) {
 	return dir ? dir : xstrdup(usual);
 }
 
+/* Takes `dir`. */
 static char *socket_in(char *dir) {
 	char *path = dir ? path_join(dir, "tend.sock") : NULL;
 
@@ -102,6 +103,7 @@ char *place_socket(const struct client_place *place, struct err *err) {
 	if (environment && *environment) return xstrdup(environment);
 	if (place->system || (geteuid() == 0 && !place->user)) return system_socket();
 
+	/* Most machines have one tendd, root's; whoever runs one of his own means that. */
 	char *own = user_socket();
 	if (place->user) {
 		if (!own)
@@ -114,6 +116,7 @@ char *place_socket(const struct client_place *place, struct err *err) {
 	return system_socket();
 }
 
+/* A local connect does not wait: somebody listens or nobody does. */
 int place_probe(const char *socket_path) {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int errnum = 0;
@@ -127,6 +130,7 @@ int place_probe(const char *socket_path) {
 	return errnum;
 }
 
+/* In the words of whatever would start that one. */
 char *place_advice(const struct client_place *place, const char *socket_path) {
 	char *usual = system_socket();
 	bool is_system = str_equal(usual, socket_path);

@@ -1,3 +1,4 @@
+/* Where tendd of this machine and of this user lies on macOS. */
 #include <stdlib.h>
 
 #include "tend/client.h"

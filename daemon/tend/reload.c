@@ -3,6 +3,7 @@
 
 #include "tend/command.h"
 
+/* Credentials are read and folders opened while it answers. */
 enum { PATIENCE_MS = 120000 };
 
 static const struct command_option reload_options[] = {

@@ -27,6 +27,7 @@ int say_usage(const struct call *call, const struct err *err) {
 	return EXIT_USAGE;
 }
 
+/* What is wrong with the question is exit 2 even when only tendd could tell: an unknown folder, say. */
 int say_failure(const struct call *call, const struct err *err) {
 	(void)call;
 	say("%s", err->text);
@@ -51,6 +52,7 @@ const char *json_text(const json_t *object, const char *key) {
 	return text ? text : "";
 }
 
+/* A double where a number is too large for 64 bits. */
 int64_t json_number(const json_t *object, const char *key) {
 	const json_t *value = json_object_get(object, key);
 
@@ -65,5 +67,6 @@ int64_t json_age_ms(const json_t *object, const char *key, int64_t wall_ns) {
 	int64_t then_ns;
 
 	if (time_parse(json_text(object, key), &then_ns) != 0) return -1;
+	/* Clocks are set back. */
 	return wall_ns > then_ns ? (wall_ns - then_ns) / NS_PER_MS : 0;
 }

@@ -14,6 +14,7 @@ static const struct command_option status_options[] = {
 	{ 0 },
 };
 
+/* Red is what a person would want to look at, yellow what is on its way. */
 static enum term_colour colour_of(const json_t *unit) {
 	static const char *const on_the_way[] = { "waiting", "starting", "contact", "scanning",
 		"syncing", "stopping", "clearing", "paused", NULL };
@@ -171,10 +172,11 @@ static int watch(struct call *call, const char *id) {
 	bool told = false;
 
 	map_init(&last);
+	/* Asked anew each second: counts change without an event, and a daemon that restarts is found again. */
 	while (!ferror(stdout)) {
 		struct err err;
 		json_t *answer = client_ask(&call->client, "GET", "/v1/status", NULL, &err);
-		term_init(&term, STDOUT_FILENO);
+		term_init(&term, STDOUT_FILENO); /* windows are resized */
 		if (answer) {
 			if (id) keep_only(answer, id);
 			show(call, answer, &term, &last);
@@ -231,6 +233,7 @@ static int print_one(struct call *call, const char *id) {
 	return code;
 }
 
+/* A name is resolved first; the answer about that unit alone has its troubles too. */
 static int status_run(struct call *call) {
 	bool watching = call_option(call, "watch") != NULL;
 	struct err err;

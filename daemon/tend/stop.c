@@ -37,6 +37,7 @@ static void wait_until_gone(struct call *call) {
 	while (client_probe(&call->client, &err) == 0) client_sleep(&call->client, LOOK_MS);
 }
 
+/* Nobody is asked about a daemon that is not there. */
 static int stop_daemon(struct call *call) {
 	struct err err;
 
@@ -54,6 +55,7 @@ static int stop_daemon(struct call *call) {
 	return EXIT_DONE;
 }
 
+/* One word for both, as people say it; what it would end decides whether it asks. */
 static int stop_run(struct call *call) {
 	return call->word_count > 0 ? unit_control_run(call, "stop") : stop_daemon(call);
 }

@@ -9,6 +9,7 @@ static const struct command_option sync_options[] = {
 	{ 0 },
 };
 
+/* Without --wait it returns at once: a scan of a large tree takes minutes. */
 static int sync_folders(struct call *call, json_t *folders) {
 	bool waits = call_option(call, "wait") != NULL;
 	struct err err;

@@ -40,6 +40,7 @@ static int show_outcome(const json_t *unit, const char *verb) {
 	return EXIT_FAILED;
 }
 
+/* Says who goes along, asks, and waits for the outcome. */
 static int control(struct call *call, const json_t *unit, const char *verb) {
 	bool only = call_option(call, "only") != NULL;
 	char *path = xasprintf("/v1/units/%s/%s", json_text(unit, "unit"), verb);

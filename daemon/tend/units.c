@@ -12,6 +12,7 @@ json_t *units_load(struct call *call, struct err *err) {
 
 /* ---- finding ---- */
 
+/* Names are compared with names, and "kind:name" with "kind:name": else the kind alone would make all alike. */
 static int not_found(const json_t *units, const char *word, const char *kind, struct err *err) {
 	const char *names[2 * NAMES_MAX + 1];
 	size_t count = 0, i;
@@ -66,6 +67,7 @@ const json_t *units_find(
 		}
 		found = unit;
 	}
+	/* "tend logs messages" where only a folder has that name: better than "there is no service". */
 	if (found) return found;
 	if (other)
 		(void)err_set(err, ERR_INVALID, "'%s' is no %s", json_text(other, "unit"), kind);
@@ -74,6 +76,7 @@ const json_t *units_find(
 	return NULL;
 }
 
+/* Asked of tendd first, so that a mistyped name is said with the nearest one instead of "not found". */
 json_t *units_folders(struct call *call, struct err *err) {
 	json_t *folders = json_array();
 
@@ -143,6 +146,7 @@ char *span_text(int64_t ms) {
 static void add_part(struct buf *out, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* With a comma between what is there. */
 static void add_part(struct buf *out, const char *format, ...) {
 	va_list args;
 
@@ -197,8 +201,10 @@ static void service_summary(const json_t *service, int64_t wall_ns, struct buf *
 	int64_t pid = json_number(service, "pid"), next_ns;
 
 	if (pid > 0) add_part(out, "pid %lld", (long long)pid);
+	/* Once it runs again, how it ended last time is for `tend status UNIT`. */
 	if (!str_equal(json_text(service, "state"), "up")) exit_summary(service, out);
 	if (time_parse(json_text(service, "next_try"), &next_ns) == 0 && next_ns > wall_ns) {
+		/* Rounded up: "next try in 0s" would be a lie. */
 		char *span = span_text((next_ns - wall_ns + NS_PER_S - 1) / NS_PER_MS);
 		add_part(out, "next try in %s", span);
 		free(span);

@@ -72,6 +72,7 @@ static void show_progress(struct barrier *barrier) {
 
 /* ---- what came out ---- */
 
+/* Whose bytes are missing is asked next. */
 static int timed_out(const struct barrier *barrier) {
 	struct buf names;
 	const char *name;
@@ -86,6 +87,7 @@ static int timed_out(const struct barrier *barrier) {
 	return EXIT_TIMED_OUT;
 }
 
+/* Where no retry is due: waiting longer would not help, a person or a reload may. */
 static int held_up(const struct barrier *barrier, const json_t *answer) {
 	const char *name;
 	json_t *folder, *path;
@@ -113,7 +115,8 @@ static int look_at(struct barrier *barrier, const struct ask *ask) {
 		if (json_object_size(json_object_get(ask->answer, "folders")) == 0) return -1;
 		return held_up(barrier, ask->answer);
 	}
-	if (ask->status != 0 || (ask->err.kind != ERR_OFFLINE && ask->err.kind != ERR_BUSY))
+	/* Busy: it is on its way down, or too slow to answer. */
+	if (ask->err.kind != ERR_OFFLINE && ask->err.kind != ERR_BUSY)
 		return say_failure(barrier->call, &ask->err);
 
 	int64_t now_ms = loop_now_ms(barrier->call->client.loop);
@@ -144,6 +147,7 @@ static int poll_once(struct barrier *barrier) {
 	return code;
 }
 
+/* From here on the question is fixed: what is written after this is not waited for. */
 static int take_marks(struct barrier *barrier, json_t *folders) {
 	struct ask ask;
 	struct err err;
