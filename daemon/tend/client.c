@@ -1,6 +1,7 @@
 /*
- * HTTP to tendd, through the loop and the shared connections of lib/http. To the commands it looks sequential: they ask, and
- * the loop runs until the answer is there; only a long poll is started and looked after from time to time.
+ * HTTP to tendd, through the loop and the shared connections of lib/http. To the commands it looks
+ * sequential: they ask, and the loop runs until the answer is there; only a long poll is started
+ * and looked after from time to time.
  */
 #include <assert.h>
 #include <errno.h>
@@ -108,7 +109,8 @@ static void read_error(struct ask *ask) {
 /* Whatever came: status, JSON or why there is none. */
 static void read_answer(struct ask *ask, const struct err *err) {
 	if (err) {
-		/* What curl says about a socket helps nobody; whoever was there a moment ago is gone. */
+		/* What curl says about a socket helps nobody; whoever was there a moment ago is
+		 * gone. */
 		if (err->kind == ERR_OFFLINE) {
 			if (client_probe(ask->client, &ask->err) != 0) return;
 			(void)err_set(&ask->err, ERR_BUSY,
@@ -138,7 +140,6 @@ static void request_done(struct http_request *request, const struct err *err) {
 
 void ask_init(struct ask *ask, struct client *client, const char *method, const char *path,
 	json_t *body) {
-	/* The daemon takes no other body: a page in a browser cannot send this one without asking first. */
 	static const char *const headers[] = { "Content-Type: application/json", NULL };
 
 	memset(ask, 0, sizeof(*ask));

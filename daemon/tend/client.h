@@ -1,7 +1,8 @@
 /*
  * client: questions to tendd over its socket, answers as JSON.
  *
- * Loop thread. A `struct ask` is embedded or lies on the stack of a command; times are milliseconds.
+ * Loop thread. A `struct ask` is embedded or lies on the stack of a command; times are
+ * milliseconds.
  */
 #ifndef TEND_CLIENT_H
 #define TEND_CLIENT_H
@@ -65,7 +66,8 @@ int ask_run(struct ask *ask, int64_t patience_ms, struct err *err);
 json_t *client_ask(
 	struct client *client, const char *method, const char *path, json_t *body, struct err *err);
 
-/* Text that comes bit by bit until the other side ends it; `part` returns -1 to have no more of it. */
+/* Text that comes bit by bit until the other side ends it; `part` returns -1 to have no more of
+ * it. */
 int client_stream(struct client *client, const char *path,
 	int (*part)(void *user, const char *text, size_t len), void *user, struct err *err);
 
@@ -78,7 +80,8 @@ int place_probe(const char *socket_path);
 /* What to do when it is not running. The caller's. */
 char *place_advice(const struct client_place *place, const char *socket_path);
 
-/* Where this system's and this user's things lie when no file says otherwise. NULL: there is no such place. The caller's. */
+/* Where this system's and this user's things lie when no file says otherwise. NULL: there is no
+ * such place. The caller's. */
 const char *place_system_file(void);
 const char *place_system_runtime_dir(void);
 const char *place_system_start(void); /* the command that starts it */

@@ -1,6 +1,6 @@
 /*
- * tend: the command that talks to tendd. One file a command; this is what they share: the row of the table, what was typed,
- * exit codes, and how trouble is said.
+ * tend: the command that talks to tendd. One file a command; this is what they share: the row of
+ * the table, what was typed, exit codes, and how trouble is said.
  *
  * One thread, one command a process. Results go to stdout, everything else to stderr.
  */
@@ -64,11 +64,13 @@ struct call {
 	struct client client;
 };
 
-/* Sorts argv by the global options, the table (NULL-ended) and the options of the command it names. */
+/* Sorts argv by the global options, the table (NULL-ended) and the options of the command it
+ * names. */
 int call_parse(struct call *call, char **argv, const struct command_option *options,
 	const struct command *const *commands, struct err *err);
 
-/* The value of an option, "" for one that takes none; NULL: it was not given. The last one counts. */
+/* The value of an option, "" for one that takes none; NULL: it was not given. The last one
+ * counts. */
 const char *call_option(const struct call *call, const char *name);
 
 /* ---- saying it ---- */
@@ -86,8 +88,8 @@ void print_json(const json_t *answer);
 
 /* GET /v1/units. NULL with err. The caller's. */
 json_t *units_load(struct call *call, struct err *err);
-/* The unit `word` means: "kind:name", or a name that only one has. `kind` (NULL: any): only those count for a bare name, and
- * another kind is an error. NULL with err. Borrowed from `answer`. */
+/* The unit `word` means: "kind:name", or a name that only one has. `kind` (NULL: any): only those
+ * count for a bare name, and another kind is an error. NULL with err. Borrowed from `answer`. */
 const json_t *units_find(const json_t *answer, const char *word, const char *kind, struct err *err);
 /* The words of `call` as names of folders, for the API. NULL with err. The caller's. */
 json_t *units_folders(struct call *call, struct err *err);
@@ -103,7 +105,8 @@ char *span_text(int64_t ms);
 
 /* ---- shared between commands ---- */
 
-/* Waits until all that was written to `folders` (an array of names, empty: all) is durable; an exit code. */
+/* Waits until all that was written to `folders` (an array of names, empty: all) is durable; an exit
+ * code. */
 int barrier_run(struct call *call, json_t *folders, int64_t timeout_ms);
 /* Everything there is to say about one unit (status_unit.c). */
 void status_unit_print(const json_t *unit, int64_t wall_ns);

@@ -55,7 +55,8 @@ static int unknown_option(const struct reader *reader, const char *word, struct 
 	return err_set(err, ERR_INVALID, "unknown option '%s' of '%s'", word, command->name);
 }
 
-/* `attached`: what stood in the same word ("--lines=5", "-n5"); NULL: nothing, the next word is taken. */
+/* `attached`: what stood in the same word ("--lines=5", "-n5"); NULL: nothing, the next word is
+ * taken. */
 static int take(struct reader *reader, const struct command_option *option, const char *attached,
 	struct err *err) {
 	struct call *call = reader->call;

@@ -56,7 +56,8 @@ static void print_line(struct reader *reader, const char *line) {
 	reader->last = xstrdup(line);
 }
 
-/* Stamps are of one length and never go back: what is older than the last line we printed was printed, too. */
+/* Stamps are of one length and never go back: what is older than the last line we printed was
+ * printed, too. */
 static bool was_printed(struct reader *reader, const char *line) {
 	int order = reader->seeking ? strncmp(line, reader->last, STAMP_LEN) : 1;
 

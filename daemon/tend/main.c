@@ -1,6 +1,7 @@
 /*
- * tend: the command. Finds what was meant in a table, opens the way to tendd, and leaves with the exit code of the contract.
- * A command is a file with a `struct command`; to add one, write that file and name it in `built`.
+ * tend: the command. Finds what was meant in a table, opens the way to tendd, and leaves with the
+ * exit code of the contract. A command is a file with a `struct command`; to add one, write that
+ * file and name it in `built`.
  */
 #include <poll.h>
 #include <signal.h>
@@ -185,7 +186,8 @@ static bool reader_is_gone(void) {
 
 int main(int argc, char **argv) {
 	(void)argc;
-	/* A daemon that goes away in the middle of a question is an error to report, not our end. */
+	/* A daemon that goes away in the middle of a question is an error to report, not our
+	 * end. */
 	signal(SIGPIPE, SIG_IGN);
 	list_commands();
 	int code = dispatch(argv + 1);

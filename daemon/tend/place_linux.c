@@ -1,4 +1,5 @@
-/* Where tendd of this machine and of this user lies on Linux: the places of the contract and of the XDG base directories. */
+/* Where tendd of this machine and of this user lies on Linux: the places of the contract and of the
+ * XDG base directories. */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -27,7 +27,8 @@ int say_usage(const struct call *call, const struct err *err) {
 	return EXIT_USAGE;
 }
 
-/* What is wrong with the question is exit 2 even when only tendd could tell: an unknown folder, say. */
+/* What is wrong with the question is exit 2 even when only tendd could tell: an unknown folder,
+ * say. */
 int say_failure(const struct call *call, const struct err *err) {
 	(void)call;
 	say("%s", err->text);

@@ -172,7 +172,8 @@ static int watch(struct call *call, const char *id) {
 	bool told = false;
 
 	map_init(&last);
-	/* Asked anew each second: counts change without an event, and a daemon that restarts is found again. */
+	/* Asked anew each second: counts change without an event, and a daemon that restarts is
+	 * found again. */
 	while (!ferror(stdout)) {
 		struct err err;
 		json_t *answer = client_ask(&call->client, "GET", "/v1/status", NULL, &err);

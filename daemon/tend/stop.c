@@ -30,7 +30,8 @@ static int confirm(const struct call *call) {
 	return EXIT_FAILED;
 }
 
-/* The answer comes at once; the stop takes as long as the last flush. It is over when nobody listens any more. */
+/* The answer comes at once; the stop takes as long as the last flush. It is over when nobody
+ * listens any more. */
 static void wait_until_gone(struct call *call) {
 	struct err err;
 

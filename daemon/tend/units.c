@@ -1,4 +1,5 @@
-/* The units tendd has: finding the one that is meant, and how it stands in a word, a line and a verdict. */
+/* The units tendd has: finding the one that is meant, and how it stands in a word, a line and a
+ * verdict. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@ json_t *units_load(struct call *call, struct err *err) {
 
 /* ---- finding ---- */
 
-/* Names are compared with names, and "kind:name" with "kind:name": else the kind alone would make all alike. */
+/* Names are compared with names, and "kind:name" with "kind:name": else the kind alone would make
+ * all alike. */
 static int not_found(const json_t *units, const char *word, const char *kind, struct err *err) {
 	const char *names[2 * NAMES_MAX + 1];
 	size_t count = 0, i;
@@ -67,7 +69,8 @@ const json_t *units_find(
 		}
 		found = unit;
 	}
-	/* "tend logs messages" where only a folder has that name: better than "there is no service". */
+	/* "tend logs messages" where only a folder has that name: better than "there is no
+	 * service". */
 	if (found) return found;
 	if (other)
 		(void)err_set(err, ERR_INVALID, "'%s' is no %s", json_text(other, "unit"), kind);
@@ -76,7 +79,8 @@ const json_t *units_find(
 	return NULL;
 }
 
-/* Asked of tendd first, so that a mistyped name is said with the nearest one instead of "not found". */
+/* Asked of tendd first, so that a mistyped name is said with the nearest one instead of "not
+ * found". */
 json_t *units_folders(struct call *call, struct err *err) {
 	json_t *folders = json_array();
 
@@ -112,8 +116,8 @@ static bool is_one_of(const char *word, const char *const *words) {
 }
 
 enum unit_verdict unit_verdict(const json_t *unit) {
-	/* What a person or the order of things still brings about is as wanted; what went wrong is not, even where it is
-	 * tried again by itself. */
+	/* What a person or the order of things still brings about is as wanted; what went wrong is
+	 * not, even where it is tried again by itself. */
 	static const char *const bad[] = { "failed", "stopped", "delayed", "killing", NULL };
 	const json_t *folder = json_object_get(unit, "folder");
 	const json_t *trouble = json_object_get(folder, "trouble");

@@ -1,4 +1,5 @@
-/* tend wait: the barrier. The mark is what counts: once we have it, a daemon that restarts only takes longer. */
+/* tend wait: the barrier. The mark is what counts: once we have it, a daemon that restarts only
+ * takes longer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

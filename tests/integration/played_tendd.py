@@ -24,6 +24,7 @@ class PlayedTendd:
                                                   "error": None},
         }
         self.server = None
+        self.stopping = threading.Lock()
 
     def __enter__(self):
         self.start()
@@ -61,12 +62,13 @@ class PlayedTendd:
         self.thread.start()
 
     def stop(self):
-        if self.server:
-            os.unlink(self.socket_path)
-            self.server.shutdown()
-            self.server.server_close()
-            self.thread.join()
-            self.server = None
+        with self.stopping:
+            if self.server:
+                os.unlink(self.socket_path)
+                self.server.shutdown()
+                self.server.server_close()
+                self.thread.join()
+                self.server = None
 
     def answer(self, handler):
         length = int(handler.headers.get("Content-Length") or 0)
