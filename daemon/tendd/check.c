@@ -115,7 +115,7 @@ static void check_circles(struct checking *checking) {
 	size_t count = strv_count(checking->ends) / 2;
 	const char *(*edges)[2] = xcalloc(count ? count : 1, sizeof(*edges));
 	struct err err;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; checking->ends && i < count; i++) {
 		edges[i][0] = checking->ends[2 * i];
 		edges[i][1] = checking->ends[2 * i + 1];
 	}

@@ -35,10 +35,11 @@ void host_forbid_core_dumps(void) {
 
 bool host_has_journal(void) {
 	const char *stream = getenv("JOURNAL_STREAM");
-	uintmax_t device, inode;
+	char own[64];
 	struct stat stat;
-	if (!stream || sscanf(stream, "%ju:%ju", &device, &inode) != 2) return false;
-	return fstat(STDERR_FILENO, &stat) == 0 && stat.st_dev == device && stat.st_ino == inode;
+	if (!stream || fstat(STDERR_FILENO, &stat)) return false;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)stat.st_dev, (uintmax_t)stat.st_ino);
+	return str_equal(stream, own);
 }
 
 /* ---- telling ---- */

@@ -29,10 +29,7 @@ struct house_remote *house_remote_find(struct house *house, const char *name) {
 
 struct store *house_store_open(
 	struct house *house, const struct config_section *section, struct err *err) {
-	struct store *store =
-		store_open(house->loop, house->http, section->name, section->settings, err);
-	if (!store) err_wrap(err, "remote '%s'", section->name);
-	return store;
+	return store_open(house->loop, house->http, section->name, section->settings, err);
 }
 
 void house_remote_add(struct house *house, const char *name, struct store *store) {

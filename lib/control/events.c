@@ -9,6 +9,8 @@
 
 #include "control/internal.h"
 
+enum { RUN_TEXT_SIZE = 24 };
+
 static void heartbeat_fired(struct timer *timer) {
 	struct control *control = container_of(timer, struct control, heartbeat);
 
@@ -64,14 +66,16 @@ void control_event(struct control *control, const char *name, const json_t *body
 
 /* Sends what came after the event the client has seen last. False: we do not know that one any more. */
 static bool replay(struct control *control, struct control_stream *stream, const char *seen) {
-	uint64_t run, number;
-	int end = 0;
+	char run[RUN_TEXT_SIZE];
+	int64_t last;
 
-	if (!seen || sscanf(seen, "%16" SCNx64 "-%" SCNu64 "%n", &run, &number, &end) != 2 ||
-		seen[end] || run != control->run || number > control->number ||
-		control->number - number >= EVENTS_KEPT) {
+	snprintf(run, sizeof(run), "%016" PRIx64 "-", control->run);
+	if (!seen || !str_starts(seen, run) ||
+		str_to_int(seen + strlen(run), 0, INT64_MAX, &last)) {
 		return false;
 	}
+	uint64_t number = (uint64_t)last;
+	if (number > control->number || control->number - number >= EVENTS_KEPT) return false;
 	while (number < control->number) {
 		const char *text = control->kept[++number % EVENTS_KEPT].text;
 		(void)control_stream_send(stream, text, strlen(text));

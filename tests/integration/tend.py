@@ -157,7 +157,7 @@ class Tendd:
         except FileNotFoundError:
             return ""
 
-    def signal(self, signum):
+    def send_signal(self, signum):
         self.process.send_signal(signum)
 
     def wait(self, patience=PATIENCE):
@@ -168,7 +168,7 @@ class Tendd:
             raise AssertionError("tendd did not end\n" + self.said) from None
 
     def stop(self, signum=signal.SIGTERM, patience=PATIENCE):
-        self.signal(signum)
+        self.send_signal(signum)
         return self.wait(patience)
 
     def kill(self):
