@@ -84,6 +84,22 @@ int disk_mkdir(struct disk *disk, const char *path, int mode, struct err *err) {
 	return rc;
 }
 
+static int make_parent(struct disk *disk, const char *path, struct err *err) {
+	struct disk_stat stat;
+	struct place place;
+	int errnum = 0;
+
+	if (disk_place_open(disk, path, &place, err) < 0) return -1;
+	if (mkdirat(place.folder, place.name, 0777) < 0) errnum = errno;
+	if (errnum == EEXIST) {
+		errnum = os_stat(place.folder, place.name, &stat) < 0 ? errno : 0;
+		if (errnum == 0 && stat.kind == DISK_LINK) errnum = ELOOP;
+		if (errnum == 0 && stat.kind != DISK_FOLDER) errnum = ENOTDIR;
+	}
+	disk_place_close(&place);
+	return errnum == 0 ? 0 : disk_fail(err, errnum, "make folder", path);
+}
+
 int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err) {
 	char *parents = path_parent(path);
 	int rc = 0;
@@ -91,15 +107,8 @@ int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err) {
 	for (char *at = parents; rc == 0 && *at;) {
 		at += strcspn(at, "/");
 		char end = *at;
-		struct place place;
 		*at = '\0';
-		rc = disk_place_open(disk, parents, &place, err);
-		if (rc == 0) {
-			/* What else may stand there, the next step finds. */
-			if (mkdirat(place.folder, place.name, 0777) < 0 && errno != EEXIST)
-				rc = disk_fail(err, errno, "make folder", parents);
-			disk_place_close(&place);
-		}
+		rc = make_parent(disk, parents, err);
 		*at = end;
 		if (end) at++;
 	}

@@ -141,16 +141,17 @@ static int open_by_components(int root, const char *path, int flags, int mode) {
 int disk_open_beneath(struct disk *disk, const char *path, int flags, int mode) {
 	int fd;
 
-	flags |= O_CLOEXEC | O_NOFOLLOW;
+	flags |= O_CLOEXEC;
 	assert(*path == '\0' || path_is_plain(path));
 	do {
 		if (*path == '\0') {
-			fd = openat(disk->root, ".", flags, mode);
+			fd = openat(disk->root, ".", flags | O_NOFOLLOW, mode);
 		} else if (disk->openat2 && strlen(path) < PATH_MAX) {
+			/* Without O_NOFOLLOW: with it a link opened as a folder is ENOTDIR. */
 			fd = os_openat2(disk->root, path, flags, mode);
 		} else {
 			/* Also where a tree is deeper than one path can say. */
-			fd = open_by_components(disk->root, path, flags, mode);
+			fd = open_by_components(disk->root, path, flags | O_NOFOLLOW, mode);
 		}
 		/* EAGAIN: a rename elsewhere made the kernel unsure of what is beneath. */
 	} while (fd < 0 && (errno == EINTR || (errno == EAGAIN && disk->openat2)));

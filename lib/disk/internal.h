@@ -24,8 +24,8 @@ struct place {
 
 enum { BLOCK_BYTES = 64 << 10 };
 
-/* A descriptor, or -1 with errno; `flags` get O_CLOEXEC and O_NOFOLLOW. ELOOP: a symbolic link
- * is in the way. */
+/* A descriptor, or -1 with errno; `flags` get O_CLOEXEC, and no link is followed. ELOOP: one is in
+ * the way, or in the last place. */
 int disk_open_beneath(struct disk *disk, const char *path, int flags, int mode);
 /* As disk_open_file, with other flags. */
 int disk_open_kind(

@@ -9,13 +9,10 @@
  * to compare, the same inode with the same size is taken for the same content. */
 static int meet_own_set(struct directory_op *work, const struct disk_stat *stat, struct err *err) {
 	struct store_op *op = work->op;
-	char *now = directory_version(stat);
-	unsigned long long ino = 0;
-	long long size = -1;
-	bool same = now && sscanf(op->if_version, "%llu-%lld-", &ino, &size) == 2 &&
-		    ino == stat->ino && size == stat->size;
+	char *begin = xasprintf("%llu-%lld-", (unsigned long long)stat->ino, (long long)stat->size);
+	bool same = stat->kind != DISK_FOLDER && str_starts(op->if_version, begin);
 
-	free(now);
+	free(begin);
 	if (op->mtime_ns != STORE_MTIME_UNKNOWN && op->mtime_ns != stat->mtime_ns) same = false;
 	if (op->mode != STORE_MODE_UNKNOWN && stat->kind != DISK_LINK &&
 		(op->mode & 0777) != (stat->mode & 0777))

@@ -116,14 +116,18 @@ release:
 	return rc;
 }
 
-static void add_part(struct store_op *op, const char *line) {
-	char receipt[RECEIPT_SIZE];
-	long long size;
-	int number;
+static void add_part(struct store_op *op, char *line) {
+	char *rest, *words[3];
+	int64_t number, size;
 
-	/* The last line may be half of one. */
-	if (sscanf(line, "%d %lld %32[0-9a-f]", &number, &size, receipt) != 3) return;
-	if (number < 1 || size < 0 || strlen(receipt) != 32) return;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		words[i] = strtok_r(i == 0 ? line : NULL, " ", &rest);
+		if (!words[i]) return; /* the last line may be half of one */
+	}
+	const char *receipt = words[2];
+	if (str_to_int(words[0], 1, INT32_MAX, &number) < 0) return;
+	if (str_to_int(words[1], 0, INT64_MAX, &size) < 0) return;
+	if (strlen(receipt) != 32 || strspn(receipt, "0123456789abcdef") != 32) return;
 	for (size_t i = 0; i < op->answer_part_count; i++) {
 		struct store_part *part = &op->answer_parts[i];
 		if (part->number != number) continue;
@@ -133,7 +137,7 @@ static void add_part(struct store_op *op, const char *line) {
 		part->size = size;
 		return;
 	}
-	store_part_add(op, number, size, receipt);
+	store_part_add(op, (int)number, size, receipt);
 }
 
 /* Into op->answer_parts. */

@@ -40,7 +40,7 @@ static int place_once(struct directory_op *work, struct directory_made *made, st
 		/* The old version must not go before the new one is on the disk. */
 		if (made->fd >= 0 && disk_sync_bytes(made->fd, err) < 0) return -1;
 		if (op->keep_key && directory_keep(work, &stat, false, err) < 0) {
-			if (err->kind == ERR_NOT_FOUND) return 0;
+			if (err->kind == ERR_NOT_FOUND && err->sys == ENOENT) return 0;
 			if (err->kind != ERR_CHANGED) return -1;
 			return meet_own_work(work, made, err) < 0 ? -1 : 1;
 		}
