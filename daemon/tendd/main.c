@@ -1,6 +1,7 @@
 /* tendd: keeps folders in the cloud and services running, from one ini file. Always in the foreground. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,13 +81,20 @@ static void places_checked(void *user, const struct config_errors *errors) {
 	if (!check->good) print_errors(errors, NULL);
 }
 
+/* Absolute, but with its links as they are: a reload follows where they point then. The caller's. */
+static char *config_path_of(const struct arguments *arguments, const char *home) {
+	char folder[PATH_MAX];
+	if (!arguments->config_path) return default_config_path(home);
+	if (arguments->config_path[0] == '/' || !getcwd(folder, sizeof(folder))) {
+		return xstrdup(arguments->config_path);
+	}
+	return path_join(folder, arguments->config_path);
+}
+
 static struct config *read_config(const struct arguments *arguments, const char *home) {
 	struct config_errors errors = { 0 };
 	struct err err;
-	char *path = arguments->config_path ? realpath(arguments->config_path, NULL)
-					    : default_config_path(home);
-	/* What does not exist is named as it was written. */
-	if (!path) path = xstrdup(arguments->config_path);
+	char *path = config_path_of(arguments, home);
 	struct config *config = check_read(path, home, &errors, &err);
 	if (!config) print_errors(&errors, &err);
 	config_errors_release(&errors);

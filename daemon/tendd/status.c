@@ -61,6 +61,15 @@ static json_t *trouble_of(const struct err *trouble) {
 		status_text(trouble->text));
 }
 
+/* Also one that is being closed: it has a state as long as its unit has. */
+static struct folder *folder_of(struct house *house, const struct unit *unit) {
+	list_each(&house->folders, link) {
+		struct folder *folder = list_entry(link, struct house_folder, link)->folder;
+		if (folder_unit(folder) == unit) return folder;
+	}
+	return NULL;
+}
+
 static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_person) {
 	struct folder_status status;
 	folder_status(folder, &status);
@@ -135,8 +144,8 @@ json_t *status_unit(struct house *house, struct unit *unit, size_t troubles) {
 	const char *detail = unit->detail;
 	json_t *folder = NULL, *service = NULL;
 	if (unit->kind == UNIT_FOLDER) {
-		struct house_folder *found = house_folder_find(house, unit->name);
-		if (found) folder = folder_part(found->folder, troubles, &needs_person);
+		struct folder *found = folder_of(house, unit);
+		if (found) folder = folder_part(found, troubles, &needs_person);
 	} else if (unit->kind == UNIT_SERVICE) {
 		struct service *found = service_find(house->services, unit->name);
 		struct service_status status;
