@@ -396,6 +396,14 @@ void folder_root_gone(struct folder *f, const struct err *err) {
 	if (flushing) folder_close(f, NULL, NULL);
 }
 
+void folder_root_away(struct folder *f) {
+	struct err err;
+	err_set(&err, ERR_NOT_FOUND,
+		"the folder '%s' is gone: create it, or mount the disk it lies on",
+		f->settings.path);
+	folder_root_gone(f, &err);
+}
+
 void folder_index_failed(struct folder *f, const struct err *err) {
 	struct err text = *err;
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;

@@ -206,6 +206,7 @@ void folder_stop_for_person(struct folder *folder, const struct err *err);
 /* The index itself failed: everything in flight ends, and the folder opens anew from what was committed. */
 void folder_index_failed(struct folder *folder, const struct err *err);
 void folder_root_gone(struct folder *folder, const struct err *err);
+void folder_root_away(struct folder *folder); /* the same, with the words for it */
 /* The key of a path inside the folder. The caller's. */
 char *folder_key(const struct folder *folder, const char *path);
 /* Runs folder->op; `done` is called with the folder. */

@@ -199,11 +199,7 @@ static void look_done(struct job *job, const struct err *err) {
 	}
 	capture_moved(sync);
 	if (t->root_gone) {
-		struct err gone;
-		err_set(&gone, ERR_NOT_FOUND,
-			"the folder '%s' is gone: create it, or mount the disk it lies on",
-			t->folder->settings.path);
-		folder_root_gone(t->folder, &gone);
+		folder_root_away(t->folder);
 		return;
 	}
 	transfer_plan(t);

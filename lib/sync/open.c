@@ -124,7 +124,6 @@ static void mark_event(struct folder *f, const char *path) {
 
 void folder_watch_happened(void *user, const struct watch_event *event) {
 	struct folder *f = user;
-	struct err err;
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
 	switch (event->what) {
 	case WATCH_CHANGED:
@@ -159,12 +158,7 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 			f->name);
 		scan_request(f, "");
 		break;
-	case WATCH_ROOT_GONE:
-		err_set(&err, ERR_NOT_FOUND,
-			"the folder '%s' is gone: create it, or mount the disk it lies on",
-			f->settings.path);
-		folder_root_gone(f, &err);
-		break;
+	case WATCH_ROOT_GONE: folder_root_away(f); break;
 	}
 	f->events = true;
 	if (f->phase == PHASE_EMPTY) folder_wake(f);

@@ -42,6 +42,8 @@ struct scan_job {
 	struct folder *folder;
 	struct disk *disk;
 	struct index_reader *reader;
+	struct disk_identity root; /* as it was opened */
+	bool root_gone;
 	bool tell_same; /* rules may have changed: also what is as agreed */
 	struct listed_folder folders[CHUNK_FOLDERS];
 	size_t count;
@@ -203,9 +205,12 @@ static void folder_list(struct scan_job *job, struct listed_folder *l) {
 
 static int scan_work(struct job *base, struct err *err) {
 	struct scan_job *job = container_of(base, struct scan_job, job);
+	struct disk_identity now;
 	size_t entries = 0;
-	(void)err;
-	for (size_t i = 0; i < job->count && entries < CHUNK_ENTRIES; i++) {
+	/* A root that was moved is still ours by its descriptor: what stands at the path now is what counts. */
+	job->root_gone = disk_identity(disk_path(job->disk), &now, err) ||
+			 now.ino != job->root.ino || now.fsid != job->root.fsid;
+	for (size_t i = 0; i < job->count && entries < CHUNK_ENTRIES && !job->root_gone; i++) {
 		watch_add_in_job(&job->folders[i].add);
 		folder_list(job, &job->folders[i]);
 		job->folders[i].done = true;
@@ -322,6 +327,7 @@ static void scan_ended(struct folder *f) {
 static void scan_done(struct job *base, const struct err *err) {
 	struct scan_job *job = container_of(base, struct scan_job, job);
 	struct folder *f = job->folder;
+	bool root_gone = job->root_gone;
 	bool live = f->scan.job == job && f->disk == job->disk && f->watch;
 	(void)err;
 	f->scan.job = NULL;
@@ -340,6 +346,10 @@ static void scan_done(struct job *base, const struct err *err) {
 	if (!live) {
 		index_reader_close(f->scan.reader);
 		f->scan.reader = NULL;
+	}
+	if (live && root_gone) {
+		folder_root_away(f);
+		return;
 	}
 	if (live && f->watch && !f->scan.count) scan_ended(f);
 	folder_wake(f);
@@ -364,6 +374,7 @@ void scan_step(struct folder *f) {
 	struct scan_job *job = xcalloc(1, sizeof(*job));
 	job->folder = f;
 	job->disk = f->disk;
+	job->root = f->identity;
 	job->reader = scan->reader;
 	job->tell_same = scan->tell_same;
 	while (scan->count && job->count < CHUNK_FOLDERS) {
