@@ -61,7 +61,7 @@ void durable_unsealed(struct folder *f) {
 		for (int folder = 0; folder < 2; folder++) {
 			struct index_entry entry;
 			if (index_get(f->index, paths[i], folder, &entry, &err) != 1) continue;
-			if (entry.epoch > sealed) {
+			if (entry.epoch > sealed && entry.epoch != EPOCH_ASK) {
 				entry.epoch = EPOCH_ASK;
 				index_put(f->index, paths[i], &entry, &err);
 			}

@@ -31,7 +31,7 @@ enum {
 };
 
 /* The epoch of a row that an earlier run could not seal: the remote is asked before it is believed. */
-#define EPOCH_ASK (-1)
+#define EPOCH_ASK INT64_MAX
 
 /* Priorities of marks: folders before what lies in them, small files before large ones. */
 enum { PRIO_FOLDER, PRIO_SMALL, PRIO_LARGE };
