@@ -1,0 +1,262 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "watch/inotify.h"
+
+enum {
+	MASK = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
+	       IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW |
+	       IN_EXCL_UNLINK,
+};
+
+static struct inotify *shared; /* the loop thread's; NULL: nothing is watched */
+
+static struct inotify *inotify_of(struct watch_source *source) {
+	return container_of(source, struct inotify, source);
+}
+
+/* ---- limits ---- */
+
+static int limit_err(struct err *err, const char *name) {
+	char path[64], text[32] = "";
+	(void)snprintf(path, sizeof(path), "/proc/sys/fs/inotify/%s", name);
+	FILE *file = fopen(path, "re");
+
+	if (file) {
+		if (!fgets(text, sizeof(text), file)) text[0] = '\0';
+		(void)fclose(file);
+	}
+	long limit = strtol(text, NULL, 10);
+	return err_set(err, ERR_FULL, "fs.inotify.%s is %ld: run 'sysctl fs.inotify.%s=%ld'", name,
+		limit, name, limit * 2);
+}
+
+/* EMFILE means either limit. */
+static int open_err(struct err *err, int errnum) {
+	int probe = errnum == EMFILE ? dup(STDERR_FILENO) : -1;
+
+	if (probe < 0) return err_sys(err, errnum, "cannot watch folders");
+	(void)close(probe);
+	return limit_err(err, "max_user_instances");
+}
+
+/* ---- the descriptor ---- */
+
+static void readable(void *user, int events) {
+	(void)events;
+	inotify_catch_up(user);
+}
+
+static void hold_fired(struct timer *timer) {
+	struct inotify *self = container_of(timer, struct inotify, hold);
+
+	self->source.refs++;
+	inotify_catch_up(self);
+	timer_cancel(&self->hold);
+	inotify_hold_expire(self); /* may hold new ones */
+	watch_source_unref(&self->source);
+}
+
+static const struct watch_kind kind;
+
+static struct inotify *inotify_new(struct loop *loop, struct err *err) {
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	if (fd < 0) {
+		open_err(err, errno);
+		return NULL;
+	}
+	struct inotify *self = xcalloc(1, sizeof(*self));
+	self->source.kind = &kind;
+	self->loop = loop;
+	self->fd = fd;
+	list_init(&self->watches);
+	list_init(&self->held);
+	timer_init(&self->hold, loop, hold_fired);
+	map_init(&self->strays);
+	self->poll = poll_start(loop, fd, POLL_READ, readable, self);
+	if (self->poll) return self;
+	err_sys(err, errno, "cannot watch folders");
+	(void)close(fd);
+	free(self);
+	return NULL;
+}
+
+static void inotify_free(struct watch_source *source) {
+	struct inotify *self = inotify_of(source);
+
+	assert(!self->poll && self->doomed_count == 0 && list_empty(&self->held));
+	(void)close(self->fd);
+	map_release(&self->strays);
+	free(self->doomed);
+	free(self);
+}
+
+/* No events from now on. Numbers need not be given back one by one, the descriptor takes them along. */
+static void inotify_end(struct inotify *self) {
+	poll_stop(self->poll);
+	self->poll = NULL;
+	timer_cancel(&self->hold);
+	list_each(&self->held, link) {
+		inotify_hold_release(self, container_of(link, struct held, link));
+	}
+	if (shared == self) shared = NULL;
+}
+
+/* The tree may be wrong now, in ways that the scan that follows would not show: folders under names they no longer have. And to give
+ * back 100,000 numbers would fill the queue anew. So all is begun again, on another descriptor. */
+void inotify_overflowed(struct inotify *self) {
+	struct err err;
+	struct inotify *next = inotify_new(self->loop, &err);
+
+	if (next) {
+		inotify_end(self);
+		shared = next;
+	} else {
+		log_warn("%s", err.text);
+	}
+	list_each(&self->watches, link) {
+		struct watch *watch = container_of(link, struct watch, link);
+		watch_adds_stale(watch, "", NULL);
+		watch_report(watch, WATCH_OVERFLOW, "", NULL);
+		if (!next) continue;
+		inotify_doom(self, watch->root);
+		watch->root = node_new(watch, NULL, "");
+		list_remove(link);
+		list_add_tail(&next->watches, link);
+		watch->source = &next->source;
+		next->source.refs++;
+		watch_source_unref(&self->source); /* not the last: whoever reads holds one */
+	}
+}
+
+/* ---- additions ---- */
+
+static void look(struct watch_source *source, struct watch_add *add) {
+	add->wd = inotify_add_watch(inotify_of(source)->fd, add->absolute, MASK);
+	if (add->wd < 0) add->sys = errno;
+}
+
+/* The number that the job got leads nowhere now, unless it was known before. */
+static void undo(struct watch_source *source, struct watch_add *add) {
+	struct inotify *self = inotify_of(source);
+
+	if (add->wd >= 0 && self->poll && !node_by_wd(&self->numbers, add->wd)) {
+		(void)inotify_rm_watch(self->fd, add->wd);
+	}
+	if (source->adds > 1) return;
+	map_release(&self->strays);
+	self->strays_lost = false;
+}
+
+static int look_err(struct watch *watch, struct watch_add *add, struct err *err) {
+	switch (add->sys) {
+	case 0: return err_set(err, ERR_CANCELLED, "'%s' was not looked at", add->absolute);
+	case ENOSPC: limit_err(err, "max_user_watches"); break;
+	case ENAMETOOLONG:
+		err_set(err, ERR_FULL, "the path '%s' is too long to be watched", add->absolute);
+		break;
+	default:
+		err_sys(err, add->sys, "cannot watch '%s'", add->absolute);
+		/* A link stands there now, or stood there on the way. */
+		if (add->sys == ELOOP) err->kind = ERR_NOT_FOUND;
+	}
+	if (err->kind == ERR_FULL) watch_limit_hit(watch, add->path, err);
+	if (err->kind == ERR_NOT_FOUND) watch_limit_cured(watch, add->path, true);
+	return -1;
+}
+
+static int registered(struct watch *watch, struct watch_add *add, struct err *err) {
+	struct inotify *self = inotify_of(watch->source);
+
+	if (add->impl != watch->source) {
+		return err_set(err, ERR_CHANGED, "events were lost while '%s' was looked at",
+			add->absolute);
+	}
+	if (watch->gone) return err_set(err, ERR_NOT_FOUND, "'%s' is gone", watch->root_path);
+	enum inotify_stray said = add->wd >= 0 ? inotify_stray(self, add->wd) : STRAY_SILENT;
+	if (add->stale || said == STRAY_GONE) {
+		watch_report(watch, WATCH_FOLDER_NEW, add->path, NULL);
+		return err_set(err, ERR_CHANGED, "'%s' was moved meanwhile", add->absolute);
+	}
+	if (add->wd < 0) return look_err(watch, add, err);
+	struct node *node = node_at(watch->root, add->path, true);
+	int unused = node_number(&self->numbers, node, add->wd);
+	if (unused >= 0) (void)inotify_rm_watch(self->fd, unused);
+	watch_limit_cured(watch, add->path, false);
+	if (said == STRAY_SPOKE) watch_report(watch, WATCH_FOLDER_NEW, add->path, NULL);
+	return 0;
+}
+
+static int settle(struct watch *watch, struct watch_add *add, struct err *err) {
+	if (add->impl == watch->source) inotify_catch_up(inotify_of(watch->source));
+	int failed = registered(watch, add, err);
+	undo(add->impl, add);
+	return failed;
+}
+
+/* ---- a watch ---- */
+
+static void drop(struct watch *watch, const char *path) {
+	struct inotify *self = inotify_of(watch->source);
+	struct node *node = node_at(watch->root, path, false);
+
+	if (!node) return;
+	struct node *parent = node->parent;
+	inotify_doom(self, node);
+	if (parent)
+		node_trim(parent);
+	else
+		watch->root = node_new(watch, NULL, "");
+	watch_adds_stale(watch, path, NULL);
+	inotify_catch_up(self);
+}
+
+static void drain(struct watch *watch) {
+	struct inotify *self = inotify_of(watch->source);
+
+	self->source.refs++;
+	inotify_catch_up(self);
+	inotify_hold_expire(self);
+	watch_source_unref(&self->source);
+}
+
+static void leave(struct watch *watch) {
+	struct inotify *self = inotify_of(watch->source);
+
+	list_each(&self->held, link) {
+		struct held *held = container_of(link, struct held, link);
+		if (held->watch == watch) inotify_hold_release(self, held);
+	}
+	inotify_doom(self, watch->root);
+	watch->root = NULL;
+	list_remove(&watch->link);
+	if (list_empty(&self->watches)) inotify_end(self);
+	inotify_catch_up(self);
+}
+
+static const struct watch_kind kind = {
+	.look = look,
+	.settle = settle,
+	.undo = undo,
+	.drop = drop,
+	.drain = drain,
+	.leave = leave,
+	.free = inotify_free,
+};
+
+struct watch *watch_new(struct loop *loop, const char *root, const struct watch_calls *calls,
+	void *user, struct err *err) {
+	if (!shared) shared = inotify_new(loop, err);
+	if (!shared) return NULL;
+	assert(shared->loop == loop);
+	struct watch *watch = watch_make(&shared->source, loop, root, calls, user);
+	watch->root = node_new(watch, NULL, "");
+	list_add_tail(&shared->watches, &watch->link);
+	return watch;
+}
