@@ -9,7 +9,7 @@
 
 #include "control/internal.h"
 
-enum { RUN_TEXT_SIZE = 24 };
+enum { RUN_TEXT_SIZE = 24, GREETING_MAX = 64 << 20 };
 
 static void heartbeat_fired(struct timer *timer) {
 	struct control *control = container_of(timer, struct control, heartbeat);
@@ -95,7 +95,11 @@ void control_events_join(struct control_request *request,
 	if (!stream) return;
 	list_add_tail(&control->readers, &stream->reader);
 	if (!timer_running(&control->heartbeat)) timer_start(&control->heartbeat, HEARTBEAT_MS);
-	if (!replay(control, stream, seen) && greet) greet(user, stream);
+	if (replay(control, stream, seen) || !greet) return;
+	/* How large a greeting is follows from the daemon's own configuration, not from the reader. */
+	stream->queue.max = GREETING_MAX;
+	greet(user, stream);
+	stream->queue.max = stream->queue.len + CONTROL_QUEUE_MAX;
 }
 
 size_t control_event_readers(const struct control *control) {

@@ -106,7 +106,6 @@ def raw(tendd, data):
         s.connect(str(tendd.socket))
         try:
             s.sendall(data)
-            s.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # the answer came before all was sent
         got = b""
@@ -120,21 +119,42 @@ def raw(tendd, data):
             return got
 
 
-@pytest.mark.parametrize("data", [
-    b"\r\n\r\n", b"GET\r\n\r\n", b"\x00" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"G" * 100000,
-    b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: t\r\n\r\n",
-    b"GET /v1/status HTTP/1.1\r\n" + b"X: y\r\n" * 10000 + b"\r\n",
-    b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n{\"serv",
-    b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n",
-    b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n{\"a\": nul",
-    b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nContent-Length: 200000\r\n\r\n" + b" " * 200000,
-    b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nContent-Length: 60000\r\n\r\n" + b"[" * 60000,
-])
-def test_malformed_requests(tendd, data):
+MALFORMED = {
+    "no path": b"GET\r\n\r\n",
+    "unknown version": b"GET / HTTP/9.9\r\n\r\n",
+    "endless word": b"G" * 100000,
+    "endless path": b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: t\r\n\r\n",
+    "many headers": b"GET /v1/status HTTP/1.1\r\n" + b"X: y\r\n" * 10000 + b"\r\n",
+    "negative length": b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: -1\r\n\r\n",
+    "bad chunk": b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "half JSON": b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{\"a\": nul",
+    "large body": b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n" + b" " * 200000,
+    "deep JSON": b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n" + b"[" * 60000,
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_requests(tendd, name):
     tendd.configure("").start()
-    answer = raw(tendd, data)
+    answer = raw(tendd, MALFORMED[name])
     assert b" 200 " not in answer.split(b"\r\n")[0] and b" 202 " not in answer.split(b"\r\n")[0], answer[:200]
+    assert tendd.get("/v1/status")["state"] == "running"
+
+
+def test_half_a_request(tendd):
+    """Nobody else waits for the rest of it, and it is let go when its sender is."""
+    tendd.configure("").start()
+    halves = []
+    for data in (b"", b"\r\n\r\n", b"\x00" * 1000, b"POST /v1/stop HTTP/1.1\r\n",
+                 b"POST /v1/stop HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n{\"serv"):
+        half = socket.socket(socket.AF_UNIX)
+        half.connect(str(tendd.socket))
+        half.sendall(data)
+        halves.append(half)
+    assert tendd.get("/v1/status")["state"] == "running"
+    for half in halves:
+        half.close()
+    tendd.until(lambda: len(os.listdir("/proc/%d/fd" % tendd.pid)) < 40, "closed descriptors")
     assert tendd.get("/v1/status")["state"] == "running"
 
 

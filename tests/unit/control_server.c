@@ -76,8 +76,18 @@ static void asked_stream(void *user, struct control_request *request) {
 	streaming = control_stream_start(request, "text/plain", &stream_calls, NULL);
 }
 
+static int greeting_padding; /* events before the greeting, 1 KiB each */
+
 static void greet(void *user, struct control_stream *stream) {
+	static char padding[1024];
+
 	(void)user;
+	memset(padding, 'x', sizeof(padding) - 1);
+	for (int i = 0; i < greeting_padding; i++) {
+		json_t *body = json_pack("{s:s}", "padding", padding);
+		control_event_send(stream, "unit", body);
+		json_decref(body);
+	}
 	json_t *body = json_pack("{s:s}", "unit", "folder:greeting");
 	control_event_send(stream, "unit", body);
 	json_decref(body);
@@ -527,6 +537,21 @@ static void test_unknown_last_event_is_greeted(void **state) {
 	}
 }
 
+/* Hundreds of units: the greeting is larger than a queue, and no reason to drop the reader. */
+static void test_large_greeting(void **state) {
+	struct client client;
+
+	(void)state;
+	greeting_padding = 1000;
+	client_open_and_send(&client, "GET /v1/events HTTP/1.1\r\nHost: t\r\n\r\n");
+	client_expect(&client, "greeting");
+	publish("folder:first");
+	client_expect(&client, "folder:first");
+	client_close(&client);
+	run_until(all_left);
+	greeting_padding = 0;
+}
+
 /* SERVICES.md §8, trap 15: readers that stop neither block nor grow us. */
 static void test_stalled_readers(void **state) {
 	static struct client stalled[STALLED];
@@ -645,6 +670,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_unknown_last_event_is_greeted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_large_greeting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stalled_readers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_streams_leave_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_socket, set_up, tear_down),
