@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +15,22 @@ bool disk_is_beside(const char *name) {
 	return str_starts(name, DISK_BESIDE_PREFIX);
 }
 
+/* Not the loop's random: names must differ between two processes, not follow a seed. Counted on from
+ * one draw, as a system call for each of 100,000 files shows. */
+static uint64_t unique(void) {
+	static _Atomic(uint64_t) next;
+	uint64_t seen = atomic_load(&next), drawn;
+
+	if (seen == 0) {
+		if (getentropy(&drawn, sizeof(drawn)) < 0) drawn = (uint64_t)getpid() << 32;
+		atomic_compare_exchange_strong(&next, &seen, drawn | 1);
+	}
+	return atomic_fetch_add(&next, 1);
+}
+
 char *disk_beside_path(const char *folder, const char *hint) {
-	uint64_t random;
-	/* Not the loop's: names must differ between two processes, not follow a seed. */
-	if (getentropy(&random, sizeof(random)) < 0) random = (uint64_t)getpid();
-	char *name = xasprintf(
-		DISK_BESIDE_PREFIX "%016llx.%.*s", (unsigned long long)random, HINT_MAX, hint);
-	char *path = path_join(folder, name);
-	free(name);
-	return path;
+	return xasprintf("%s%s" DISK_BESIDE_PREFIX "%016llx.%.*s", folder, *folder ? "/" : "",
+		(unsigned long long)unique(), HINT_MAX, hint);
 }
 
 int disk_create_beside(

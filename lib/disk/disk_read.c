@@ -48,20 +48,20 @@ int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole,
 	return 0;
 }
 
-/* One byte more than stat said is asked for, so that growth shows too. */
+/* The bytes that stat told of; a look afterwards shows growth. */
 static int read_all(int fd, const char *path, int64_t size, struct buf *body, struct err *err) {
 	char block[BLOCK_BYTES];
 
-	while ((int64_t)body->len <= size) {
-		int64_t left = size + 1 - (int64_t)body->len;
+	while ((int64_t)body->len < size) {
+		int64_t left = size - (int64_t)body->len;
 		size_t want = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
 		ssize_t got = disk_pread(fd, block, want, (int64_t)body->len);
 		if (got < 0) return disk_fail(err, errno, "read", path);
-		if (got == 0) break;
-		if (buf_add(body, block, (size_t)got) < 0) break;
+		buf_add(body, block, (size_t)got);
+		if ((size_t)got < want)
+			return err_set(err, ERR_CHANGED, "'%s' changed while it was read",
+				path_name(path));
 	}
-	if ((int64_t)body->len != size)
-		return err_set(err, ERR_CHANGED, "'%s' changed while it was read", path_name(path));
 	return 0;
 }
 
