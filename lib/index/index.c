@@ -163,6 +163,10 @@ int index_fail(struct index *index, struct err *err) {
 	return err_wrap(err, "index '%s'", index->path ? index->path : "in memory");
 }
 
+int index_turn(struct index *index, struct err *err) {
+	return db_in_transaction(index->db) ? 0 : index_begin(index, err);
+}
+
 int index_commit(struct index *index, bool full, struct err *err) {
 	if (!db_in_transaction(index->db)) {
 		/* An empty commit does not reach the log, and what earlier turns left there must reach the disk. */

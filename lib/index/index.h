@@ -50,6 +50,9 @@ struct index *index_open(const char *path, struct err *err);
 void index_close(struct index *index);
 const char *index_path(const struct index *index);
 
+/* Opens the turn's transaction before the first write does: a turn that asks for much then takes the file's locks once (measured: 8 fcntl a
+ * file sent otherwise). index_commit must follow in this turn. */
+int index_turn(struct index *index, struct err *err);
 /* Ends the turn's transaction, if there is one. `full`: on the disk before it returns (a turn with intents).
  * When this or any other writing call here fails, everything since the last commit is undone, marks included: the owner stops
  * as after a crash, or scans again. Claims stay. */

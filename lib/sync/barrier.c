@@ -70,8 +70,10 @@ static bool wait_refused(struct folder *f, struct folder_wait *wait) {
 	struct err err;
 	struct index_dirty *rows = NULL;
 	size_t rows_count = 0;
+	/* Counting costs what is counted: only when nothing is under way any more. */
+	if (f->in_flight || index_trouble_count(f->index, &refused, &err) || !refused) return false;
 	if (index_pending(f->index, wait->upto, &count, &refused, &err)) return false;
-	if (count > refused || f->in_flight) return false;
+	if (count > refused) return false;
 	if (index_troubles(f->index, REASONS_MAX, &rows, &rows_count, &err)) return false;
 	for (size_t i = 0; i < rows_count; i++) {
 		if (rows[i].since <= wait->upto)

@@ -230,6 +230,7 @@ static enum plan_action decide(struct transfer *t) {
 void transfer_plan(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
+	folder_turn(f);
 	if (transfer_base_load(t, &err)) {
 		folder_index_failed(f, &err);
 		return;

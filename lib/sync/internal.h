@@ -26,6 +26,7 @@ enum {
 	WAL_CHECKPOINT_BYTES = 8 << 20,
 	REASONS_MAX = 100,
 	DOUBT_EVERY_MS = 10000,
+	COMMIT_MS = 50,
 	EMPTIED_POLL_MS =
 		200, /* a folder that goes looks so often whether what lay in it is gone */
 };
@@ -143,6 +144,8 @@ struct folder {
 	struct timer sync_timer; /* SYNC_QUIET_MS after the last write */
 	struct timer rescan_timer;
 	struct timer attempt_timer;
+	struct timer commit_timer; /* facts are committed COMMIT_MS after the first at the latest */
+	bool commit_now;
 	struct defer step_defer;
 	int64_t hold_ms; /* the present back-off; 0: none */
 	bool held;       /* no claims until the hold timer's probe went well */
@@ -221,10 +224,12 @@ bool folder_is_busy(const struct folder *folder);
 const char *folder_phase_name(const struct folder *folder);
 void folder_step(struct defer *defer);
 void folder_turn_ended(struct turn_end *end);
+void folder_turn(struct folder *folder);
 void folder_due_passed(struct timer *timer);
 void folder_rescan_passed(struct timer *timer);
 void folder_hold_passed(struct timer *timer);
 void folder_attempt_passed(struct timer *timer);
+void folder_commit_passed(struct timer *timer);
 extern const struct unit_calls folder_unit_calls;
 int64_t folder_clock_ms(const struct folder *folder);
 
@@ -320,6 +325,7 @@ struct transfer {
 	bool stat_only; /* this look opens nothing: a capture runs, and the inode is not known yet */
 	bool opens;     /* this job opens a file whose inode the loop does not know */
 	bool want_names;
+	bool folder_likely;  /* by its priority: a folder was marked */
 	char **names;        /* of a folder: some of what lies in it ("x/" for a folder) */
 	bool journal;        /* NAME-journal lies beside the database */
 	bool database_known; /* of NAME-wal: NAME is agreed to be a database, no need to open it */

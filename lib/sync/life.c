@@ -80,6 +80,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	timer_init(&f->sync_timer, f->loop, durable_quiet);
 	timer_init(&f->rescan_timer, f->loop, folder_rescan_passed);
 	timer_init(&f->attempt_timer, f->loop, folder_attempt_passed);
+	timer_init(&f->commit_timer, f->loop, folder_commit_passed);
 	defer_init(&f->step_defer, folder_step);
 	turn_end_add(f->loop, &f->turn_end, folder_turn_ended);
 	unit_init(&f->unit, sync->graph, UNIT_FOLDER, name, &folder_unit_calls);

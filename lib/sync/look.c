@@ -96,6 +96,16 @@ static void look_read(struct transfer *t, size_t max) {
 	if (!look_growing(t, err)) t->have_hash = true;
 }
 
+/* What was read has SQLite's header: it is captured, not sent as it lies there. */
+static void look_sqlite(struct transfer *t) {
+	if (!t->have_hash || t->body.len < sizeof(sqlite_header) ||
+		memcmp(t->body.at, sqlite_header, sizeof(sqlite_header)) != 0)
+		return;
+	buf_release(&t->body);
+	t->have_hash = false;
+	look_database(t);
+}
+
 static void look_file(struct transfer *t) {
 	char *database = NULL;
 	if (t->has_file && (t->file.flags & INDEX_DATABASE) && !(t->file.flags & INDEX_STRANGER)) {
@@ -115,12 +125,7 @@ static void look_file(struct transfer *t) {
 		return;
 	}
 	look_read(t, INLINE_MAX);
-	if (t->have_hash && t->body.len >= sizeof(sqlite_header) &&
-		memcmp(t->body.at, sqlite_header, sizeof(sqlite_header)) == 0) {
-		buf_release(&t->body);
-		t->have_hash = false;
-		look_database(t);
-	}
+	look_sqlite(t);
 }
 
 static void look_link(struct transfer *t) {
@@ -148,9 +153,28 @@ static void look_folder(struct transfer *t) {
 	disk_list_release(&list);
 }
 
+/* Nothing is known of it: most likely a small new file, read at once without looking first. False: look first. */
+static bool look_new(struct transfer *t) {
+	char *database = NULL;
+	if (t->stat_only || t->has_file || t->has_folder || t->folder_likely) return false;
+	if (capture_is_journal(t->path, &database)) {
+		free(database);
+		return false;
+	}
+	look_read(t, INLINE_MAX);
+	if (!t->have_hash) {
+		buf_release(&t->body);
+		err_clear(&t->look_err);
+		return false;
+	}
+	look_sqlite(t);
+	return true;
+}
+
 static int look_work(struct job *job, struct err *err) {
 	struct transfer *t = container_of(job, struct transfer, job);
 	(void)err;
+	if (look_new(t)) return 0;
 	if (disk_stat(t->disk, t->path, &t->stat, &t->look_err)) {
 		if (t->look_err.kind == ERR_NOT_FOUND) {
 			err_clear(&t->look_err);

@@ -331,6 +331,7 @@ static void scan_done(struct job *base, const struct err *err) {
 	bool live = f->scan.job == job && f->disk == job->disk && f->watch;
 	(void)err;
 	f->scan.job = NULL;
+	if (live) folder_turn(f);
 	for (size_t i = 0; i < job->count; i++) {
 		struct listed_folder *l = &job->folders[i];
 		bool ours = live && f->watch && f->phase != PHASE_CLOSING;

@@ -124,7 +124,7 @@ static void transfer_op_ended(struct store_op *op, const struct err *err) {
 		transfer_forget(t);
 		return;
 	}
-	turn_end_want(&t->folder->turn_end);
+	folder_turn(t->folder);
 	t->op_done(t, err);
 }
 
