@@ -350,6 +350,63 @@ static void a_copy_is_whole_or_an_error(void **state) {
 	}
 }
 
+static void things_are_compared_by_their_bytes(void **state) {
+	struct scene *scene = *state;
+	static const struct {
+		const char *left, *right;
+		int same;
+	} rows[] = {
+		{ "one", "one", 1 },
+		{ "one", "copy", 1 },
+		{ "one", "other", 0 },
+		{ "one", "longer", 0 },
+		{ "one", "link", 0 },
+		{ "link", "same", 1 },
+		{ "link", "elsewhere", 0 },
+		{ "empty", "empty2", 1 },
+		{ "one", "folder", 0 },
+	};
+
+	put(scene, "one", "abc");
+	put(scene, "copy", "abc");
+	put(scene, "other", "abd");
+	put(scene, "longer", "abcd");
+	put(scene, "empty", "");
+	put(scene, "empty2", "");
+	mkdir(at(scene, "folder"), 0755);
+	fine(scene, symlink("one", at(scene, "link")));
+	fine(scene, symlink("one", at(scene, "same")));
+	fine(scene, symlink("two", at(scene, "elsewhere")));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(
+			disk_compare(scene->disk, rows[i].left, rows[i].right, &scene->err),
+			rows[i].same);
+	expect(scene, disk_compare(scene->disk, "one", "none", &scene->err), ERR_NOT_FOUND);
+
+	struct disk_stat stat;
+	fine(scene, disk_append(scene->disk, "lines", "one\n", &scene->err));
+	fine(scene, disk_append(scene->disk, "lines", "two\n", &scene->err));
+	struct buf body;
+	buf_init(&body, 0);
+	fine(scene,
+		disk_read(scene->disk, "lines", 100, &body, DIGEST_MD5, NULL, &stat, &scene->err));
+	assert_string_equal(body.at, "one\ntwo\n");
+	buf_release(&body);
+	expect(scene, disk_append(scene->disk, "link/x", "x", &scene->err), ERR_NOT_FOUND);
+}
+
+static void a_root_that_was_moved_away_is_told(void **state) {
+	struct scene *scene = *state;
+
+	assert_true(disk_is_there(scene->disk));
+	char *moved = xasprintf("%s.moved", scene->root);
+	fine(scene, rename(scene->root, moved));
+	assert_false(disk_is_there(scene->disk));
+	fine(scene, mkdir(scene->root, 0755));
+	assert_false(disk_is_there(scene->disk));
+	free(moved);
+}
+
 static void names_are_made_linked_renamed_and_removed(void **state) {
 	struct scene *scene = *state;
 	struct disk *disk = scene->disk;
@@ -499,6 +556,8 @@ int main(void) {
 		BOTH_WAYS(pages_of_a_large_folder_hold_everything_once),
 		BOTH_WAYS(a_file_is_read_and_hashed_as_it_stands),
 		BOTH_WAYS(a_copy_is_whole_or_an_error),
+		BOTH_WAYS(things_are_compared_by_their_bytes),
+		BOTH_WAYS(a_root_that_was_moved_away_is_told),
 		BOTH_WAYS(names_are_made_linked_renamed_and_removed),
 		BOTH_WAYS(a_tree_deeper_than_a_path_is_reached),
 		BOTH_WAYS(errors_say_what_to_do),

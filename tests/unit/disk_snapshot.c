@@ -526,6 +526,38 @@ static void a_damaged_database_is_corrupt(void **state) {
 	check_nothing_beside_the_image(scene);
 }
 
+static int compare_backwards(
+	void *user, int left_len, const void *left, int right_len, const void *right) {
+	int order = memcmp(right, left, (size_t)(left_len < right_len ? left_len : right_len));
+	return order ? order : right_len - left_len;
+}
+
+/* Its index cannot be checked by anybody but its program. */
+static void a_schema_with_own_words_is_captured(void **state) {
+	struct scene *scene = *state;
+	struct disk_snapshot snapshot;
+
+	scene->writer = fork();
+	assert_true(scene->writer >= 0);
+	if (scene->writer == 0) {
+		sqlite3 *db = writer_open(scene->root, "WAL");
+		must(sqlite3_create_collation(
+			     db, "backwards", SQLITE_UTF8, NULL, compare_backwards) == SQLITE_OK,
+			"collation");
+		must(sqlite3_exec(db,
+			     "CREATE TABLE c(x TEXT COLLATE backwards); CREATE INDEX cx ON c(x);"
+			     "INSERT INTO c VALUES('1'),('2')",
+			     NULL, NULL, NULL) == SQLITE_OK,
+			sqlite3_errmsg(db));
+		writer_add(db, scene->told);
+		for (;;) pause();
+	}
+	wait_for_rows(scene, 1);
+	capture(scene, &snapshot);
+	assert_false(snapshot.plain);
+	assert_true(snapshot.size > 0);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -544,6 +576,7 @@ int main(void) {
 		TEST(a_source_tells_each_write),
 		TEST(what_only_looks_like_a_database_is_corrupt),
 		TEST(a_damaged_database_is_corrupt),
+		TEST(a_schema_with_own_words_is_captured),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
