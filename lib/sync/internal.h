@@ -325,7 +325,6 @@ struct transfer {
 	bool stat_only; /* this look opens nothing: a capture runs, and the inode is not known yet */
 	bool opens;     /* this job opens a file whose inode the loop does not know */
 	bool want_names;
-	bool folder_likely;  /* by its priority: a folder was marked */
 	char **names;        /* of a folder: some of what lies in it ("x/" for a folder) */
 	bool journal;        /* NAME-journal lies beside the database */
 	bool database_known; /* of NAME-wal: NAME is agreed to be a database, no need to open it */

@@ -156,7 +156,7 @@ static void look_folder(struct transfer *t) {
 /* Nothing is known of it: most likely a small new file, read at once without looking first. False: look first. */
 static bool look_new(struct transfer *t) {
 	char *database = NULL;
-	if (t->stat_only || t->has_file || t->has_folder || t->folder_likely) return false;
+	if (t->stat_only || t->has_file || t->has_folder) return false;
 	if (capture_is_journal(t->path, &database)) {
 		free(database);
 		return false;

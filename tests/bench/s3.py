@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""10,000 files of 1 to 16 KiB to a real S3 (Ceph RGW in memory): wall against a bare loop of keep-alive PUTs of the same objects, CPU
+against the best of rclone's --transfers 8, 32, 64."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from bench import ROOT, Daemon, make_files, room, say, timed
+
+PARALLEL = 32
+
+
+def server_start(base):
+    subprocess.run([ROOT / "tests/support/start-rgw", base / "rgw"], check=True, stdout=subprocess.DEVNULL)
+    return dict(zip(("endpoint", "access", "secret", "region", "bucket"), (base / "rgw/server").read_text().split("\n")))
+
+
+def bare_once(base, server, source, name):
+    binary = base / "put_loop"
+    if not binary.exists():
+        subprocess.run(
+            ["cc", "-O2", "-o", binary, ROOT / "tests/bench/put_loop.c", "-lcurl", "-lcrypto"], check=True
+        )
+    environment = dict(os.environ, ACCESS=server["access"], SECRET=server["secret"], REGION=server["region"])
+    return timed(
+        [binary, server["endpoint"], server["bucket"], name, str(source), str(PARALLEL)], env=environment
+    )
+
+
+def tend_once(base, server, source, name):
+    shutil.rmtree(base / "tend", ignore_errors=True)
+    (base / "tend").mkdir()
+    secret = base / "tend/secret"
+    secret.write_text(server["secret"])
+    secret.chmod(0o600)
+    daemon = Daemon(
+        base / "tend",
+        "[remote cloud]\ntype = s3\nendpoint = %s\nbucket = %s\nregion = %s\nprefix = %s\naccess_key_id = %s\n"
+        "secret_access_key_file = %s\n[folder all]\npath = %s\nremote = cloud:\nmax_transfers = %d\n"
+        % (server["endpoint"], server["bucket"], server["region"], name, server["access"], secret, source, PARALLEL),
+    )
+    start = time.monotonic()
+    daemon.start()
+    daemon.durable()
+    wall = time.monotonic() - start
+    cpu = daemon.cpu_ticks_seconds()
+    daemon.stop()
+    return wall, cpu
+
+
+def rclone_once(server, source, name, transfers):
+    remote = ":s3,provider=Ceph,env_auth=false,access_key_id='%s',secret_access_key='%s',endpoint='%s':%s/%s" % (
+        server["access"],
+        server["secret"],
+        server["endpoint"],
+        server["bucket"],
+        name,
+    )
+    return timed(["rclone", "copy", "--config", "/dev/null", "--transfers", str(transfers), str(source), remote])
+
+
+def main(count):
+    base = room()
+    try:
+        server = server_start(base)
+        source = base / "source"
+        make_files(source, count, 1024, 16384)
+        bare, tend, peer = [], [], []
+        for i in range(3):
+            bare.append(bare_once(base, server, source, "bare%d" % i))
+            tend.append(tend_once(base, server, source, "tend%d" % i))
+        for n in (8, 32, 64):
+            peer.append(rclone_once(server, source, "rclone%d" % n, n))
+        middle = lambda runs, at: sorted(run[at] for run in runs)[len(runs) // 2]
+        say("s3", "wall", "s", middle(tend, 0), middle(bare, 0), "bare PUT loop", 1.15, files=count)
+        say("s3", "cpu", "s", middle(tend, 1), min(run[1] for run in peer), "rclone copy, best of 8/32/64", 0.25, files=count)
+    finally:
+        subprocess.run([ROOT / "tests/support/stop-server", base / "rgw"])
+        shutil.rmtree(base, ignore_errors=True)
+
+
+main(int(sys.argv[1]) if len(sys.argv) > 1 else 10000)
