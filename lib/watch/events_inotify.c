@@ -56,14 +56,26 @@ void inotify_hold_release(struct inotify *self, struct held *held) {
 	free(held);
 }
 
+static void expire(struct inotify *self, struct held *held) {
+	watch_report(held->watch, WATCH_FOLDER_GONE, held->from, NULL);
+	watch_limit_cured(held->watch, held->from, true);
+	inotify_hold_release(self, held);
+}
+
 void inotify_hold_expire(struct inotify *self) {
+	list_each(&self->held, link) expire(self, container_of(link, struct held, link));
+	while (bury(self)) inotify_catch_up(self);
+}
+
+/* An event at the place it left, or at one above, must not be told before that it left. */
+static void expire_below(struct inotify *self, const struct watch *watch, const char *path,
+	const struct inotify_event *event) {
 	list_each(&self->held, link) {
 		struct held *held = container_of(link, struct held, link);
-		watch_report(held->watch, WATCH_FOLDER_GONE, held->from, NULL);
-		watch_limit_cured(held->watch, held->from, true);
-		inotify_hold_release(self, held);
+		if (held->watch != watch || !path_is_within(held->from, path)) continue;
+		if (event->mask & IN_MOVED_TO && event->cookie == held->cookie) continue;
+		expire(self, held);
 	}
-	while (bury(self)) inotify_catch_up(self);
 }
 
 static void moved_from(struct inotify *self, struct node *parent, const char *path,
@@ -150,6 +162,7 @@ static void named_event(
 		return;
 	}
 	char *path = path_join(folder, event->name);
+	expire_below(self, node->watch, path, event);
 	if (event->mask & IN_ISDIR)
 		folder_event(self, node, path, event);
 	else

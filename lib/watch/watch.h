@@ -19,7 +19,9 @@ enum watch_what {
 	WATCH_CHANGED, /* a file's bytes or attributes, or any entry that appeared or vanished: look at `path` */
 	WATCH_FOLDER_NEW,  /* a folder appeared at `path` (made or moved in): it must be scanned */
 	WATCH_FOLDER_GONE, /* a folder vanished from `path` (removed or moved out) */
-	WATCH_FOLDER_MOVED, /* a folder moved from `from` to `path` within the tree; its watches follow by themselves */
+	/* A folder moved from `from` to `path` within the tree; its watches follow. What was looked at below `from` since it moved
+	 * was not found there: so list it again, or look again at all that was known below. */
+	WATCH_FOLDER_MOVED,
 	WATCH_OVERFLOW, /* events were lost, or something below was unmounted: everything must be scanned */
 	WATCH_ROOT_GONE, /* the root was removed, moved away or unmounted: nothing more will come. A root that somebody
 			     * holds open is not seen to vanish, nor is one whose own parents are moved */

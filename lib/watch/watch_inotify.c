@@ -186,6 +186,8 @@ static int registered(struct watch *watch, struct watch_add *add, struct err *er
 	}
 	if (add->wd < 0) return look_err(watch, add, err);
 	struct node *node = node_at(watch->root, add->path, true);
+	/* What a number said while it stood here already was reported. */
+	if (node->wd == add->wd) said = STRAY_SILENT;
 	int unused = node_number(&self->numbers, node, add->wd);
 	if (unused >= 0) (void)inotify_rm_watch(self->fd, unused);
 	watch_limit_cured(watch, add->path, false);
