@@ -1,5 +1,5 @@
-/* A command line into words, as sh would split it: quotes and backslashes, but nothing is expanded and no character but
- * those is special. */
+/* A command line into words, as sh would split it: quotes and backslashes, but nothing is
+ * expanded and no character but those is special. */
 #include <string.h>
 
 #include "config/internal.h"
@@ -8,7 +8,8 @@ static bool is_blank(char c) {
 	return c == ' ' || c == '\t' || c == '\n';
 }
 
-/* POSIX shell, 2.2.3: inside double quotes a backslash quotes these only, and stays before any other. */
+/* POSIX shell, 2.2.3: inside double quotes a backslash quotes these only, and stays before any
+ * other. */
 static bool is_quotable(char c) {
 	return c == '$' || c == '`' || c == '"' || c == '\\';
 }

@@ -1,4 +1,5 @@
-/* What changed between two readings of a section. Settings are compared, not their texts: 60s is 1m. */
+/* What changed between two readings of a section. Settings are compared, not their texts: 60s is
+ * 1m. */
 #include <assert.h>
 
 #include "config/internal.h"
@@ -13,7 +14,8 @@ int config_compare(const struct config_section *old_one, const struct config_sec
 		const struct config_key *key = &table->keys[i];
 		bool in_old = config_key_applies(key, config_section_type(old_one));
 		bool in_new = config_key_applies(key, config_section_type(new_one));
-		/* A key of another type went or came together with `type`, whose own row says what that means. */
+		/* A key of another type went or came together with `type`, whose own row says
+		 * what that means. */
 		if (!in_old || !in_new) continue;
 		if (config_value_equal(key, (const char *)old_one->settings + key->offset,
 			    (const char *)new_one->settings + key->offset)) {

@@ -1,8 +1,9 @@
 /*
- * config: ini text to typed structs, by tables. A key is a row; parsing, errors with file:line, defaults, `--help-config`
- * and what a reload does all follow from the row.
+ * config: ini text to typed structs, by tables. A key is a row; parsing, errors with file:line,
+ * defaults, `--help-config` and what a reload does all follow from the row.
  *
- * Loop thread; blocking (reads files): at start, reload and in commands only. Durations are milliseconds, sizes bytes.
+ * Loop thread; blocking (reads files): at start, reload and in commands only. Durations are
+ * milliseconds, sizes bytes.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -26,7 +27,8 @@ enum config_type {
 	CONFIG_WORDS,    /* char **, NULL-ended: words, or one item a line */
 	CONFIG_LINES,    /* char **, NULL-ended: one item a line, inner spaces kept */
 	CONFIG_OCTAL,    /* int64_t: "022" */
-	/* char *: a path, or "credential:NAME" (systemd's); the file must be closed to group and others */
+	/* char *: a path, or "credential:NAME" (systemd's); the file must be closed to group and
+	 * others */
 	CONFIG_SECRET,
 };
 
@@ -35,7 +37,8 @@ enum config_reload { RELOAD_LIVE, RELOAD_RESTART, RELOAD_REBUILD };
 
 enum {
 	CONFIG_REQUIRED = 1,
-	/* In the contract, not in this version: setting it is an error that says so; its field is not touched. */
+	/* In the contract, not in this version: setting it is an error that says so; its field
+	 * is not touched. */
 	CONFIG_NOT_BUILT = 2,
 };
 
@@ -62,8 +65,8 @@ struct config_table {
 	size_t size;
 	const struct config_key *keys;
 	size_t key_count;
-	/* Checks one section beyond its single keys; may be NULL. Errors without file:line: it is put before. `key` may be
-	 * set to the key whose line is to blame. */
+	/* Checks one section beyond its single keys; may be NULL. Errors without file:line: it
+	 * is put before. `key` may be set to the key whose line is to blame. */
 	int (*check)(const void *settings, const char *name, const char **key, struct err *err);
 	const char *help;
 };
@@ -73,7 +76,8 @@ struct config_section {
 	const struct config_table *table;
 	char *name; /* "" for [tend] */
 	char *file;
-	/* Of its head. 0: no file has it; [tend] and the like are there all the same, with their defaults. */
+	/* Of its head. 0: no file has it; [tend] and the like are there all the same, with their
+	 * defaults. */
 	int line;
 	void *settings;              /* the table's struct, all keys filled */
 	struct config_value *values; /* private: raw text and line of every key that was set */
@@ -86,21 +90,25 @@ struct config {
 	char **files; /* all that were read */
 };
 
-/* Everything that was wrong; the first is in `err`, all of them here, each "file:line: text". Begin with zeroes. */
+/* Everything that was wrong; the first is in `err`, all of them here, each "file:line: text".
+ * Begin with zeroes. */
 struct config_errors {
 	char **lines;
 };
 
 struct config_options {
 	const struct config_table *const *tables; /* NULL-ended */
-	bool strict_owner; /* as root: files and their folders must be root's and not writable by others */
-	/* What no table names and what is wrong is passed over, so that a command finds the daemon whose file was broken
-	 * after its start. Only a file that cannot be read is an error. */
+	/* as root: files and their folders must be root's and not writable by others */
+	bool strict_owner;
+	/* What no table names and what is wrong is passed over, so that a command finds the
+	 * daemon whose file was broken after its start. Only a file that cannot be read is an
+	 * error. */
 	bool lenient;
 	const char *home; /* what ~ means: the daemon's home */
 };
 
-/* Reads `path` and what `include` of [tend] names (that key is config's own). NULL with `err` and `errors`. The caller's. */
+/* Reads `path` and what `include` of [tend] names (that key is config's own). NULL with `err`
+ * and `errors`. The caller's. */
 struct config *config_read(const char *path, const struct config_options *options,
 	struct config_errors *errors, struct err *err);
 void config_free(struct config *config);
@@ -115,21 +123,24 @@ struct config_section *config_next(
 bool config_is_set(const struct config_section *section, const char *key);
 /* The line of `key`, or of the section's head when it is not set. */
 int config_line(const struct config_section *section, const char *key);
-/* "file:line" for messages about a whole configuration (references, cycles): err_set with that before. Returns -1. */
+/* "file:line" for messages about a whole configuration (references, cycles): err_set with that
+ * before. Returns -1. */
 int config_error(struct config_errors *errors, struct err *err,
 	const struct config_section *section, const char *key, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
-/* Two versions of a section of one table. 0: equal (order of keys and sections does not count); else the
- * strongest effect: 1 live, 2 restart, 3 rebuild. `changed` (may be NULL) gets the names of the keys that
- * differ; the caller's. */
+/* Two versions of a section of one table. 0: equal (order of keys and sections does not count);
+ * else the strongest effect: 1 live, 2 restart, 3 rebuild. `changed` (may be NULL) gets the
+ * names of the keys that differ; the caller's. */
 int config_compare(const struct config_section *old_one, const struct config_section *new_one,
 	char ***changed);
 
-/* ~, ~user and ${VAR} (${HOSTNAME} too); `home` is what ~ alone means. NULL with err. The caller's. */
+/* ~, ~user and ${VAR} (${HOSTNAME} too); `home` is what ~ alone means. NULL with err. The
+ * caller's. */
 char *config_expand(const char *text, const char *home, struct err *err);
 
-/* Splits a command line as sh would (quotes and backslashes, no expansion). NULL with err. The caller's vector. */
+/* Splits a command line as sh would (quotes and backslashes, no expansion). NULL with err. The
+ * caller's vector. */
 char **config_split_command(const char *text, struct err *err);
 
 /* Prints all keys of `tables` as text, one a line with default, effect and help. */

@@ -15,7 +15,8 @@ static char *home_of(const char *name, const char *home, struct err *err) {
 		err_set(err, ERR_INVALID, "'~' stands for nothing: HOME is not set");
 		return NULL;
 	}
-	/* getpwnam() is not for threads; this is the loop thread, and nobody else looks users up here. */
+	/* getpwnam() is not for threads; this is the loop thread, and nobody else looks users up
+	 * here. */
 	const struct passwd *entry = getpwnam(name);
 	if (!entry || !entry->pw_dir || *entry->pw_dir != '/') {
 		err_set(err, ERR_INVALID, "no user '%s' here, so '~%s' stands for nothing", name,

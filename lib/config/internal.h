@@ -1,4 +1,5 @@
-/* What the files of `config` share: the reader's events, one value's text to its field, and who may write a file. */
+/* What the files of `config` share: the reader's events, one value's text to its field, and who
+ * may write a file. */
 #ifndef CONFIG_INTERNAL_H
 #define CONFIG_INTERNAL_H
 
@@ -59,7 +60,8 @@ struct config_reading {
 void config_wrong(struct config_reading *reading, const char *file, int line, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
 
-/* Makes typed settings of the values as they were read; reports everything that is wrong with them. */
+/* Makes typed settings of the values as they were read; reports everything that is wrong with
+ * them. */
 void config_section_fill(struct config_reading *reading, struct config_section *section);
 void config_section_free(struct config_section *section);
 

@@ -1,4 +1,5 @@
-/* What root reads and then runs must be root's alone: the file, and the folder in which another file could take its name. */
+/* What root reads and then runs must be root's alone: the file, and the folder in which another
+ * file could take its name. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

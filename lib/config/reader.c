@@ -1,13 +1,14 @@
 /*
- * The door to inih. Left alone it would harm values (tried with libinih 55): a line is cut at 199 bytes and
- * the rest taken for another line, " ;" ends a value, a section's head is cut at 49 bytes, empty sections
- * and line numbers are never told, and whether a value may go on in the next line depends on how the
- * library was built.
+ * The door to inih. Left alone it would harm values (tried with libinih 55): a line is cut at 199
+ * bytes and the rest taken for another line, " ;" ends a value, a section's head is cut at 49
+ * bytes, empty sections and line numbers are never told, and whether a value may go on in the next
+ * line depends on how the library was built.
  *
- * So it gets the file through ini_parse_stream() in pieces that it cannot misread: every piece is a "key =
- * value" line that fits its buffer; a guard byte at both ends keeps a piece's blanks; `;` and `#` travel as
- * bytes that no ini file may contain. What kind of piece is under way stands here and not in the text: the
- * handler is called before the next piece is fetched. Heads and comments stay on this side.
+ * So it gets the file through ini_parse_stream() in pieces that it cannot misread: every piece is a
+ * "key = value" line that fits its buffer; a guard byte at both ends keeps a piece's blanks; `;`
+ * and `#` travel as bytes that no ini file may contain. What kind of piece is under way stands here
+ * and not in the text: the handler is called before the next piece is fetched. Heads and comments
+ * stay on this side.
  */
 #include <ini.h>
 #include <stdio.h>
@@ -129,7 +130,8 @@ static void refuse(struct reader *reader, const char *text) {
 	reader->waiting = false;
 }
 
-/* inih's handler. Some builds also call it for a line without "=", with no value: that is no answer. */
+/* inih's handler. Some builds also call it for a line without "=", with no value: that is no
+ * answer. */
 static int value_read(void *user, const char *section, const char *name, const char *value) {
 	struct reader *reader = user;
 	if (!name || !value || !reader->asked) return 1;
@@ -201,7 +203,8 @@ static void key_line_read(struct reader *reader, const char *at, const char *end
 	}
 }
 
-/* A line that goes on with the value before. `#` and `;` are text here, and the indentation may be the value's. */
+/* A line that goes on with the value before. `#` and `;` are text here, and the indentation may
+ * be the value's. */
 static void next_line_read(struct reader *reader, const char *line) {
 	for (; reader->empty_lines > 0; reader->empty_lines--) buf_addc(&reader->more, '\n');
 	reader->prefix = NULL;
@@ -282,7 +285,8 @@ void config_read_text(const char *text, size_t len, const struct config_events *
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) reader.at += 3;
 	buf_init(&reader.first, RAW_MAX);
 	buf_init(&reader.more, RAW_MAX);
-	/* A build that stops at its first error leaves lines behind: a bad line must not hide the others. */
+	/* A build that stops at its first error leaves lines behind: a bad line must not hide
+	 * the others. */
 	const char *before;
 	do {
 		before = reader.at;

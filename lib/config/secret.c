@@ -1,4 +1,5 @@
-/* Where a secret lies. Its text never stands in the ini, so no message repeats what was written there instead. */
+/* Where a secret lies. Its text never stands in the ini, so no message repeats what was written
+ * there instead. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,8 @@ static char *credential_path(const char *key, const char *name, struct err *err)
 
 static int check_closed(const char *path, struct err *err) {
 	struct stat st;
-	/* A secret that is not there yet is the affair of whoever reads it: it may come before it is needed. */
+	/* A secret that is not there yet is the affair of whoever reads it: it may come before
+	 * it is needed. */
 	if (stat(path, &st) < 0) return 0;
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_INVALID, "secret file '%s' is not a file", path);

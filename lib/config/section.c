@@ -1,4 +1,5 @@
-/* One section: its values found in the table, made typed, completed by defaults, and everything wrong told with its line. */
+/* One section: its values found in the table, made typed, completed by defaults, and everything
+ * wrong told with its line. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,8 @@ static void *field_of(const struct config_section *section, const struct config_
 
 /* ---- settings ---- */
 
-/* `~` is the home of the user that the unit runs as. A `user` for one type only is a login over there. The caller's. */
+/* `~` is the home of the user that the unit runs as. A `user` for one type only is a login over
+ * there. The caller's. */
 static char *with_own_home(
 	const struct config_section *section, const struct config_key *key, const char *text) {
 	static const char *const names[] = { "user", "as" };

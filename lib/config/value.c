@@ -1,4 +1,5 @@
-/* One value: its text to its C type and back to nothing. A row for each type; the errors say what would be right. */
+/* One value: its text to its C type and back to nothing. A row for each type; the errors say
+ * what would be right. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +153,8 @@ static int parse_octal(const struct config_key *key, const char *text, const cha
 	return 0;
 }
 
-/* A vector with room for one item a `separators` byte; strv_add would count its items anew each time. */
+/* A vector with room for one item a `separators` byte; strv_add would count its items anew each
+ * time. */
 static char **new_vector(const char *text, const char *separators) {
 	size_t count = 2;
 	for (const char *at = text; *at; at++) count += strchr(separators, *at) != NULL;

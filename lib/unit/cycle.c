@@ -1,4 +1,5 @@
-/* Circles of units that wait for each other: found on names alone, so that a configuration is judged before units exist. */
+/* Circles of units that wait for each other: found on names alone, so that a configuration is
+ * judged before units exist. */
 #include <stdlib.h>
 
 #include "unit/internal.h"

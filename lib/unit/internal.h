@@ -1,4 +1,5 @@
-/* What the files of `unit` share: the graph, its edges, and the one way in which a state changes. */
+/* What the files of `unit` share: the graph, its edges, and the one way in which a state
+ * changes. */
 #ifndef UNIT_INTERNAL_H
 #define UNIT_INTERNAL_H
 

@@ -1,10 +1,10 @@
 /*
- * The walk backwards. A unit is told to stop when nothing that waits for it is left. Folders come after the services, so that
- * the final flush sees what those wrote when they stopped.
+ * The walk backwards. A unit is told to stop when nothing that waits for it is left. Folders come
+ * after the services, so that the final flush sees what those wrote when they stopped.
  *
- * A folder may itself wait for a service (a tunnel to its remote), which must then outlive it; two such folders would wait
- * for each other's service for ever. So a folder that needs a service waits only for the services that no folder needs; any
- * other folder waits for all of them.
+ * A folder may itself wait for a service (a tunnel to its remote), which must then outlive it; two
+ * such folders would wait for each other's service for ever. So a folder that needs a service waits
+ * only for the services that no folder needs; any other folder waits for all of them.
  */
 #include <assert.h>
 
@@ -18,8 +18,8 @@ static bool is_left(const struct unit *unit) {
 	return unit->state != UNIT_DOWN && !left_alone(unit);
 }
 
-/* Marks all that `unit` (a folder, or needed by one) waits for, directly or not. The graph has no circle
- * (unit_check_cycles), so this ends. */
+/* Marks all that `unit` (a folder, or needed by one) waits for, directly or not. The graph has
+ * no circle (unit_check_cycles), so this ends. */
 static void mark_needs(struct unit *unit) {
 	if (unit->stop.marked) return;
 	unit->stop.marked = true;
@@ -101,7 +101,8 @@ void unit_graph_stop(
 	}
 	for (struct unit *unit = unit_next(graph, NULL); unit; unit = unit_next(graph, unit)) {
 		if (unit->kind == UNIT_FOLDER) mark_needs(unit);
-		/* A kept service that waits for its next try goes on doing so in the hands of the next daemon. */
+		/* A kept service that waits for its next try goes on doing so in the hands of
+		 * the next daemon. */
 		if (!left_alone(unit) && unit->kind != UNIT_NETWORK) unit_unwant(unit);
 	}
 	unit_stop_step(graph);

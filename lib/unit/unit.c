@@ -62,8 +62,8 @@ static bool edge_holds(const struct unit_edge *edge) {
 	if (other->state == UNIT_READY) return false;
 	if (edge->requires) return true;
 	if (other->attempted) return false;
-	/* `after` is an order among what runs: a unit that is disabled or was stopped by hand makes no attempt that could
-	 * end. */
+	/* `after` is an order among what runs: a unit that is disabled or was stopped by hand
+	 * makes no attempt that could end. */
 	return other->wanted || (other->state != UNIT_DOWN && other->state != UNIT_FAILED);
 }
 
@@ -110,7 +110,8 @@ void unit_init(struct unit *unit, struct unit_graph *graph, enum unit_kind kind,
 	unit->id = kind == UNIT_NETWORK ? xstrdup(name)
 					: xasprintf("%s:%s", unit_kind_name(kind), name);
 	unit->name = kind == UNIT_NETWORK ? unit->id : unit->id + strlen(unit_kind_name(kind)) + 1;
-	/* Nobody asks for the network or sends it away: who waits for it waits from the first turn. */
+	/* Nobody asks for the network or sends it away: who waits for it waits from the first
+	 * turn. */
 	unit->wanted = kind == UNIT_NETWORK;
 	unit->since_ns = loop_wall_ns(graph->loop);
 	list_init(&unit->needs);
@@ -206,7 +207,8 @@ void unit_report(struct unit *unit, enum unit_state state, const char *detail) {
 		(state == UNIT_DOWN && unit->state == UNIT_STARTING)) {
 		unit->attempted = true;
 	}
-	/* Wanted again while it was still going down: it has its turn now. The network is always wanted and never starts. */
+	/* Wanted again while it was still going down: it has its turn now. The network is always
+	 * wanted and never starts. */
 	if (state == UNIT_DOWN && unit->wanted && unit->kind != UNIT_NETWORK) state = UNIT_WAITING;
 	unit_set_state(unit, state, detail);
 }

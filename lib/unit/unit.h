@@ -1,9 +1,10 @@
 /*
- * unit: the graph of folders, steps, services and the network: what waits for what, what state everything is in. It holds no
- * files and starts nothing by itself: it tells an owner when its unit may start and when it must stop.
+ * unit: the graph of folders, steps, services and the network: what waits for what, what state
+ * everything is in. It holds no files and starts nothing by itself: it tells an owner when its unit
+ * may start and when it must stop.
  *
- * Loop thread only. The owner embeds `struct unit`, reports with unit_report(), and is called back deferred, never inside a
- * call of its own. Times are wall nanoseconds.
+ * Loop thread only. The owner embeds `struct unit`, reports with unit_report(), and is called back
+ * deferred, never inside a call of its own. Times are wall nanoseconds.
  */
 #ifndef UNIT_UNIT_H
 #define UNIT_UNIT_H
@@ -30,7 +31,8 @@ enum unit_state {
 struct unit;
 
 struct unit_calls {
-	/* Everything it waits for is there, and its state is STARTING now; once after each unit_want. */
+	/* Everything it waits for is there, and its state is STARTING now; once after each
+	 * unit_want. */
 	void (*may_start)(struct unit *unit);
 	/* The graph stops, and nothing that depends on it is left: report UNIT_DOWN when done. */
 	void (*must_stop)(struct unit *unit);
@@ -73,9 +75,9 @@ struct unit *unit_find(const struct unit_graph *graph, const char *id);
 /* In order of adding; the first for NULL. */
 struct unit *unit_next(const struct unit_graph *graph, const struct unit *unit);
 
-/* `unit` waits for `other`: `requires` however long until ready, else until ready or its first attempt
- * has failed. A unit that nobody wants makes no attempt and is not waited for; what is wanted in one
- * turn is seen together. */
+/* `unit` waits for `other`: `requires` however long until ready, else until ready or its first
+ * attempt has failed. A unit that nobody wants makes no attempt and is not waited for; what is
+ * wanted in one turn is seen together. */
 void unit_add_edge(struct unit *unit, struct unit *other, bool requires);
 void unit_clear_edges(struct unit *unit); /* those to what it waits for */
 
@@ -84,9 +86,9 @@ int unit_check_cycles(const struct unit_graph *graph, struct err *err);
 /* The same on names alone, before units exist: edges[i] = {from, to}. */
 int unit_check_names(const char *const (*edges)[2], size_t count, struct err *err);
 
-/* DOWN and FAILED become WAITING, and when nothing holds it any more STARTING with may_start. A unit
- * that is still going down has its turn after it reported DOWN. Nothing happens while the graph stops.
- * The network is wanted from the start. */
+/* DOWN and FAILED become WAITING, and when nothing holds it any more STARTING with may_start. A
+ * unit that is still going down has its turn after it reported DOWN. Nothing happens while the
+ * graph stops. The network is wanted from the start. */
 void unit_want(struct unit *unit);
 void unit_unwant(struct unit *unit); /* no may_start comes any more; WAITING becomes DOWN */
 
@@ -96,12 +98,13 @@ void unit_report(struct unit *unit, enum unit_state state, const char *detail);
 /* What `unit` still waits for, as text for status ("network, folder:data"); empty when nothing. */
 void unit_waits_for(const struct unit *unit, struct buf *out);
 
-/* Names of running units that *require* `unit`, directly or not (tend stop takes them along). The caller's vector. */
+/* Names of running units that *require* `unit`, directly or not (tend stop takes them along).
+ * The caller's vector. */
 char **unit_dependents(const struct unit *unit);
 
 /* Stops everything backwards: a unit when nothing that waits for it is left, folders after all
- * services, the network last. `done` once all are DOWN. keep_services: services are left alone. A unit
- * without must_stop is down at its turn. Afterwards units may be wanted again. */
+ * services, the network last. `done` once all are DOWN. keep_services: services are left alone.
+ * A unit without must_stop is down at its turn. Afterwards units may be wanted again. */
 void unit_graph_stop(
 	struct unit_graph *graph, bool keep_services, void (*done)(void *user), void *user);
 

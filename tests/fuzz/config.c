@@ -1,4 +1,5 @@
-/* libFuzzer: any bytes as an ini file. Built by clang as target fuzz.config; run it with a corpus folder. */
+/* libFuzzer: any bytes as an ini file. Built by clang as target fuzz.config; run it with a
+ * corpus folder. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

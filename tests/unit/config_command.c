@@ -1,4 +1,5 @@
-/* Command lines are split as sh splits them: the table says how, and sh itself is asked about generated lines. */
+/* Command lines are split as sh splits them: the table says how, and sh itself is asked about
+ * generated lines. */
 #include "unit/config_ini.h"
 
 struct split {
@@ -49,7 +50,8 @@ static void commands_are_split(void **state) {
 	}
 }
 
-/* Lines of letters, blanks, quotes and backslashes: sh prints the words that it sees, each in brackets. */
+/* Lines of letters, blanks, quotes and backslashes: sh prints the words that it sees, each in
+ * brackets. */
 static void sh_agrees(void **state) {
 	(void)state;
 	static const char letters[] = "ab  '\"\\\\\n''\"\"";

@@ -3,8 +3,7 @@
 
 struct wrong {
 	const char *ini;
-	const char *
-		lines; /* what must be said, a line each, without the path before the line's number */
+	const char *lines; /* what must be said, a line each, without the path */
 };
 
 static const struct wrong wrongs[] = {

@@ -1,4 +1,5 @@
-/* Further files: their order, what is given twice across them, and whose they must be when root reads them. */
+/* Further files: their order, what is given twice across them, and whose they must be when root
+ * reads them. */
 #include "unit/config_ini.h"
 
 static void make_folder(const char *name, mode_t mode) {
@@ -100,7 +101,8 @@ static void wrongs_across_files(void **state) {
 	}
 }
 
-/* ---- strict_owner; as somebody else than root every file is refused, so the table says what root is told ---- */
+/* ---- strict_owner; as somebody else than root every file is refused, so the table says what
+ * root is told ---- */
 
 struct owner_row {
 	mode_t folder, file;

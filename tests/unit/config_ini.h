@@ -1,4 +1,5 @@
-/* A table with every type of key, and ini texts put into files of a scratch folder. For the tests of `config`. */
+/* A table with every type of key, and ini texts put into files of a scratch folder. For the
+ * tests of `config`. */
 #ifndef UNIT_CONFIG_INI_H
 #define UNIT_CONFIG_INI_H
 

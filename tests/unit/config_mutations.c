@@ -1,5 +1,6 @@
-/* 5,000 damaged ini files: each is read to settings or to errors with a line, the same ones twice, and nothing else happens
- * (the sanitizers watch). tests/fuzz/config.c looks further, by coverage. */
+/* 5,000 damaged ini files: each is read to settings or to errors with a line, the same ones
+ * twice, and nothing else happens (the sanitizers watch). tests/fuzz/config.c looks further, by
+ * coverage. */
 #include "unit/config_ini.h"
 
 enum { ROUNDS = 5000, INI_MAX = 4096 };

@@ -1,4 +1,5 @@
-/* How an ini file is read: every way in which inih alone would harm a value, and the rules of continuation lines. */
+/* How an ini file is read: every way in which inih alone would harm a value, and the rules of
+ * continuation lines. */
 #include "unit/config_ini.h"
 
 struct value_row {
@@ -53,7 +54,8 @@ static void values_are_read(void **state) {
 	}
 }
 
-/* A value of `len` bytes in which every cut would show, with what inih trips over at each place a piece may end. */
+/* A value of `len` bytes in which every cut would show, with what inih trips over at each place
+ * a piece may end. */
 static char *long_text(size_t len, size_t shift) {
 	static const char rhyme[] = "k ; v # = : \t[x] \xc3\xa4 'q' ";
 	char *text = xmalloc(len + 1);

@@ -1,4 +1,5 @@
-/* What waits for what, as tables: each step does something to units and names the calls that must follow. */
+/* What waits for what, as tables: each step does something to units and names the calls that
+ * must follow. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@ enum { UNITS_MAX = 16, STEPS_MAX = 24 };
 struct step {
 	const char *
 		verb; /* want unwant starting ready failed stopping down release clear stop keep-stop */
+	const char *verb;
 	const char *units;  /* several: in one turn */
 	const char *expect; /* +id: may_start, -id: must_stop, done; NULL: nothing */
 };
