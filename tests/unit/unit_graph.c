@@ -14,8 +14,7 @@
 enum { UNITS_MAX = 16, STEPS_MAX = 24 };
 
 struct step {
-	const char *
-		verb; /* want unwant starting ready failed stopping down release clear stop keep-stop */
+	/* want unwant starting ready failed stopping down release clear stop keep-stop */
 	const char *verb;
 	const char *units;  /* several: in one turn */
 	const char *expect; /* +id: may_start, -id: must_stop, done; NULL: nothing */
