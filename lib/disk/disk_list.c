@@ -14,6 +14,8 @@ struct name {
 	bool folder;
 };
 
+/* Names are gathered and sorted before anything is looked at, so that a page costs one statx for
+ * each of its entries and none for the others. */
 struct names {
 	struct name *at;
 	size_t count, cap;
@@ -68,6 +70,7 @@ static void add(struct names *names, const char *text, bool folder, size_t limit
 	names->at[names->count++] = (struct name){ .text = xstrdup(text), .folder = folder };
 }
 
+/* Some file systems (older XFS, FUSE) do not tell the kind with the name. */
 static bool is_folder(int folder, const struct dirent *entry) {
 	struct disk_stat stat;
 
@@ -101,6 +104,7 @@ static void look_at_all(int folder, struct names *names, struct disk_list *list)
 			disk_fail(&item->err, errno, "look at", name->text);
 			item->stat.kind = name->folder ? DISK_FOLDER : DISK_OTHER;
 		}
+		/* A file became a folder between the two looks: it sorts elsewhere now. */
 		if ((item->stat.kind == DISK_FOLDER) != name->folder) in_order = false;
 		item->name = name->text;
 		name->text = NULL;

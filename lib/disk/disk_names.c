@@ -16,8 +16,8 @@ bool disk_is_beside(const char *name) {
 	return str_starts(name, DISK_BESIDE_PREFIX);
 }
 
-/* Not the loop's random: names must differ between two processes, not follow a seed. Counted on from
- * one draw, as a system call for each of 100,000 files shows. */
+/* Not the loop's random: names must differ between two processes, not follow a seed. Counted on
+ * from one draw, as a system call for each of 100,000 files shows. */
 static uint64_t unique(void) {
 	static _Atomic(uint64_t) next;
 	uint64_t seen = atomic_load(&next), drawn;

@@ -58,6 +58,8 @@ static bool told_to_do_without(const char *what) {
 
 struct disk *disk_open(const char *path, struct err *err) {
 	struct disk_stat stat;
+	/* Once: links in the way to the root are their owner's choice, and must not turn under
+	 * us. */
 	char *resolved = realpath(path, NULL);
 
 	if (!resolved) {
@@ -206,6 +208,7 @@ static int fail_open_file(struct disk *disk, const char *path, int errnum, struc
 
 int disk_open_kind(
 	struct disk *disk, const char *path, int flags, struct disk_stat *stat, struct err *err) {
+	/* Without O_NONBLOCK a FIFO would hold the worker until somebody writes to it. */
 	int fd = disk_open_beneath(disk, path, flags | O_NONBLOCK | O_NOCTTY, 0);
 
 	if (fd < 0) return fail_open_file(disk, path, errno, err);
@@ -235,6 +238,7 @@ int disk_free_bytes(struct disk *disk, int64_t *bytes, struct err *err) {
 
 	if (fstatvfs(disk->root, &system) < 0)
 		return disk_fail(err, errno, "ask for the free space of", disk->path);
+	/* bavail: what is reserved for root is not ours to count on. */
 	*bytes = (int64_t)system.f_bavail * (int64_t)system.f_frsize;
 	return 0;
 }

@@ -11,6 +11,8 @@
 ssize_t disk_pread(int fd, void *at, size_t length, int64_t offset) {
 	size_t done = 0;
 
+	/* Network file systems and signals cut reads short in the middle of a file: only 0 is
+	 * its end. */
 	while (done < length) {
 		ssize_t got = pread(fd, (char *)at + done, length - done, offset + (int64_t)done);
 		if (got < 0 && errno == EINTR) continue;

@@ -6,7 +6,13 @@
 
 #include "disk/snapshot.h"
 
-enum { COUNTER_AT = 24 };
+/*
+ * Three ways, the cheapest that is safe first (SYNC.md §6). Nothing beside the database: the file
+ * is its own image. A log with its index, or a journal: the backup API, under locks that the
+ * writers know. What only a repair can read, or no lock can be had for: a verified copy, repaired
+ * aside.
+ */
+enum { COUNTER_AT = 24 }; /* the file change counter: each commit in rollback mode adds one */
 
 static int read_counter(int fd, uint32_t *counter) {
 	uint8_t bytes[4];
@@ -53,6 +59,7 @@ static int snapshot_plain(struct disk *disk, const char *path, const struct besi
 		goto close;
 	}
 	if (snapshot_look(disk, path, &after, err) < 0) goto close;
+	/* The counter too: two writes within one tick of the clock leave the same times. */
 	rc = disk_stat_same(&stat, &beside->source.db) && snapshot_same(beside, &after) &&
 	     counter == counter_after && snapshot->size == stat.size;
 	snapshot->source = beside->source;

@@ -81,6 +81,8 @@ int snapshot_by_copy(struct disk *disk, const char *path, const char *image, str
 		disk_fail(err, errno, "make folder", folder);
 		goto free;
 	}
+	/* The database first, then its log: a checkpoint in between moves pages into what is copied
+	 * already, and shows in the times of both. */
 	if (copy_all(disk, path, &before, folder, err) < 0) {
 		/* Taken away or shortened under our hands. */
 		if (err->kind == ERR_NOT_FOUND || err->kind == ERR_CHANGED) fail_busy(err);

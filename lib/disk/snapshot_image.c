@@ -180,8 +180,8 @@ int snapshot_check(const char *image, struct err *err) {
 	int code = sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(db, "PRAGMA integrity_check(1)", note_finding, &finding, NULL);
-	/* A plain error is not the file's: its schema wants a function or collation of its program, so
-	 * that nobody else can check it. */
+	/* A plain error is not the file's: its schema wants a function or collation of its
+	 * program, so that nobody else can check it. */
 	if (code != SQLITE_OK && code != SQLITE_ERROR) {
 		rc = fail_sqlite(err, code, "check");
 	} else if (code == SQLITE_ERROR) {

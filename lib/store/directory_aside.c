@@ -5,6 +5,11 @@
 
 #include "store/directory.h"
 
+/*
+ * Everything new is written in DIRECTORY_TMP and gets its name by one rename: a crash leaves
+ * nothing among the user's names, and one folder to clean. A rename does not cross file systems;
+ * where another one is mounted inside, a second copy is made in the folder it goes to.
+ */
 enum { TARGET_MAX_BYTES = 4096 };
 
 void directory_made_init(struct directory_made *made) {
@@ -55,6 +60,7 @@ static int make_link_in(struct directory_op *work, const char *folder, const cha
 		return -1;
 	}
 	made->path = path;
+	/* Before the rename: afterwards its version would be another. */
 	if (disk_set(work->disk, path, mtime_ns, -1, err) == 0) return 0;
 	directory_made_release(work, made);
 	return -1;

@@ -51,6 +51,7 @@ static int meet_kept(struct directory_op *work, struct err *err) {
 	return err_set(err, ERR_CHANGED, "'%s' holds another version already", op->keep_key);
 }
 
+/* A link and not a rename: the name must not be absent until the new content takes it. */
 static int link_or_copy(struct directory_op *work, struct err *err) {
 	const struct store_op *op = work->op;
 	struct directory_made made;

@@ -10,6 +10,7 @@ enum { PAGE_ENTRIES = 8192, TARGET_MAX_BYTES = 4096 };
 
 char *directory_version(const struct disk_stat *stat) {
 	if (stat->kind == DISK_FOLDER) return NULL;
+	/* ctime, which nobody can set back, tells a change that kept size and mtime. */
 	return xasprintf("%llu-%lld-%lld-%lld", (unsigned long long)stat->ino,
 		(long long)stat->size, (long long)stat->mtime_ns, (long long)stat->ctime_ns);
 }
@@ -187,6 +188,7 @@ int directory_get(struct directory_op *work, struct err *err) {
 	int rc = -1;
 
 	if (op->kind == STORE_LINK) return get_link(work, err);
+	/* Open, so that a replacement by rename does not mix two contents. */
 	int fd = disk_open_file(work->disk, op->key, &stat, err);
 	if (fd < 0) return -1;
 	if (op->if_version && !directory_is_version(work, &stat)) {

@@ -54,6 +54,7 @@ int directory_part_begin(struct directory_op *work, struct err *err) {
 	int rc = disk_stat(work->disk, parent, &stat, err);
 	free(parent);
 	if (rc < 0 || disk_free_bytes(work->disk, &room, err) < 0) return -1;
+	/* Better now than after hours, on a disk that is full for everybody by then. */
 	if (op->size > room)
 		return err_set(err, ERR_FULL, "no room for '%s': %lld bytes are free", op->key,
 			(long long)room);

@@ -45,6 +45,7 @@ static int place_once(struct directory_op *work, struct directory_made *made, st
 			return meet_own_work(work, made, err) < 0 ? -1 : 1;
 		}
 	}
+	/* Where nothing stood nothing is replaced either: what appeared meanwhile was not kept. */
 	if (directory_made_place(work, made, op->key, there > 0, err) == 0) return 1;
 	if (err->kind != ERR_CHANGED) return -1;
 	if (!op->if_absent) return 0;

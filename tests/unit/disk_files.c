@@ -1,4 +1,5 @@
-/* Looking, listing, reading and writing beneath a root: once with openat2, once folder by folder. */
+/* Looking, listing, reading and writing beneath a root: once with openat2, once folder by
+ * folder. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

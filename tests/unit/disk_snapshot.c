@@ -322,7 +322,8 @@ static void kill_writer(struct scene *scene) {
 	scene->writer = 0;
 }
 
-/* -wal, -shm or a hot -journal that nobody recovers: the image has the commits, the user's files stay as they are. */
+/* -wal, -shm or a hot -journal that nobody recovers: the image has the commits, the user's files
+ * stay as they are. */
 static void capture_what_a_crash_left(struct scene *scene, const char *mode, const char *remove) {
 	struct disk_snapshot snapshot;
 

@@ -1,4 +1,5 @@
-/* What only the directory store can get wrong: names, mounts, links, crashes, full and foreign disks. */
+/* What only the directory store can get wrong: names, mounts, links, crashes, full and foreign
+ * disks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -222,7 +223,8 @@ static void a_version_is_what_every_look_tells(void **state) {
 	free(version);
 }
 
-/* Killed between the link to keep_key and the rename: the link has moved the ctime of what is to be replaced. */
+/* Killed between the link to keep_key and the rename: the link has moved the ctime of what is to
+ * be replaced. */
 static void a_replacement_half_done_is_finished(void **state) {
 	struct scene *scene = *state;
 	struct store_op op;
