@@ -224,8 +224,9 @@ static void test_live_database(void **state) {
 	free(command);
 	fputs("pragma wal_autocheckpoint=0;\ninsert into m values('two');\n", writer);
 	fflush(writer);
-	shell("cd '%s' && for i in $(seq 400); do test -s chat.db-wal && break; sleep 0.02; done; "
-	      "test -s chat.db-wal",
+	shell("cd '%s' && for i in $(seq 400); do test \"$(sqlite3 chat.db 'select count(*) from "
+	      "m')\" = 2 && break; "
+	      "sleep 0.02; done; test -s chat.db-wal",
 		b->local);
 	struct err err = durable(b);
 	if (err.kind != ERR_NONE) fail_msg("%s", err.text);
