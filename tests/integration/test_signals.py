@@ -159,6 +159,19 @@ def test_stop_that_does_not_move_is_given_up(tendd):
     assert (tendd.root / "remote" / "data" / "file").exists()
 
 
+def test_remote_that_comes_back_during_a_stop(tendd):
+    """Longer than the store tries by itself: the stop goes on until shutdown_timeout."""
+    tendd.configure(sync_ini(tendd, settle="1h")).start()
+    tendd.until_idle("data")
+    os.rename(tendd.root / "remote", tendd.root / "away")
+    (tendd.root / "data" / "file").write_text("x")
+    tendd.send_signal(signal.SIGTERM)
+    tendd.until(lambda: "warn folder 'data'" in tendd.said, "the folder's complaint")
+    os.rename(tendd.root / "away", tendd.root / "remote")
+    assert tendd.wait() == 0
+    assert (tendd.root / "remote" / "data" / "file").exists()
+
+
 def chain(count, seconds):
     """Services that need `seconds` each to end, one after the other."""
     text = ""
@@ -241,7 +254,7 @@ def test_time_is_asked_for_while_something_moves(tendd, manager):
 
 
 def test_no_time_is_asked_for_while_nothing_moves(tendd, manager):
-    tendd.configure(sync_ini(tendd, settle="1h"), tend="shutdown_timeout = 4s").start()
+    tendd.configure(sync_ini(tendd, settle="1h"), tend="shutdown_timeout = 6s").start()
     tendd.until_idle("data")
     os.rename(tendd.root / "remote", tendd.root / "away")
     (tendd.root / "data" / "file").write_text("x")
