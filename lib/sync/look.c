@@ -249,8 +249,8 @@ static int read_work(struct job *job, struct err *err) {
 		return 0;
 	}
 	buf_release(&t->body);
-	disk_read(t->folder->sync->images, path_name(t->image), STORE_SPAN_MAX, &t->body,
-		DIGEST_MD5, t->hash, &stat, &t->look_err);
+	disk_read(t->images, path_name(t->image), STORE_SPAN_MAX, &t->body, DIGEST_MD5, t->hash,
+		&stat, &t->look_err);
 	return 0;
 }
 

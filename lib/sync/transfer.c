@@ -64,6 +64,8 @@ void transfer_start(struct folder *f, struct index_dirty *row) {
 	t->path = t->row.path;
 	t->key = folder_key(f, t->path);
 	t->disk = f->disk;
+	t->images = f->sync->images;
+	t->root = f->identity;
 	t->covered = index_sequence(f->index);
 	list_init(&t->link);
 	list_init(&t->submit_link);

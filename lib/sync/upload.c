@@ -14,6 +14,7 @@
 struct upload {
 	int fd;
 	int64_t size;
+	int64_t part_wish, part_most; /* what the store likes */
 	int64_t part_size;
 	int64_t offset; /* of pass 1, then of the part in work */
 	struct disk_stat opened;
@@ -34,10 +35,7 @@ bool upload_is_large(const struct transfer *t, int64_t size) {
 	return size > STORE_SPAN_MAX || (store->part_from > 0 && size >= store->part_from);
 }
 
-static int64_t part_size_for(const struct store *store, int64_t size) {
-	int64_t part = store->part_size > 0 ? store->part_size : STORE_SPAN_MAX;
-	int64_t most = store->part_max > 0 ? store->part_max : 10000;
-	if (!(store->caps & STORE_CAP_FD_BODY) && part > STORE_SPAN_MAX) part = STORE_SPAN_MAX;
+static int64_t part_size_for(int64_t part, int64_t most, int64_t size) {
 	while (size / part >= most) part *= 2;
 	return part;
 }
@@ -75,7 +73,7 @@ static int open_source(struct transfer *t, struct err *err) {
 		u->fd = disk_open_file(t->disk, t->path, &u->opened, err);
 	if (u->fd < 0) return -1;
 	u->size = u->opened.size;
-	u->part_size = part_size_for(t->folder->store, u->size);
+	u->part_size = part_size_for(u->part_wish, u->part_most, u->size);
 	size_t count = (size_t)((u->size + u->part_size - 1) / u->part_size);
 	u->part_hashes = xcalloc(count + 1, sizeof(*u->part_hashes));
 	digest_init(&u->whole, DIGEST_MD5);
@@ -154,8 +152,14 @@ static void hash_done(struct job *job, const struct err *err) {
 }
 
 static void upload_new(struct transfer *t) {
-	t->upload = xcalloc(1, sizeof(*t->upload));
-	t->upload->fd = -1;
+	const struct store *store = t->folder->store;
+	struct upload *u = xcalloc(1, sizeof(*u));
+	u->fd = -1;
+	u->part_wish = store->part_size > 0 ? store->part_size : STORE_SPAN_MAX;
+	u->part_most = store->part_max > 0 ? store->part_max : 10000;
+	if (!(store->caps & STORE_CAP_FD_BODY) && u->part_wish > STORE_SPAN_MAX)
+		u->part_wish = STORE_SPAN_MAX;
+	t->upload = u;
 }
 
 void upload_hash_start(struct transfer *t) {
