@@ -39,7 +39,8 @@ struct service_settings {
 	int64_t limit_nofile; /* 0: as the keeper was born */
 	int restart;          /* enum service_policy */
 	int64_t restart_delay_ms, restart_max_delay_ms, healthy_after_ms;
-	int64_t give_up_after; /* 0: never */
+	char *give_up_after_text;
+	int64_t give_up_after; /* follows from the text in the room's own copy; 0: never */
 	char **ok_exit, **no_restart_exit;
 	int stop_signal; /* index of a name; service_signal_number() */
 	int64_t stop_timeout_ms;
@@ -47,7 +48,6 @@ struct service_settings {
 	int64_t log_keep;
 	char **after, **requires;
 	bool network;
-	char *not_built; /* keys of the contract that this version refuses */
 };
 
 extern const struct config_table service_table;

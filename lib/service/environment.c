@@ -1,0 +1,314 @@
+/*
+ * From settings to what a process host wants: argv, the whole environment (SERVICES.md §2), numeric
+ * ids. Runs in a job: the user may be looked up over a network, the environment file may lie on
+ * one.
+ */
+#include "service/internal.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ENV_FILE_MAX = 1 << 20, PASSWD_BYTES = 64 << 10, GROUPS_MAX = 65536 };
+
+struct person {
+	char *name, *home, *shell;
+	uid_t uid;
+	gid_t gid;
+};
+
+static void person_release(struct person *person) {
+	free(person->name);
+	free(person->home);
+	free(person->shell);
+}
+
+static void take_entry(struct person *person, const struct passwd *entry) {
+	person->name = xstrdup(entry->pw_name);
+	person->home = xstrdup(entry->pw_dir && *entry->pw_dir ? entry->pw_dir : "/");
+	person->shell = xstrdup(entry->pw_shell && *entry->pw_shell ? entry->pw_shell : "/bin/sh");
+	person->uid = entry->pw_uid;
+	person->gid = entry->pw_gid;
+}
+
+/* NULL: ourselves, who need not stand in passwd (a container's arbitrary uid). */
+static int find_person(const char *user, struct person *person, struct err *err) {
+	struct passwd entry;
+	struct passwd *found = NULL;
+	char *room = xmalloc(PASSWD_BYTES);
+	int errnum = user ? getpwnam_r(user, &entry, room, PASSWD_BYTES, &found)
+			  : getpwuid_r(geteuid(), &entry, room, PASSWD_BYTES, &found);
+	int result = 0;
+	*person = (struct person){ 0 };
+	if (found) {
+		take_entry(person, found);
+	} else if (!user) {
+		const char *home = getenv("HOME");
+		person->name = xasprintf("%lu", (unsigned long)geteuid());
+		person->home = xstrdup(home ? home : "/");
+		person->shell = xstrdup("/bin/sh");
+		person->uid = geteuid();
+		person->gid = getegid();
+	} else if (errnum && errnum != ENOENT && errnum != ESRCH) {
+		result = err_sys(err, errnum, "cannot look up user '%s'", user);
+	} else {
+		result = err_set(err, ERR_NOT_FOUND, "there is no user '%s'", user);
+	}
+	free(room);
+	return result;
+}
+
+static int find_group(const char *group, gid_t *gid, struct err *err) {
+	struct group entry;
+	struct group *found = NULL;
+	char *room = xmalloc(PASSWD_BYTES);
+	int errnum = getgrnam_r(group, &entry, room, PASSWD_BYTES, &found);
+	int result = 0;
+	if (found)
+		*gid = found->gr_gid;
+	else if (errnum && errnum != ENOENT && errnum != ESRCH)
+		result = err_sys(err, errnum, "cannot look up group '%s'", group);
+	else
+		result = err_set(err, ERR_NOT_FOUND, "there is no group '%s'", group);
+	free(room);
+	return result;
+}
+
+static void list_groups(struct service_plan *plan, const char *name) {
+	int count = 64;
+	plan->groups = xcalloc((size_t)count, sizeof(gid_t));
+	while (getgrouplist(name, plan->gid, plan->groups, &count) < 0 && count <= GROUPS_MAX)
+		plan->groups = xrealloc(plan->groups, (size_t)count * sizeof(gid_t));
+	plan->group_count = (size_t)count;
+}
+
+static int plan_ids(struct service_plan *plan, const struct person *person, struct err *err) {
+	plan->uid = person->uid;
+	plan->gid = person->gid;
+	if (plan->settings->group && find_group(plan->settings->group, &plan->gid, err) != 0)
+		return -1;
+	plan->become = plan->uid != geteuid() || plan->gid != getegid();
+	/* Root that was asked for by name gets root's own groups, not those tendd happens to have.
+	 */
+	if (plan->settings->user && geteuid() == 0) plan->become = true;
+	if (plan->become) list_groups(plan, person->name);
+	return 0;
+}
+
+int service_check_user(const struct service_settings *settings, const char **key, struct err *err) {
+	if (geteuid() == 0) return 0;
+	struct person person;
+	if (settings->user) {
+		if (find_person(settings->user, &person, err) != 0) return -1;
+		uid_t uid = person.uid;
+		person_release(&person);
+		if (uid != geteuid())
+			return err_set(err, ERR_DENIED,
+				"user '%s' is another than yours: only a tendd that runs as root "
+				"can do that",
+				settings->user);
+	}
+	if (settings->nice < 0) {
+		*key = "nice";
+		return err_set(err, ERR_DENIED, "nice below 0 needs a tendd that runs as root");
+	}
+	return 0;
+}
+
+/* ---- the environment ---- */
+
+bool service_env_valid(const char *item) {
+	if (!isalpha((unsigned char)*item) && *item != '_') return false;
+	while (isalnum((unsigned char)*item) || *item == '_') item++;
+	return *item == '=';
+}
+
+/* The last one said wins, in the place of the first. */
+static void env_put(char ***env, char *item) {
+	size_t len = strcspn(item, "=") + 1;
+	for (char **at = *env; at && *at; at++) {
+		if (strncmp(*at, item, len) != 0) continue;
+		free(*at);
+		*at = item;
+		return;
+	}
+	strv_add_owned(env, item);
+}
+
+static void env_set(char ***env, const char *name, const char *value) {
+	env_put(env, xasprintf("%s=%s", name, value));
+}
+
+/* "~" is the service's user, not ours; ~name is looked up here, for config_expand() is not for
+ * workers. */
+static char *expand(const char *text, const char *home, struct err *err) {
+	char *folder = NULL;
+	if (*text == '~') {
+		size_t len = strcspn(text, "/");
+		struct person person = { .home = NULL };
+		char *name = xstrndup(text + 1, len - 1);
+		int result = *name ? find_person(name, &person, err) : 0;
+		free(name);
+		if (result != 0) return NULL;
+		folder = xstrdup(person.home ? person.home : home);
+		person_release(&person);
+		text += len;
+	}
+	char *rest = config_expand(text, NULL, err);
+	if (!rest || !folder) {
+		free(folder);
+		return rest;
+	}
+	char *whole = xasprintf("%s%s", folder, rest);
+	free(folder);
+	free(rest);
+	return whole;
+}
+
+static int plan_path(struct service_plan *plan, const struct person *person, struct err *err) {
+	struct buf path;
+	buf_init(&path, 1 << 17);
+	for (char **folder = plan->settings->path; folder && *folder; folder++) {
+		char *whole = expand(*folder, person->home, err);
+		if (!whole) {
+			buf_release(&path);
+			return -1;
+		}
+		buf_addf(&path, "%s:", whole);
+		free(whole);
+	}
+	for (char **folder = plan->tend_path; folder && *folder; folder++)
+		buf_addf(&path, "%s:", *folder);
+	buf_adds(&path, "/usr/local/bin:/usr/bin:/bin");
+	if (plan->uid == 0) buf_adds(&path, ":/usr/local/sbin:/usr/sbin:/sbin");
+	env_set(&plan->env, "PATH", path.at);
+	buf_release(&path);
+	return 0;
+}
+
+static void plan_basics(struct service_plan *plan, const struct person *person) {
+	const char *lang = getenv("LANG");
+	const char *zone = getenv("TZ");
+	struct stat st;
+	env_set(&plan->env, "HOME", person->home);
+	env_set(&plan->env, "USER", person->name);
+	env_set(&plan->env, "LOGNAME", person->name);
+	env_set(&plan->env, "SHELL", person->shell);
+	env_set(&plan->env, "LANG", lang && *lang ? lang : "C.UTF-8");
+	if (zone) env_set(&plan->env, "TZ", zone);
+	char *runtime = xasprintf("/run/user/%lu", (unsigned long)person->uid);
+	if (stat(runtime, &st) == 0 && S_ISDIR(st.st_mode))
+		env_set(&plan->env, "XDG_RUNTIME_DIR", runtime);
+	free(runtime);
+}
+
+static void strip_quotes(char *value) {
+	size_t len = strlen(value);
+	if (len < 2 || (*value != '"' && *value != '\'') || value[len - 1] != *value) return;
+	memmove(value, value + 1, len - 2);
+	value[len - 2] = '\0';
+}
+
+int service_env_parse(char *text, char ***env, struct err *err) {
+	int number = 0;
+	for (char *line = text; line;) {
+		char *next = strchr(line, '\n');
+		if (next) *next++ = '\0';
+		number++;
+		str_trim(line);
+		if (str_starts(line, "export ")) memmove(line, line + 7, strlen(line + 7) + 1);
+		if (*line && *line != '#' && *line != ';') {
+			if (!service_env_valid(line))
+				return err_set(
+					err, ERR_INVALID, "line %d is not NAME=value", number);
+			strip_quotes(strchr(line, '=') + 1);
+			env_put(env, xstrdup(line));
+		}
+		line = next;
+	}
+	return 0;
+}
+
+static int read_env_file(struct service_plan *plan, const struct person *person, struct err *err) {
+	char *path = expand(plan->settings->environment_file, person->home, err);
+	if (!path) return -1;
+	char *text = xmalloc(ENV_FILE_MAX + 1);
+	size_t len = 0;
+	ssize_t got = 0;
+	int result = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		err_sys(err, errno, "cannot open environment_file '%s'", path);
+		goto out;
+	}
+	while (len < ENV_FILE_MAX && (got = read(fd, text + len, ENV_FILE_MAX - len)) > 0)
+		len += (size_t)got;
+	text[len] = '\0';
+	if (got < 0)
+		err_sys(err, errno, "cannot read environment_file '%s'", path);
+	else if (len == ENV_FILE_MAX)
+		err_set(err, ERR_INVALID, "environment_file '%s' is larger than 1 MiB", path);
+	else if (service_env_parse(text, &plan->env, err) != 0)
+		err_wrap(err, "environment_file '%s'", path);
+	else
+		result = 0;
+	close(fd);
+out:
+	free(text);
+	free(path);
+	return result;
+}
+
+static int plan_command(struct service_plan *plan, struct err *err) {
+	const char *command = plan->settings->command;
+	if (!plan->settings->shell) {
+		plan->argv = config_split_command(command, err);
+		return plan->argv ? 0 : -1;
+	}
+	strv_add(&plan->argv, "/bin/sh");
+	strv_add(&plan->argv, "-c");
+	strv_add(&plan->argv, command);
+	return 0;
+}
+
+int service_plan_make(struct service_plan *plan, struct err *err) {
+	const struct service_settings *settings = plan->settings;
+	struct person person;
+	int result = -1;
+	if (find_person(settings->user, &person, err) != 0) return -1;
+	if (plan_ids(plan, &person, err) != 0) goto out;
+	plan_basics(plan, &person);
+	if (plan_path(plan, &person, err) != 0) goto out;
+	for (char **item = plan->tend_environment; item && *item; item++)
+		env_put(&plan->env, xstrdup(*item));
+	if (settings->environment_file && read_env_file(plan, &person, err) != 0) goto out;
+	for (char **item = settings->environment; item && *item; item++)
+		env_put(&plan->env, xstrdup(*item));
+	if (plan_command(plan, err) != 0) goto out;
+	if (settings->directory)
+		plan->directory = expand(settings->directory, person.home, err);
+	else
+		plan->directory = xstrdup(plan->uid == 0 ? "/" : person.home);
+	result = plan->directory ? 0 : -1;
+out:
+	person_release(&person);
+	return result;
+}
+
+void service_plan_release(struct service_plan *plan) {
+	service_settings_free(plan->settings);
+	strv_free(plan->tend_path);
+	strv_free(plan->tend_environment);
+	strv_free(plan->argv);
+	strv_free(plan->env);
+	free(plan->directory);
+	free(plan->groups);
+	*plan = (struct service_plan){ 0 };
+}

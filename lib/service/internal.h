@@ -1,0 +1,196 @@
+/* What the files of this room share. */
+#ifndef SERVICE_INTERNAL_H
+#define SERVICE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "service/service.h"
+
+/* ---- settings.c, next.c ---- */
+
+struct service_settings *service_settings_copy(const struct service_settings *settings);
+void service_settings_free(struct service_settings *settings); /* NULL is fine */
+/* 0: equal; else the strongest effect: 1 live, 2 restart. */
+int service_settings_compare(
+	const struct service_settings *left, const struct service_settings *right);
+bool service_code_in(char *const *codes, int code);
+
+/* ---- environment.c: from settings to what the host wants; on a worker, for passwd may be far away
+ * ---- */
+
+struct service_plan {
+	struct job job;
+	/* in: copies */
+	struct service_settings *settings;
+	char **tend_path, **tend_environment;
+	/* out */
+	char **argv, **env;
+	char *directory;
+	bool become;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t group_count;
+};
+
+int service_plan_make(struct service_plan *plan, struct err *err);
+void service_plan_release(struct service_plan *plan);
+bool service_env_valid(const char *item);
+/* What needs root is refused before anything starts. A user that is not there yet is not an error:
+ * a step may make it. */
+int service_check_user(const struct service_settings *settings, const char **key, struct err *err);
+/* Adds the lines of an environment file; -1 with the line. */
+int service_env_parse(char *text, char ***env, struct err *err);
+
+/* ---- lines.c: raw bytes to lines with a time ---- */
+
+enum { LOG_LINE_MAX = 16 << 10 };
+
+/* Adds every whole line in `bytes` to `out`, each with its time before it; with `flush` the piece
+ * at the end too. Returns how many bytes are done with: what is left is the beginning of a line,
+ * shorter than LOG_LINE_MAX. Stops early when `out` is nearly full. */
+size_t log_cut(const char *bytes, size_t len, bool flush, int64_t wall_ns, struct buf *out);
+
+/* ---- spool.c: bytes between the pipe and the file that a kill of ours can neither lose nor double
+ * ---- */
+
+enum { SPOOL_BYTES = 256 << 10 };
+
+struct spool;
+
+/* What an earlier life left in it is there again. NULL with err. */
+struct spool *spool_open(const char *path, struct err *err);
+void spool_close(struct spool *spool); /* NULL is fine */
+/* Moves bytes from the pipe. Returns how many; 0: it is empty or the spool is full. */
+size_t spool_read(struct spool *spool, int fd);
+size_t spool_room(const struct spool *spool);
+/* The bytes not yet in the file, in one piece. */
+const char *spool_bytes(const struct spool *spool, size_t *len);
+/* `len` of them are in the file, which is now that long. */
+void spool_commit(struct spool *spool, size_t len, uint64_t inode, uint64_t file_bytes);
+void spool_skip(struct spool *spool, size_t len);
+/* How long the file was when the spool last agreed with it. */
+void spool_agreed(const struct spool *spool, uint64_t *inode, uint64_t *file_bytes);
+
+/* ---- log_file.c: the file itself; on a worker ---- */
+
+enum log_task { LOG_TASK_OPEN, LOG_TASK_ROTATE, LOG_TASK_WRITE };
+
+struct log_work {
+	struct job job;
+	enum log_task task;
+	char *path;
+	int fd; /* -1: not open */
+	int64_t keep;
+	uint64_t inode, file_bytes; /* in: as the spool agreed (OPEN); out: as it is now */
+	bool recover;               /* OPEN: cut off what a kill of ours left beyond */
+	struct buf text;            /* WRITE */
+};
+
+int log_work_do(struct log_work *work, struct err *err);
+
+struct log_pack { /* gzip of the newest old log */
+	struct job job;
+	const char *path;
+};
+
+int log_pack_do(struct log_pack *pack, struct err *err);
+
+/* ---- log.c: one service's log ---- */
+
+struct service_log {
+	struct loop *loop;
+	char *fifo_path, *spool_path;
+	struct spool *spool; /* NULL: not opened yet */
+	int fifo_fd;
+	struct poll *poll;
+	bool polling, hung_up;
+	struct timer piece_timer; /* a piece without an end waits */
+	bool flush;               /* it has waited long enough */
+	bool flushed;             /* the end of a line that was written is still to come */
+	struct timer retry_timer; /* the pipe could not be opened, or the disk refused */
+	int64_t rotate_at_ms;     /* not before: the last try failed */
+	struct log_work work;
+	struct log_pack pack;
+	size_t taken; /* bytes of the spool that `work` writes */
+	bool working, packing;
+	bool opened, reopen, recover;
+	int64_t max_bytes, keep;
+	uint64_t lost_lines, lost_telling, lost_told;
+	bool complained;
+	void (*drained)(void *user);
+	void (*closed)(void *user);
+	void *user;
+	struct defer defer; /* says drained or closed */
+	struct list follows;
+};
+
+void service_log_init(struct service_log *log, struct loop *loop, const char *name,
+	const struct services_options *options);
+/* Nothing may be under way (service_log_close). */
+void service_log_release(struct service_log *log);
+void service_log_settings(struct service_log *log, int64_t max_bytes, int64_t keep);
+/* A run has begun: its pipe is there. */
+int service_log_attach(struct service_log *log, struct err *err);
+/* Nobody writes any more: read to the end, then close the pipe; `drained` comes deferred. */
+void service_log_drain(struct service_log *log, void (*drained)(void *user), void *user);
+/* Ends all work; what was read and is not yet written stays in the spool for the next life. */
+void service_log_close(struct service_log *log, void (*closed)(void *user), void *user);
+void service_log_reopen(struct service_log *log);
+
+/* follow.c */
+void service_follows_wake(struct service_log *log);
+void service_follows_end(struct service_log *log);
+
+/* ---- one service ---- */
+
+struct service {
+	struct list link;
+	struct services *services;
+	struct unit unit;
+	struct service_settings *settings;
+	struct ledger_service record;
+	enum service_state state;
+	int64_t since_ns;
+	bool wanted;
+	bool asked;   /* it ends because somebody wished so */
+	bool counted; /* this end is a failure whatever its class: not ready in time, failed its
+			 check */
+	bool removing;
+	bool leaving;                  /* removed and down: only its log is still being closed */
+	enum service_exit_class class; /* of the run that is ending */
+	enum service_exit_class last_class; /* of the last that ended */
+	char *reason;                       /* why it could not be run */
+	struct process process;
+	struct service_plan plan;
+	bool planning;
+	bool group_gone;
+	struct timer timer;
+	int64_t next_try_ns;
+	struct service_log log;
+};
+
+struct services {
+	struct services_options options; /* its texts are ours */
+	char *runtime_dir, *log_dir;
+	char **path, **environment;
+	struct list all;    /* of struct service */
+	struct list strays; /* runs of nobody's */
+	unsigned closing;   /* logs and plans that services_detach waits for */
+	bool detached;
+	void (*detach_done)(void *user);
+	void *detach_user;
+	struct defer detach_defer;
+};
+
+struct service *service_new(
+	struct services *services, const char *name, const struct service_settings *settings);
+void service_free(struct service *service);
+void service_feed(struct service *service, enum service_event event);
+void service_take_up(struct service *service); /* from the ledger and the host */
+void service_adopt(struct service *service, const char *run);
+void service_detach(struct service *service);
+void service_gone(struct service *service); /* frees it when it is being removed */
+void service_write_record(struct service *service);
+
+#endif

@@ -1,0 +1,536 @@
+/*
+ * The flow of one service: what the graph, the process host, the clock and people say goes through
+ * service_next(), and what that answers is done here. The record in the ledger is written before
+ * each start and after each end, so that a next tendd knows.
+ */
+#include "service/internal.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KILL_AGAIN_MS = 5000 };
+
+static struct loop *loop_of(const struct service *service) {
+	return service->services->options.loop;
+}
+
+static int64_t wall_of(const struct service *service) {
+	return loop_wall_ns(loop_of(service));
+}
+
+static void note_history(struct service *service, const char *event, const char *text) {
+	struct err err;
+	if (ledger_history_add(service->services->options.ledger, wall_of(service),
+		    service->unit.id, event, text, &err) != 0)
+		log_warn("history of '%s': %s", service->unit.id, err.text);
+}
+
+/* A full disk must not keep a service from running: the keeper knows its runs too. */
+void service_write_record(struct service *service) {
+	struct err err;
+	if (ledger_service_write(service->services->options.ledger, service->unit.id,
+		    &service->record, &err) != 0)
+		log_error("cannot record the state of '%s': %s", service->unit.id, err.text);
+}
+
+/* ---- how it stands, for the graph and for people ---- */
+
+static char *explain_end(const struct service *service) {
+	const struct ledger_service *record = &service->record;
+	switch (service->last_class) {
+	case SERVICE_EXIT_EXEC_ERROR: return xstrdup(service->reason);
+	case SERVICE_EXIT_OOM: return xstrdup("out of memory: the kernel ended it");
+	case SERVICE_EXIT_SIGNAL:
+		return xasprintf("ended by signal %d (%s)", record->exit_signal,
+			strsignal(record->exit_signal));
+	case SERVICE_EXIT_UNKNOWN:
+		return xstrdup("how it ended is not known: the keeper of the services died");
+	default: return xasprintf("exit code %d", record->exit_code);
+	}
+}
+
+static char *explain_state(const struct service *service) {
+	char when[TIME_TEXT_SIZE];
+	char *why = NULL;
+	char *text = NULL;
+	switch (service->state) {
+	case SERVICE_DELAYED:
+		why = explain_end(service);
+		time_format(service->next_try_ns, when);
+		text = xasprintf("%s; next try at %s", why, when);
+		break;
+	case SERVICE_FAILED:
+		why = explain_end(service);
+		if (service->settings->give_up_after > 0 &&
+			service->record.failures >= service->settings->give_up_after)
+			text = xasprintf(
+				"%s; gave up after %lld failures in a row: 'tend start %s' tries "
+				"again",
+				why, (long long)service->record.failures, service->unit.name);
+		else
+			text = xasprintf("%s; it stays down: 'tend start %s' tries again", why,
+				service->unit.name);
+		break;
+	case SERVICE_KILLING: return xstrdup("being killed: it did not end in time");
+	case SERVICE_CLEARING: return xstrdup("its main process has ended; the rest of it ends");
+	case SERVICE_DOWN:
+		if (str_equal(service->record.stopped_boot, process_boot_id()))
+			return xstrdup("stopped by hand");
+		return service->settings->enabled ? NULL : xstrdup("not enabled");
+	default: break;
+	}
+	free(why);
+	return text;
+}
+
+static enum unit_state unit_state_of(const struct service *service) {
+	switch (service->state) {
+	case SERVICE_STARTING: return UNIT_STARTING;
+	case SERVICE_UP: /* a task is ready when it has ended well */
+		return service->settings->restart == SERVICE_RESTART_NEVER ? UNIT_STARTING
+									   : UNIT_READY;
+	case SERVICE_STOPPING:
+	case SERVICE_KILLING:
+	case SERVICE_CLEARING: return UNIT_STOPPING;
+	case SERVICE_DONE: return UNIT_READY;
+	case SERVICE_DELAYED:
+	case SERVICE_FAILED: return UNIT_FAILED;
+	default: return UNIT_DOWN;
+	}
+}
+
+static void report(struct service *service) {
+	if (service->state == SERVICE_WAITING) return; /* the graph knows what it waits for */
+	char *detail = explain_state(service);
+	unit_report(&service->unit, unit_state_of(service), detail);
+	free(detail);
+}
+
+static void set_state(struct service *service, enum service_state state) {
+	if (service->state == state) return;
+	service->state = state;
+	service->since_ns = wall_of(service);
+}
+
+/* ---- starting ---- */
+
+static void wait_for_graph(struct service *service) {
+	timer_cancel(&service->timer);
+	service->next_try_ns = 0;
+	if (service->unit.state != UNIT_FAILED) unit_report(&service->unit, UNIT_DOWN, NULL);
+	unit_want(&service->unit);
+}
+
+static void forget_failures(struct service *service) {
+	service->record.failures = 0;
+	service->record.delay_step = 0;
+}
+
+static void launch(struct service *service) {
+	const struct service_plan *plan = &service->plan;
+	struct ledger_service *record = &service->record;
+	const struct process_spec spec = {
+		.argv = plan->argv,
+		.env = plan->env,
+		.directory = plan->directory,
+		.become = plan->become,
+		.uid = plan->uid,
+		.gid = plan->gid,
+		.groups = plan->groups,
+		.group_count = plan->group_count,
+		.umask = (mode_t)plan->settings->umask,
+		.nice = (int)plan->settings->nice,
+		.nofile = plan->settings->limit_nofile,
+		.fifo = service->log.fifo_path,
+	};
+	process_make_run(loop_of(service), record->run);
+	snprintf(record->boot, sizeof(record->boot), "%s", process_boot_id());
+	record->pid = 0;
+	record->start_time = 0;
+	record->started_ns = wall_of(service);
+	/* The intent, before anything is forked: whatever comes of it can be found. */
+	service_write_record(service);
+	process_spawn(&service->process, record->run, &spec);
+}
+
+/* Nothing of it runs, and nothing did. */
+static void never_ran(struct service *service, enum service_exit_class class, const char *reason) {
+	service->class = class;
+	/* What a shell would say. */
+	if (class == SERVICE_EXIT_EXEC_ERROR) service->process.exit.code = 127;
+	free(service->reason);
+	service->reason = xstrdup(reason);
+	service->group_gone = true;
+	service_feed(service, SERVICE_MAIN_EXITED);
+	service_feed(service, SERVICE_ALL_GONE);
+}
+
+static void plan_made(struct job *job, const struct err *err) {
+	struct service *service = container_of(job, struct service, plan.job);
+	struct services *services = service->services;
+	service->planning = false;
+	if (services->detached) {
+		if (--services->closing == 0)
+			defer_start(services->options.loop, &services->detach_defer);
+	} else if (service->state != SERVICE_STARTING) {
+		never_ran(service, SERVICE_EXIT_OK, NULL); /* a stop came in between */
+	} else if (err) {
+		char *reason =
+			xasprintf("cannot run '%s': %s", service->settings->command, err->text);
+		never_ran(service, SERVICE_EXIT_EXEC_ERROR, reason);
+		free(reason);
+	} else {
+		launch(service);
+	}
+	service_plan_release(&service->plan);
+}
+
+static int make_plan(struct job *job, struct err *err) {
+	return service_plan_make(container_of(job, struct service_plan, job), err);
+}
+
+static void start_plan(struct service *service) {
+	struct services *services = service->services;
+	service->asked = service->counted = service->group_gone = false;
+	service->class = SERVICE_EXIT_NONE;
+	service->process.exit = (struct process_exit){ 0 };
+	service->planning = true;
+	service->plan = (struct service_plan){
+		.job = { .work = make_plan, .done = plan_made },
+		.settings = service_settings_copy(service->settings),
+		.tend_path = strv_dup(services->path),
+		.tend_environment = strv_dup(services->environment),
+	};
+	job_start(loop_of(service), &service->plan.job);
+}
+
+/* ---- ending ---- */
+
+static void ask_to_end(struct service *service, bool all) {
+	process_signal(
+		&service->process, service_signal_number(service->settings->stop_signal), all);
+	timer_start(&service->timer, service->settings->stop_timeout_ms);
+}
+
+static void note_end(struct service *service) {
+	struct ledger_service *record = &service->record;
+	service->last_class = service->class;
+	record->ended = true;
+	record->exit_code = service->process.exit.code;
+	record->exit_signal = service->process.exit.signal;
+	record->ended_ns = wall_of(service);
+	char *why = explain_end(service);
+	const char *wish = service->asked ? " (as asked)" : "";
+	if (service->class == SERVICE_EXIT_OK || service->asked)
+		log_info("%s: %s%s", service->unit.id, why, wish);
+	else
+		log_warn("%s: %s", service->unit.id, why);
+	note_history(
+		service, service->class == SERVICE_EXIT_EXEC_ERROR ? "not started" : "ended", why);
+	free(why);
+}
+
+static void count_failure(struct service *service) {
+	if (service->asked && !service->counted) return;
+	if (service->class != SERVICE_EXIT_OK || service->counted) service->record.failures++;
+}
+
+static void delay_next_try(struct service *service) {
+	const struct service_settings *settings = service->settings;
+	int64_t delay_ms = service_delay_ms(settings->restart_delay_ms,
+		settings->restart_max_delay_ms, service->record.delay_step);
+	service->record.delay_step++;
+	service->record.restarts++;
+	service->next_try_ns = wall_of(service) + delay_ms * NS_PER_MS;
+	timer_start(&service->timer, delay_ms);
+}
+
+static void settle(struct service *service) {
+	timer_cancel(&service->timer);
+	process_forget(&service->process);
+	count_failure(service);
+	struct service_question question = {
+		.wanted = service->wanted,
+		.asked = service->asked && !service->counted,
+		.class = service->counted ? SERVICE_EXIT_BAD : service->class,
+		.no_restart =
+			(service->class == SERVICE_EXIT_OK || service->class == SERVICE_EXIT_BAD) &&
+			service_code_in(
+				service->settings->no_restart_exit, service->record.exit_code),
+		.policy = (enum service_policy)service->settings->restart,
+		.failures = service->record.failures,
+		.give_up_after = service->settings->give_up_after,
+	};
+	set_state(service, service_verdict(&question));
+	service->record.run[0] = '\0';
+	service->record.pid = 0;
+	if (service->state == SERVICE_DELAYED) delay_next_try(service);
+	if (service->state == SERVICE_DONE)
+		snprintf(service->record.done_boot, sizeof(service->record.done_boot), "%s",
+			process_boot_id());
+	if (service->state == SERVICE_WAITING) service->record.restarts++;
+	if (service->state == SERVICE_FAILED) note_history(service, "gave up", NULL);
+	service_write_record(service);
+	if (service->state == SERVICE_WAITING) wait_for_graph(service);
+	if (service->state == SERVICE_DOWN) service_gone(service);
+}
+
+static void act(struct service *service, enum service_action action) {
+	switch (action) {
+	case SERVICE_NOTHING:
+	case SERVICE_NOTE: break;
+	case SERVICE_WAIT_ANEW:
+		forget_failures(service);
+		wait_for_graph(service);
+		break;
+	case SERVICE_WAIT: wait_for_graph(service); break;
+	case SERVICE_LEAVE:
+		timer_cancel(&service->timer);
+		service->next_try_ns = 0;
+		service_gone(service);
+		break;
+	case SERVICE_SPAWN: start_plan(service); break;
+	case SERVICE_GREET:
+		timer_start(&service->timer, service->settings->healthy_after_ms);
+		break;
+	case SERVICE_FAIL: service->counted = true; /* fall through */
+	case SERVICE_SIGNAL:
+		service->asked = true;
+		ask_to_end(service, false);
+		break;
+	case SERVICE_KILL_AGAIN:
+		log_warn("%s cannot be killed: it waits for the system itself (disk, driver)",
+			service->unit.id); /* fall through */
+	case SERVICE_KILL:
+		process_signal(&service->process, SIGKILL, true);
+		timer_start(&service->timer, KILL_AGAIN_MS);
+		break;
+	case SERVICE_CLEAR:
+		note_end(service);
+		if (!service->group_gone) ask_to_end(service, true);
+		break;
+	case SERVICE_FORGIVE:
+		if (service->record.failures == 0 && service->record.delay_step == 0) break;
+		forget_failures(service);
+		service_write_record(service);
+		break;
+	case SERVICE_SETTLE: settle(service); break;
+	}
+}
+
+void service_feed(struct service *service, enum service_event event) {
+	struct service_step step = service_next(service->state, event);
+	if (event == SERVICE_WANT_UP) service->wanted = true;
+	if (event == SERVICE_WANT_DOWN) {
+		service->wanted = false;
+		unit_unwant(&service->unit);
+	}
+	set_state(service, step.next);
+	act(service, step.action);
+	if (service->leaving) return;
+	/* Wanted again while it is still going down. */
+	if (event == SERVICE_WANT_UP && service->state != SERVICE_WAITING)
+		unit_want(&service->unit);
+	report(service);
+}
+
+static void timer_fired(struct timer *timer) {
+	service_feed(container_of(timer, struct service, timer), SERVICE_TIMER);
+}
+
+/* ---- what the host says ---- */
+
+static struct service *service_of_process(struct process *process) {
+	return container_of(process, struct service, process);
+}
+
+static void attach_log(struct service *service) {
+	struct err err;
+	if (service_log_attach(&service->log, &err) != 0)
+		log_error("%s: %s: what it writes waits", service->unit.id, err.text);
+}
+
+static void process_spawned(struct process *process) {
+	struct service *service = service_of_process(process);
+	struct ledger_service *record = &service->record;
+	bool known = record->pid == process->pid;
+	record->pid = process->pid;
+	record->start_time = process->start_time;
+	if (!known) service_write_record(service);
+	attach_log(service);
+	if (known) {
+		log_info("%s goes on with pid %d", service->unit.id, (int)process->pid);
+	} else {
+		log_info("%s started with pid %d", service->unit.id, (int)process->pid);
+		note_history(service, "started", NULL);
+	}
+	if (service->state == SERVICE_STARTING) {
+		service_feed(service, SERVICE_IS_READY);
+	} else if (service->state == SERVICE_UP) {
+		int64_t uptime_ms = (wall_of(service) - record->started_ns) / NS_PER_MS;
+		timer_start(&service->timer, service->settings->healthy_after_ms - uptime_ms);
+	}
+}
+
+static void process_failed(struct process *process, const struct err *err) {
+	never_ran(service_of_process(process), SERVICE_EXIT_EXEC_ERROR, err->text);
+}
+
+static void process_exited(struct process *process) {
+	struct service *service = service_of_process(process);
+	service->class = service_classify(&process->exit, service->settings->ok_exit);
+	service_feed(service, SERVICE_MAIN_EXITED);
+}
+
+static void log_drained(void *user) {
+	service_feed(user, SERVICE_ALL_GONE);
+}
+
+static void end_unknown(struct service *service) {
+	if (service->class != SERVICE_EXIT_NONE) return;
+	service->class = SERVICE_EXIT_UNKNOWN;
+	service_feed(service, SERVICE_MAIN_EXITED);
+}
+
+static void process_empty(struct process *process) {
+	struct service *service = service_of_process(process);
+	end_unknown(service); /* a sweep that an earlier life of ours began */
+	service->group_gone = true;
+	service_log_drain(&service->log, log_drained, service);
+}
+
+/* Nothing of it may be left when it starts again. */
+static void process_lost(struct process *process) {
+	struct service *service = service_of_process(process);
+	const struct ledger_service *record = &service->record;
+	end_unknown(service);
+	process_sweep(process, (pid_t)record->pid, record->start_time);
+}
+
+static const struct process_calls process_calls = { process_spawned, process_failed, process_exited,
+	process_empty, process_lost };
+
+/* ---- what the graph says ---- */
+
+static void may_start(struct unit *unit) {
+	struct service *service = container_of(unit, struct service, unit);
+	if (service->services->detached) return;
+	if (service->state == SERVICE_DOWN) { /* wanted by the graph's own word */
+		service->wanted = true;
+		set_state(service, SERVICE_WAITING);
+	}
+	service_feed(service, SERVICE_DEPS_READY);
+}
+
+static void must_stop(struct unit *unit) {
+	struct service *service = container_of(unit, struct service, unit);
+	if (!service->services->detached) service_feed(service, SERVICE_WANT_DOWN);
+}
+
+static const struct unit_calls unit_calls = { may_start, must_stop };
+
+struct service *service_of(struct unit *unit) {
+	assert(unit->calls == &unit_calls);
+	return container_of(unit, struct service, unit);
+}
+
+/* ---- its life ---- */
+
+struct service *service_new(
+	struct services *services, const char *name, const struct service_settings *settings) {
+	const struct services_options *options = &services->options;
+	struct service *service = xcalloc(1, sizeof(*service));
+	service->services = services;
+	service->settings = service_settings_copy(settings);
+	service->since_ns = loop_wall_ns(options->loop);
+	unit_init(&service->unit, options->graph, UNIT_SERVICE, name, &unit_calls);
+	service->unit.enabled = settings->enabled;
+	process_init(&service->process, options->host, service->unit.id, &process_calls);
+	timer_init(&service->timer, options->loop, timer_fired);
+	service_log_init(&service->log, options->loop, name, options);
+	service_log_settings(&service->log, settings->log_max_size_bytes, settings->log_keep);
+	list_add_tail(&services->all, &service->link);
+	return service;
+}
+
+void service_free(struct service *service) {
+	assert(!service->planning);
+	timer_cancel(&service->timer);
+	process_release(&service->process);
+	service_log_release(&service->log);
+	if (!service->leaving) unit_release(&service->unit);
+	list_remove(&service->link);
+	service_settings_free(service->settings);
+	free(service->reason);
+	free(service);
+}
+
+static void log_closed(void *user) {
+	service_free(user);
+}
+
+/* Nothing of it is left: the end for one that was removed. */
+void service_gone(struct service *service) {
+	struct err err;
+	if (!service->removing || service->leaving) return;
+	service->leaving = true;
+	if (ledger_service_forget(service->services->options.ledger, service->unit.id, &err) != 0)
+		log_warn("cannot forget '%s': %s", service->unit.id, err.text);
+	unit_release(&service->unit);
+	service_log_close(&service->log, log_closed, service);
+}
+
+void service_adopt(struct service *service, const char *run) {
+	bool stopped = str_equal(service->record.stopped_boot, process_boot_id());
+	service->class = SERVICE_EXIT_NONE;
+	service->asked = service->counted = service->group_gone = false;
+	service->wanted = true;
+	/* The record without a pid: we died between the intent and the answer. */
+	set_state(service, service->record.pid ? SERVICE_UP : SERVICE_STARTING);
+	snprintf(service->record.run, sizeof(service->record.run), "%s", run);
+	process_adopt(&service->process, run);
+	unit_want(&service->unit);
+	report(service);
+	if (stopped || !service->settings->enabled) service_feed(service, SERVICE_WANT_DOWN);
+}
+
+void service_take_up(struct service *service) {
+	struct ledger_service *record = &service->record;
+	struct err err;
+	if (ledger_service_read(
+		    service->services->options.ledger, service->unit.id, record, &err) != 0)
+		log_error("cannot read the record of '%s': %s", service->unit.id, err.text);
+	const struct process_exit exit = { .code = record->exit_code,
+		.signal = record->exit_signal };
+	if (record->ended)
+		service->last_class = service_classify(&exit, service->settings->ok_exit);
+	if (!str_equal(record->boot, process_boot_id())) {
+		/* Its pids mean nothing any more, and a new boot is a new chance. */
+		record->run[0] = '\0';
+		record->pid = 0;
+		forget_failures(service);
+	}
+	if (record->run[0]) {
+		service_adopt(service, record->run);
+	} else if (service->settings->restart == SERVICE_RESTART_NEVER &&
+		   str_equal(record->done_boot, process_boot_id())) {
+		service->wanted = true;
+		set_state(service, SERVICE_DONE);
+		unit_want(&service->unit);
+		report(service);
+	} else {
+		report(service);
+	}
+}
+
+void service_detach(struct service *service) {
+	timer_cancel(&service->timer);
+	process_detach(&service->process);
+	if (service->planning) {
+		service->services->closing++;
+		job_cancel(&service->plan.job);
+	}
+}

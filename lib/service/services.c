@@ -1,0 +1,330 @@
+/* All services: added, linked, changed by a reload, let go; people's wishes; runs that belong to
+ * nobody. */
+#include "service/internal.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STRAY_TIMEOUT_MS = 10000 };
+
+/* A run whose service is no longer in the configuration: it is asked to end, then made to. */
+struct stray {
+	struct list link;
+	struct process process;
+	struct timer timer;
+};
+
+struct services *services_new(const struct services_options *options) {
+	struct services *services = xcalloc(1, sizeof(*services));
+	services->options = *options;
+	services->runtime_dir = xstrdup(options->runtime_dir);
+	services->log_dir = xstrdup(options->log_dir);
+	services->options.runtime_dir = services->runtime_dir;
+	services->options.log_dir = services->log_dir;
+	services_set_environment(services, options->path, options->environment);
+	list_init(&services->all);
+	list_init(&services->strays);
+	return services;
+}
+
+void services_set_environment(
+	struct services *services, char *const *path, char *const *environment) {
+	char **old_path = services->path;
+	char **old_environment = services->environment;
+	services->path = strv_dup(path);
+	services->environment = strv_dup(environment);
+	services->options.path = services->path;
+	services->options.environment = services->environment;
+	strv_free(old_path);
+	strv_free(old_environment);
+}
+
+static struct service *find(struct services *services, const char *name) {
+	list_each(&services->all, link) {
+		struct service *service = container_of(link, struct service, link);
+		if (!service->leaving && strcmp(service->unit.name, name) == 0) return service;
+	}
+	return NULL;
+}
+
+struct service *service_find(struct services *services, const char *name) {
+	struct service *service = find(services, name);
+	return service && !service->removing ? service : NULL;
+}
+
+struct service *service_each(struct services *services, const struct service *after) {
+	struct list *link = after ? after->link.next : services->all.next;
+	for (; link != &services->all; link = link->next) {
+		struct service *service = container_of(link, struct service, link);
+		if (!service->removing) return service;
+	}
+	return NULL;
+}
+
+struct unit *service_unit(struct service *service) {
+	return &service->unit;
+}
+
+static bool is_stopped(const struct service *service) {
+	return str_equal(service->record.stopped_boot, process_boot_id());
+}
+
+struct service *service_add(
+	struct services *services, const char *name, const struct service_settings *settings) {
+	struct service *service = find(services, name);
+	if (service) {
+		service->removing = false;
+		service_apply(service, settings);
+		if (settings->enabled && !is_stopped(service))
+			service_feed(service, SERVICE_WANT_UP);
+		return service;
+	}
+	service = service_new(services, name, settings);
+	service_take_up(service);
+	return service;
+}
+
+/* ---- edges ---- */
+
+static void link_one(struct service *service, char *const *ids, bool requires) {
+	for (; ids && *ids; ids++) {
+		struct unit *other = unit_find(service->unit.graph, *ids);
+		if (other && other != &service->unit)
+			unit_add_edge(&service->unit, other, requires);
+	}
+}
+
+void services_link(struct services *services) {
+	list_each(&services->all, link) {
+		struct service *service = container_of(link, struct service, link);
+		if (service->leaving) continue;
+		unit_clear_edges(&service->unit);
+		link_one(service, service->settings->after, false);
+		link_one(service, service->settings->requires, true);
+		struct unit *network = unit_find(service->unit.graph, "network");
+		/* An order, no more: what is lost later does not keep a crashed service down. */
+		if (network && service->settings->network)
+			unit_add_edge(&service->unit, network, false);
+	}
+}
+
+void services_begin(struct services *services) {
+	list_each(&services->all, link) {
+		struct service *service = container_of(link, struct service, link);
+		if (service->removing || service->state != SERVICE_DOWN) continue;
+		if (service->settings->enabled && !is_stopped(service))
+			service_feed(service, SERVICE_WANT_UP);
+	}
+}
+
+/* ---- changes and wishes ---- */
+
+static void begin_anew(struct service *service) {
+	service->record.failures = 0;
+	service->record.delay_step = 0;
+	service_feed(service, SERVICE_WANT_DOWN);
+	service_feed(service, SERVICE_WANT_UP);
+}
+
+/* A changed key that needs a new start: whatever runs or tries to is begun anew. */
+static void apply_restart(struct service *service) {
+	switch (service->state) {
+	case SERVICE_STARTING:
+	case SERVICE_UP:
+	case SERVICE_DELAYED:
+	case SERVICE_FAILED: begin_anew(service); break;
+	case SERVICE_STOPPING:
+	case SERVICE_KILLING:
+	case SERVICE_CLEARING:
+		/* It ends; what comes then is already the new one, without a delay. */
+		if (service->wanted) service->asked = true;
+		break;
+	default: break;
+	}
+}
+
+int service_apply(struct service *service, const struct service_settings *settings) {
+	int effect = service_settings_compare(service->settings, settings);
+	if (effect == 0) return 0;
+	bool was_enabled = service->settings->enabled;
+	service_settings_free(service->settings);
+	service->settings = service_settings_copy(settings);
+	service->unit.enabled = settings->enabled;
+	service_log_settings(&service->log, settings->log_max_size_bytes, settings->log_keep);
+	if (was_enabled && !settings->enabled)
+		service_feed(service, SERVICE_WANT_DOWN);
+	else if (!was_enabled && settings->enabled && !is_stopped(service))
+		service_feed(service, SERVICE_WANT_UP);
+	else if (effect > 1)
+		apply_restart(service);
+	return effect;
+}
+
+void service_remove(struct service *service) {
+	service->removing = true;
+	service->record.stopped_boot[0] = '\0';
+	/* Down already: it is not told again. */
+	if (service->state == SERVICE_DOWN)
+		service_gone(service);
+	else
+		service_feed(service, SERVICE_WANT_DOWN);
+}
+
+static void allow_start(struct service *service) {
+	service->record.stopped_boot[0] = '\0';
+	service->record.done_boot[0] = '\0';
+	service->record.failures = 0;
+	service->record.delay_step = 0;
+	service_write_record(service);
+}
+
+void service_start(struct service *service) {
+	allow_start(service);
+	service_feed(service, SERVICE_WANT_UP);
+}
+
+void service_stop(struct service *service) {
+	snprintf(service->record.stopped_boot, sizeof(service->record.stopped_boot), "%s",
+		process_boot_id());
+	service_write_record(service);
+	service_feed(service, SERVICE_WANT_DOWN);
+}
+
+void service_restart(struct service *service) {
+	allow_start(service);
+	begin_anew(service);
+}
+
+void services_reopen_logs(struct services *services) {
+	list_each(&services->all, link)
+		service_log_reopen(&container_of(link, struct service, link)->log);
+}
+
+/* ---- runs of nobody's ---- */
+
+static void stray_free(struct stray *stray) {
+	timer_cancel(&stray->timer);
+	process_release(&stray->process);
+	list_remove(&stray->link);
+	free(stray);
+}
+
+static void stray_timer_fired(struct timer *timer) {
+	struct stray *stray = container_of(timer, struct stray, timer);
+	process_signal(&stray->process, SIGKILL, true);
+	timer_start(timer, STRAY_TIMEOUT_MS);
+}
+
+static void stray_moved(struct process *process) {
+	(void)process; /* only its end matters */
+}
+
+static void stray_ended(struct process *process) {
+	struct stray *stray = container_of(process, struct stray, process);
+	process_forget(process);
+	stray_free(stray);
+}
+
+static void stray_failed(struct process *process, const struct err *err) {
+	(void)err;
+	stray_ended(process);
+}
+
+static void stray_lost(struct process *process) {
+	process_sweep(process, 0, 0);
+}
+
+static const struct process_calls stray_calls = { stray_moved, stray_failed, stray_moved,
+	stray_ended, stray_lost };
+
+void services_stray(struct services *services, const char *run, const char *unit) {
+	struct service *service =
+		str_starts(unit, "service:") ? find(services, unit + strlen("service:")) : NULL;
+	if (service && !service->process.run[0] && !service->planning) {
+		log_info("%s is running already: taken up", unit);
+		timer_cancel(&service->timer);
+		snprintf(service->record.boot, sizeof(service->record.boot), "%s",
+			process_boot_id());
+		service_adopt(service, run);
+		service_write_record(service);
+		return;
+	}
+	log_info("%s is running but not in the configuration: it is stopped", unit);
+	struct stray *stray = xcalloc(1, sizeof(*stray));
+	process_init(&stray->process, services->options.host, unit, &stray_calls);
+	timer_init(&stray->timer, services->options.loop, stray_timer_fired);
+	list_add_tail(&services->strays, &stray->link);
+	process_adopt(&stray->process, run);
+	process_signal(&stray->process, SIGTERM, true);
+	timer_start(&stray->timer, STRAY_TIMEOUT_MS);
+}
+
+/* ---- the end ---- */
+
+static void detach_ended(struct defer *defer) {
+	struct services *services = container_of(defer, struct services, detach_defer);
+	services->detach_done(services->detach_user);
+}
+
+static void log_let_go(void *user) {
+	struct services *services = user;
+	if (--services->closing == 0) defer_start(services->options.loop, &services->detach_defer);
+}
+
+void services_detach(struct services *services, void (*done)(void *user), void *user) {
+	assert(!services->detached);
+	services->detached = true;
+	services->detach_done = done;
+	services->detach_user = user;
+	defer_init(&services->detach_defer, detach_ended);
+	services->closing = 1; /* ours: not before all have been told */
+	list_each(&services->strays, link) stray_free(container_of(link, struct stray, link));
+	list_each(&services->all, link) {
+		struct service *service = container_of(link, struct service, link);
+		service_detach(service);
+		services->closing++;
+		service_log_close(&service->log, log_let_go, services);
+	}
+	log_let_go(services);
+}
+
+void services_free(struct services *services) {
+	list_each(&services->strays, link) stray_free(container_of(link, struct stray, link));
+	list_each(&services->all, link) service_free(container_of(link, struct service, link));
+	if (services->detached) defer_cancel(&services->detach_defer);
+	strv_free(services->path);
+	strv_free(services->environment);
+	free(services->runtime_dir);
+	free(services->log_dir);
+	free(services);
+}
+
+/* ---- status ---- */
+
+void service_status(const struct service *service, struct service_status *status) {
+	const struct ledger_service *record = &service->record;
+	bool waits = service->state == SERVICE_DOWN && service->unit.state == UNIT_WAITING;
+	enum service_state state = waits ? SERVICE_WAITING : service->state;
+	*status = (struct service_status){
+		.name = service->unit.name,
+		.state = state,
+		.state_name = service_state_name(state),
+		.enabled = service->settings->enabled,
+		.stopped = is_stopped(service),
+		.pid = service->class == SERVICE_EXIT_NONE ? (pid_t)record->pid : 0,
+		.since_ns = service->since_ns,
+		.restarts = record->restarts,
+		.failures = record->failures,
+		.exit_class = service->last_class,
+		.exit_code = record->exit_code,
+		.exit_signal = record->exit_signal,
+		.exit_ns = record->ended ? record->ended_ns : 0,
+		.next_try_ns = service->next_try_ns,
+		.detail = service->unit.detail,
+		.log_path = service->log.work.path,
+		.log_lost_lines = service->log.lost_lines,
+	};
+}

@@ -1,0 +1,328 @@
+/* The keys of [service NAME], what a reload does for each, and copies of what one section says. */
+#include "service/internal.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const policies[] = { "always", "on-failure", "never", NULL };
+static const char *const signal_names[] = { "TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2",
+	"ABRT", "ALRM", "WINCH", "CONT", "PIPE", NULL };
+static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2,
+	SIGABRT, SIGALRM, SIGWINCH, SIGCONT, SIGPIPE };
+
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+#define FIELD(member) offsetof(struct service_settings, member)
+#define NOT_BUILT(word, text) \
+	{ .name = (word), .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT, .help = (text) }
+
+static const struct config_key keys[] = {
+	{ .name = "command",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(command),
+		.flags = CONFIG_REQUIRED,
+		.reload = RELOAD_RESTART,
+		.help = "what to run; no shell, quotes as in sh" },
+	{ .name = "shell",
+		.type = CONFIG_BOOL,
+		.offset = FIELD(shell),
+		.preset = "no",
+		.reload = RELOAD_RESTART,
+		.help = "yes: by /bin/sh -c" },
+	{ .name = "enabled",
+		.type = CONFIG_BOOL,
+		.offset = FIELD(enabled),
+		.preset = "yes",
+		.help = "no: known, not started" },
+	{ .name = "user",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(user),
+		.reload = RELOAD_RESTART,
+		.help = "runs as this user, with its groups, HOME, USER and SHELL" },
+	{ .name = "group",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(group),
+		.reload = RELOAD_RESTART,
+		.help = "in place of the user's own group" },
+	{ .name = "directory",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(directory),
+		.reload = RELOAD_RESTART,
+		.help = "where it runs; the user's home when not set, / for root" },
+	{ .name = "environment",
+		.type = CONFIG_LINES,
+		.offset = FIELD(environment),
+		.reload = RELOAD_RESTART,
+		.help = "NAME=value, one a line" },
+	{ .name = "environment_file",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(environment_file),
+		.reload = RELOAD_RESTART,
+		.help = "a file of NAME=value lines, read at each start" },
+	{ .name = "path",
+		.type = CONFIG_WORDS,
+		.offset = FIELD(path),
+		.reload = RELOAD_RESTART,
+		.help = "folders put before PATH" },
+	{ .name = "umask",
+		.type = CONFIG_OCTAL,
+		.offset = FIELD(umask),
+		.preset = "022",
+		.max = 0777,
+		.reload = RELOAD_RESTART,
+		.help = "permissions that new files do not get" },
+	{ .name = "nice",
+		.type = CONFIG_INT,
+		.offset = FIELD(nice),
+		.preset = "0",
+		.min = -20,
+		.max = 19,
+		.reload = RELOAD_RESTART,
+		.help = "-20 (first) to 19 (last); below 0 needs root" },
+	{ .name = "limit_nofile",
+		.type = CONFIG_INT,
+		.offset = FIELD(limit_nofile),
+		.min = 3,
+		.max = 1 << 30,
+		.reload = RELOAD_RESTART,
+		.help = "how many files it may have open; the system's when not set" },
+	{ .name = "restart",
+		.type = CONFIG_ENUM,
+		.offset = FIELD(restart),
+		.preset = "always",
+		.names = policies,
+		.help = "always, on-failure, or never (a task: ready when it exits 0)" },
+	{ .name = "restart_delay",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(restart_delay_ms),
+		.preset = "200ms",
+		.max = DAY_MS,
+		.help = "before it is started again; doubles each time" },
+	{ .name = "restart_max_delay",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(restart_max_delay_ms),
+		.preset = "60s",
+		.max = DAY_MS,
+		.help = "up to this" },
+	{ .name = "healthy_after",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(healthy_after_ms),
+		.preset = "10s",
+		.max = DAY_MS,
+		.help = "after this uptime failures are forgiven" },
+	{ .name = "give_up_after",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(give_up_after_text),
+		.preset = "never",
+		.help = "a count of failures in a row, or never" },
+	{ .name = "ok_exit",
+		.type = CONFIG_WORDS,
+		.offset = FIELD(ok_exit),
+		.preset = "0",
+		.help = "exit codes that are no failure" },
+	{ .name = "no_restart_exit",
+		.type = CONFIG_WORDS,
+		.offset = FIELD(no_restart_exit),
+		.help = "exit codes after which it stays down" },
+	{ .name = "stop_signal",
+		.type = CONFIG_ENUM,
+		.offset = FIELD(stop_signal),
+		.preset = "TERM",
+		.names = signal_names,
+		.help = "asks it to end" },
+	{ .name = "stop_timeout",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(stop_timeout_ms),
+		.preset = "10s",
+		.max = DAY_MS,
+		.help = "then KILL, for all its processes" },
+	{ .name = "log_max_size",
+		.type = CONFIG_SIZE,
+		.offset = FIELD(log_max_size_bytes),
+		.preset = "10MiB",
+		.max = INT64_MAX,
+		.help = "a log that would grow beyond begins anew; none: never" },
+	{ .name = "log_keep",
+		.type = CONFIG_INT,
+		.offset = FIELD(log_keep),
+		.preset = "5",
+		.max = 1000,
+		.help = "how many older logs stay, compressed" },
+	{ .name = "after",
+		.type = CONFIG_WORDS,
+		.offset = FIELD(after),
+		.help = "units that come first: folder:NAME service:NAME network" },
+	{ .name = "requires",
+		.type = CONFIG_WORDS,
+		.offset = FIELD(requires),
+		.help = "units that must be ready, however long it takes" },
+	{ .name = "network",
+		.type = CONFIG_BOOL,
+		.offset = FIELD(network),
+		.preset = "yes",
+		.help = "no: does not wait for the network" },
+	NOT_BUILT("before_start", "a command before each start"),
+	NOT_BUILT("after_stop", "a command after each stop"),
+	NOT_BUILT("on_preempt", "a command when the machine is about to be taken away"),
+	NOT_BUILT("memory_max", "bytes of memory for all its processes"),
+	NOT_BUILT("cpu_max", "share of the processors"),
+	NOT_BUILT("conda", "environment to activate"),
+	NOT_BUILT("ready", "how it shows that it is ready; in this version: once it is started"),
+	NOT_BUILT("ready_timeout", "how long it may take to be ready"),
+	NOT_BUILT("check", "how it shows that it is alive"),
+	NOT_BUILT("check_every", "how often to look"),
+	NOT_BUILT("check_failures", "how often a check may fail"),
+	NOT_BUILT("log", "where its log goes; in this version: a file"),
+};
+
+/* ---- checks ---- */
+
+static int check_codes(char *const *codes, struct err *err) {
+	int64_t value;
+	for (; codes && *codes; codes++)
+		if (str_to_int(*codes, 0, 255, &value) != 0)
+			return err_set(
+				err, ERR_INVALID, "'%s' is no exit code: write 0 to 255", *codes);
+	return 0;
+}
+
+static int check_path(const char *path, struct err *err) {
+	if (!path || *path == '/' || *path == '~' || str_starts(path, "${")) return 0;
+	return err_set(err, ERR_INVALID, "'%s' is not absolute: begin with / or ~", path);
+}
+
+static int check_command(const struct service_settings *service, struct err *err) {
+	if (service->shell) return 0;
+	char **words = config_split_command(service->command, err);
+	if (!words) return -1;
+	int result = words[0] && words[0][0] ? 0 : err_set(err, ERR_INVALID, "command is empty");
+	strv_free(words);
+	return result;
+}
+
+static int check_environment(char *const *items, struct err *err) {
+	for (; items && *items; items++)
+		if (!service_env_valid(*items))
+			return err_set(err, ERR_INVALID, "'%s' is not NAME=value", *items);
+	return 0;
+}
+
+/* 0: never; -1: nonsense. */
+static int64_t give_up_count(const char *text) {
+	int64_t count;
+	if (!text || str_equal(text, "never")) return 0;
+	return str_to_int(text, 1, INT_MAX, &count) == 0 ? count : -1;
+}
+
+static int service_check(
+	const void *settings, const char *name, const char **key, struct err *err) {
+	const struct service_settings *service = settings;
+	(void)name;
+	*key = "command";
+	if (check_command(service, err) != 0) return -1;
+	*key = "environment";
+	if (check_environment(service->environment, err) != 0) return -1;
+	*key = "directory";
+	if (check_path(service->directory, err) != 0) return -1;
+	*key = "environment_file";
+	if (check_path(service->environment_file, err) != 0) return -1;
+	*key = "path";
+	for (char **folder = service->path; folder && *folder; folder++)
+		if (check_path(*folder, err) != 0) return -1;
+	*key = "ok_exit";
+	if (check_codes(service->ok_exit, err) != 0) return -1;
+	*key = "no_restart_exit";
+	if (check_codes(service->no_restart_exit, err) != 0) return -1;
+	*key = "give_up_after";
+	if (give_up_count(service->give_up_after_text) < 0)
+		return err_set(err, ERR_INVALID, "'%s' is no count: write a number or never",
+			service->give_up_after_text);
+	*key = "restart_max_delay";
+	if (service->restart_max_delay_ms < service->restart_delay_ms)
+		return err_set(err, ERR_INVALID, "restart_max_delay is shorter than restart_delay");
+	*key = "user";
+	return service_check_user(service, key, err);
+}
+
+const struct config_table service_table = {
+	.kind = "service",
+	.named = true,
+	.size = sizeof(struct service_settings),
+	.keys = keys,
+	.key_count = ARRAY_LEN(keys),
+	.check = service_check,
+	.help = "a program kept running",
+};
+
+int service_signal_number(int stop_signal) {
+	return signal_numbers[stop_signal];
+}
+
+/* ---- copies ---- */
+
+enum shape { SHAPE_TEXT, SHAPE_LIST, SHAPE_BOOL, SHAPE_ENUM, SHAPE_NUMBER };
+
+static enum shape shape_of(const struct config_key *key) {
+	switch (key->type) {
+	case CONFIG_TEXT:
+	case CONFIG_PATH:
+	case CONFIG_SECRET: return SHAPE_TEXT;
+	case CONFIG_WORDS:
+	case CONFIG_LINES: return SHAPE_LIST;
+	case CONFIG_BOOL: return SHAPE_BOOL;
+	case CONFIG_ENUM: return SHAPE_ENUM;
+	default: return SHAPE_NUMBER;
+	}
+}
+
+static void *field_of(const struct service_settings *settings, const struct config_key *key) {
+	return (char *)settings + key->offset;
+}
+
+struct service_settings *service_settings_copy(const struct service_settings *settings) {
+	struct service_settings *copy = xmemdup(settings, sizeof(*settings));
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (keys[i].flags & CONFIG_NOT_BUILT) continue;
+		void *field = field_of(copy, &keys[i]);
+		if (shape_of(&keys[i]) == SHAPE_TEXT) *(char **)field = xstrdup(*(char **)field);
+		if (shape_of(&keys[i]) == SHAPE_LIST) *(char ***)field = strv_dup(*(char ***)field);
+	}
+	copy->give_up_after = give_up_count(copy->give_up_after_text);
+	return copy;
+}
+
+void service_settings_free(struct service_settings *settings) {
+	if (!settings) return;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (keys[i].flags & CONFIG_NOT_BUILT) continue;
+		void *field = field_of(settings, &keys[i]);
+		if (shape_of(&keys[i]) == SHAPE_TEXT) free(*(char **)field);
+		if (shape_of(&keys[i]) == SHAPE_LIST) strv_free(*(char ***)field);
+	}
+	free(settings);
+}
+
+static bool same_field(const struct config_key *key, const void *left, const void *right) {
+	switch (shape_of(key)) {
+	case SHAPE_TEXT: return str_equal(*(char *const *)left, *(char *const *)right);
+	case SHAPE_LIST: return strv_equal(*(char **const *)left, *(char **const *)right);
+	case SHAPE_BOOL: return *(const bool *)left == *(const bool *)right;
+	case SHAPE_ENUM: return *(const int *)left == *(const int *)right;
+	default: return *(const int64_t *)left == *(const int64_t *)right;
+	}
+}
+
+int service_settings_compare(
+	const struct service_settings *left, const struct service_settings *right) {
+	int strongest = 0;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (keys[i].flags & CONFIG_NOT_BUILT) continue;
+		if (same_field(&keys[i], field_of(left, &keys[i]), field_of(right, &keys[i])))
+			continue;
+		int effect = (int)keys[i].reload + 1;
+		if (effect > strongest) strongest = effect;
+	}
+	return strongest;
+}
