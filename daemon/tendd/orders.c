@@ -123,6 +123,11 @@ static void asked(struct house *house, struct control_request *request, enum ver
 	struct unit *unit = route_unit(house, request);
 	struct err err;
 	if (!unit) return;
+	if (unit->kind == UNIT_SERVICE && !service_find(house->services, unit->name)) {
+		err_set(&err, ERR_NOT_FOUND, "'%s' is leaving the configuration", unit->id);
+		control_refuse(request, &err, NULL);
+		return;
+	}
 	if (unit->kind != UNIT_SERVICE) {
 		err_set(&err, ERR_INVALID, "'%s' is no service", unit->id);
 		control_refuse(request, &err,

@@ -114,10 +114,7 @@ static void apply_service(struct reload *reload, const struct config_section *se
 	const struct service_settings *settings = section->settings;
 	struct service *service = service_find(house->services, section->name);
 	if (!service) {
-		struct service_status status;
-		service = service_add(house->services, section->name, settings);
-		service_status(service, &status);
-		if (settings->enabled && !status.stopped) unit_want(service_unit(service));
+		service_add(house->services, section->name, settings);
 		return;
 	}
 	int done = service_apply(service, settings);
