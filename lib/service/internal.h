@@ -130,6 +130,8 @@ void service_log_init(struct service_log *log, struct loop *loop, const char *na
 /* Nothing may be under way (service_log_close). */
 void service_log_release(struct service_log *log);
 void service_log_settings(struct service_log *log, int64_t max_bytes, int64_t keep);
+/* Writes what an earlier life had read and not yet written. */
+void service_log_recover(struct service_log *log);
 /* A run has begun: its pipe is there. */
 int service_log_attach(struct service_log *log, struct err *err);
 /* Nobody writes any more: read to the end, then close the pipe; `drained` comes deferred. */

@@ -318,18 +318,22 @@ void service_log_release(struct service_log *log) {
 	free(log->work.path);
 }
 
+void service_log_recover(struct service_log *log) {
+	struct err err;
+	if (access(log->spool_path, F_OK) != 0) return;
+	log->spool = spool_open(log->spool_path, &err);
+	if (!log->spool) log_warn("%s", err.text);
+	log_step(log);
+}
+
 void service_log_settings(struct service_log *log, int64_t max_bytes, int64_t keep) {
 	log->max_bytes = max_bytes;
 	log->keep = keep;
 }
 
 void service_log_drain(struct service_log *log, void (*drained)(void *user), void *user) {
-	struct err err;
 	log->drained = drained;
 	log->user = user;
-	/* An earlier life may have left something. */
-	if (!log->spool && access(log->spool_path, F_OK) == 0)
-		log->spool = spool_open(log->spool_path, &err);
 	log_step(log);
 }
 

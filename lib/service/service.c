@@ -490,8 +490,8 @@ void service_adopt(struct service *service, const char *run) {
 	service->wanted = true;
 	/* The record without a pid: we died between the intent and the answer. */
 	set_state(service, service->record.pid ? SERVICE_UP : SERVICE_STARTING);
-	snprintf(service->record.run, sizeof(service->record.run), "%s", run);
-	process_adopt(&service->process, run);
+	memmove(service->record.run, run, strlen(run) + 1); /* it may be itself */
+	process_adopt(&service->process, service->record.run);
 	unit_want(&service->unit);
 	report(service);
 	if (stopped || !service->settings->enabled) service_feed(service, SERVICE_WANT_DOWN);
@@ -500,6 +500,7 @@ void service_adopt(struct service *service, const char *run) {
 void service_take_up(struct service *service) {
 	struct ledger_service *record = &service->record;
 	struct err err;
+	service_log_recover(&service->log);
 	if (ledger_service_read(
 		    service->services->options.ledger, service->unit.id, record, &err) != 0)
 		log_error("cannot read the record of '%s': %s", service->unit.id, err.text);
