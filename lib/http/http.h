@@ -18,7 +18,7 @@
 #include "base/base.h"
 #include "loop/loop.h"
 
-#define HTTP_HEADERS_MAX        30         /* lines of one question */
+#define HTTP_HEADERS_MAX        60         /* lines of one question */
 #define HTTP_ANSWER_HEADERS_MAX (48 << 10) /* bytes of one answer's headers */
 #define HTTP_STREAM_MIN         (16 << 10) /* least answer_max of a streamed answer */
 

@@ -98,7 +98,8 @@ bool store_is_ours(const struct store_op *op, const struct store_entry *entry) {
 
 void store_start(struct store *store, struct store_op *op) {
 	assert(op->done && op->verb <= STORE_ABOUT);
-	assert(op->key || op->session || op->verb == STORE_SYNC || op->verb == STORE_ABOUT);
+	assert(op->key || op->verb == STORE_SYNC || op->verb == STORE_ABOUT ||
+		(op->session && op->verb != STORE_PART_END));
 	if (!op->frame) { /* the caller's start, not a wrapper's */
 		op->cancelled = false;
 		op->owner = store;

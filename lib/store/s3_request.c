@@ -1,0 +1,216 @@
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/s3.h"
+#include "store/s3_sign.h"
+
+/* One request: hashed, signed, sent, and its answer judged. */
+
+enum {
+	ERROR_BODY_MAX = 64 << 10,
+	CONNECT_MS = 10000,
+	PATIENCE_MS = 600000, /* AWS copies 5 GiB in some minutes */
+	INLINE_HASH_MAX =
+		256 << 10, /* above it a job hashes: 8 MiB would hold the loop for 20 ms */
+};
+
+void s3_header(struct s3_op *x, const char *format, ...) {
+	va_list args;
+
+	assert(x->header_count < HTTP_HEADERS_MAX - 8); /* those that every request gets */
+	va_start(args, format);
+	x->headers[x->header_count++] = xvasprintf(format, args);
+	va_end(args);
+}
+
+static void own_header(struct s3_op *x, char *line) {
+	x->headers[x->header_count++] = line;
+}
+
+static void drop_headers(struct s3_op *x) {
+	while (x->header_count) free(x->headers[--x->header_count]);
+	x->headers[0] = NULL;
+}
+
+void s3_request_release(struct s3_op *x) {
+	drop_headers(x);
+	http_request_release(&x->request);
+	free(x->url);
+	free(x->path);
+	x->url = x->path = NULL;
+}
+
+/* ---- the answer ---- */
+
+static void judge(struct s3_op *x, int status) {
+	struct s3_case facts = {
+		.status = status,
+		.error = x->error,
+		.bucket = x->s3->bucket,
+		.endpoint = x->s3->endpoint,
+		.region_header = http_header(&x->request, "x-amz-bucket-region"),
+		.own_ns = loop_wall_ns(x->s3->store.loop),
+		.server_ns = s3_server_ns(x),
+	};
+
+	facts.retry_after_ms = http_retry_after(&x->request, facts.own_ns);
+	s3_error_judge(&facts, &x->err);
+}
+
+static void answered(struct http_request *request, const struct err *err) {
+	struct s3_op *x = container_of(request, struct s3_op, request);
+
+	drop_headers(x);
+	memset(&x->error, 0, sizeof(x->error));
+	err_clear(&x->err);
+	if (err) {
+		x->err = *err;
+	} else if (request->status < 200 || request->status > 299) {
+		s3_error_read(request->answer.at, request->answer.len, &x->error);
+		judge(x, request->status);
+	}
+	x->step(x);
+}
+
+int s3_read(struct s3_op *x, s3_xml_ended *ended, void *user) {
+	const struct buf *body = &x->request.answer;
+	const char *error = strstr(body->at, "<Error");
+
+	/* Work that takes long is begun with 200, and what came of it stands in the body. */
+	if (error && error - body->at < 256) {
+		s3_error_read(body->at, body->len, &x->error);
+		judge(x, x->request.status);
+		return -1;
+	}
+	return s3_xml_walk(body->at, body->len, ended, user, &x->err);
+}
+
+/* ---- the question ---- */
+
+static const uint8_t *signing_key(struct s3 *s3, const char *date) {
+	if (strncmp(s3->key_day, date, 8) != 0) {
+		memcpy(s3->key_day, date, 8);
+		s3_signing_key(s3->credentials.secret.text, s3->key_day, s3->region, "s3", s3->key);
+	}
+	return s3->key;
+}
+
+static void sign(struct s3_op *x) {
+	struct s3 *s3 = x->s3;
+	char date[TIME_TEXT_SIZE];
+
+	time_format_compact(loop_wall_ns(s3->store.loop), date);
+	strcpy(date + strlen("20130524T000000"), "Z"); /* without the milliseconds */
+	own_header(x, xasprintf("host: %s", s3->host));
+	own_header(x, xasprintf("x-amz-date: %s", date));
+	own_header(x, xasprintf("x-amz-content-sha256: %s", x->payload_hash));
+	if (x->call.body && !x->call.no_md5) {
+		char *md5 = base64_encode(x->call.md5 ? x->call.md5->bytes : x->md5, 16);
+		own_header(x, xasprintf("content-md5: %s", md5));
+		free(md5);
+	}
+	if (s3->credentials.token.len) {
+		own_header(x, xasprintf("x-amz-security-token: %s", s3->credentials.token.text));
+	}
+	s3_sort_headers(x->headers, x->header_count);
+	struct s3_signing signing = {
+		.method = x->call.method,
+		.path = x->path,
+		.query = x->call.query ? x->call.query : "",
+		.headers = x->headers,
+		.header_count = x->header_count,
+		.payload_hash = x->payload_hash,
+		.date = date,
+		.region = s3->region,
+	};
+	char *value =
+		s3_authorization(&signing, s3->credentials.access_key_id, signing_key(s3, date));
+	own_header(x, xasprintf("authorization: %s", value));
+	x->headers[x->header_count] = NULL;
+	free(value);
+}
+
+static void sign_and_start(struct s3_op *x) {
+	struct s3 *s3 = x->s3;
+	struct http_request *request = &x->request;
+
+	sign(x);
+	http_request_release(request);
+	http_request_init(request, x->call.method, x->url);
+	request->headers = (const char *const *)x->headers;
+	request->body = x->call.body;
+	request->body_len = x->call.body_len;
+	request->ca_file = s3->ca_file;
+	request->connect_ms = s3->timeout_ms < CONNECT_MS ? s3->timeout_ms : CONNECT_MS;
+	request->idle_ms = s3->timeout_ms;
+	if (x->call.patient && request->idle_ms < PATIENCE_MS) request->idle_ms = PATIENCE_MS;
+	request->answer_max =
+		x->call.answer_max > ERROR_BODY_MAX ? x->call.answer_max : ERROR_BODY_MAX;
+	request->done = answered;
+	http_request_start(s3->http, request);
+}
+
+/* On a worker, or on the loop for what is small. */
+static int hash_work(struct job *job, struct err *err) {
+	struct s3_op *x = container_of(job, struct s3_op, job);
+	const struct s3_call *call = &x->call;
+	uint8_t hash[DIGEST_MAX];
+
+	if (x->hash_md5) digest_of(DIGEST_MD5, call->body, call->body_len, x->md5);
+	if (x->hash_payload) {
+		digest_of(DIGEST_SHA256, call->body, call->body_len, hash);
+		hex_encode(hash, 32, x->payload_hash);
+	}
+	return 0;
+}
+
+static void hash_done(struct job *job, const struct err *err) {
+	struct s3_op *x = container_of(job, struct s3_op, job);
+
+	x->job.impl = NULL;
+	if (err || x->op->cancelled) {
+		drop_headers(x);
+		err_set(&x->err, ERR_CANCELLED, "cancelled");
+		x->step(x);
+		return;
+	}
+	sign_and_start(x);
+}
+
+void s3_send(struct s3_op *x, const struct s3_call *call) {
+	struct s3 *s3 = x->s3;
+
+	if (x->op->cancelled) {
+		err_set(&x->err, ERR_CANCELLED, "cancelled");
+		s3_fail(x);
+		return;
+	}
+	x->call = *call;
+	free(x->url);
+	free(x->path);
+	char *encoded = call->object ? str_percent_encode(call->object, "/") : NULL;
+	x->path = xasprintf("%s%s%s", s3->base_path, encoded || !*s3->base_path ? "/" : "",
+		encoded ? encoded : "");
+	x->url = xasprintf("%s://%s%s%s%s", s3->secure ? "https" : "http", s3->host, x->path,
+		call->query ? "?" : "", call->query ? call->query : "");
+	free(encoded);
+
+	/* Over TLS nobody can change the payload on its way. */
+	x->hash_payload = call->body_len > 0 && !s3->secure;
+	x->hash_md5 = call->body && !call->no_md5 && !call->md5;
+	strcpy(x->payload_hash, call->body_len > 0 ? S3_UNSIGNED : S3_EMPTY_SHA256);
+	bool work = x->hash_payload || x->hash_md5;
+	if (work && call->body_len > INLINE_HASH_MAX) {
+		x->job = (struct job){ .work = hash_work, .done = hash_done };
+		job_start(s3->store.loop, &x->job);
+		return;
+	}
+	if (work) hash_work(&x->job, NULL);
+	sign_and_start(x);
+}
+
+void s3_look(struct s3_op *x, const char *object) {
+	s3_send(x, &(struct s3_call){ .method = "HEAD", .object = object });
+}

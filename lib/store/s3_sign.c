@@ -1,0 +1,105 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/crypto.h"
+#include "store/s3_sign.h"
+
+enum { KEY_BYTES = 32, SIGNING_MAX = 256 << 10 };
+
+static int by_name(const void *left, const void *right) {
+	const char *l = *(char *const *)left, *r = *(char *const *)right;
+	size_t l_len = strcspn(l, ":"), r_len = strcspn(r, ":");
+	int order = memcmp(l, r, l_len < r_len ? l_len : r_len);
+
+	return order ? order : (l_len > r_len) - (l_len < r_len);
+}
+
+void s3_sort_headers(char **headers, size_t count) {
+	qsort(headers, count, sizeof(*headers), by_name);
+}
+
+/* "name:value": without blanks around the value, runs of blanks inside it as one. */
+static void add_header(struct buf *out, const char *line) {
+	size_t name = strcspn(line, ":");
+	const char *at = line + name + 1;
+
+	buf_add(out, line, name);
+	buf_addc(out, ':');
+	at += strspn(at, " ");
+	while (*at) {
+		size_t word = strcspn(at, " "), blanks = strspn(at + word, " ");
+		buf_add(out, at, word);
+		at += word + blanks;
+		if (blanks && *at) buf_addc(out, ' ');
+	}
+	buf_addc(out, '\n');
+}
+
+static void add_signed_names(const struct s3_signing *signing, struct buf *out) {
+	for (size_t i = 0; i < signing->header_count; i++) {
+		if (i) buf_addc(out, ';');
+		buf_add(out, signing->headers[i], strcspn(signing->headers[i], ":"));
+	}
+}
+
+void s3_canonical_request(const struct s3_signing *signing, struct buf *out) {
+	buf_addf(out, "%s\n%s\n%s\n", signing->method, signing->path, signing->query);
+	for (size_t i = 0; i < signing->header_count; i++) add_header(out, signing->headers[i]);
+	buf_addc(out, '\n');
+	add_signed_names(signing, out);
+	buf_addf(out, "\n%s", signing->payload_hash);
+}
+
+static void add_scope(const struct s3_signing *signing, struct buf *out) {
+	buf_addf(out, "%.8s/%s/s3/aws4_request", signing->date, signing->region);
+}
+
+void s3_string_to_sign(const struct s3_signing *signing, struct buf *out) {
+	struct buf canonical;
+	uint8_t hash[DIGEST_MAX];
+	char hex[2 * DIGEST_MAX + 1];
+
+	buf_init(&canonical, SIGNING_MAX);
+	s3_canonical_request(signing, &canonical);
+	digest_of(DIGEST_SHA256, canonical.at, canonical.len, hash);
+	hex_encode(hash, KEY_BYTES, hex);
+	buf_release(&canonical);
+	buf_addf(out, "AWS4-HMAC-SHA256\n%s\n", signing->date);
+	add_scope(signing, out);
+	buf_addf(out, "\n%s", hex);
+}
+
+void s3_signing_key(const char *secret, const char *day, const char *region, const char *service,
+	uint8_t *key) {
+	const char *const rounds[] = { region, service, "aws4_request" };
+	char *first = xasprintf("AWS4%s", secret);
+
+	hmac_sha256(first, strlen(first), day, strlen(day), key);
+	crypto_wipe(first, strlen(first));
+	free(first);
+	for (size_t i = 0; i < ARRAY_LEN(rounds); i++) {
+		uint8_t next[DIGEST_MAX];
+		hmac_sha256(key, KEY_BYTES, rounds[i], strlen(rounds[i]), next);
+		memcpy(key, next, KEY_BYTES);
+		crypto_wipe(next, sizeof(next));
+	}
+}
+
+char *s3_authorization(
+	const struct s3_signing *signing, const char *access_key_id, const uint8_t *key) {
+	struct buf text;
+	uint8_t signature[DIGEST_MAX];
+	char hex[2 * DIGEST_MAX + 1];
+
+	buf_init(&text, SIGNING_MAX);
+	s3_string_to_sign(signing, &text);
+	hmac_sha256(key, KEY_BYTES, text.at, text.len, signature);
+	hex_encode(signature, KEY_BYTES, hex);
+	buf_clear(&text);
+	buf_addf(&text, "AWS4-HMAC-SHA256 Credential=%s/", access_key_id);
+	add_scope(signing, &text);
+	buf_adds(&text, ", SignedHeaders=");
+	add_signed_names(signing, &text);
+	buf_addf(&text, ", Signature=%s", hex);
+	return buf_steal(&text);
+}

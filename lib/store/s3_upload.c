@@ -1,0 +1,80 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/s3.h"
+
+/* The requests of a multipart upload, which large files and copies of huge ones share. */
+
+static void upload_id_ended(void *user, const char *path, const char *text) {
+	struct s3_op *x = user;
+
+	if (!str_ends(path, "/UploadId")) return;
+	free(x->upload_id);
+	x->upload_id = xstrdup(text);
+}
+
+void s3_upload_begin(struct s3_op *x, const char *object) {
+	s3_send(x, &(struct s3_call){ .method = "POST",
+			   .object = object,
+			   .query = "uploads=",
+			   .body = "",
+			   .no_md5 = true });
+}
+
+int s3_upload_began(struct s3_op *x) {
+	if (s3_read(x, upload_id_ended, x)) return -1;
+	if (x->upload_id && *x->upload_id) return 0;
+	return err_set(
+		&x->err, ERR_CORRUPT, "'%s' began an upload without a name", x->s3->endpoint);
+}
+
+const char *s3_upload_query(struct s3_op *x, int number) {
+	char text[16];
+
+	buf_clear(&x->text);
+	snprintf(text, sizeof(text), "%d", number);
+	if (number) s3_query(&x->text, "partNumber", text);
+	s3_query(&x->text, "uploadId", x->upload_id);
+	return x->text.at;
+}
+
+void s3_upload_end(
+	struct s3_op *x, const char *object, const struct store_part *parts, size_t count) {
+	size_t at;
+
+	s3_upload_query(x, 0);
+	buf_addc(&x->text, '\0'); /* the query and the body live in one buffer */
+	at = x->text.len;
+	buf_adds(&x->text, "<CompleteMultipartUpload>");
+	for (size_t i = 0; i < count; i++) {
+		buf_addf(
+			&x->text, "<Part><PartNumber>%d</PartNumber><ETag>&quot;", parts[i].number);
+		s3_xml_escape(&x->text, parts[i].receipt);
+		buf_adds(&x->text, "&quot;</ETag></Part>");
+	}
+	buf_adds(&x->text, "</CompleteMultipartUpload>");
+	s3_send(x, &(struct s3_call){ .method = "POST",
+			   .object = object,
+			   .query = x->text.at,
+			   .body = x->text.at + at,
+			   .body_len = x->text.len - at,
+			   .patient = true });
+}
+
+static void etag_ended(void *user, const char *path, const char *text) {
+	char **etag = user;
+
+	if (!str_ends(path, "/ETag")) return;
+	free(*etag);
+	*etag = s3_etag(text);
+}
+
+int s3_upload_ended(struct s3_op *x, char **etag) {
+	*etag = NULL;
+	if (s3_read(x, etag_ended, etag)) return -1;
+	if (*etag && **etag) return 0;
+	free(*etag);
+	*etag = NULL;
+	return err_set(
+		&x->err, ERR_CORRUPT, "'%s' ended an upload without an ETag", x->s3->endpoint);
+}
