@@ -35,6 +35,7 @@ void folder_wait_start(struct folder *f, struct folder_wait *wait, int64_t upto)
 	wait->reasons = NULL;
 	wait->needs_person = false;
 	wait->state = WAIT_SCAN;
+	wait->started = f->started;
 	list_init(&wait->link);
 	list_add_tail(&f->waits, &wait->link);
 	defer_init(&wait->finish, wait_finish);
@@ -51,6 +52,15 @@ void folder_wait_start(struct folder *f, struct folder_wait *wait, int64_t upto)
 	}
 	turn_end_want(&f->turn_end);
 	folder_wake(f);
+}
+
+/* Did this attempt begin before somebody asked for what it serves? Then its failure says nothing to them: the path is taken anew. */
+bool barrier_wants_anew(const struct transfer *t) {
+	list_each(&t->folder->waits, link) {
+		const struct folder_wait *wait = list_entry(link, struct folder_wait, link);
+		if (t->row.since <= wait->upto && t->number <= wait->started) return true;
+	}
+	return false;
 }
 
 void folder_wait_cancel(struct folder_wait *wait) {

@@ -70,7 +70,7 @@ static int page_put(struct folder *f, struct err *err) {
 		if (f->store->caps & STORE_CAP_FLAT_LIST)
 			failed = parents_put(f, path, err);
 		else if (entry->kind == STORE_FOLDER)
-			strv_add(&f->list_queue, path);
+			path_stack_push(&f->list_queue, xstrdup(path));
 		failed = failed || stranger_put(f, path, entry, err);
 		free(path);
 		if (failed) return -1;
@@ -82,8 +82,7 @@ static void list_done(struct folder *f, const struct err *err) {
 	struct err failed;
 	if (err && err->kind != ERR_NOT_FOUND) {
 		/* A cut listing is no listing: from the start again. */
-		strv_free(f->list_queue);
-		f->list_queue = NULL;
+		path_stack_release(&f->list_queue);
 		free(f->list_folder);
 		f->list_folder = NULL;
 		folder_hold(f, err);
@@ -103,24 +102,15 @@ static void list_done(struct folder *f, const struct err *err) {
 	list_next(f);
 }
 
-static char *queue_pop(struct folder *f) {
-	size_t count = strv_count(f->list_queue);
-	if (!count) return NULL;
-	char *last = f->list_queue[count - 1];
-	f->list_queue[count - 1] = NULL;
-	return last;
-}
-
 static void listed_all(struct folder *f) {
-	strv_free(f->list_queue);
-	f->list_queue = NULL;
+	path_stack_release(&f->list_queue);
 	f->remote_listed = true;
 	scan_request(f, "");
 	folder_phase_set(f, PHASE_EMPTY);
 }
 
 static void list_next(struct folder *f) {
-	if (!f->list_folder) f->list_folder = queue_pop(f);
+	if (!f->list_folder) f->list_folder = path_stack_pop(&f->list_queue);
 	if (!f->list_folder) {
 		listed_all(f);
 		return;
@@ -148,8 +138,7 @@ void contact_start(struct folder *f) {
 		folder_phase_set(f, PHASE_SEALING);
 		return;
 	}
-	strv_free(f->list_queue);
-	f->list_queue = NULL;
+	path_stack_release(&f->list_queue);
 	free(f->list_token);
 	f->list_token = NULL;
 	free(f->list_folder);

@@ -145,7 +145,7 @@ static bool root_emptied(struct transfer *t) {
 		"the folder '%s' is empty, but %lld files were agreed: nothing is deleted at the "
 		"remote. Bring them "
 		"back, or put any file in it if this is meant",
-		t->folder->settings.path, (long long)(totals.files + totals.links));
+		t->folder->settings.path, (long long)totals.files + (long long)totals.links);
 	folder_stop_for_person(t->folder, &err);
 	transfer_again(t, INDEX_WHY_DELETE, NULL, 0);
 	return true;

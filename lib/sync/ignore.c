@@ -188,7 +188,8 @@ static bool may_hold(const struct rules *include, const char *path, size_t len) 
 		if (rule->name_only) return true;
 		size_t both = len < rule->prefix_len ? len : rule->prefix_len;
 		if (memcmp(path, rule->prefix, both) != 0) continue;
-		/* It ends inside the folder's path: the tokens may go on from there, if there are any. */
+		/* It ends inside the folder's path: the tokens may go on from there, if there are
+		 * any. */
 		if (len >= rule->prefix_len ? rule->count > 0 : rule->prefix[len] == '/')
 			return true;
 	}

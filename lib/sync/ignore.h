@@ -24,15 +24,16 @@ struct ignore;
 struct ignore *ignore_new(void);
 void ignore_free(struct ignore *ignore); /* NULL is fine */
 
-/* One line of the key `exclude`, or of `include`. When there is any `include`, a file must match one or
- * lie in a folder that does. An `exclude` that matches wins. */
+/* One line of the key `exclude`, or of `include`. When there is any `include`, a file must match
+ * one or lie in a folder that does. An `exclude` that matches wins. */
 void ignore_add_exclude(struct ignore *ignore, const char *line);
 void ignore_add_include(struct ignore *ignore, const char *line);
 
 /* Forgets all lines of both keys; the files stay: a reload replaces the keys alone. */
 void ignore_clear_keys(struct ignore *ignore);
 
-/* The text of the .tendignore in `base`, instead of what was known of it. Copied. Is it any different? */
+/* The text of the .tendignore in `base`, instead of what was known of it. Copied. Is it any
+ * different? */
 bool ignore_set_file(struct ignore *ignore, const char *base, const char *text, size_t len);
 /* That file is gone. Was it known? */
 bool ignore_drop_file(struct ignore *ignore, const char *base);

@@ -59,6 +59,15 @@ struct sync {
 	struct disk *images;
 };
 
+/* Paths still to be visited, last in first out. */
+struct path_stack {
+	char **at;
+	size_t count, cap;
+};
+void path_stack_push(struct path_stack *stack, char *path); /* takes it */
+char *path_stack_pop(struct path_stack *stack);             /* the caller's; NULL: empty */
+void path_stack_release(struct path_stack *stack);
+
 /* ---- one folder ---- */
 
 /* In the order they happen. */
@@ -90,9 +99,8 @@ struct open_job {
 struct scan_job;
 
 struct scan {
-	char **queue; /* folders to list, last in first out */
-	size_t count, cap;
-	struct scan_job *job; /* NULL: none in flight */
+	struct path_stack queue; /* folders to list, last in first out */
+	struct scan_job *job;    /* NULL: none in flight */
 	bool full;      /* the root was asked for: when it ends the whole tree has been seen */
 	bool again;     /* asked for once more while it ran */
 	bool tell_same; /* the rules changed: what is as agreed is looked at too */
@@ -133,6 +141,7 @@ struct folder {
 	struct list transfers; /* struct transfer.link */
 	struct map by_path;    /* transfers by path: one lock a path */
 	int in_flight;         /* transfers that hold a slot */
+	int64_t started;       /* transfers, since this start of the daemon */
 	struct list
 		submits; /* struct transfer.submit_link: operations that start after this turn's commit */
 	bool intents; /* this turn's commit goes to the disk before they start */
@@ -178,7 +187,7 @@ struct folder {
 	char *unsealed_cursor;
 	int64_t doubt_ms; /* when the store was last asked whether it is the path or all of it */
 	char *list_key;
-	char **list_queue; /* first contact: remote folders still to be listed */
+	struct path_stack list_queue; /* first contact: remote folders still to be listed */
 	char *list_folder;
 	char *list_token;
 
@@ -268,6 +277,7 @@ void durable_unsealed(struct folder *folder);
 void durable_quiet(struct timer *timer); /* folder->sync_timer */
 
 /* barrier.c */
+bool barrier_wants_anew(const struct transfer *transfer);
 void barrier_step(struct folder *folder);
 void barrier_synced(struct folder *folder);
 void barrier_end_all(struct folder *folder, const struct err *err);
@@ -299,6 +309,7 @@ struct transfer {
 	char *key;
 	char *keep_key;
 	int64_t covered; /* the marks up to here are served by this capture */
+	int64_t number;  /* of the folder's transfers: a barrier counts those that began after it */
 	bool slot, lock_inode;
 	bool growth; /* may commit the prefix of a file that only grows */
 	bool hot;    /* it did */
@@ -308,7 +319,9 @@ struct transfer {
 
 	struct job job;
 	bool job_running;
-	struct disk *disk; /* borrowed by the job: the folder keeps it until the transfer ended */
+	/* Copies for the jobs, which read nothing of the folder: it keeps the disks until the transfer ended. */
+	struct disk *disk, *images;
+	struct disk_identity root;
 	bool has_file, has_folder;
 	struct index_entry file, folder_entry;
 

@@ -116,7 +116,7 @@ void folder_free(struct folder *f) {
 	map_release(&f->wanted);
 	ignore_free(f->ignore);
 	settings_release(&f->settings);
-	strv_free(f->list_queue);
+	path_stack_release(&f->list_queue);
 	free(f->list_folder);
 	free(f->list_token);
 	free(f->list_key);

@@ -29,8 +29,8 @@ static void look_absent(struct transfer *t) {
 	struct disk_identity now;
 	struct err err;
 	t->absent = true;
-	if (disk_identity(disk_path(t->disk), &now, &err) || now.ino != t->folder->identity.ino ||
-		now.fsid != t->folder->identity.fsid)
+	if (disk_identity(disk_path(t->disk), &now, &err) || now.ino != t->root.ino ||
+		now.fsid != t->root.fsid)
 		t->root_gone = true;
 	else if (disk_is_empty(t->disk, "", &err) != 0)
 		t->root_empty = true;

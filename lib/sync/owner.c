@@ -164,10 +164,8 @@ static void listed(struct folder *f, const struct err *err) {
 	for (size_t i = 0; !err && i < f->op.entry_count; i++) {
 		const struct store_entry *entry = &f->op.entries[i];
 		char *path = xstrdup(entry->name);
-		if (str_equal(path, "%"))
-			path[0] = 0;
-		else if (str_percent_decode(path) < 0)
-			path[0] = 0;
+		/* "%" alone is the root. */
+		if (str_equal(path, "%") || str_percent_decode(path) < 0) path[0] = 0;
 		if (entry->kind == STORE_FILE && (path_is_within(path, f->remote_key) ||
 							 path_is_within(f->remote_key, path)))
 			strv_add_owned(&f->owner_marks, path_join(OWNER_FOLDER, entry->name));

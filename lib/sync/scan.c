@@ -126,7 +126,7 @@ static bool journal_of_agreed(const struct index_rows *rows, const char *name) {
 	char *database = NULL;
 	bool is = false;
 	if (!capture_is_journal(name, &database)) return false;
-	for (size_t i = 0; i < rows->count && !is; i++)
+	for (size_t i = 0; rows->rows && i < rows->count && !is; i++)
 		is = (rows->rows[i].entry.flags & INDEX_DATABASE) &&
 		     str_equal(rows->rows[i].name, database);
 	free(database);
@@ -221,14 +221,6 @@ static int scan_work(struct job *base, struct err *err) {
 
 /* ---- on the loop ---- */
 
-static void queue_push(struct scan *scan, char *path) {
-	if (scan->count == scan->cap) {
-		scan->cap = scan->cap ? scan->cap * 2 : 64;
-		scan->queue = xrealloc(scan->queue, scan->cap * sizeof(*scan->queue));
-	}
-	scan->queue[scan->count++] = path;
-}
-
 static void scan_mark(struct folder *f, const char *path, const struct found *found) {
 	bool folder = found->kind == DISK_FOLDER && found->what != FOUND_GONE;
 	int64_t settle = 0;
@@ -258,7 +250,7 @@ static void scan_found(struct folder *f, struct listed_folder *l, const struct f
 		if (found->what != FOUND_SAME && found->kind != DISK_OTHER)
 			scan_mark(f, path, found);
 		if (is_folder) {
-			queue_push(&f->scan, path);
+			path_stack_push(&f->scan.queue, path);
 			return;
 		}
 	}
@@ -340,7 +332,7 @@ static void scan_done(struct job *base, const struct err *err) {
 		if (ours && l->done)
 			listed_done(f, l, &watched);
 		else if (ours)
-			queue_push(&f->scan, xstrdup(l->path));
+			path_stack_push(&f->scan.queue, xstrdup(l->path));
 		listed_release(l);
 	}
 	free(job);
@@ -352,19 +344,19 @@ static void scan_done(struct job *base, const struct err *err) {
 		folder_root_away(f);
 		return;
 	}
-	if (live && f->watch && !f->scan.count) scan_ended(f);
+	if (live && f->watch && !f->scan.queue.count) scan_ended(f);
 	folder_wake(f);
 }
 
 bool scan_is_idle(const struct folder *f) {
-	return !f->scan.job && !f->scan.count;
+	return !f->scan.job && !f->scan.queue.count;
 }
 
 /* The next chunk, when none is in flight: watched first, then listed. */
 void scan_step(struct folder *f) {
 	struct scan *scan = &f->scan;
 	struct err err;
-	if (scan->job || !scan->count || !f->watch) return;
+	if (scan->job || !scan->queue.count || !f->watch) return;
 	if (!scan->reader) {
 		scan->reader = index_reader_open(f->index, f->index_path, &err);
 		if (!scan->reader) {
@@ -378,9 +370,9 @@ void scan_step(struct folder *f) {
 	job->root = f->identity;
 	job->reader = scan->reader;
 	job->tell_same = scan->tell_same;
-	while (scan->count && job->count < CHUNK_FOLDERS) {
+	while (scan->queue.count && job->count < CHUNK_FOLDERS) {
 		struct listed_folder *l = &job->folders[job->count++];
-		l->path = scan->queue[--scan->count];
+		l->path = path_stack_pop(&scan->queue);
 		watch_add_begin(&l->add, f->watch, l->path);
 	}
 	job->job.work = scan_work;
@@ -401,7 +393,7 @@ void scan_request(struct folder *f, const char *path) {
 		scan->full = true;
 		scan->seen = scan->not_kept = 0;
 	}
-	queue_push(scan, xstrdup(path));
+	path_stack_push(&scan->queue, xstrdup(path));
 	folder_wake(f);
 }
 
@@ -413,10 +405,7 @@ void scan_rules_changed(struct folder *f) {
 
 void scan_release(struct folder *f) {
 	struct scan *scan = &f->scan;
-	for (size_t i = 0; i < scan->count; i++) free(scan->queue[i]);
-	free(scan->queue);
-	scan->queue = NULL;
-	scan->count = scan->cap = 0;
+	path_stack_release(&scan->queue);
 	scan->full = scan->again = scan->tell_same = scan->rules_changed = false;
 	if (!scan->job) {
 		index_reader_close(scan->reader);

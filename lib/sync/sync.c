@@ -48,3 +48,21 @@ void sync_observe(
 	sync->changed = changed;
 	sync->changed_user = user;
 }
+
+void path_stack_push(struct path_stack *stack, char *path) {
+	if (stack->count == stack->cap) {
+		stack->cap = stack->cap ? stack->cap * 2 : 64;
+		stack->at = xrealloc(stack->at, stack->cap * sizeof(*stack->at));
+	}
+	stack->at[stack->count++] = path;
+}
+
+char *path_stack_pop(struct path_stack *stack) {
+	return stack->count ? stack->at[--stack->count] : NULL;
+}
+
+void path_stack_release(struct path_stack *stack) {
+	for (size_t i = 0; i < stack->count; i++) free(stack->at[i]);
+	free(stack->at);
+	*stack = (struct path_stack){ 0 };
+}

@@ -84,6 +84,7 @@ struct folder_wait {
 	char **reasons; /* "path: why", at most 100; the wait's until folder_wait_release */
 	bool needs_person;
 	int state;           /* private */
+	int64_t started;     /* private: transfers that began before the call */
 	bool scanned;        /* private: a scan ran at the call: what it found counts */
 	struct defer finish; /* private */
 	struct err err;      /* private */

@@ -67,6 +67,7 @@ void transfer_start(struct folder *f, struct index_dirty *row) {
 	t->images = f->sync->images;
 	t->root = f->identity;
 	t->covered = index_sequence(f->index);
+	t->number = ++f->started;
 	list_init(&t->link);
 	list_init(&t->submit_link);
 	list_init(&t->wait_link);
@@ -215,6 +216,10 @@ void transfer_again(struct transfer *t, enum index_why why, const char *reason, 
 	struct err err;
 	turn_end_want(&f->turn_end);
 	bool failed = why == INDEX_WHY_RETRY || why == INDEX_WHY_REFUSED || why == INDEX_WHY_HOT;
+	if (barrier_wants_anew(t)) {
+		reason = NULL;
+		delay_ms = 0;
+	}
 	if (index_again(f->index, t->path, why, reason, folder_clock_ms(f) + delay_ms,
 		    t->row.tries + failed, &err)) {
 		folder_index_failed(f, &err);

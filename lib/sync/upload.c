@@ -67,8 +67,7 @@ void upload_release(struct transfer *t) {
 static int open_source(struct transfer *t, struct err *err) {
 	struct upload *u = t->upload;
 	if (t->image)
-		u->fd = disk_open_file(
-			t->folder->sync->images, path_name(t->image), &u->opened, err);
+		u->fd = disk_open_file(t->images, path_name(t->image), &u->opened, err);
 	else
 		u->fd = disk_open_file(t->disk, t->path, &u->opened, err);
 	if (u->fd < 0) return -1;
