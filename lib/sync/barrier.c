@@ -54,7 +54,8 @@ void folder_wait_start(struct folder *f, struct folder_wait *wait, int64_t upto)
 	folder_wake(f);
 }
 
-/* Did this attempt begin before somebody asked for what it serves? Then its failure says nothing to them: the path is taken anew. */
+/* Did this attempt begin before somebody asked for what it serves? Then its failure says nothing to
+ * them: the path is taken anew. */
 bool barrier_wants_anew(const struct transfer *t) {
 	list_each(&t->folder->waits, link) {
 		const struct folder_wait *wait = list_entry(link, struct folder_wait, link);
