@@ -133,6 +133,33 @@ static void mark_read(struct folder *f, const struct err *err) {
 	mark_next(f);
 }
 
+/* Our mark is gone, though we have a base: an empty mount point looks like this. Only what still has something in it is marked anew. */
+static void lost_listed(struct folder *f, const struct err *err) {
+	struct err why;
+	if (err && err->kind != ERR_NOT_FOUND) {
+		folder_hold(f, err);
+		return;
+	}
+	if (!err && f->op.entry_count) {
+		owner_take(f);
+		return;
+	}
+	err_set(&why, ERR_DENIED,
+		"the remote '%s' is empty, but %lld files were stored there: is its disk mounted? "
+		"To begin "
+		"anew stop tendd and remove '%s'",
+		f->settings.remote, (long long)index_totals(f->index).files,
+		f->index_path ? f->index_path : "the index");
+	folder_stop_for_person(f, &why);
+}
+
+static void lost_check(struct folder *f) {
+	folder_op_start(f, STORE_LIST, f->remote_key, lost_listed);
+	f->op.kind = STORE_FOLDER;
+	f->op.limit = 10;
+	folder_op_go(f);
+}
+
 static void mark_next(struct folder *f) {
 	char *key = f->owner_marks ? f->owner_marks[f->owner_at] : NULL;
 	if (key) {
@@ -150,6 +177,8 @@ static void mark_next(struct folder *f) {
 		folder_phase_set(f, PHASE_LISTING);
 	} else if (f->owned) {
 		folder_phase_set(f, PHASE_LISTING);
+	} else if (index_meta_int(f->index, "contacted", 0) && index_totals(f->index).files) {
+		lost_check(f);
 	} else {
 		owner_take(f);
 	}

@@ -162,8 +162,11 @@ void act_put_start(struct transfer *t) {
 	t->op.size = link ? size : (int64_t)t->body.len;
 	t->op.body = link ? (const void *)t->target : t->body.at;
 	t->op.body_len = (size_t)t->op.size;
-	t->op.hash.kind = STORE_HASH_MD5;
-	memcpy(t->op.hash.bytes, t->hash, 16);
+	/* A store that compares what it wrote with a hash would hash what was hashed a moment ago in this very memory. */
+	if (t->folder->store->caps & STORE_CAP_HASH_FIRST) {
+		t->op.hash.kind = STORE_HASH_MD5;
+		memcpy(t->op.hash.bytes, t->hash, 16);
+	}
 	act_put_conditions(t);
 	if (!act_keep_intend(t)) return;
 	transfer_submit(t, t->op.keep_key != NULL, put_done);

@@ -209,6 +209,24 @@ static void test_store_away_and_back(void **state) {
 	world_close(b);
 }
 
+/* An empty mount point is not a remote that lost everything. */
+static void test_store_empty_after_restart(void **state) {
+	struct bench *b = *state;
+	put(b, "one", "1");
+	world_open(b);
+	wait_until(b, "sent", is_idle);
+	world_close(b);
+	shell("mv '%s' '%s.away' && mkdir '%s'", b->cloud, b->cloud, b->cloud);
+	put(b, "two", "2");
+	world_open(b);
+	wait_until(b, "it asks whether the disk is mounted", in_trouble);
+	shell("test -z \"$(ls -A '%s' | grep -v '^.tend$')\"", b->cloud);
+	shell("rm -r '%s' && mv '%s.away' '%s'", b->cloud, b->cloud, b->cloud);
+	wait_until(b, "it goes on", is_idle);
+	assert_equal_trees(b);
+	world_close(b);
+}
+
 static void test_live_database(void **state) {
 	struct bench *b = *state;
 	shell("cd '%s' && sqlite3 chat.db \"pragma journal_mode=wal; create table m(t); insert "
@@ -255,6 +273,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(test_large_file_in_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_root_gone_deletes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_store_away_and_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_store_empty_after_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_live_database, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
