@@ -7,8 +7,9 @@
 _Static_assert(INDEX_WHY_CHANGE == 0 && INDEX_WHY_HOT == 3, "statements.c names them by number");
 
 /*
- * What is being worked on, in memory only: a restart claims nothing, and a claim writes nothing. Claimed rows stay at the front of
- * by_due and are stepped over: they are as many as operations run, not as many as rows wait.
+ * What is being worked on, in memory only: a restart claims nothing, and a claim writes nothing.
+ * Claimed rows stay at the front of by_due and are stepped over: they are as many as operations
+ * run, not as many as rows wait.
  */
 struct claim {
 	bool marked;       /* a mark came since */
@@ -35,7 +36,8 @@ static void dirty_add(struct index *index, int64_t rows) {
 	index->totals_changed = true;
 }
 
-/* A statement with the path's folder and name bound at 1 and 2; 0: the folder has no rows at all. */
+/* A statement with the path's folder and name bound at 1 and 2; 0: the folder has no rows at
+ * all. */
 static int keyed(struct index *index, enum index_sql which, const char *path, struct db_stmt **stmt,
 	struct err *err) {
 	const char *name;
@@ -189,7 +191,8 @@ int index_dirty_get(
 	return got;
 }
 
-/* The next priority that rows have, above `prio`: 1, none: 0, -1. There are few, so that walking them is nothing. */
+/* The next priority that rows have, above `prio`: 1, none: 0, -1. There are few, so that walking
+ * them is nothing. */
 static int next_prio(struct index *index, int64_t *prio, struct err *err) {
 	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_NEXT_PRIO, err);
 

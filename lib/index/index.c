@@ -6,7 +6,8 @@
 
 #include "index/internal.h"
 
-/* Numbers of marks are reserved in meta this many at a time, so that a mark costs no second write. */
+/* Numbers of marks are reserved in meta this many at a time, so that a mark costs no second
+ * write. */
 enum { SEQUENCE_BLOCK = 10000 };
 
 struct db_stmt *index_stmt(struct index *index, enum index_sql which, struct err *err) {
@@ -169,7 +170,8 @@ int index_turn(struct index *index, struct err *err) {
 
 int index_commit(struct index *index, bool full, struct err *err) {
 	if (!db_in_transaction(index->db)) {
-		/* An empty commit does not reach the log, and what earlier turns left there must reach the disk. */
+		/* An empty commit does not reach the log, and what earlier turns left there must
+		 * reach the disk. */
 		if (!full || !index->unsynced) return 0;
 		index->totals_changed = true;
 		if (index_begin(index, err) < 0) return -1;

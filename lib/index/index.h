@@ -1,10 +1,12 @@
 /*
- * index: what both sides last agreed on, per path, and what is to be looked at. One SQLite file a folder (SYNC.md §10).
+ * index: what both sides last agreed on, per path, and what is to be looked at. One SQLite file a
+ * folder (SYNC.md §10).
  *
- * Loop thread, blocking but short; `struct index_reader` is for one job. Writes gather in a transaction that index_commit ends: call it once a
- * loop turn. Paths are relative to the folder, plain; "" is the root folder, which has no entry. A folder and a file of one
- * name are two entries. Wall times ns, due times ms (whatever clock the caller uses), sizes bytes. Strings in answers are the
- * answer's: release them.
+ * Loop thread, blocking but short; `struct index_reader` is for one job. Writes gather in a
+ * transaction that index_commit ends: call it once a loop turn. Paths are relative to the folder,
+ * plain; "" is the root folder, which has no entry. A folder and a file of one name are two
+ * entries. Wall times ns, due times ms (whatever clock the caller uses), sizes bytes. Strings in
+ * answers are the answer's: release them.
  */
 #ifndef INDEX_INDEX_H
 #define INDEX_INDEX_H
@@ -18,11 +20,12 @@
 enum index_kind { INDEX_FILE, INDEX_FOLDER, INDEX_LINK };
 
 enum {
-	INDEX_STRANGER =
-		1, /* only the remote is known to have it: nothing was agreed, nothing may be deleted for it */
+	/* Only the remote is known to have it: nothing was agreed, nothing may be deleted for
+	 * it. */
+	INDEX_STRANGER = 1,
 	INDEX_UNVERIFIED = 2, /* adopted by size and mtime alone */
-	INDEX_DATABASE =
-		4, /* `extra` is the identity of the live source; hash and size are the image's */
+	/* `extra` is the identity of the live source; hash and size are the image's. */
+	INDEX_DATABASE = 4,
 	INDEX_MARKER = 8, /* a folder whose marker object stands at the remote */
 	INDEX_RACY = 16,  /* its mtime was younger than 2 s when it was hashed: hash again */
 };
@@ -30,9 +33,11 @@ enum {
 struct index_entry {
 	enum index_kind kind;
 	unsigned flags;
-	int64_t epoch; /* of the SYNC that seals it; rows of an unsealed epoch are asked for again at the next start */
-	int64_t size, mtime_ns, ctime_ns, btime_ns,
-		born_ns; /* born: when this content became the remote's */
+	/* Of the SYNC that seals it; rows of an unsealed epoch are asked for again at the next
+	 * start. */
+	int64_t epoch;
+	int64_t size, mtime_ns, ctime_ns, btime_ns;
+	int64_t born_ns; /* when this content became the remote's */
 	uint64_t ino;
 	int mode;
 	uint8_t hash[32];
@@ -45,20 +50,23 @@ void index_entry_release(struct index_entry *entry);
 
 struct index;
 
-/* Creates or migrates. ERR_CORRUPT: unreadable; the caller moves the file away and starts with an adoption. NULL path: in memory. */
+/* Creates or migrates. ERR_CORRUPT: unreadable; the caller moves the file away and starts with an
+ * adoption. NULL path: in memory. */
 struct index *index_open(const char *path, struct err *err);
 void index_close(struct index *index);
 const char *index_path(const struct index *index);
 
-/* Opens the turn's transaction before the first write does: a turn that asks for much then takes the file's locks once (measured: 8 fcntl a
- * file sent otherwise). index_commit must follow in this turn. */
+/* Opens the turn's transaction before the first write does: a turn that asks for much then takes
+ * the file's locks once (measured: 8 fcntl a file sent otherwise). index_commit must follow in this
+ * turn. */
 int index_turn(struct index *index, struct err *err);
-/* Ends the turn's transaction, if there is one. `full`: on the disk before it returns (a turn with intents).
- * When this or any other writing call here fails, everything since the last commit is undone, marks included: the owner stops
- * as after a crash, or scans again. Claims stay. */
+/* Ends the turn's transaction, if there is one. `full`: on the disk before it returns (a turn with
+ * intents). When this or any other writing call here fails, everything since the last commit is
+ * undone, marks included: the owner stops as after a crash, or scans again. Claims stay. */
 int index_commit(struct index *index, bool full, struct err *err);
 bool index_has_uncommitted(const struct index *index);
-/* Bytes of the write-ahead log: at 8 MiB the owner runs index_checkpoint in a job, on a connection of its own. */
+/* Bytes of the write-ahead log: at 8 MiB the owner runs index_checkpoint in a job, on a connection
+ * of its own. */
 int64_t index_wal_bytes(const struct index *index);
 int index_checkpoint(const char *path, struct err *err);
 
@@ -70,7 +78,8 @@ int index_get(struct index *index, const char *path, bool folder, struct index_e
 int index_put(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
 int index_drop(struct index *index, const char *path, bool folder, struct err *err);
-/* Does anything agreed (with `strangers`: or known to be at the remote) lie directly in this folder? 1, 0, -1. */
+/* Does anything agreed (with `strangers`: or known to be at the remote) lie directly in this
+ * folder? 1, 0, -1. */
 int index_has_children(struct index *index, const char *path, bool strangers, struct err *err);
 
 struct index_totals {
@@ -79,8 +88,8 @@ struct index_totals {
 /* Kept up to date, not counted at each call. */
 struct index_totals index_totals(const struct index *index);
 
-/* Walks one folder's entries in order of name (a folder counts as "name/"), from after `after` (NULL: the first), at most `limit`.
- * `after` a folder is "name/", after a file or link "name". */
+/* Walks one folder's entries in order of name (a folder counts as "name/"), from after `after`
+ * (NULL: the first), at most `limit`. `after` a folder is "name/", after a file or link "name". */
 struct index_row {
 	char *name; /* plain, without a slash */
 	struct index_entry entry;
@@ -93,15 +102,18 @@ int index_list(struct index *index, const char *folder, const char *after, size_
 	struct index_rows *rows, struct err *err);
 void index_rows_release(struct index_rows *rows);
 
-/* Marks everything agreed below `folder` (whole subtree) as dirty, in one statement a folder. A folder that vanished. */
+/* Marks everything agreed below `folder` (whole subtree) as dirty, in one statement a folder. A
+ * folder that vanished. */
 int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int64_t settle_ms,
 	struct err *err);
-/* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a vector (strv) of the caller's; NULL:
- * no more. `*cursor` is NULL at first, replaced by each call, and the caller's to free at any time. */
+/* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a
+ * vector (strv) of the caller's; NULL: no more. `*cursor` is NULL at first, replaced by each call,
+ * and the caller's to free at any time. */
 int index_unsealed(struct index *index, int64_t sealed, size_t limit, char **cursor, char ***paths,
 	struct err *err);
 
-/* ---- dirty: paths to look at; rows stay while they are worked on, so that a crash forgets none ---- */
+/* ---- dirty: paths to look at; rows stay while they are worked on, so that a crash forgets none
+ * ---- */
 
 enum index_why {
 	INDEX_WHY_CHANGE,
@@ -123,11 +135,13 @@ struct index_dirty {
 };
 void index_dirty_release(struct index_dirty *dirty);
 
-/* Marks a path (file, folder or link: the planner looks) and returns the mark's number in *seq (may be NULL). An older mark keeps since and
- * first_ms; quiet time begins anew, but never beyond the first mark's patience: due = min(now + settle, first + max_settle). A path
- * that is claimed is not due before its work ended. `prio`: lower first; the lower of old and new holds. tries goes to 0. A later due time
- * that index_done, or index_again with HOT, gave (pace) stands. Times of rows outlive the process and, with a clock that counts
- * from boot, mean nothing then: at start call index_hurry(index, INT64_MAX, now) once. */
+/* Marks a path (file, folder or link: the planner looks) and returns the mark's number in *seq (may
+ * be NULL). An older mark keeps since and first_ms; quiet time begins anew, but never beyond the
+ * first mark's patience: due = min(now + settle, first + max_settle). A path that is claimed is not
+ * due before its work ended. `prio`: lower first; the lower of old and new holds. tries goes to 0.
+ * A later due time that index_done, or index_again with HOT, gave (pace) stands. Times of rows
+ * outlive the process and, with a clock that counts from boot, mean nothing then: at start call
+ * index_hurry(index, INT64_MAX, now) once. */
 int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t settle_ms,
 	int64_t max_settle_ms, int prio, int64_t *seq, struct err *err);
 
@@ -138,25 +152,28 @@ int index_dirty_get(
 /* The number of the last mark given. Numbers go on across restarts. */
 int64_t index_sequence(const struct index *index);
 
-/* Claims up to `limit` due rows: prio, then due. They are not given again until unclaimed. The caller's array and contents. */
+/* Claims up to `limit` due rows: prio, then due. They are not given again until unclaimed. The
+ * caller's array and contents. */
 int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows,
 	size_t *count, struct err *err);
-/* Earliest due time of unclaimed rows; INT64_MAX: none (0 when it cannot be read: claim, and see the error). */
+/* Earliest due time of unclaimed rows; INT64_MAX: none (0 when it cannot be read: claim, and see
+ * the error). */
 int64_t index_next_due(struct index *index);
 
-/* The work on a claimed row ended. `covered`: the sequence number when its capture began: marks up to it are served. When newer marks
- * came, the row stays, due at due_ms. */
+/* The work on a claimed row ended. `covered`: the sequence number when its capture began: marks up
+ * to it are served. When newer marks came, the row stays, due at due_ms. */
 int index_done(
 	struct index *index, const char *path, int64_t covered, int64_t due_ms, struct err *err);
 /* It did not succeed: due again at due_ms, since unchanged. */
 int index_again(struct index *index, const char *path, enum index_why why, const char *reason,
 	int64_t due_ms, int tries, struct err *err);
-/* After a restart nothing is claimed. A row with `reason` counts as a trouble until index_done, or an index_again without one. */
+/* After a restart nothing is claimed. A row with `reason` counts as a trouble until index_done, or
+ * an index_again without one. */
 
 /* Makes rows with since <= upto due now (a barrier, a stop). */
 int index_hurry(struct index *index, int64_t upto, int64_t now_ms, struct err *err);
-/* How many rows (claimed or not) have since <= upto; `refused`: how many of them have a reason. Costs what it counts: to ask "is the
- * barrier through?" use index_oldest. */
+/* How many rows (claimed or not) have since <= upto; `refused`: how many of them have a reason.
+ * Costs what it counts: to ask "is the barrier through?" use index_oldest. */
 int index_pending(
 	struct index *index, int64_t upto, int64_t *count, int64_t *refused, struct err *err);
 /* The smallest `since` of all rows; INT64_MAX: none. */
@@ -172,8 +189,8 @@ int index_dirty_below(struct index *index, const char *path, struct err *err);
 
 /* ---- versions kept (SYNC.md §8), intents first ---- */
 
-/* The key for this path's next version: made of `key` when there is no pending one, else the pending one's key (a repeat makes no
- * second). The answer is the caller's. */
+/* The key for this path's next version: made of `key` when there is no pending one, else the
+ * pending one's key (a repeat makes no second). The answer is the caller's. */
 char *index_version_intend(struct index *index, const char *path, int64_t born_ns, int64_t ended_ns,
 	const char *key, int64_t bytes, struct err *err);
 /* kept: it is there now; else nothing was kept: the intent goes. */
@@ -208,8 +225,9 @@ struct index_reader;
 struct index_reader *index_reader_open(
 	struct index *index_on_loop, const char *path, struct err *err);
 void index_reader_close(struct index_reader *reader);
-/* Rows of one folder in order, all of them (bounded by what the folder holds). Each call is a read transaction of its own and sees what
- * was committed when it began. In memory (path NULL) it is the loop's own connection: for jobs of the simulated loop only. */
+/* Rows of one folder in order, all of them (bounded by what the folder holds). Each call is a read
+ * transaction of its own and sees what was committed when it began. In memory (path NULL) it is the
+ * loop's own connection: for jobs of the simulated loop only. */
 int index_reader_list(
 	struct index_reader *reader, const char *folder, struct index_rows *rows, struct err *err);
 

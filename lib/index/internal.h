@@ -5,8 +5,8 @@
 #include "db/db.h"
 #include "index/index.h"
 
-/* Every statement of the loop's connection; its text stands in statements.c. All are prepared at open, which is also the check that
- * the file has our schema. */
+/* Every statement of the loop's connection; its text stands in statements.c. All are prepared at
+ * open, which is also the check that the file has our schema. */
 enum index_sql {
 	SQL_META_ALL,
 	SQL_META_SET,
@@ -53,7 +53,8 @@ extern const char *const index_sql_text[SQL_COUNT];
 extern const char *const index_schema[];
 extern const size_t index_schema_steps;
 
-/* Paths of folders seen last, each at the place its hash gives: a newcomer takes the place. Bounded, nothing to order or sweep. */
+/* Paths of folders seen last, each at the place its hash gives: a newcomer takes the place.
+ * Bounded, nothing to order or sweep. */
 enum { DIR_SLOTS = 2048, DIR_CACHED_MAX_BYTES = 512, DIR_ROOT = 1, DIR_DEPTH_MAX = 4096 };
 
 struct dir_slot {
@@ -76,7 +77,8 @@ struct index {
 	struct dir_slot by_path[DIR_SLOTS], by_id[DIR_SLOTS];
 };
 
-/* A statement ready to be bound. Cannot fail after open but for a changed schema; NULL with err then. */
+/* A statement ready to be bound. Cannot fail after open but for a changed schema; NULL with err
+ * then. */
 struct db_stmt *index_stmt(struct index *index, enum index_sql which, struct err *err);
 
 /* Opens the turn's transaction before a write. */

@@ -1,4 +1,5 @@
-/* What an operation must find again after a crash: the key its old version goes to, and how far its upload came. */
+/* What an operation must find again after a crash: the key its old version goes to, and how far its
+ * upload came. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,15 +1,18 @@
 #include "index/internal.h"
 
 /*
- * Folders stand in `dir` once, by number, and nothing else repeats a path. Keys of `entry` are 'name' or 'name/', so that the walk
- * order is the byte order of keys and a file and a folder of one name are two rows. `dirty` has no kind: the planner looks.
+ * Folders stand in `dir` once, by number, and nothing else repeats a path. Keys of `entry` are
+ * 'name' or 'name/', so that the walk order is the byte order of keys and a file and a folder of
+ * one name are two rows. `dirty` has no kind: the planner looks.
  *
- * by_due and by_since serve the queue and the barrier without touching the rows; by_epoch holds only rows that a SYNC seals;
- * troubles only what went wrong. What is claimed is nowhere here: a restart claims nothing.
+ * by_due and by_since serve the queue and the barrier without touching the rows; by_epoch holds
+ * only rows that a SYNC seals; troubles only what went wrong. What is claimed is nowhere here: a
+ * restart claims nothing.
  *
- * Measured, 1,000,000 files in 20,000 folders, 2 cores, commits every 1000: put 5 s, mark 4 s, mark again 6 s, done 6 s; a
- * claim of 64 of 1,000,000 due rows 0.1 ms; a commit 1 to 4 ms, of one row 0.04 ms (full 0.4); hurry with all to move 4 s,
- * with none 0.2 ms; a reader walks all in 1.1 s; 4 MiB resident above an empty one.
+ * Measured, 1,000,000 files in 20,000 folders, 2 cores, commits every 1000: put 5 s, mark 4 s, mark
+ * again 6 s, done 6 s; a claim of 64 of 1,000,000 due rows 0.1 ms; a commit 1 to 4 ms, of one row
+ * 0.04 ms (full 0.4); hurry with all to move 4 s, with none 0.2 ms; a reader walks all in 1.1 s; 4
+ * MiB resident above an empty one.
  */
 const char *const index_schema[] = {
 	"CREATE TABLE dir(id INTEGER PRIMARY KEY, parent INT NOT NULL, name BLOB NOT NULL, "
@@ -64,8 +67,9 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ?1 AND (flags & 1) <= ?2 LIMIT 1",
 	[SQL_ENTRY_LIST] = "SELECT " ENTRY_COLUMNS ", name FROM entry WHERE dir = ?1 AND name > ?2"
 			   " ORDER BY name LIMIT ?3",
-	/* Row values reach into an index behind an equality only: with (epoch, dir, name) > (...) a page took a
-	 * walk over the whole epoch (1,000,000 rows by pages of 1,000: 264 s, this way 1.4 s). */
+	/* Row values reach into an index behind an equality only: with (epoch, dir, name) > (...) a
+	 * page took a walk over the whole epoch (1,000,000 rows by pages of 1,000: 264 s, this way
+	 * 1.4 s). */
 	[SQL_ENTRY_UNSEALED] =
 		"SELECT dir, name FROM entry INDEXED BY by_epoch"
 		" WHERE epoch > 0 AND epoch = ?1 AND (dir, name) > (?2, ?3) AND (flags & 1) = 0"
@@ -84,7 +88,8 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIRTY_NEW] =
 		"INSERT INTO dirty(dir, name, since, seen, first, due, prio, tries, why, reason)"
 		" VALUES(?1, ?2, ?3, ?3, ?4, ?5, ?6, 0, 0, NULL) ON CONFLICT DO NOTHING",
-	/* Why 0 and 3 are CHANGE and HOT: a due time given to them is pace. What a barrier hurried stays due. */
+	/* Why 0 and 3 are CHANGE and HOT: a due time given to them is pace. What a barrier hurried
+	 * stays due. */
 	[SQL_DIRTY_RENEW] = "UPDATE dirty SET seen = ?3, prio = min(prio, ?4), tries = 0,"
 			    " due = CASE WHEN since <= ?8 AND due <= ?7 THEN due ELSE"
 			    "  max(CASE WHEN why IN (0, 3) THEN due ELSE ?7 END, min(?5, max(first "

@@ -217,7 +217,8 @@ static void stray(struct inotify *self, const struct inotify_event *event) {
 		map_put(&self->strays, key, &spoke);
 }
 
-/* The n-th of the nodes with this number. An event may change the row: then one may be told twice, which is harmless. */
+/* The n-th of the nodes with this number. An event may change the row: then one may be told twice,
+ * which is harmless. */
 static struct node *twin_at(const struct inotify *self, int wd, size_t n) {
 	struct node *node = node_by_wd(&self->numbers, wd);
 

@@ -17,9 +17,9 @@ struct held {
 };
 
 /*
- * One for all watches of the process: a user may have 128 (inotify(7)). Workers only add to it; the loop
- * reads it. Before an addition ends, all that is queued is read, so that the tree stands as it stood
- * when the job looked, or later, and what moved meanwhile has made the addition stale.
+ * One for all watches of the process: a user may have 128 (inotify(7)). Workers only add to it; the
+ * loop reads it. Before an addition ends, all that is queued is read, so that the tree stands as it
+ * stood when the job looked, or later, and what moved meanwhile has made the addition stale.
  */
 struct inotify {
 	struct watch_source source;
@@ -29,10 +29,12 @@ struct inotify {
 	struct list watches, held;
 	struct timer hold;
 	struct numbers numbers;
-	/* Nodes cut off for good. Each number given back queues an event, and the queue holds 16384: so it is done by portions. */
+	/* Nodes cut off for good. Each number given back queues an event, and the queue holds
+	 * 16384: so it is done by portions. */
 	struct node **doomed;
 	size_t doomed_count, doomed_room;
-	/* What numbers said that a job got and nobody registered yet: as text, to STRAY_SPOKE or STRAY_GONE. */
+	/* What numbers said that a job got and nobody registered yet: as text, to STRAY_SPOKE or
+	 * STRAY_GONE. */
 	struct map strays;
 	bool strays_lost; /* too many: any may have spoken */
 };
@@ -41,17 +43,20 @@ struct inotify {
 void inotify_doom(struct inotify *self, struct node *node);
 void inotify_hold_release(struct inotify *self, struct held *held);
 
-/* Reads all that is queued up to now into reports and the tree, and buries the doomed. Calls nobody. */
+/* Reads all that is queued up to now into reports and the tree, and buries the doomed. Calls
+ * nobody. */
 void inotify_catch_up(struct inotify *self);
 
 /* Folders that left and came nowhere are gone. */
 void inotify_hold_expire(struct inotify *self);
 
-/* What a number that is not registered said: 0 nothing, else SPOKE, GONE (taken back by the kernel, or by us). */
+/* What a number that is not registered said: 0 nothing, else SPOKE, GONE (taken back by the kernel,
+ * or by us). */
 enum inotify_stray { STRAY_SILENT, STRAY_SPOKE, STRAY_GONE };
 enum inotify_stray inotify_stray(const struct inotify *self, int wd);
 
-/* Events were lost (watch_inotify.c): everybody begins anew on another descriptor, or when there is none, goes on. */
+/* Events were lost (watch_inotify.c): everybody begins anew on another descriptor, or when there is
+ * none, goes on. */
 void inotify_overflowed(struct inotify *self);
 
 #endif

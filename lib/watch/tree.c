@@ -5,7 +5,8 @@
 
 #include "watch/internal.h"
 
-/* Elements of the search trees are pointers to a node's name, or to its number, so that a plain name or number can be looked for. */
+/* Elements of the search trees are pointers to a node's name, or to its number, so that a plain
+ * name or number can be looked for. */
 
 static int by_name(const void *left, const void *right) {
 	return strcmp(left, right);
@@ -26,7 +27,8 @@ static struct node *named(void *element) {
 static void attach(struct node *node, struct node *parent) {
 	node->parent = parent;
 	void *element = tsearch(node->name, &parent->children, by_name);
-	/* Memory that is out ends the program here as everywhere; a second of one name would be lost. */
+	/* Memory that is out ends the program here as everywhere; a second of one name would be
+	 * lost. */
 	assert(element && named(element) == node);
 }
 

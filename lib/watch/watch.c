@@ -125,7 +125,8 @@ static void tell_degraded(struct watch *watch) {
 	watch->calls.degraded(watch->user, watch->degraded ? &why : NULL);
 }
 
-/* A call may add, drop, drain or free: the last is put off to the end here, the others find the queue in order. */
+/* A call may add, drop, drain or free: the last is put off to the end here, the others find the
+ * queue in order. */
 void watch_deliver(struct watch *watch) {
 	bool outermost = !watch->delivering;
 
@@ -153,8 +154,8 @@ void watch_limit_hit(struct watch *watch, const char *path, const struct err *wh
 	if (!watch->dead) defer_start(watch->loop, &watch->defer);
 }
 
-/* When more than UNWATCHED_MAX were kept out, the last of those remembered may be cured while others are not yet: those are hit
- * again a moment later, by the same scan. */
+/* When more than UNWATCHED_MAX were kept out, the last of those remembered may be cured while
+ * others are not yet: those are hit again a moment later, by the same scan. */
 void watch_limit_cured(struct watch *watch, const char *path, bool and_below) {
 	char **cured = NULL;
 

@@ -97,7 +97,8 @@ static void inotify_free(struct watch_source *source) {
 	free(self);
 }
 
-/* No events from now on. Numbers need not be given back one by one, the descriptor takes them along. */
+/* No events from now on. Numbers need not be given back one by one, the descriptor takes them
+ * along. */
 static void inotify_end(struct inotify *self) {
 	poll_stop(self->poll);
 	self->poll = NULL;
@@ -108,8 +109,9 @@ static void inotify_end(struct inotify *self) {
 	if (shared == self) shared = NULL;
 }
 
-/* The tree may be wrong now, in ways that the scan that follows would not show: folders under names they no longer have. And to give
- * back 100,000 numbers would fill the queue anew. So all is begun again, on another descriptor. */
+/* The tree may be wrong now, in ways that the scan that follows would not show: folders under names
+ * they no longer have. And to give back 100,000 numbers would fill the queue anew. So all is begun
+ * again, on another descriptor. */
 void inotify_overflowed(struct inotify *self) {
 	struct err err;
 	struct inotify *next = inotify_new(self->loop, &err);

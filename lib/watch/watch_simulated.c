@@ -4,8 +4,8 @@
 
 #include "watch/internal.h"
 
-/* Like the real one it is blind in folders that were not added: what is fed there is lost. Jobs of the simulated loop run on its
- * thread, so the set of folders needs no more care. */
+/* Like the real one it is blind in folders that were not added: what is fed there is lost. Jobs of
+ * the simulated loop run on its thread, so the set of folders needs no more care. */
 struct simulated {
 	struct watch_source source;
 	struct map folders; /* paths watched */

@@ -1,4 +1,5 @@
-/* What outlives the process: committed rows, totals, numbers; what does not: claims and the turn that was open. */
+/* What outlives the process: committed rows, totals, numbers; what does not: claims and the turn
+ * that was open. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -193,7 +194,8 @@ static void a_reader_sees_what_was_committed(void **state) {
 	index_close(index);
 }
 
-/* Folders that hold nothing any more are forgotten, so that files that come and go do not fill the index. */
+/* Folders that hold nothing any more are forgotten, so that files that come and go do not fill the
+ * index. */
 static void empty_folders_are_forgotten(void **state) {
 	struct place *place = *state;
 	struct index *index = open_at(place->path);

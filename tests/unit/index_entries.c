@@ -1,4 +1,5 @@
-/* The base: entries by path, their order, totals, strangers, awkward names, versions, sessions, meta. */
+/* The base: entries by path, their order, totals, strangers, awkward names, versions, sessions,
+ * meta. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

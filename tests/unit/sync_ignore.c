@@ -223,7 +223,8 @@ static void make_path(const char *path, bool folder) {
 	free(copy);
 }
 
-/* Runs git in the current folder, which is not ours but a temporary one; stdin and stdout are files. */
+/* Runs git in the current folder, which is not ours but a temporary one; stdin and stdout are
+ * files. */
 static void run_git(const char *in, const char *out, char *const argv[]) {
 	pid_t child = fork();
 
@@ -317,7 +318,8 @@ static void disagree(const struct round *round, size_t i, bool git_says) {
 	fail();
 }
 
-/* Answers are SOURCE LINE PATTERN PATH, each ended by a zero; a pattern with '!' in front takes back. */
+/* Answers are SOURCE LINE PATTERN PATH, each ended by a zero; a pattern with '!' in front takes
+ * back. */
 static size_t compare(const struct round *round) {
 	struct buf answer;
 	char block[65536];
