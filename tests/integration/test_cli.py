@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 
@@ -149,24 +150,30 @@ def test_pause_holds_a_folder_and_wait_says_so(home):
 
 
 def test_wait_times_out(home):
-    home.signal(signal.SIGSTOP)
+    home.send_signal(signal.SIGSTOP)
     try:
         got = home.tend("wait", "--timeout", "1s")
         assert got.returncode == 4 and "timed out" in got.stderr
     finally:
-        home.signal(signal.SIGCONT)
+        home.send_signal(signal.SIGCONT)
     good(home.tend("wait"))
 
 
 def test_wait_outlives_a_crash_of_the_daemon(home):
     for number in range(3000):
         (home.root / "docs" / ("small%d" % number)).write_text("%d\n" % number)
-    process = subprocess.Popen([str(bin_folder() / "tend"), "-c", str(home.ini), "wait"])
-    home.until(lambda: len(list((home.root / "cloud" / "docs").iterdir())) > 10, "the first files")
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([str(bin_folder() / "tend"), "-c", str(home.ini), "wait"], stderr=follower)
+    os.close(follower)
+    said = b""
+    while b"to go" not in said:  # progress: it has its mark
+        assert select.select([leader], [], [], 60)[0], said
+        said += os.read(leader, 4096)
     home.kill()
     assert process.poll() is None
     home.start()
     assert process.wait(120) == 0
+    os.close(leader)
     for number in range(3000):
         assert (home.root / "cloud" / "docs" / ("small%d" % number)).read_text() == "%d\n" % number
 
