@@ -25,6 +25,7 @@ static void reset_signals(void) {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	for (int signum = 1; signum < NSIG; signum++)
 		sigaction(signum, &action, NULL); /* KILL, STOP and libc's own refuse */
+	child_reset_own_signals();
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -55,6 +55,11 @@ static void direct_free(struct process_host *host) {
 	free(container_of(host, struct direct, host));
 }
 
+static bool direct_pending(const struct run *run) {
+	(void)run;
+	return false;
+}
+
 static bool direct_ready(const struct process_host *host) {
 	(void)host;
 	return true;
@@ -72,6 +77,7 @@ static const struct host_ops direct_ops = {
 	.forget = direct_forget,
 	.quit = direct_quit,
 	.free = direct_free,
+	.pending = direct_pending,
 	.ready = direct_ready,
 	.describe = direct_describe,
 };

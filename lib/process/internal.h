@@ -45,6 +45,7 @@ struct host_ops {
 	void (*forget)(struct process_host *host, struct run *run);
 	void (*quit)(struct process_host *host);
 	void (*free)(struct process_host *host);
+	bool (*pending)(const struct run *run);
 	bool (*ready)(const struct process_host *host);
 	void (*describe)(struct process_host *host, struct buf *out);
 };
@@ -128,6 +129,7 @@ _Noreturn void child_run(const struct child_plan *plan);
 int child_seal_descriptors(int error_fd);
 /* Ends the child when the parent ends, so that no child is ever between two parents unseen. */
 void child_bind_to_parent(pid_t parent);
+void child_reset_own_signals(void); /* those that libc keeps for itself */
 
 struct spawned {
 	pid_t pid;

@@ -147,8 +147,17 @@ static void keeper_sweep(
 	send_waiting(keeper_of(host), remote);
 }
 
+static bool keeper_pending(const struct run *run) {
+	const struct remote *remote = container_of(run, struct remote, run);
+	return remote->wish == WISH_SPAWN && !remote->sent;
+}
+
 static void keeper_forget(struct process_host *host, struct run *run) {
 	struct remote *remote = remote_of(run);
+	if (keeper_pending(run)) {
+		drop(remote);
+		return;
+	}
 	remote->forgotten = true;
 	remote->wish = WISH_NONE;
 	send_waiting(keeper_of(host), remote);
@@ -163,32 +172,24 @@ static void keeper_quit(struct process_host *host) {
 
 /* ---- what the keeper says ---- */
 
-static void listed(struct keeper *keeper) {
-	keeper->listed = true;
-	keeper->retry_ms = RETRY_FIRST_MS;
-	if (keeper->complained && keeper->calls && keeper->calls->changed)
-		keeper->calls->changed(keeper->user, NULL);
-	keeper->complained = false;
-	list_each(&keeper->runs, link) {
-		struct remote *remote = container_of(link, struct remote, run.link);
-		if (!remote->seen && (remote->forgotten || (!remote->run.owner))) {
-			drop(remote);
-			continue;
-		}
-		bool unsent = remote->wish != WISH_NONE && !remote->sent;
-		if (!remote->seen && remote->wish == WISH_SWEEP) {
-			remote->sent = false; /* the new keeper has not heard of it */
-		} else if (!remote->seen && !unsent && !remote->run.facts.empty &&
-			   remote->run.facts.phase != RUN_FAILED) {
-			remote->wish = WISH_NONE;
-			remote->run.facts.lost = true;
-			run_changed(&remote->run);
-		}
-		send_waiting(keeper, remote);
+/* What this keeper did not name: gone, waiting to be said, or lost. */
+static void judge_unseen(struct remote *remote) {
+	struct facts *facts = &remote->run.facts;
+	if (remote->forgotten || !remote->run.owner) {
+		drop(remote);
+	} else if (remote->wish == WISH_SWEEP) {
+		remote->sent = false; /* a new keeper has not heard of it */
+	} else if (!keeper_pending(&remote->run) && !facts->empty && facts->phase != RUN_FAILED) {
+		remote->wish = WISH_NONE;
+		facts->lost = true;
+		run_changed(&remote->run);
 	}
-	if (keeper->quit) keeper_quit(&keeper->host);
-	/* A call may adopt or end any of them: each is looked for anew. */
-	for (bool found = true; found && keeper->calls && keeper->calls->stray;) {
+}
+
+/* A call may adopt or end any of them: each is looked for anew. */
+static void tell_strays(struct keeper *keeper) {
+	if (!keeper->calls || !keeper->calls->stray) return;
+	for (bool found = true; found;) {
 		found = false;
 		list_each(&keeper->runs, link) {
 			struct remote *remote = container_of(link, struct remote, run.link);
@@ -199,6 +200,23 @@ static void listed(struct keeper *keeper) {
 			break;
 		}
 	}
+}
+
+static void listed(struct keeper *keeper) {
+	keeper->listed = true;
+	keeper->retry_ms = RETRY_FIRST_MS;
+	if (keeper->complained && keeper->calls && keeper->calls->changed)
+		keeper->calls->changed(keeper->user, NULL);
+	keeper->complained = false;
+	list_each(&keeper->runs, link) {
+		struct remote *remote = container_of(link, struct remote, run.link);
+		if (!remote->seen) judge_unseen(remote);
+	}
+	/* Before anything is started: a stray may be what was about to be started again. */
+	tell_strays(keeper);
+	list_each(&keeper->runs, link)
+		send_waiting(keeper, container_of(link, struct remote, run.link));
+	if (keeper->quit) keeper_quit(&keeper->host);
 }
 
 static void take_facts(struct remote *remote, const struct frame *frame) {
@@ -394,6 +412,7 @@ static const struct host_ops keeper_ops = {
 	.forget = keeper_forget,
 	.quit = keeper_quit,
 	.free = keeper_free,
+	.pending = keeper_pending,
 	.ready = keeper_ready,
 	.describe = keeper_describe,
 };

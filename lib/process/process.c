@@ -132,6 +132,10 @@ void process_sweep(struct process *process, pid_t pid, uint64_t start_time) {
 	process->host->ops->sweep(process->host, process->impl, pid, start_time);
 }
 
+bool process_is_pending(const struct process *process) {
+	return process->impl && process->host->ops->pending(process->impl);
+}
+
 void process_forget(struct process *process) {
 	struct run *run = process->impl;
 	if (!run) return;

@@ -96,6 +96,10 @@ void process_signal(struct process *process, int signum, bool all);
  * start time (0: not known) still agree. `empty` follows. Call it only for a run of this boot. */
 void process_sweep(struct process *process, pid_t pid, uint64_t start_time);
 
+/* A start that was asked for and not yet said to the host, which is not there. It may be forgotten.
+ */
+bool process_is_pending(const struct process *process);
+
 /* The end is noted: the host may forget it and close its log. Allowed once `failed` or `empty`
  * came, or after `lost`. No call comes after. `process` may carry the next run. */
 void process_forget(struct process *process);

@@ -1,4 +1,4 @@
-/* Two things that a child does only on Linux in this way. Async-signal-safe: see child.c. */
+/* What a child does only on Linux in this way. Async-signal-safe: see child.c. */
 #include "process/internal.h"
 
 #include <errno.h>
@@ -29,4 +29,17 @@ void child_bind_to_parent(pid_t parent) {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* It may have gone before the bond was made. */
 	if (getppid() != parent) _exit(127);
+}
+
+/* posix_spawn(3), by which we may have been started, leaves glibc's two own signals ignored, and
+ * sigaction(3) does not touch them. */
+void child_reset_own_signals(void) {
+	static const struct {
+		void *handler; /* NULL is SIG_DFL; the rest is nothing */
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask;
+	} action;
+	for (int signum = 32; signum <= 33; signum++)
+		syscall(SYS_rt_sigaction, signum, &action, NULL, sizeof(action.mask));
 }

@@ -166,6 +166,7 @@ struct service {
 	struct process process;
 	struct service_plan plan;
 	bool planning;
+	bool overtaken; /* the plan is not needed any more: it runs already */
 	bool group_gone;
 	struct timer timer;
 	int64_t next_try_ns;
@@ -191,6 +192,8 @@ void service_free(struct service *service);
 void service_feed(struct service *service, enum service_event event);
 void service_take_up(struct service *service); /* from the ledger and the host */
 void service_adopt(struct service *service, const char *run);
+/* A start that nobody has heard of yet does not happen. False: it is too late. */
+bool service_take_back(struct service *service);
 void service_detach(struct service *service);
 void service_gone(struct service *service); /* frees it when it is being removed */
 void service_write_record(struct service *service);

@@ -175,6 +175,8 @@ static void plan_made(struct job *job, const struct err *err) {
 	if (services->detached) {
 		if (--services->closing == 0)
 			defer_start(services->options.loop, &services->detach_defer);
+	} else if (service->overtaken) {
+		service->overtaken = false;
 	} else if (service->state != SERVICE_STARTING) {
 		never_ran(service, SERVICE_EXIT_OK, NULL); /* a stop came in between */
 	} else if (err) {
@@ -197,6 +199,8 @@ static void start_plan(struct service *service) {
 	service->asked = service->counted = service->group_gone = false;
 	service->class = SERVICE_EXIT_NONE;
 	service->process.exit = (struct process_exit){ 0 };
+	service->overtaken = false;
+	if (service->planning) return; /* one that was overtaken is still at work: it serves */
 	service->planning = true;
 	service->plan = (struct service_plan){
 		.job = { .work = make_plan, .done = plan_made },
@@ -481,6 +485,16 @@ void service_gone(struct service *service) {
 		log_warn("cannot forget '%s': %s", service->unit.id, err.text);
 	unit_release(&service->unit);
 	service_log_close(&service->log, log_closed, service);
+}
+
+bool service_take_back(struct service *service) {
+	if (service->planning) {
+		service->overtaken = true;
+		return true;
+	}
+	if (!process_is_pending(&service->process)) return false;
+	process_forget(&service->process);
+	return true;
 }
 
 void service_adopt(struct service *service, const char *run) {

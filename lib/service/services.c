@@ -243,7 +243,8 @@ static const struct process_calls stray_calls = { stray_moved, stray_failed, str
 void services_stray(struct services *services, const char *run, const char *unit) {
 	struct service *service =
 		str_starts(unit, "service:") ? find(services, unit + strlen("service:")) : NULL;
-	if (service && !service->process.run[0] && !service->planning) {
+	bool starting = service && (service->planning || service->process.run[0]);
+	if (service && (!starting || service_take_back(service))) {
 		log_info("%s is running already: taken up", unit);
 		timer_cancel(&service->timer);
 		snprintf(service->record.boot, sizeof(service->record.boot), "%s",
