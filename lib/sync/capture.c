@@ -25,7 +25,7 @@ bool capture_any(const struct sync *sync) {
 }
 
 static bool same_inode(const struct transfer *a, const struct transfer *b) {
-	return a->stat.ino == b->stat.ino && a->stat.dev == b->stat.dev;
+	return a->ino == b->ino && a->dev == b->dev;
 }
 
 bool capture_holds(const struct transfer *t) {
@@ -192,7 +192,10 @@ static bool others_pending(struct transfer *t) {
 	list_each(&f->transfers, link) {
 		struct transfer *other = list_entry(link, struct transfer, link);
 		bool counted = other->row.since <= t->capture_mark && !other->row.reason;
-		if (counted && (other == t || other->is_database || other->journal_name))
+		bool known =
+			other->state != TRANSFER_LOOKING; /* its job may be writing what it finds */
+		if (counted &&
+			(other == t || (known && (other->is_database || other->journal_name))))
 			databases++;
 	}
 	return count - refused > databases;

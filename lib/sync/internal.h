@@ -328,6 +328,7 @@ struct transfer {
 	/* what the jobs found */
 	bool root_gone, root_empty;
 	struct err look_err; /* why the path could not be looked at */
+	uint64_t ino, dev;   /* the loop's copy, which no job writes */
 	bool absent;
 	struct disk_stat stat;
 	bool have_hash;

@@ -26,13 +26,9 @@ static void settings_release(struct folder_settings *settings) {
 	strv_free(settings->requires);
 }
 
-/* An index that cannot be read costs an adoption, never data: it is kept aside and a new one begins. */
-static struct index *index_renew(struct folder *f, struct err *err) {
-	char *aside = xasprintf("%s.damaged", f->index_path);
-	log_warn("folder '%s': its index is damaged (%s): kept as '%s', a new one begins and what "
-		 "both sides have is "
-		 "compared",
-		f->name, err->text, aside);
+/* Keeps the index aside under another name and begins a new one: that costs an adoption, never data. */
+static struct index *index_begin_anew(struct folder *f, const char *suffix, struct err *err) {
+	char *aside = xasprintf("%s.%s", f->index_path, suffix);
 	int failed = rename(f->index_path, aside);
 	free(aside);
 	for (int i = 0; i < 2 && !failed; i++) {
@@ -45,6 +41,39 @@ static struct index *index_renew(struct folder *f, struct err *err) {
 		return NULL;
 	}
 	return index_open(f->index_path, err);
+}
+
+static struct index *index_renew(struct folder *f, struct err *err) {
+	log_warn("folder '%s': its index is damaged (%s): kept as '%s.damaged', a new one begins "
+		 "and "
+		 "what both sides have is compared",
+		f->name, err->text, f->index_path);
+	return index_begin_anew(f, "damaged", err);
+}
+
+/* What was agreed between other places says nothing about these: by it a new folder would look like one from which everything
+ * was deleted (SERVICES.md §3: rebuild). */
+static int index_check_place(struct folder *f, struct err *err) {
+	char *place = xasprintf("%s\n%s\n%s", f->settings.path, f->store->label, f->remote_key);
+	char *before = index_meta_get(f->index, "place");
+	int result = 0;
+	if (before && !str_equal(before, place) && f->index_path) {
+		int64_t paused = index_meta_int(f->index, "paused", 0);
+		log_info("folder '%s': another path or remote than before: its index is kept as "
+			 "'%s.before', a new one begins and what both sides have is compared",
+			f->name, f->index_path);
+		index_close(f->index);
+		f->index = index_begin_anew(f, "before", err);
+		if (!f->index || (paused && index_meta_set(f->index, "paused", "1", err)))
+			result = -1;
+	}
+	if (result == 0 && !str_equal(before, place)) {
+		result = index_meta_set(f->index, "place", place, err);
+		if (result == 0) result = index_commit(f->index, false, err);
+	}
+	free(before);
+	free(place);
+	return result;
 }
 
 struct folder *folder_new(struct sync *sync, const char *name,
@@ -68,7 +97,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	if (sync->state_dir) f->index_path = xasprintf("%s/folders/%s.db", sync->state_dir, name);
 	f->index = index_open(f->index_path, err);
 	if (!f->index && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
-	if (!f->index) {
+	if (!f->index || index_check_place(f, err)) {
 		err_wrap(err, "cannot open the index of folder '%s'", name);
 		goto fail;
 	}

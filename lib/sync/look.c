@@ -208,6 +208,8 @@ static void look_done(struct job *job, const struct err *err) {
 	bool stat_only = t->stat_only;
 	(void)err;
 	t->job_running = false;
+	t->ino = t->stat.ino;
+	t->dev = t->stat.dev;
 	t->opens = false;
 	if (transfer_is_abandoned(t)) {
 		transfer_forget(t);

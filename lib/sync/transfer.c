@@ -32,7 +32,8 @@ int transfer_base_load(struct transfer *t, struct err *err) {
 			t->database_known = (entry.flags & INDEX_DATABASE) != 0;
 			index_entry_release(&entry);
 		}
-		if (other && other->is_database) t->database_known = true;
+		/* While its job runs nobody knows; then ours may open it, and a capture waits for that. */
+		if (other && !other->job_running && other->is_database) t->database_known = true;
 	}
 	free(database);
 	return 0;
