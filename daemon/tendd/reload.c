@@ -210,6 +210,7 @@ static void take_over(struct reload *reload) {
 		if (folder && !folder_unit(folder->folder)->wanted)
 			house_folder_begin(folder, section);
 	}
+	services_begin(house->services); /* those that are new */
 	end(reload, true);
 }
 
