@@ -82,6 +82,6 @@ enum service_state service_verdict(const struct service_question *question) {
 }
 
 int64_t service_delay_ms(int64_t delay_ms, int64_t max_ms, int64_t step) {
-	for (; step > 0 && delay_ms < max_ms; step--) delay_ms = 2 * delay_ms;
+	for (; step > 0 && delay_ms > 0 && delay_ms < max_ms; step--) delay_ms = 2 * delay_ms;
 	return delay_ms < max_ms ? delay_ms : max_ms;
 }
