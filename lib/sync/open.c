@@ -145,7 +145,8 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 			watch_drop_folder(f->watch, event->path);
 			break;
 		}
-		folder_mark_path(f, event->path, PRIO_FOLDER, 0);
+		/* The root is no path of its own: something happened in it before it was watched. */
+		if (*event->path) folder_mark_path(f, event->path, PRIO_FOLDER, 0);
 		scan_request(f, event->path);
 		break;
 	case WATCH_FOLDER_GONE:
