@@ -88,6 +88,7 @@ struct s3_op {
 	struct store_entry present; /* what stands at `object` */
 	struct store_entry other;   /* what stands at `to_object` */
 	bool looked;                /* `present` is known */
+	bool distrust;              /* a condition of the server's was found wrong */
 	char **preserved;           /* header lines that a copy must repeat */
 	struct buf text;            /* a body of our own */
 	char *upload_id;
@@ -113,8 +114,9 @@ void s3_header(struct s3_op *x, const char *format, ...) __attribute__((format(p
 void s3_send(struct s3_op *x, const struct s3_call *call);
 /* A plain HEAD. */
 void s3_look(struct s3_op *x, const char *object);
-/* Walks the XML of a 2xx. -1 with x->err: it is none, or an error in disguise. */
-int s3_read(struct s3_op *x, s3_xml_ended *ended, void *user);
+/* Walks the XML of a 2xx, whose outermost element is `root`. -1 with x->err: it is another document,
+ * or an error in disguise. */
+int s3_read(struct s3_op *x, const char *root, s3_xml_ended *ended, void *user);
 void s3_request_release(struct s3_op *x);
 
 /* ---- s3_name.c ---- */

@@ -61,9 +61,13 @@ static void done(struct s3_op *x, const struct err *err) {
 	s3_finish(x, err);
 }
 
+static void ignore(void *user, const char *path, const char *text) {
+}
+
 static void listed(struct s3_op *x) {
 	struct s3 *s3 = x->s3;
 
+	if (x->err.kind == ERR_NONE) s3_read(x, "ListBucketResult", ignore, NULL);
 	if (x->err.kind == ERR_NONE) {
 		x->op->about.free_bytes = -1;
 		x->op->about.server_ns = s3_server_ns(x);

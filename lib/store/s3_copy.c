@@ -9,7 +9,15 @@
 
 enum { COPY_PART_BYTES = 1 << 30 };
 
-enum copy_state { COPY_WHOLE, COPY_MEASURE, COPY_BEGIN, COPY_PART, COPY_END, COPY_ABORT };
+enum copy_state {
+	COPY_WHOLE,
+	COPY_CHECK,
+	COPY_MEASURE,
+	COPY_BEGIN,
+	COPY_PART,
+	COPY_END,
+	COPY_ABORT
+};
 
 struct s3_copy {
 	enum copy_state state;
@@ -161,7 +169,7 @@ static void part_copied(struct s3_op *x) {
 	struct s3_copy *copy = x->copy;
 	struct store_part *part = &copy->parts[copy->next];
 
-	if (s3_read(x, etag_ended, &part->receipt) || !part->receipt) {
+	if (s3_read(x, "CopyPartResult", etag_ended, &part->receipt) || !part->receipt) {
 		if (x->err.kind == ERR_NONE)
 			err_set(&x->err, ERR_CORRUPT, "a part was copied without an ETag");
 		give_up(x);
@@ -176,16 +184,45 @@ static void part_copied(struct s3_op *x) {
 	s3_upload_end(x, copy->to, copy->parts, (size_t)copy->count);
 }
 
+/* The server says that the source is another version. Swift says so of its own ETag, when the
+ * source came in parts: then it is copied without the condition. */
+static void checked(struct s3_op *x) {
+	struct s3_copy *copy = x->copy;
+	struct store_entry source = s3_meta_entry(x, STORE_FILE);
+	bool same = str_equal(source.version, copy->version);
+
+	store_entry_release(&source);
+	if (same) {
+		free(copy->version);
+		copy->version = NULL;
+		send_whole(x);
+	} else {
+		x->err = copy->err;
+		copy_ended(x);
+	}
+}
+
 static void copy_step(struct s3_op *x) {
 	struct s3_copy *copy = x->copy;
 	bool good = x->err.kind == ERR_NONE;
 
 	switch (copy->state) {
 	case COPY_WHOLE:
-		if (good) good = !s3_read(x, etag_ended, &copy->etag);
+		if (good) good = !s3_read(x, "CopyObjectResult", etag_ended, &copy->etag);
 		if (!good && is_too_large(x)) {
 			copy->state = COPY_MEASURE;
 			s3_look(x, copy->from);
+		} else if (!good && x->request.status == 412 && copy->version) {
+			copy->state = COPY_CHECK;
+			copy->err = x->err;
+			s3_look(x, copy->from);
+		} else {
+			copy_ended(x);
+		}
+		return;
+	case COPY_CHECK:
+		if (good) {
+			checked(x);
 		} else {
 			copy_ended(x);
 		}

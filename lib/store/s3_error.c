@@ -157,8 +157,10 @@ void s3_error_judge(const struct s3_case *facts, struct err *err) {
 	const char *code = facts->error.code;
 	const char *from_status = code_of_status(facts->status);
 
-	if (!*code && facts->region_header && facts->status < 404) {
-		wrong_region(facts, err); /* a HEAD at the wrong region: 301 or 400 */
+	bool elsewhere = facts->region_header && !str_equal(facts->region_header, facts->region);
+
+	if (!*code && elsewhere && (facts->status == 301 || facts->status == 400)) {
+		wrong_region(facts, err); /* what a HEAD says without a body */
 	} else if (!judge_code(facts, code, err) &&
 		   !(from_status && judge_code(facts, from_status, err))) {
 		err_set(err, facts->status == 400 ? ERR_INVALID : ERR_SYSTEM,

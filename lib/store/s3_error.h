@@ -19,6 +19,7 @@ struct s3_case {
 	int status;
 	struct s3_error error;
 	const char *bucket, *endpoint;
+	const char *region;        /* that we signed for */
 	const char *region_header; /* x-amz-bucket-region, or NULL */
 	uint32_t retry_after_ms;
 	int64_t server_ns, own_ns; /* both clocks; 0: unknown */

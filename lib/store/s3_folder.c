@@ -73,7 +73,8 @@ static void remove_step(struct s3_op *x) {
 	struct found found = { .x = x };
 
 	if (x->state == REMOVE_MARKER && x->err.kind == ERR_NOT_FOUND) err_clear(&x->err);
-	if (x->err.kind == ERR_NONE && x->state == REMOVE_LIST) s3_read(x, element_ended, &found);
+	if (x->err.kind == ERR_NONE && x->state == REMOVE_LIST)
+		s3_read(x, "ListBucketResult", element_ended, &found);
 	if (x->err.kind == ERR_NONE && x->state == REMOVE_LIST && has_children(x, &found)) {
 		err_set(&x->err, ERR_BUSY, "the folder '%s' is not empty", x->op->key);
 		x->err.sys = ENOTEMPTY;

@@ -138,7 +138,7 @@ static int read_page(struct s3_op *x, struct page *page) {
 	struct store_op *op = x->op;
 	bool first = !op->page_token;
 
-	if (s3_read(x, element_ended, page)) return -1;
+	if (s3_read(x, "ListBucketResult", element_ended, page)) return -1;
 	if (page->truncated && !(page->token && *page->token)) {
 		return err_set(
 			&x->err, ERR_CORRUPT, "a listing that says it goes on, but not where");

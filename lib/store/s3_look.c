@@ -26,7 +26,7 @@ static void stat_step(struct s3_op *x) {
 	int keys = 0;
 
 	if (x->state == STAT_CHILDREN) {
-		if (x->err.kind == ERR_NONE) s3_read(x, count_key, &keys);
+		if (x->err.kind == ERR_NONE) s3_read(x, "ListBucketResult", count_key, &keys);
 		if (x->err.kind == ERR_NONE && keys == 0) not_there(x);
 		x->op->entry.kind = STORE_FOLDER;
 		s3_finish(x, x->err.kind == ERR_NONE ? NULL : &x->err);
@@ -80,7 +80,8 @@ static void get_step(struct s3_op *x) {
 	struct http_request *request = &x->request;
 
 	if (x->state == GET_SPAN && request->status == 416) {
-		/* The span is behind the end: no bytes, but an answer. Its headers are the error's own. */
+		/* The span is behind the end: no bytes, but an answer. Its headers are the
+		 * error's own. */
 		x->state = GET_BEHIND;
 		s3_look(x, x->object);
 		return;

@@ -114,7 +114,7 @@ static void query_send(struct s3_op *x) {
 static void query_step(struct s3_op *x) {
 	struct query query = { .op = x->op };
 
-	if (x->err.kind == ERR_NONE) s3_read(x, part_ended, &query);
+	if (x->err.kind == ERR_NONE) s3_read(x, "ListPartsResult", part_ended, &query);
 	free(query.etag);
 	if (x->err.kind != ERR_NONE) {
 		struct err err = x->err;

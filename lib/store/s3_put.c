@@ -38,7 +38,7 @@ static void commit(struct s3_op *x) {
 	}
 	s3_meta_headers(x, false);
 	if (op->if_absent && x->s3->creates_only) s3_header(x, "if-none-match: *");
-	s3_match_header(x, "if-match", x->s3->put_match, op->if_version);
+	if (!x->distrust) s3_match_header(x, "if-match", x->s3->put_match, op->if_version);
 	s3_send(x, &(struct s3_call){ .method = "PUT",
 			   .object = x->object,
 			   .body = op->body ? op->body : "",
@@ -208,6 +208,14 @@ static void after_look_after(struct s3_op *x) {
 		x->present = s3_meta_entry(x, x->op->kind);
 		if (!is_remove(x) && store_is_ours(x->op, &x->present)) {
 			was_done(x);
+			return;
+		}
+		/* It is the expected version after all, which the server does not see: so is
+		 * Ceph with some ETags. We have looked, that must do. */
+		if (x->op->verb == STORE_PUT && !x->distrust && x->op->if_version &&
+			str_equal(x->op->if_version, x->present.version)) {
+			x->distrust = true;
+			commit(x);
 			return;
 		}
 	} else if (is_remove(x)) {

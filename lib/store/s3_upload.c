@@ -22,7 +22,7 @@ void s3_upload_begin(struct s3_op *x, const char *object) {
 }
 
 int s3_upload_began(struct s3_op *x) {
-	if (s3_read(x, upload_id_ended, x)) return -1;
+	if (s3_read(x, "InitiateMultipartUploadResult", upload_id_ended, x)) return -1;
 	if (x->upload_id && *x->upload_id) return 0;
 	return err_set(
 		&x->err, ERR_CORRUPT, "'%s' began an upload without a name", x->s3->endpoint);
@@ -71,7 +71,7 @@ static void etag_ended(void *user, const char *path, const char *text) {
 
 int s3_upload_ended(struct s3_op *x, char **etag) {
 	*etag = NULL;
-	if (s3_read(x, etag_ended, etag)) return -1;
+	if (s3_read(x, "CompleteMultipartUploadResult", etag_ended, etag)) return -1;
 	if (*etag && **etag) return 0;
 	free(*etag);
 	*etag = NULL;

@@ -13,13 +13,38 @@ struct world {
 	struct http *http;
 	struct remote_settings settings;
 	char *folder;
+	bool probe;     /* what is opened asks first which conditions the server keeps */
 	char *lines[5]; /* endpoint, access key, secret, region, bucket */
 };
 
+struct probe {
+	struct store_op op;
+	bool done;
+	struct err err;
+};
+
+static void probe_done(struct store_op *op, const struct err *err) {
+	struct probe *probe = container_of(op, struct probe, op);
+
+	if (err) probe->err = *err;
+	probe->done = true;
+}
+
 static struct store *open_store(struct contract *contract, struct err *err) {
 	struct world *world = contract->user;
+	struct store *store =
+		store_open(contract->loop, world->http, "cloud", &world->settings, err);
+	struct probe probe = { 0 };
 
-	return store_open(contract->loop, world->http, "cloud", &world->settings, err);
+	if (!store || !world->probe) return store;
+	store_op_init(&probe.op, STORE_ABOUT, "");
+	probe.op.done = probe_done;
+	store_start(store, &probe.op);
+	loop_run_until(contract->loop, &probe.done);
+	if (probe.err.kind == ERR_NONE) return store;
+	*err = probe.err;
+	store_free(store);
+	return NULL;
 }
 
 static void close_store(struct contract *contract, struct store *store) {
@@ -84,7 +109,13 @@ int main(void) {
 	world.settings.bucket = world.lines[4];
 	world.settings.prefix = "a prefix/é";
 	world.settings.timeout_ms = 60000;
+	world.probe = true;
 	int failed = contract_run(&contract);
+	/* Without a probe it trusts no condition of the server's and looks before it writes. */
+	world.probe = false;
+	contract.name = "s3, no probe";
+	contract.no_lists = true;
+	failed += contract_run(&contract);
 
 	http_free(world.http);
 	loop_free(contract.loop);

@@ -28,6 +28,7 @@ struct contract {
 	void (*close)(struct contract *contract, struct store *store);
 	void *user;
 	int64_t part_bytes; /* the least size of a part that is not the last */
+	bool no_lists;      /* leaves the group of lists out */
 	int many;           /* entries of a folder that needs more than one page; 0: 1,050 */
 };
 
