@@ -165,6 +165,14 @@ def test_folder_of_another_path(tendd, ini):
     (tendd.root / "more" / "new").write_text("y")
     ini.set("folder data", path="%s/more" % tendd.root).write()
     assert changes(tendd) == ["folder:data rebuild (path)"]
+    # The remote is another folder's: a person has to say so, nothing is sent or deleted until then.
+    unit = tendd.until(lambda: (lambda u: u if u["needs_person"] else None)(tendd.unit("folder:data")), "the question")
+    assert "kept by %s/data" % tendd.root in unit["folder"]["trouble"]["text"]
+    assert (tendd.root / "remote" / "data" / "old").exists()
+    assert not (tendd.root / "remote" / "data" / "new").exists()
+    (tendd.root / "remote" / ".tend" / "owner" / "data").unlink()
+    tendd.stop()
+    tendd.start()
     tendd.until(lambda: (tendd.root / "remote" / "data" / "new").exists(), "the file of the new folder")
     # What only the remote has is not deleted: there is no base for it.
     tendd.until_idle("data")
@@ -255,8 +263,8 @@ def table(tendd, kind):
     """Name to effect of all built keys, as --help-config prints them."""
     text = tendd.run_to_end("--help-config").stdout
     section = text.split("[%s NAME]" % kind)[1].split("\n[")[0]
-    rows = (line.split() for line in section.splitlines()[1:] if line.strip() and "(not built yet)" not in line)
-    return {row[0]: next(word for word in row[1:] if word in ("live", "restart", "rebuild")) for row in rows}
+    rows = re.findall(r"^  (\S+) +(?:\S+) +(live|restart|rebuild) +(\(not built yet\))?", section, re.MULTILINE)
+    return {name: effect for name, effect, later in rows if not later}
 
 
 @pytest.mark.parametrize("kind, name", [("service", "a"), ("folder", "data")])
