@@ -2,8 +2,8 @@
  * The S3 driver keeps the contract of stores, with each real server.
  * servers: s3_rgw s3_swift
  */
+#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "http/http.h"
@@ -12,7 +12,6 @@
 struct world {
 	struct http *http;
 	struct remote_settings settings;
-	char *folder;
 	bool probe;     /* what is opened asks first which conditions the server keeps */
 	char *lines[5]; /* endpoint, access key, secret, region, bucket */
 };
@@ -75,16 +74,91 @@ static int read_server(struct world *world) {
 
 /* The secret as a person would give it: in a file that nobody else can read. */
 static void write_secret(struct world *world) {
-	char folder[] = "/tmp/tend-contract-XXXXXX";
+	const char *path = world->settings.secret_access_key_file;
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-	if (!mkdtemp(folder)) abort();
-	world->folder = xstrdup(folder);
-	world->settings.secret_access_key_file = xasprintf("%s/secret", folder);
-	FILE *file = fopen(world->settings.secret_access_key_file, "wex");
-	if (!file || fchmod(fileno(file), 0600) || fprintf(file, "%s\n", world->lines[2]) < 0 ||
-		fclose(file)) {
-		abort();
+	assert_true(fd >= 0 && dprintf(fd, "%s\n", world->lines[2]) > 0 && close(fd) == 0);
+}
+
+/* ---- what a person has set wrong is told, with what to do ---- */
+
+static struct contract *told;
+
+static struct err ask(const struct remote_settings *settings) {
+	struct world *world = told->user;
+	struct err err;
+	struct store *store = store_open(told->loop, world->http, "cloud", settings, &err);
+	struct probe probe = { 0 };
+
+	if (!store) return err;
+	store_op_init(&probe.op, STORE_ABOUT, "");
+	probe.op.done = probe_done;
+	store_start(store, &probe.op);
+	loop_run_until(told->loop, &probe.done);
+	store_op_release(&probe.op);
+	store_free(store);
+	return probe.err;
+}
+
+static void expect(const struct err *err, enum err_kind kind, const char *says) {
+	if (err->kind != kind || !strstr(err->text, says)) {
+		fail_msg("%s: %s", err_kind_name(err->kind), err->text);
 	}
+}
+
+static void wrong_settings_are_told(void **state) {
+	struct world *world = told->user;
+	struct remote_settings settings = world->settings;
+	struct err err = ask(&settings);
+
+	assert_int_equal(err.kind, ERR_NONE);
+	settings.access_key_id = "NOBODY";
+	err = ask(&settings);
+	expect(&err, ERR_DENIED, "access");
+
+	settings = world->settings;
+	settings.bucket = "no-such-bucket";
+	err = ask(&settings);
+	expect(&err, ERR_INVALID, "bucket 'no-such-bucket' does not exist at 'http://127.0.0.1:");
+	expect(&err, ERR_INVALID, ": create it or correct `bucket`");
+
+	settings = world->settings;
+	settings.endpoint = "http://127.0.0.1:1";
+	err = ask(&settings);
+	expect(&err, ERR_OFFLINE, "cannot connect to '127.0.0.1:1'");
+	settings.endpoint = "http://no-such-host.invalid";
+	err = ask(&settings);
+	expect(&err, ERR_OFFLINE, "cannot resolve 'no-such-host.invalid'");
+
+	/* One that does not care for regions takes any. */
+	settings = world->settings;
+	settings.region = "mars-north-1";
+	err = ask(&settings);
+	if (err.kind != ERR_NONE) expect(&err, ERR_INVALID, "set `region = us-east-1`");
+}
+
+static void a_wrong_secret_is_told(void **state) {
+	struct world *world = told->user;
+	char *right = world->lines[2];
+
+	world->lines[2] = "wrong";
+	write_secret(world);
+	struct err err = ask(&world->settings);
+	expect(&err, ERR_DENIED, "correct `secret_access_key_file`");
+	world->lines[2] = right;
+	write_secret(world);
+	err = ask(&world->settings);
+	assert_int_equal(err.kind, ERR_NONE);
+}
+
+static int run_wrong_settings(struct contract *contract) {
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wrong_settings_are_told),
+		cmocka_unit_test(a_wrong_secret_is_told),
+	};
+
+	told = contract;
+	return cmocka_run_group_tests_name("wrong settings", tests, NULL, NULL);
 }
 
 int main(void) {
@@ -100,6 +174,9 @@ int main(void) {
 	};
 
 	if (!contract.loop || read_server(&world)) return 1;
+	char folder[] = "/tmp/tend-contract-XXXXXX";
+	if (!mkdtemp(folder)) return 1;
+	world.settings.secret_access_key_file = xasprintf("%s/secret", folder);
 	write_secret(&world);
 	world.http = http_new(contract.loop, &err);
 	world.settings.type = REMOTE_S3;
@@ -109,8 +186,9 @@ int main(void) {
 	world.settings.bucket = world.lines[4];
 	world.settings.prefix = "a prefix/é";
 	world.settings.timeout_ms = 60000;
+	int failed = run_wrong_settings(&contract);
 	world.probe = true;
-	int failed = contract_run(&contract);
+	failed += contract_run(&contract);
 	/* Without a probe it trusts no condition of the server's and looks before it writes. */
 	world.probe = false;
 	contract.name = "s3, no probe";
@@ -120,9 +198,8 @@ int main(void) {
 	http_free(world.http);
 	loop_free(contract.loop);
 	unlink(world.settings.secret_access_key_file);
-	rmdir(world.folder);
+	rmdir(folder);
 	free(world.settings.secret_access_key_file);
-	free(world.folder);
 	for (size_t i = 0; i < ARRAY_LEN(world.lines); i++) free(world.lines[i]);
 	return failed;
 }

@@ -59,6 +59,7 @@ static const char *const names[] = {
 	"CON",
 	"nul.txt",
 	"tab\there",
+	"Icon\r",
 	"line\nbreak",
 	"trailing.rclone",
 	"\u00a0nbsp",
