@@ -98,8 +98,10 @@ static void parent_look(struct transfer *t) {
 	struct err err;
 	if (f->store->caps & STORE_CAP_FOLDERS) return;
 	char *parent = path_parent(t->path);
-	if (*parent && index_has_children(f->index, parent, true, &err) == 0)
+	if (*parent && index_has_children(f->index, parent, true, &err) == 0) {
 		folder_mark_path(f, parent, PRIO_FOLDER, 0);
+		barrier_owe(t);
+	}
 	free(parent);
 }
 

@@ -32,6 +32,7 @@ void folder_wait_start(struct folder *f, struct folder_wait *wait, int64_t upto)
 	struct err err;
 	wait->folder = f;
 	wait->upto = upto;
+	wait->owed = 0;
 	wait->reasons = NULL;
 	wait->needs_person = false;
 	wait->state = WAIT_SCAN;
@@ -64,6 +65,20 @@ bool barrier_wants_anew(const struct transfer *t) {
 	return false;
 }
 
+/* What was just marked follows from the path of `t`: whoever waits for that one waits for it too. */
+void barrier_owe(const struct transfer *t) {
+	struct folder *f = t->folder;
+	struct err err;
+	bool any = false;
+	list_each(&f->waits, link) {
+		struct folder_wait *wait = list_entry(link, struct folder_wait, link);
+		if (t->row.since > wait->upto) continue;
+		wait->owed = index_sequence(f->index);
+		any = true;
+	}
+	if (any) index_hurry(f->index, index_sequence(f->index), folder_clock_ms(f), &err);
+}
+
 void folder_wait_cancel(struct folder_wait *wait) {
 	struct err err;
 	err_set(&err, ERR_CANCELLED, "no longer waited for");
@@ -76,18 +91,18 @@ void folder_wait_release(struct folder_wait *wait) {
 }
 
 /* Paths that no retry in sight will store: exit 1 at once, with the list. */
-static bool wait_refused(struct folder *f, struct folder_wait *wait) {
+static bool wait_refused(struct folder *f, struct folder_wait *wait, int64_t upto) {
 	int64_t count = 0, refused = 0;
 	struct err err;
 	struct index_dirty *rows = NULL;
 	size_t rows_count = 0;
 	/* Counting costs what is counted: only when nothing is under way any more. */
 	if (f->in_flight || index_trouble_count(f->index, &refused, &err) || !refused) return false;
-	if (index_pending(f->index, wait->upto, &count, &refused, &err)) return false;
+	if (index_pending(f->index, upto, &count, &refused, &err)) return false;
 	if (count > refused) return false;
 	if (index_troubles(f->index, REASONS_MAX, &rows, &rows_count, &err)) return false;
 	for (size_t i = 0; i < rows_count; i++) {
-		if (rows[i].since <= wait->upto)
+		if (rows[i].since <= upto)
 			strv_add_owned(
 				&wait->reasons, xasprintf("%s: %s", rows[i].path,
 							rows[i].reason ? rows[i].reason : "waits"));
@@ -133,8 +148,9 @@ static void wait_step(struct folder *f, struct folder_wait *wait) {
 		folder_wake(f);
 	}
 	if (wait->state == WAIT_MARKS) {
-		if (index_oldest(f->index) <= wait->upto) {
-			wait_refused(f, wait);
+		int64_t upto = wait->upto > wait->owed ? wait->upto : wait->owed;
+		if (index_oldest(f->index) <= upto) {
+			wait_refused(f, wait, upto);
 			return;
 		}
 		wait->state = WAIT_SYNC;

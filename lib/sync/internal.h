@@ -278,6 +278,7 @@ void durable_quiet(struct timer *timer); /* folder->sync_timer */
 
 /* barrier.c */
 bool barrier_wants_anew(const struct transfer *transfer);
+void barrier_owe(const struct transfer *transfer);
 void barrier_step(struct folder *folder);
 void barrier_synced(struct folder *folder);
 void barrier_end_all(struct folder *folder, const struct err *err);

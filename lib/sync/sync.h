@@ -85,6 +85,7 @@ struct folder_wait {
 	bool needs_person;
 	int state;           /* private */
 	int64_t started;     /* private: transfers that began before the call */
+	int64_t owed;        /* private: marks up to here follow from those asked for */
 	bool scanned;        /* private: a scan ran at the call: what it found counts */
 	struct defer finish; /* private */
 	struct err err;      /* private */
