@@ -92,7 +92,7 @@ static void print_table(
 		{ .title = "UNIT" },
 		{ .title = "STATE" },
 		{ .title = "FOR", .right = true },
-		{ .title = "", .gives = true },
+		{ .title = "DETAIL", .gives = true },
 	};
 	struct term_table table;
 	size_t i;

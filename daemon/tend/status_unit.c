@@ -43,7 +43,7 @@ static void line_count(
 static void print_troubles(const struct page *page, const json_t *troubles) {
 	static const struct term_column columns[] = {
 		{ .title = "PATH" },
-		{ .title = "", .gives = true },
+		{ .title = "REASON", .gives = true },
 		{ .title = "NEXT TRY" },
 	};
 	struct term_table table;

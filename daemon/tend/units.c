@@ -177,7 +177,7 @@ static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *ou
 	add_count(out, folder, "strangers", "only at the remote");
 	if (json_number(folder, "pending") == 0 && idle_ms >= 0) {
 		char *span = span_text(idle_ms);
-		add_part(out, "last change %s ago", span);
+		add_part(out, "last sync %s ago", span);
 		free(span);
 	}
 	if (*json_text(folder, "degraded"))

@@ -161,7 +161,7 @@ def test_wait_times_out(home):
 
 
 def test_wait_outlives_a_crash_of_the_daemon(home):
-    for number in range(3000):
+    for number in range(1000):
         (home.root / "docs" / ("small%d" % number)).write_text("%d\n" % number)
     leader, follower = pty.openpty()
     process = subprocess.Popen([str(bin_folder() / "tend"), "-c", str(home.ini), "wait"], stderr=follower)
@@ -179,7 +179,7 @@ def test_wait_outlives_a_crash_of_the_daemon(home):
     home.start()
     assert process.wait(120) == 0
     os.close(leader)
-    for number in range(3000):
+    for number in range(1000):
         assert (home.root / "cloud" / "docs" / ("small%d" % number)).read_text() == "%d\n" % number
 
 
