@@ -41,8 +41,8 @@ static bool goes_past_proxy(const char *url) {
 		"[fe80:", "[FE80:", "[fd00:ec2::254]" };
 	char host[128];
 
-	http_host(url, host, sizeof(host) - 1);
-	if (!strchr(host, ':')) strcat(host, ":");
+	http_host(url, host, sizeof(host));
+	if (str_equal(host, "localhost")) return true;
 	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
 		if (str_starts(host, own[i])) return true;
 	}

@@ -83,9 +83,9 @@ static int join(const struct memory_upload *upload, const struct store_op *op, s
 		snprintf(number, sizeof(number), "%05d", op->parts[i].number);
 		const struct memory_item *part = memory_find(&upload->parts, number);
 		char *receipt = part ? receipt_of(part) : NULL;
-		bool same = str_equal(receipt, op->parts[i].receipt);
+		bool same = receipt && str_equal(receipt, op->parts[i].receipt);
 		free(receipt);
-		if (!same) {
+		if (!part || !same) {
 			return err_set(
 				err, ERR_INVALID, "part %d is not there", op->parts[i].number);
 		}

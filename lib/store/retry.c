@@ -33,7 +33,8 @@ int64_t store_retry_wait(const struct err *err, enum store_verb verb, int tries,
 	if (most > LONGEST_WAIT_MS) most = LONGEST_WAIT_MS;
 	/* Half of it for sure: a wait of nothing would help nobody. The other half spreads those
 	 * who failed together. */
-	int64_t wait = most / 2 + (int64_t)((double)(most - most / 2) * random);
+	int64_t half = most / 2;
+	int64_t wait = half + (int64_t)((double)(most - half) * random);
 	return wait > (int64_t)err->retry_ms ? wait : (int64_t)err->retry_ms;
 }
 

@@ -114,8 +114,8 @@ void s3_header(struct s3_op *x, const char *format, ...) __attribute__((format(p
 void s3_send(struct s3_op *x, const struct s3_call *call);
 /* A plain HEAD. */
 void s3_look(struct s3_op *x, const char *object);
-/* Walks the XML of a 2xx, whose outermost element is `root`. -1 with x->err: it is another document,
- * or an error in disguise. */
+/* Walks the XML of a 2xx, whose outermost element is `root`. -1 with x->err: it is another
+ * document, or an error in disguise. */
 int s3_read(struct s3_op *x, const char *root, s3_xml_ended *ended, void *user);
 void s3_request_release(struct s3_op *x);
 

@@ -104,14 +104,13 @@ static void after_look(struct s3_op *x) {
 
 	x->looked = true;
 	if (there) x->present = s3_meta_entry(x, op->kind);
-	if (there && !is_remove(x) && store_is_ours(op, &x->present)) {
+	bool ours = there && !is_remove(x) && store_is_ours(op, &x->present);
+	bool theirs = there && (op->if_absent || (op->if_version && !str_equal(op->if_version,
+									    x->present.version)));
+
+	if (ours || (!there && is_remove(x))) {
 		was_done(x);
-	} else if (there && (op->if_absent || (op->if_version && !str_equal(op->if_version,
-									 x->present.version)))) {
-		fail_changed(x);
-	} else if (!there && is_remove(x)) {
-		was_done(x);
-	} else if (!there && op->if_version) {
+	} else if (theirs || (!there && op->if_version)) {
 		fail_changed(x);
 	} else if (there && x->other.version) {
 		kept_known(x); /* what is kept was looked at before */

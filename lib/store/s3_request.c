@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,7 +124,8 @@ static void sign(struct s3_op *x) {
 	char date[TIME_TEXT_SIZE];
 
 	time_format_compact(loop_wall_ns(s3->store.loop), date);
-	strcpy(date + strlen("20130524T000000"), "Z"); /* without the milliseconds */
+	date[strlen("20130524T000000")] = 'Z'; /* in place of the milliseconds */
+	date[strlen("20130524T000000Z")] = '\0';
 	own_header(x, xasprintf("host: %s", s3->host));
 	own_header(x, xasprintf("x-amz-date: %s", date));
 	own_header(x, xasprintf("x-amz-content-sha256: %s", x->payload_hash));
@@ -221,7 +223,8 @@ void s3_send(struct s3_op *x, const struct s3_call *call) {
 	/* Over TLS nobody can change the payload on its way. */
 	x->hash_payload = call->body_len > 0 && !s3->secure;
 	x->hash_md5 = call->body && !call->no_md5 && !call->md5;
-	strcpy(x->payload_hash, call->body_len > 0 ? S3_UNSIGNED : S3_EMPTY_SHA256);
+	snprintf(x->payload_hash, sizeof(x->payload_hash), "%s",
+		call->body_len > 0 ? S3_UNSIGNED : S3_EMPTY_SHA256);
 	bool work = x->hash_payload || x->hash_md5;
 	if (work && call->body_len > INLINE_HASH_MAX) {
 		x->job = (struct job){ .work = hash_work, .done = hash_done };

@@ -1,11 +1,14 @@
 /*
- * store: what every cloud storage can do, as operations that are data: they can be queued, retried, limited, faked, logged.
+ * store: what every cloud storage can do, as operations that are data: they can be queued, retried,
+ * limited, faked, logged.
  *
- * Loop thread only. An operation is one step of the remote and one bounded span of memory, and doing it twice is harmless
- * (SYNC.md §1). A driver builds requests, reads answers and classifies errors; store_retry decides; whoever gives up logs.
+ * Loop thread only. An operation is one step of the remote and one bounded span of memory, and
+ * doing it twice is harmless (SYNC.md §1). A driver builds requests, reads answers and classifies
+ * errors; store_retry decides; whoever gives up logs.
  *
- * Keys are paths relative to the remote's root: clean, '/' between components, no leading slash; "" is the root itself.
- * Names are bytes. Sizes and offsets are bytes, times nanoseconds since 1970 UTC.
+ * Keys are paths relative to the remote's root: clean, '/' between components, no leading slash; ""
+ * is the root itself. Names are bytes. Sizes and offsets are bytes, times nanoseconds since 1970
+ * UTC.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -19,19 +22,29 @@
 #include "loop/loop.h"
 
 enum store_verb {
-	STORE_LIST, /* key: a folder; recursive where STORE_CAP_FLAT_LIST; page_token, limit -> page */
-	STORE_STAT, /* key, kind (a hint: FILE, FOLDER or LINK) -> entry; want_hash: also read what must be read for it */
-	STORE_GET, /* key, kind, offset, length (<= STORE_SPAN_MAX) -> answer_body, entry; version checked with if_version */
-	STORE_PUT, /* key, kind FILE or LINK, size, mtime_ns, mode, hash, body or fd -> entry; parent folders are there */
-	STORE_SET, /* key, kind, mtime_ns, mode (of the same content) -> entry */
+	/* key: a folder; recursive where STORE_CAP_FLAT_LIST; page_token, limit -> page */
+	STORE_LIST,
+	/* key, kind (a hint: FILE, FOLDER or LINK) -> entry; want_hash: also read what must be read
+	 * for it */
+	STORE_STAT,
+	/* key, kind, offset, length (<= STORE_SPAN_MAX) -> answer_body, entry; version checked with
+	 * if_version */
+	STORE_GET,
+	/* key, kind FILE or LINK, size, mtime_ns, mode, hash, body or fd -> entry; parent folders are
+	 * there */
+	STORE_PUT,
+	STORE_SET,   /* key, kind, mtime_ns, mode (of the same content) -> entry */
 	STORE_MKDIR, /* key, mode -> entry; an existing folder is success */
-	STORE_COPY, /* key -> to_key, on the server; the copy keeps size, mtime, mode, hash -> entry */
+	/* key -> to_key, on the server; the copy keeps size, mtime, mode, hash -> entry */
+	STORE_COPY,
 	STORE_MOVE, /* key -> to_key -> entry; the key gone and the target equal is success */
-	STORE_REMOVE, /* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
+	/* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
+	STORE_REMOVE,
 	STORE_PART_BEGIN, /* a large PUT: key, size, mtime_ns, mode, hash, part_size -> session */
-	STORE_PART_PUT, /* session, part_number (from 1), offset, body or fd, hash of the part -> receipt */
+	/* session, part_number (from 1), offset, body or fd, hash of the part -> receipt */
+	STORE_PART_PUT,
 	STORE_PART_QUERY, /* session -> parts that the server holds */
-	STORE_PART_END,   /* session, parts, and PUT's conditions and keep_key -> entry */
+	STORE_PART_END,   /* key, session, parts, and PUT's conditions and keep_key -> entry */
 	STORE_PART_ABORT, /* session; unknown to the server is success */
 	STORE_SYNC,       /* everything answered before this is on the disk of the store after it */
 	STORE_ABOUT,      /* is the remote reachable and ours to write? -> about */
@@ -41,11 +54,15 @@ enum store_kind { STORE_FILE, STORE_FOLDER, STORE_LINK, STORE_OTHER };
 
 /*
  * What makes doing it twice harmless, in every driver:
- * - PUT, PART_END, COPY, SET whose condition fails because the very same content with the same mtime_ns stands there already: success.
- * - A keep_key that holds what is to be kept already is left as it is, `kept` is true; one that holds something else is ERR_CHANGED.
- * - REMOVE of what is gone: success, and `kept` tells whether keep_key is there.
- * A folder that is not empty is ERR_BUSY with sys = ENOTEMPTY: nobody retries that. LIST and STAT of a folder that is not there:
- * ERR_NOT_FOUND; the root "" is always there. LIST answers in no promised order.
+ *
+ * PUT, PART_END, COPY, SET whose condition fails because the very same content with the same
+ * mtime_ns stands there already: success. A keep_key that holds what is to be kept already is left
+ * as it is, and `kept` is true; one that holds something else is ERR_CHANGED. REMOVE of what is
+ * gone: success, and `kept` tells whether keep_key is there.
+ *
+ * A folder that is not empty is ERR_BUSY with sys = ENOTEMPTY: nobody retries that. LIST and STAT of
+ * a folder that is not there: ERR_NOT_FOUND; the root "" is always there. LIST promises no order,
+ * and in a recursive one folders without a marker of their own may be missing.
  */
 
 /* At most eight. Capabilities differ, behaviour does not. */
@@ -100,11 +117,12 @@ struct store_op {
 	const char *key;
 	const char *to_key;
 	const char *id;
-	const char *
-		if_version; /* PUT, SET, REMOVE, PART_END, GET: only when the present version is this: else ERR_CHANGED */
+	/* PUT, SET, REMOVE, PART_END, GET: only when the present version is this: else ERR_CHANGED */
+	const char *if_version;
 	bool if_absent; /* PUT, PART_END, COPY, MOVE: only when nothing is there: else ERR_CHANGED */
-	/* PUT, PART_END, REMOVE: what stands at `key` is kept at this key first, so that `key` is never absent
-	 * meanwhile (SYNC.md §3, §8). Parents of keep_key are made by the driver. Absent `key`: nothing to keep. */
+	/* PUT, PART_END, REMOVE: what stands at `key` is kept at this key first, so that `key`
+	 * is never absent meanwhile (SYNC.md §3, §8). Parents of keep_key are made by the
+	 * driver. Absent `key`: nothing to keep. */
 	const char *keep_key;
 	enum store_kind kind;
 	int64_t size;
@@ -165,7 +183,8 @@ struct store_driver {
 	void (*cancel)(struct store *store,
 		struct store_op *op);      /* `done` still comes, with ERR_CANCELLED or the truth */
 	void (*free)(struct store *store); /* no operation in flight */
-	/* Why this name can never be stored ("name longer than 1024 bytes"): 0, or -1 with ERR_INVALID. May be NULL. */
+	/* Why this name can never be stored ("name longer than 1024 bytes"): 0, or -1 with
+	 * ERR_INVALID. May be NULL. */
 	int (*refuse)(struct store *store, const char *key, enum store_kind kind, struct err *err);
 	/* A secret or a credential may have changed on disk. May be NULL. */
 	void (*renew)(struct store *store);
@@ -189,8 +208,8 @@ void store_free(struct store *store); /* also what it wraps; NULL is fine */
 
 /* ---- wrappers: stores themselves ---- */
 
-/* What happens after an error, as a pure function: the wait in ms, or -1: give up. Truncated exponential with jitter
- * (`random` in [0,1)), Retry-After honoured. */
+/* What happens after an error, as a pure function: the wait in ms, or -1: give up. Truncated
+ * exponential with jitter (`random` in [0,1)), Retry-After honoured. */
 int64_t store_retry_wait(const struct err *err, enum store_verb verb, int tries, double random);
 struct store *store_retry(struct store *inner, int max_tries);
 
@@ -201,7 +220,8 @@ struct store_limits {
 /* One limiter a remote: also slows down for all when the server answers BUSY, and recovers. */
 struct store *store_limit(struct store *inner, struct store_limits limits);
 
-/* For tests: decides per operation. `after`: the operation takes effect, then its answer is lost. */
+/* For tests: decides per operation. `after`: the operation takes effect, then its answer is
+ * lost. */
 struct store_fault_plan {
 	void *user;
 	/* ERR_NONE: pass. `*after` true: do it, then fail. `*delay_ms`: hold the answer so long. */
@@ -230,15 +250,15 @@ extern const struct config_table
 
 struct http;
 
-/* The driver for `settings` in its wrappers (retry over limit). Contacts nobody. `settings` is borrowed for the call.
- * NULL with err: a secret that cannot be read, say. */
+/* The driver for `settings` in its wrappers (retry over limit). Contacts nobody. `settings` is
+ * borrowed for the call. NULL with err: a secret that cannot be read, say. */
 struct store *store_open(struct loop *loop, struct http *http, const char *name,
 	const struct remote_settings *settings, struct err *err);
 
 struct store *store_directory_new(struct loop *loop, const char *path);
 struct store *store_memory_new(struct loop *loop);
-/* An operation on a memory store takes effect after up to `max_ms`, and answers after up to as much again, both by the
- * loop's randomness. Before this is called: the next turn. */
+/* An operation on a memory store takes effect after up to `max_ms`, and answers after up to as
+ * much again, both by the loop's randomness. Before this is called: the next turn. */
 void store_memory_latency(struct store *store, int64_t max_ms);
 
 #endif
