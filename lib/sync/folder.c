@@ -343,7 +343,10 @@ static bool flushed(struct folder *f) {
 
 static void flush_step(struct folder *f) {
 	if (f->phase != PHASE_FLUSHING || f->syncing) return;
-	if (f->held && !f->op_in_flight && f->trouble.kind != ERR_NONE && !f->in_flight) {
+	/* Whoever stops us gives up when nothing moves for too long; a remote that only does not answer may be back before. */
+	bool hopeless = f->trouble.kind != ERR_NONE && f->trouble.kind != ERR_OFFLINE &&
+			f->trouble.kind != ERR_BUSY;
+	if (f->held && !f->op_in_flight && hopeless && !f->in_flight) {
 		log_warn("folder '%s': stopped with %lld paths not sent: %s", f->name,
 			(long long)index_dirty_count(f->index), f->trouble.text);
 	} else if (!flushed(f)) {
@@ -466,7 +469,7 @@ static void unit_must_stop(struct unit *unit) {
 	if (watch_is_degraded(f->watch)) scan_request(f, "");
 	index_hurry(f->index, INT64_MAX, folder_clock_ms(f), &err);
 	folder_phase_set(f, PHASE_FLUSHING);
-	if (f->held) { /* one more try at once, then it is said what was not sent */
+	if (f->held) { /* one more try at once */
 		timer_start(&f->hold_timer, 0);
 		f->held = false;
 		f->hold_ms = 0;
