@@ -30,8 +30,8 @@ enum store_verb {
 	/* key, kind, offset, length (<= STORE_SPAN_MAX) -> answer_body, entry; version checked with
 	 * if_version */
 	STORE_GET,
-	/* key, kind FILE or LINK, size, mtime_ns, mode, hash, body or fd -> entry; parent folders are
-	 * there */
+	/* key, kind FILE or LINK, size, mtime_ns, mode, hash, body or fd -> entry; parent folders
+	 * are there */
 	STORE_PUT,
 	STORE_SET,   /* key, kind, mtime_ns, mode (of the same content) -> entry */
 	STORE_MKDIR, /* key, mode -> entry; an existing folder is success */
@@ -60,9 +60,9 @@ enum store_kind { STORE_FILE, STORE_FOLDER, STORE_LINK, STORE_OTHER };
  * as it is, and `kept` is true; one that holds something else is ERR_CHANGED. REMOVE of what is
  * gone: success, and `kept` tells whether keep_key is there.
  *
- * A folder that is not empty is ERR_BUSY with sys = ENOTEMPTY: nobody retries that. LIST and STAT of
- * a folder that is not there: ERR_NOT_FOUND; the root "" is always there. LIST promises no order,
- * and in a recursive one folders without a marker of their own may be missing.
+ * A folder that is not empty is ERR_BUSY with sys = ENOTEMPTY: nobody retries that. LIST and STAT
+ * of a folder that is not there: ERR_NOT_FOUND; the root "" is always there. LIST promises no
+ * order, and in a recursive one folders without a marker of their own may be missing.
  */
 
 /* At most eight. Capabilities differ, behaviour does not. */
@@ -88,7 +88,7 @@ struct store_hash {
 };
 
 struct store_entry {
-	char *name; /* LIST: relative to the listed key; else NULL. A link's without the provider's suffix */
+	char *name; /* LIST: relative to the listed key; else NULL. A link's without a suffix */
 	enum store_kind kind;
 	int64_t size;
 	int64_t mtime_ns; /* ours, as it was given; STORE_MTIME_UNKNOWN */
@@ -117,9 +117,10 @@ struct store_op {
 	const char *key;
 	const char *to_key;
 	const char *id;
-	/* PUT, SET, REMOVE, PART_END, GET: only when the present version is this: else ERR_CHANGED */
+	/* PUT, SET, REMOVE, PART_END, GET: only when this is the present version, else
+	 * ERR_CHANGED */
 	const char *if_version;
-	bool if_absent; /* PUT, PART_END, COPY, MOVE: only when nothing is there: else ERR_CHANGED */
+	bool if_absent; /* PUT, PART_END, COPY, MOVE: only when nothing is there, else ERR_CHANGED */
 	/* PUT, PART_END, REMOVE: what stands at `key` is kept at this key first, so that `key`
 	 * is never absent meanwhile (SYNC.md §3, §8). Parents of keep_key are made by the
 	 * driver. Absent `key`: nothing to keep. */
