@@ -57,7 +57,8 @@ static void walk(const char *path, const char *below) {
 }
 
 static int put_next(CURLM *multi, struct put *put) {
-	char path[8192], url[8192], hash[65], canonical[16384], scope[256], text[1024], line[8192], date[32];
+	char path[8192], url[8192], hash[65], canonical[16384], scope[256], text[1024], line[8192],
+		date[32];
 	unsigned char key[32], signature[32];
 	char secret[256], signature_hex[65];
 	if (next_name == count) return 0;
@@ -75,8 +76,9 @@ static int put_next(CURLM *multi, struct put *put) {
 	const char *host = strstr(endpoint, "://") + 3;
 	snprintf(path, sizeof(path), "/%s/%s/%s", bucket, prefix, names[next_name++]);
 	snprintf(canonical, sizeof(canonical),
-		"PUT\n%s\n\nhost:%s\nx-amz-content-sha256:%s\nx-amz-date:%s\n\nhost;x-amz-content-sha256;x-amz-date\n%s", path,
-		host, hash, date, hash);
+		"PUT\n%s\n\nhost:%s\nx-amz-content-sha256:%s\nx-amz-date:%s\n\nhost;x-amz-content-"
+		"sha256;x-amz-date\n%s",
+		path, host, hash, date, hash);
 	snprintf(scope, sizeof(scope), "%.8s/%s/s3/aws4_request", date, region);
 	sha(canonical, strlen(canonical), hash);
 	snprintf(text, sizeof(text), "AWS4-HMAC-SHA256\n%s\n%s\n%s", date, scope, hash);
@@ -96,7 +98,8 @@ static int put_next(CURLM *multi, struct put *put) {
 	snprintf(line, sizeof(line), "x-amz-content-sha256: %s", hash);
 	put->headers = curl_slist_append(put->headers, line);
 	snprintf(line, sizeof(line),
-		"Authorization: AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=host;x-amz-content-sha256;x-amz-date, "
+		"Authorization: AWS4-HMAC-SHA256 Credential=%s/%s, "
+		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, "
 		"Signature=%s",
 		getenv("ACCESS"), scope, signature_hex);
 	put->headers = curl_slist_append(put->headers, line);
@@ -115,7 +118,8 @@ static int put_next(CURLM *multi, struct put *put) {
 
 int main(int argc, char **argv) {
 	if (argc != 6) return 2;
-	endpoint = argv[1], bucket = argv[2], prefix = argv[3], folder = argv[4], region = getenv("REGION");
+	endpoint = argv[1], bucket = argv[2], prefix = argv[3], folder = argv[4],
+	region = getenv("REGION");
 	int parallel = atoi(argv[5]), running = 0, busy = 0;
 	walk(folder, "");
 	curl_global_init(CURL_GLOBAL_ALL);
