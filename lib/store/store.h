@@ -120,7 +120,7 @@ struct store_op {
 	/* PUT, SET, REMOVE, PART_END, GET: only when this is the present version, else
 	 * ERR_CHANGED */
 	const char *if_version;
-	bool if_absent; /* PUT, PART_END, COPY, MOVE: only when nothing is there, else ERR_CHANGED */
+	bool if_absent; /* PUT, PART_END, COPY, MOVE: only when nothing is there, or ERR_CHANGED */
 	/* PUT, PART_END, REMOVE: what stands at `key` is kept at this key first, so that `key`
 	 * is never absent meanwhile (SYNC.md §3, §8). Parents of keep_key are made by the
 	 * driver. Absent `key`: nothing to keep. */
