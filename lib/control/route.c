@@ -23,7 +23,7 @@ struct found {
 };
 
 static bool matches(const char *pattern, const char *path, struct found *found) {
-	const char *want, *have;
+	const char *want = NULL, *have = NULL;
 
 	found->count = 0;
 	for (;;) {
