@@ -172,17 +172,31 @@ static void keeper_quit(struct process_host *host) {
 
 /* ---- what the keeper says ---- */
 
-/* What this keeper did not name: gone, waiting to be said, or lost. */
-static void judge_unseen(struct remote *remote) {
+/* What this keeper did not name: gone (false), waiting to be said, or lost. */
+static bool judge_unseen(struct remote *remote) {
 	struct facts *facts = &remote->run.facts;
-	if (remote->forgotten || !remote->run.owner) {
-		drop(remote);
-	} else if (remote->wish == WISH_SWEEP) {
+	if (remote->forgotten || !remote->run.owner) return false;
+	if (remote->wish == WISH_SWEEP) {
 		remote->sent = false; /* a new keeper has not heard of it */
 	} else if (!keeper_pending(&remote->run) && !facts->empty && facts->phase != RUN_FAILED) {
 		remote->wish = WISH_NONE;
 		facts->lost = true;
 		run_changed(&remote->run);
+	}
+	return true;
+}
+
+static void judge_all(struct keeper *keeper) {
+	struct list runs;
+	list_init(&runs);
+	list_take_all(&runs, &keeper->runs);
+	while (!list_empty(&runs)) {
+		struct remote *remote = container_of(runs.next, struct remote, run.link);
+		list_remove(&remote->run.link);
+		if (remote->seen || judge_unseen(remote))
+			list_add_tail(&keeper->runs, &remote->run.link);
+		else
+			drop(remote);
 	}
 }
 
@@ -208,10 +222,7 @@ static void listed(struct keeper *keeper) {
 	if (keeper->complained && keeper->calls && keeper->calls->changed)
 		keeper->calls->changed(keeper->user, NULL);
 	keeper->complained = false;
-	list_each(&keeper->runs, link) {
-		struct remote *remote = container_of(link, struct remote, run.link);
-		if (!remote->seen) judge_unseen(remote);
-	}
+	judge_all(keeper);
 	/* Before anything is started: a stray may be what was about to be started again. */
 	tell_strays(keeper);
 	list_each(&keeper->runs, link)

@@ -144,7 +144,7 @@ static void read_all(struct procs *procs) {
 		procs->at[procs->count++] = proc;
 	}
 	if (dir) closedir(dir);
-	qsort(procs->at, procs->count, sizeof(*procs->at), by_pid);
+	if (procs->count > 0) qsort(procs->at, procs->count, sizeof(*procs->at), by_pid);
 }
 
 /* Spreads a property from parents to children until nothing changes; a tree is rarely deep. */

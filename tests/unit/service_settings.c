@@ -118,7 +118,7 @@ static void each_key_has_its_effect(void **state) {
 		const char *value = cases[i].value ? cases[i].value : me->pw_name;
 		snprintf(keys, sizeof(keys), "%s%s = %s\n",
 			strcmp(cases[i].key, "command") == 0 ? "" : "command = one\n", cases[i].key,
-			cases[i].value);
+			value);
 		struct config *config = read_keys(keys, &err);
 		if (!config) fail_msg("%s", err.text);
 		const struct service_settings *right =
