@@ -81,8 +81,9 @@ void http_classify(const struct http_slot *slot, CURLcode code, struct err *err)
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:
 		err_set(err, ERR_DENIED,
-			"the TLS certificate of '%s' is not trusted (%s): name its authority with "
-			"ca_file",
+			"the TLS certificate of '%s' is not trusted (%s): check the address, or "
+			"name "
+			"its authority with ca_file",
 			host, words(slot, code));
 		return;
 	case CURLE_SSL_CACERT_BADFILE:

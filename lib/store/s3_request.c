@@ -71,6 +71,10 @@ static void answered(struct http_request *request, const struct err *err) {
 		x->err = *err;
 	} else if (request->status < 200 || request->status > 299) {
 		s3_error_read(request->answer.at, request->answer.len, &x->error);
+		/* A missing folder is an empty list; 404 for the bucket must never pass for one. */
+		if (!x->call.object && request->status == 404) {
+			snprintf(x->error.code, sizeof(x->error.code), "NoSuchBucket");
+		}
 		judge(x, request->status);
 	}
 	x->step(x);

@@ -223,6 +223,21 @@ static void another_document_is_no_list(void **state) {
 
 /* ---- refusals ---- */
 
+/* A wrong endpoint that answers 404 to everything is no empty remote. */
+static void a_missing_bucket_is_no_missing_folder(void **state) {
+	struct world world;
+	struct store_op op;
+
+	open_world(&world);
+	open_store(&world);
+	store_op_init(&op, STORE_LIST, "f");
+	assert_int_equal(RUN(&world, &op, { "GET /tend?", NULL, "404 Not Found", "", "<html/>" }),
+		ERR_INVALID);
+	assert_false(op.complete);
+	store_op_release(&op);
+	close_world(&world);
+}
+
 static void errors_hide_in_200(void **state) {
 	static const char error[] =
 		"<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>";
@@ -535,6 +550,7 @@ int main(void) {
 		cmocka_unit_test(a_cut_list_is_never_complete),
 		cmocka_unit_test(lists_that_lie),
 		cmocka_unit_test(another_document_is_no_list),
+		cmocka_unit_test(a_missing_bucket_is_no_missing_folder),
 		cmocka_unit_test(errors_hide_in_200),
 		cmocka_unit_test(a_busy_server_says_when),
 		cmocka_unit_test(clocks_are_told_apart),
