@@ -113,7 +113,7 @@ static void moved_to(struct inotify *self, struct node *parent, const char *path
 		return;
 	}
 	watch_adds_stale(watch, held->from, path);
-	if (held->node && !held->touched) {
+	if (held->node && held->node->wd >= 0 && !held->touched) {
 		watch_report(watch, WATCH_FOLDER_MOVED, path, held->from);
 	} else {
 		watch_report(watch, WATCH_FOLDER_GONE, held->from, NULL);
@@ -199,8 +199,15 @@ enum inotify_stray inotify_stray(const struct inotify *self, int wd) {
 
 	(void)snprintf(key, sizeof(key), "%d", wd);
 	const enum inotify_stray *said = map_get(&self->strays, key);
-	if (said) return *said;
-	return self->strays_lost ? STRAY_SPOKE : STRAY_SILENT;
+	return said ? *said : STRAY_SILENT;
+}
+
+/* Too many: those who might have asked for them begin again. */
+static void forget_strays(struct inotify *self) {
+	list_each(&self->watches, link) {
+		watch_adds_stale(container_of(link, struct watch, link), "", NULL);
+	}
+	map_release(&self->strays);
 }
 
 static void stray(struct inotify *self, const struct inotify_event *event) {
@@ -209,9 +216,8 @@ static void stray(struct inotify *self, const struct inotify_event *event) {
 
 	if (self->source.adds == 0) return; /* of a number that we gave back */
 	(void)snprintf(key, sizeof(key), "%d", event->wd);
-	if (map_count(&self->strays) >= STRAYS_MAX)
-		self->strays_lost = true;
-	else if (event->mask & IN_IGNORED)
+	if (map_count(&self->strays) >= STRAYS_MAX) forget_strays(self);
+	if (event->mask & IN_IGNORED)
 		map_put(&self->strays, key, &gone);
 	else if (!map_get(&self->strays, key))
 		map_put(&self->strays, key, &spoke);

@@ -36,7 +36,6 @@ struct inotify {
 	/* What numbers said that a job got and nobody registered yet: as text, to STRAY_SPOKE or
 	 * STRAY_GONE. */
 	struct map strays;
-	bool strays_lost; /* too many: any may have spoken */
 };
 
 /* Cuts it off with all below; what it costs comes with inotify_catch_up. Roots too. */

@@ -63,7 +63,7 @@ void watch_free(struct watch *watch);
  * forget what was listed; its place of now is reported as FOLDER_NEW. ERR_NOT_FOUND: it is gone.
  * ERR_DENIED. ERR_FULL: a limit of the system (also reported as degraded): the listing holds, but
  * changes are not seen. When something happened in it before the end, FOLDER_NEW comes after: list
- * it again.
+ * it again. (Of the root it is OVERFLOW that comes.)
  */
 struct watch_add {
 	struct list link;

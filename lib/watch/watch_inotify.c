@@ -151,9 +151,7 @@ static void undo(struct watch_source *source, struct watch_add *add) {
 	if (add->wd >= 0 && self->poll && !node_by_wd(&self->numbers, add->wd)) {
 		(void)inotify_rm_watch(self->fd, add->wd);
 	}
-	if (source->adds > 1) return;
-	map_release(&self->strays);
-	self->strays_lost = false;
+	if (source->adds == 1) map_release(&self->strays);
 }
 
 static int look_err(struct watch *watch, struct watch_add *add, struct err *err) {
@@ -173,6 +171,19 @@ static int look_err(struct watch *watch, struct watch_add *add, struct err *err)
 	return -1;
 }
 
+/* A folder is new only where one is watched: what is below a folder that is not comes with the listing
+ * of that one, which is on its way or told to come. */
+static void list_again(struct watch *watch, const char *path) {
+	char *parent = path_parent(path);
+	const struct node *node = node_at(watch->root, parent, false);
+
+	if (*path == '\0')
+		watch_report(watch, WATCH_OVERFLOW, "", NULL);
+	else if (node && node->wd >= 0)
+		watch_report(watch, WATCH_FOLDER_NEW, path, NULL);
+	free(parent);
+}
+
 static int registered(struct watch *watch, struct watch_add *add, struct err *err) {
 	struct inotify *self = inotify_of(watch->source);
 
@@ -183,17 +194,20 @@ static int registered(struct watch *watch, struct watch_add *add, struct err *er
 	if (watch->gone) return err_set(err, ERR_NOT_FOUND, "'%s' is gone", watch->root_path);
 	enum inotify_stray said = add->wd >= 0 ? inotify_stray(self, add->wd) : STRAY_SILENT;
 	if (add->stale || said == STRAY_GONE) {
-		watch_report(watch, WATCH_FOLDER_NEW, add->path, NULL);
+		list_again(watch, add->path);
 		return err_set(err, ERR_CHANGED, "'%s' was moved meanwhile", add->absolute);
 	}
 	if (add->wd < 0) return look_err(watch, add, err);
 	struct node *node = node_at(watch->root, add->path, true);
-	/* What a number said while it stood here already was reported. */
-	if (node->wd == add->wd) said = STRAY_SILENT;
+	/* What a number said while it stood here was reported; while it stood elsewhere, as of there. */
+	if (node->wd == add->wd)
+		said = STRAY_SILENT;
+	else if (node_by_wd(&self->numbers, add->wd))
+		said = STRAY_SPOKE;
 	int unused = node_number(&self->numbers, node, add->wd);
 	if (unused >= 0) (void)inotify_rm_watch(self->fd, unused);
 	watch_limit_cured(watch, add->path, false);
-	if (said == STRAY_SPOKE) watch_report(watch, WATCH_FOLDER_NEW, add->path, NULL);
+	if (said == STRAY_SPOKE) list_again(watch, add->path);
 	return 0;
 }
 

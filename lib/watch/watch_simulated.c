@@ -25,11 +25,23 @@ static void simulated_look(struct watch_source *source, struct watch_add *add) {
 	add->wd = 0;
 }
 
+/* Is the folder that holds `path` watched? */
+static bool sees(struct watch *watch, const char *path) {
+	char *parent = path_parent(path);
+	bool seen = map_get(&simulated(watch->source)->folders, parent) != NULL;
+
+	free(parent);
+	return seen;
+}
+
 static int simulated_settle(struct watch *watch, struct watch_add *add, struct err *err) {
 	if (add->sys) return err_sys(err, add->sys, "cannot watch '%s'", add->path);
 	if (add->wd < 0) return err_set(err, ERR_CANCELLED, "'%s' was not looked at", add->path);
 	if (!add->stale) return 0;
-	watch_report(watch, WATCH_FOLDER_NEW, add->path, NULL);
+	if (*add->path == '\0')
+		watch_report(watch, WATCH_OVERFLOW, "", NULL);
+	else if (sees(watch, add->path))
+		watch_report(watch, WATCH_FOLDER_NEW, add->path, NULL);
 	return err_set(err, ERR_CHANGED, "'%s' was moved meanwhile", add->path);
 }
 
@@ -88,15 +100,6 @@ struct watch *watch_new_simulated(struct loop *loop, const struct watch_calls *c
 	self->source.kind = &kind;
 	map_init(&self->folders);
 	return watch_make(&self->source, loop, "/", calls, user);
-}
-
-/* Is the folder that holds `path` watched? */
-static bool sees(struct watch *watch, const char *path) {
-	char *parent = path_parent(path);
-	bool seen = map_get(&simulated(watch->source)->folders, parent) != NULL;
-
-	free(parent);
-	return seen;
 }
 
 static void feed_move(struct watch *watch, const char *from, const char *to) {
