@@ -177,6 +177,7 @@ static int tear_down(void **state) {
 	process_host_quit(host);
 	while (access(socket_path, F_OK) == 0) one_turn();
 	die();
+	timer_cancel(&guard); /* a test that failed left it running */
 	loop_free(loop);
 	FILE *log = fopen(log_path, "r");
 	while (log && fgets(text, sizeof(text), log))
