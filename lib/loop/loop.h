@@ -18,8 +18,8 @@
 
 struct loop;
 
-/* `workers`: threads for jobs, fixed at the first loop of the process. NULL with `err` set when the
- * system refuses. */
+/* `workers`: threads for jobs, begun with the first one. NULL with `err` set when the system
+ * refuses. */
 struct loop *loop_new(unsigned workers, struct err *err);
 
 /* Virtual time that jumps to the next timer when nothing is ready; jobs run on this thread, in an
@@ -93,9 +93,13 @@ struct job {
 	/* On the loop, exactly once; err is NULL when work returned 0. Cancelled before it ran:
 	 * ERR_CANCELLED. */
 	void (*done)(struct job *job, const struct err *err);
+	/* `work` takes about a millisecond at most: its end may be told together with those of others
+	 * that follow it. */
+	bool brief;
 	void *impl; /* the loop's */
 };
 
+/* Begins when this turn ends at the latest. */
 void job_start(struct loop *loop, struct job *job);
 
 /* Asks a job that has not begun not to begin. `done` comes in any case. */

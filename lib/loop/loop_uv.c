@@ -1,5 +1,4 @@
-/* The real loop, on libuv. libuv waits and runs the workers; everything that has an order is
- * decided in loop.c. */
+/* The real loop, on libuv. libuv waits; everything that has an order is decided in loop.c. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,25 +7,15 @@
 #include <uv.h>
 
 #include "loop/internal.h"
+#include "loop/workers.h"
 
-enum {
-	WORKERS_MAX = 1024,       /* libuv's own limit */
-	FREE_REQUESTS_MAX = 1024, /* kept: 100,000s of jobs run while a tree is adopted */
-	WAIT_MAX_MS = 3600 * 1000,
-};
-
-struct request {
-	struct ticket ticket;
-	uv_work_t work;
-	struct request *next_free;
-};
+enum { WAIT_MAX_MS = 3600 * 1000 };
 
 struct real_loop {
 	struct loop loop;
 	uv_loop_t uv;
 	uv_timer_t alarm; /* wakes us for the first of our timers */
-	struct request *free_requests;
-	unsigned free_count;
+	struct workers workers;
 };
 
 struct real_poll {
@@ -55,8 +44,9 @@ static bool real_wait(struct loop *loop) {
 	int64_t due_ms = timer_next_due_ms(loop), now_ms = (int64_t)uv_now(&self->uv);
 	int64_t delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
 
-	/* Always set: without a handle that is alive libuv would not block at all. Repeated: libuv
-	 * fires what is due before it polls, and would then block without an end. */
+	workers_hand_over(&self->workers);
+	/* Always set. Repeated: libuv fires what is due before it polls, and would then block without
+	 * an end. */
 	if (delay_ms > WAIT_MAX_MS) delay_ms = WAIT_MAX_MS;
 	uv_timer_start(&self->alarm, alarm_rang, (uint64_t)delay_ms, 1);
 	bool block = delay_ms > 0 && list_empty(&loop->defers);
@@ -88,56 +78,12 @@ static void real_random(struct loop *loop, void *bytes, size_t len) {
 
 /* ---- jobs ---- */
 
-static void request_work(uv_work_t *work) {
-	struct request *request = container_of(work, struct request, work);
-	struct ticket *ticket = &request->ticket;
-
-	ticket->rc = ticket->job->work(ticket->job, &ticket->err);
-}
-
-static void request_worked(uv_work_t *work, int status) {
-	struct request *request = container_of(work, struct request, work);
-	struct real_loop *self = real(request->ticket.loop);
-
-	loop_wake(&self->loop);
-	if (status == UV_ECANCELED) {
-		request->ticket.rc = err_set(&request->ticket.err, ERR_CANCELLED, "cancelled");
-	}
-	loop_job_finish(&request->ticket);
-	if (self->free_count >= FREE_REQUESTS_MAX) {
-		free(request);
-		return;
-	}
-	request->next_free = self->free_requests;
-	self->free_requests = request;
-	self->free_count++;
-}
-
 static struct ticket *real_job_start(struct loop *loop, struct job *job) {
-	struct real_loop *self = real(loop);
-	struct request *request = self->free_requests;
-
-	if (request) {
-		self->free_requests = request->next_free;
-		self->free_count--;
-	} else {
-		request = xcalloc(1, sizeof(*request));
-	}
-	request->ticket.loop = loop;
-	request->ticket.job = job;
-	request->ticket.rc = 0;
-	err_clear(&request->ticket.err);
-	int rc = uv_queue_work(&self->uv, &request->work, request_work, request_worked);
-	assert(rc == 0); /* it refuses only a NULL function */
-	(void)rc;
-	return &request->ticket;
+	return workers_start(&real(loop)->workers, job);
 }
 
 static void real_job_cancel(struct ticket *ticket) {
-	struct request *request = container_of(ticket, struct request, ticket);
-
-	/* When it already works or has worked this fails, and `done` brings what came out. */
-	(void)uv_cancel((uv_req_t *)&request->work);
+	workers_cancel(&real(ticket->loop)->workers, ticket);
 }
 
 /* ---- descriptors ---- */
@@ -229,17 +175,13 @@ static void real_signal_stop(struct signal_watch *watch) {
 static void real_free(struct loop *loop) {
 	struct real_loop *self = real(loop);
 
+	workers_release(&self->workers);
 	uv_close((uv_handle_t *)&self->alarm, NULL);
 	while (uv_run(&self->uv, UV_RUN_DEFAULT)) {
 	}
 	int rc = uv_loop_close(&self->uv);
 	assert(rc == 0);
 	(void)rc;
-	while (self->free_requests) {
-		struct request *next = self->free_requests->next_free;
-		free(self->free_requests);
-		self->free_requests = next;
-	}
 	loop_release(loop);
 	free(self);
 }
@@ -259,27 +201,20 @@ static const struct loop_ops real_ops = {
 	.signal_stop = real_signal_stop,
 };
 
-/* libuv has one pool a process and reads its size from the environment when the first job comes. */
-static void set_workers(unsigned workers) {
-	static bool set;
-	char text[16];
-
-	if (set) return;
-	set = true;
-	if (workers < 1) workers = 1;
-	if (workers > WORKERS_MAX) workers = WORKERS_MAX;
-	snprintf(text, sizeof(text), "%u", workers);
-	setenv("UV_THREADPOOL_SIZE", text, 1);
-}
-
 struct loop *loop_new(unsigned workers, struct err *err) {
 	struct real_loop *self = xcalloc(1, sizeof(*self));
 	size_t host_size = sizeof(self->loop.host);
 
-	set_workers(workers);
 	int rc = uv_loop_init(&self->uv);
 	if (rc) {
 		err_sys(err, -rc, "cannot set up the event loop");
+		free(self);
+		return NULL;
+	}
+	rc = workers_init(&self->workers, &self->loop, &self->uv, workers);
+	if (rc) {
+		err_sys(err, -rc, "cannot set up the event loop");
+		uv_loop_close(&self->uv);
 		free(self);
 		return NULL;
 	}

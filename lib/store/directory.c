@@ -6,8 +6,9 @@
 #include "store/directory.h"
 
 enum {
-	IDLE_MS = 2000,        /* then the root is let go, so that its disk can be unmounted */
-	FREE_OPS_MAX = 256,    /* more than ever are in flight */
+	IDLE_MS = 2000,     /* then the root is let go, so that its disk can be unmounted */
+	FREE_OPS_MAX = 256, /* more than ever are in flight */
+	BRIEF_BYTES = 64 << 10,
 	NAME_MAX_BYTES = 255,  /* of one component, on every file system of note */
 	PATH_MAX_BYTES = 4095, /* of a whole path, as system calls take it */
 	PATH_MARGIN_BYTES =
@@ -234,6 +235,13 @@ static void op_done(struct job *job, const struct err *err) {
 	op_finish(work, err);
 }
 
+/* What replaces something waits for the medium. */
+static bool is_brief(const struct store_op *op) {
+	return op->verb == STORE_SET || op->verb == STORE_MKDIR ||
+	       (op->verb == STORE_PUT && op->if_absent && op->fd < 0 &&
+		       op->body_len <= BRIEF_BYTES);
+}
+
 static void op_begin(struct directory_op *work) {
 	struct directory *directory = work->directory;
 
@@ -246,6 +254,7 @@ static void op_begin(struct directory_op *work) {
 	work->disk = work->root->disk;
 	work->job.work = op_work;
 	work->job.done = op_done;
+	work->job.brief = is_brief(work->op);
 	job_start(directory->store.loop, &work->job);
 }
 

@@ -198,6 +198,7 @@ static void look_go(struct transfer *t, bool stat_only) {
 	t->stat_only = stat_only;
 	t->opens = !stat_only;
 	t->job_running = true;
+	t->job.brief = true;
 	err_clear(&t->look_err);
 	job_start(t->folder->loop, &t->job);
 }
@@ -207,7 +208,7 @@ static void look_done(struct job *job, const struct err *err) {
 	struct sync *sync = t->folder->sync;
 	bool stat_only = t->stat_only;
 	(void)err;
-	t->job_running = false;
+	t->job_running = t->job.brief = false;
 	t->ino = t->stat.ino;
 	t->dev = t->stat.dev;
 	t->opens = false;
