@@ -32,7 +32,14 @@ static void forget(struct index *index, int64_t id, const char *path, size_t len
 	if (slot->id == id) slot_set(slot, 0, NULL, 0);
 }
 
+void index_folders_forget(struct index *index) {
+	index->used_dir = 0;
+	free(index->known_folder);
+	index->known_folder = NULL;
+}
+
 void index_dir_forget_all(struct index *index) {
+	index_folders_forget(index);
 	for (size_t i = 0; i < DIR_SLOTS; i++) {
 		slot_set(&index->by_path[i], 0, NULL, 0);
 		slot_set(&index->by_id[i], 0, NULL, 0);
@@ -143,7 +150,7 @@ char *index_dir_path(struct index *index, int64_t dir, struct err *err) {
 
 int index_dir_prune(
 	struct index *index, const char *path, size_t len, int64_t dir, struct err *err) {
-	while (dir != DIR_ROOT) {
+	while (dir != DIR_ROOT && dir != index->used_dir) {
 		struct db_stmt *stmt = index_stmt(index, SQL_DIR_USED, err);
 		if (!stmt) return -1;
 		db_bind_int(stmt, 1, dir);

@@ -84,10 +84,15 @@ int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *e
 
 /* Binds the key of `path` at 1 and 2. */
 static void bind_key(struct db_stmt *stmt, int64_t dir, const char *name, bool folder) {
-	char *key = xasprintf("%s%s", name, folder ? "/" : "");
+	size_t len = strlen(name);
 
 	db_bind_int(stmt, 1, dir);
-	db_bind_blob(stmt, 2, key, strlen(key));
+	if (!folder) {
+		db_bind_blob(stmt, 2, name, len);
+		return;
+	}
+	char *key = xasprintf("%s/", name);
+	db_bind_blob(stmt, 2, key, len + 1);
 	free(key);
 }
 
@@ -105,6 +110,25 @@ int index_get(struct index *index, const char *path, bool folder, struct index_e
 	int got = db_step(stmt, err);
 	if (got == 1) index_entry_read(stmt, entry);
 	db_reset(stmt);
+	return got;
+}
+
+int index_has_folder(struct index *index, const char *path, struct err *err) {
+	if (index->known_folder && strcmp(index->known_folder, path) == 0) return 1;
+	const char *name;
+	size_t above = index_split(path, &name);
+	int64_t dir = index_dir_find(index, path, above, err);
+
+	if (dir <= 0) return (int)dir;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BRIEF, err);
+	if (!stmt) return -1;
+	bind_key(stmt, dir, name, true);
+	int got = db_step(stmt, err);
+	db_reset(stmt);
+	if (got == 1) {
+		free(index->known_folder);
+		index->known_folder = xstrdup(path);
+	}
 	return got;
 }
 
@@ -141,17 +165,13 @@ static int uncount(
 	return got;
 }
 
-static int put(
-	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
-	bool folder = entry->kind == INDEX_FOLDER;
-	const char *name;
-	size_t above = index_split(path, &name);
-	int64_t dir = index_dir_make(index, path, above, err);
+/* One row, by SQL_ENTRY_NEW or SQL_ENTRY_PUT. */
+static int write_row(struct index *index, enum index_sql which, int64_t dir, const char *name,
+	const struct index_entry *entry, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, which, err);
 
-	if (dir < 0 || uncount(index, dir, name, folder, err) < 0) return -1;
-	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_PUT, err);
 	if (!stmt) return -1;
-	bind_key(stmt, dir, name, folder);
+	bind_key(stmt, dir, name, entry->kind == INDEX_FOLDER);
 	const int64_t numbers[] = { entry->kind, entry->flags, entry->epoch, entry->size,
 		entry->mtime_ns, entry->ctime_ns, entry->btime_ns, entry->born_ns,
 		(int64_t)entry->ino, entry->mode };
@@ -161,7 +181,23 @@ static int put(
 	db_bind_blob(stmt, at++, entry->id, entry->id ? strlen(entry->id) : 0);
 	db_bind_blob(stmt, at++, entry->version, entry->version ? strlen(entry->version) : 0);
 	db_bind_blob(stmt, at, entry->extra_len ? entry->extra : NULL, entry->extra_len);
-	if (db_run(stmt, err) < 0) return -1;
+	return db_run(stmt, err);
+}
+
+static int put(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+	const char *name;
+	size_t above = index_split(path, &name);
+	int64_t dir = index_dir_make(index, path, above, err);
+
+	/* Most are new while a tree is adopted: only those that are not are looked for first. */
+	if (dir < 0 || write_row(index, SQL_ENTRY_NEW, dir, name, entry, err) < 0) return -1;
+	if (db_changes(index->db) == 0) {
+		bool folder = entry->kind == INDEX_FOLDER;
+		if (uncount(index, dir, name, folder, err) < 0) return -1;
+		if (write_row(index, SQL_ENTRY_PUT, dir, name, entry, err) < 0) return -1;
+	}
+	index->used_dir = dir;
 	count(index, entry->kind, entry->flags, entry->size, 1);
 	return 0;
 }
@@ -185,6 +221,7 @@ static int drop(struct index *index, const char *path, bool folder, struct err *
 	if (!stmt) return -1;
 	bind_key(stmt, dir, name, folder);
 	if (db_run(stmt, err) < 0) return -1;
+	index_folders_forget(index);
 	return index_dir_prune(index, path, above, dir, err);
 }
 

@@ -75,6 +75,9 @@ int index_checkpoint(const char *path, struct err *err);
 /* 1 found, 0 not, -1 err. `entry` is filled when found; release it. */
 int index_get(struct index *index, const char *path, bool folder, struct index_entry *entry,
 	struct err *err);
+/* Has this folder a row? The one that was asked for last is remembered: files come folder by
+ * folder. */
+int index_has_folder(struct index *index, const char *path, struct err *err);
 int index_put(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
 int index_drop(struct index *index, const char *path, bool folder, struct err *err);

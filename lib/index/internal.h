@@ -18,6 +18,7 @@ enum index_sql {
 	SQL_DIR_DROP,
 	SQL_ENTRY_GET,
 	SQL_ENTRY_BRIEF,
+	SQL_ENTRY_NEW,
 	SQL_ENTRY_PUT,
 	SQL_ENTRY_DROP,
 	SQL_ENTRY_ANY,
@@ -72,6 +73,8 @@ struct index {
 	int64_t dirty_count;
 	bool totals_changed;
 	bool unsynced;              /* something was committed that may not be on the disk yet */
+	int64_t used_dir;           /* holds an entry for sure; 0: none is known */
+	char *known_folder;         /* has a row for sure; NULL: none is known */
 	int64_t hurried;            /* the last barrier's number: rows up to it are not postponed */
 	int64_t sequence, reserved; /* numbers up to `reserved` are ours by what meta says */
 	struct dir_slot by_path[DIR_SLOTS], by_id[DIR_SLOTS];
@@ -96,6 +99,8 @@ char *index_dir_path(struct index *index, int64_t dir, struct err *err);
 int index_dir_prune(
 	struct index *index, const char *path, size_t len, int64_t dir, struct err *err);
 void index_dir_forget_all(struct index *index);
+/* A row was dropped: used_dir and known_folder may be wrong. */
+void index_folders_forget(struct index *index);
 
 /* Splits at the last slash: the bytes of the parent's path (0: the root); *name is the rest. */
 size_t index_split(const char *path, const char **name);

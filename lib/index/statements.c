@@ -60,6 +60,10 @@ const char *const index_sql_text[SQL_COUNT] = {
 
 	[SQL_ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_BRIEF] = "SELECT kind, flags, size FROM entry WHERE dir = ?1 AND name = ?2",
+	[SQL_ENTRY_NEW] =
+		"INSERT INTO entry(" ENTRY_COLUMNS ", dir, name)"
+		" VALUES(?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?1, ?2)"
+		" ON CONFLICT DO NOTHING",
 	[SQL_ENTRY_PUT] =
 		"INSERT OR REPLACE INTO entry(" ENTRY_COLUMNS ", dir, name)"
 		" VALUES(?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?1, ?2)",

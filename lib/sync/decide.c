@@ -154,15 +154,12 @@ static bool root_emptied(struct transfer *t) {
 /* Parents first. True: the transfer waits, or comes again. */
 static bool parent_missing(struct transfer *t) {
 	struct folder *f = t->folder;
-	struct index_entry entry;
 	struct err err;
 	char *parent = path_parent(t->path);
 	struct transfer *other;
 	bool missing = false;
 	if (!*parent) goto out;
-	int found = index_get(f->index, parent, true, &entry, &err);
-	if (found == 1) index_entry_release(&entry);
-	if (found != 0) goto out;
+	if (index_has_folder(f->index, parent, &err) != 0) goto out;
 	missing = true;
 	map_put(&f->wanted, parent, f);
 	other = map_get(&f->by_path, parent);
@@ -231,7 +228,7 @@ void transfer_plan(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
 	folder_turn(f);
-	if (transfer_base_load(t, &err)) {
+	if (!transfer_base_is_fresh(t) && transfer_base_load(t, &err)) {
 		folder_index_failed(f, &err);
 		return;
 	}

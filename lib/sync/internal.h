@@ -142,6 +142,7 @@ struct folder {
 	struct map by_path;    /* transfers by path: one lock a path */
 	int in_flight;         /* transfers that hold a slot */
 	int64_t started;       /* transfers, since this start of the daemon */
+	int64_t parents_lost;  /* rows of folders dropped by the transfers of what lies in them */
 	struct list
 		submits; /* struct transfer.submit_link: operations that start after this turn's commit */
 	bool intents; /* this turn's commit goes to the disk before they start */
@@ -325,6 +326,8 @@ struct transfer {
 	struct disk_identity root;
 	bool has_file, has_folder;
 	struct index_entry file, folder_entry;
+	bool base_fresh;   /* they are what the index says, unless parents were lost since */
+	int64_t base_lost; /* folder->parents_lost, when they were read */
 
 	/* what the jobs found */
 	bool root_gone, root_empty;
@@ -381,6 +384,7 @@ bool transfer_memory_reserve(
 void transfer_cancel_all(struct folder *folder);
 bool transfer_is_abandoned(const struct transfer *transfer);
 int transfer_base_load(struct transfer *transfer, struct err *err);
+bool transfer_base_is_fresh(const struct transfer *transfer);
 
 /* decide.c */
 void transfer_plan(struct transfer *transfer);

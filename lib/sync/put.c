@@ -42,6 +42,7 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 /* Writes the row and is done with it. False: the index failed, the transfer is gone. */
 bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 	struct err err;
+	t->base_fresh = false;
 	if (!index_put(t->folder->index, t->path, entry, &err)) return true;
 	folder_index_failed(t->folder, &err);
 	return false;
@@ -49,6 +50,7 @@ bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 
 bool base_drop(struct transfer *t, bool folder) {
 	struct err err;
+	t->base_fresh = false;
 	if (!index_drop(t->folder->index, t->path, folder, &err)) return true;
 	folder_index_failed(t->folder, &err);
 	return false;
@@ -243,6 +245,7 @@ void act_parents_lost(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
 	char *path = xstrdup(t->path);
+	f->parents_lost++;
 	folder_doubt(f);
 	while (*path) {
 		char *parent = path_parent(path);

@@ -35,8 +35,16 @@ int transfer_base_load(struct transfer *t, struct err *err) {
 		/* While its job runs nobody knows; then ours may open it, and a capture waits for that. */
 		if (other && !other->job_running && other->is_database) t->database_known = true;
 	}
+	/* What is known of its database may change at any time. */
+	t->base_fresh = !database;
+	t->base_lost = f->parents_lost;
 	free(database);
 	return 0;
+}
+
+/* A path's rows are written by its own transfer only, save when parents turn out to be lost. */
+bool transfer_base_is_fresh(const struct transfer *t) {
+	return t->base_fresh && t->base_lost == t->folder->parents_lost;
 }
 
 static void slot_take(struct transfer *t) {
