@@ -15,12 +15,10 @@ enum {
 static const char *const type_names[] = {
 	[REMOTE_DIRECTORY] = "directory",
 	[REMOTE_S3] = "s3",
-	[REMOTE_GDRIVE] = "gdrive",
-	[REMOTE_WEBDAV] = "webdav",
-	[REMOTE_AZURE] = "azure",
-	[REMOTE_SFTP] = "sftp",
 	NULL,
 };
+
+static const char *const later_types[] = { "gdrive", "webdav", "azure", "sftp", NULL };
 
 static const char *const addressing_names[] = { "auto", "path", "virtual", NULL };
 
@@ -36,6 +34,7 @@ static const struct config_key remote_keys[] = {
 		.type = CONFIG_ENUM,
 		.offset = FIELD(type),
 		.names = type_names,
+		.later = later_types,
 		.preset = "directory",
 		.reload = RELOAD_REBUILD,
 		.help = "what kind of storage it is" },
@@ -197,17 +196,10 @@ static int check_s3(const struct remote_settings *settings, const char **key, st
 static int check(const void *at, const char *name, const char **key, struct err *err) {
 	const struct remote_settings *settings = at;
 
-	switch (settings->type) {
-	case REMOTE_DIRECTORY:
-		*key = "path";
-		if (settings->path) return 0;
-		return err_set(err, ERR_INVALID, "a remote of type directory needs `path`");
-	case REMOTE_S3: return check_s3(settings, key, err);
-	default:
-		*key = "type";
-		return err_set(err, ERR_INVALID, "remote type '%s' is not built yet",
-			type_names[settings->type]);
-	}
+	if (settings->type == REMOTE_S3) return check_s3(settings, key, err);
+	*key = "path";
+	if (settings->path) return 0;
+	return err_set(err, ERR_INVALID, "a remote of type directory needs `path`");
 }
 
 const struct config_table store_remote_table = {
