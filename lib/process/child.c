@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -43,9 +42,10 @@ static void take_limits(const struct child_plan *plan) {
 
 static void become_user(const struct child_plan *plan) {
 	if (!plan->become) return;
-	if (setgroups(plan->group_count, plan->groups) != 0) give_up(plan, STAGE_GROUPS, errno, 0);
-	if (setgid(plan->gid) != 0) give_up(plan, STAGE_GID, errno, 0);
-	if (setuid(plan->uid) != 0) give_up(plan, STAGE_UID, errno, 0);
+	if (child_set_groups(plan->group_count, plan->groups) != 0)
+		give_up(plan, STAGE_GROUPS, errno, 0);
+	if (child_set_gid(plan->gid) != 0) give_up(plan, STAGE_GID, errno, 0);
+	if (child_set_uid(plan->uid) != 0) give_up(plan, STAGE_UID, errno, 0);
 }
 
 static void take_descriptors(const struct child_plan *plan) {

@@ -129,6 +129,11 @@ _Noreturn void child_run(const struct child_plan *plan);
 int child_seal_descriptors(int error_fd);
 /* Ends the child when the parent ends, so that no child is ever between two parents unseen. */
 void child_bind_to_parent(pid_t parent);
+/* The calls of the system itself: libc's take a lock to reach all threads, which a child does not
+ * have. */
+int child_set_groups(size_t count, const gid_t *groups);
+int child_set_gid(gid_t gid);
+int child_set_uid(uid_t uid);
 void child_reset_own_signals(void); /* those that libc keeps for itself */
 
 struct spawned {

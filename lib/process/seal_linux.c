@@ -31,6 +31,18 @@ void child_bind_to_parent(pid_t parent) {
 	if (getppid() != parent) _exit(127);
 }
 
+int child_set_groups(size_t count, const gid_t *groups) {
+	return (int)syscall(SYS_setgroups, count, groups);
+}
+
+int child_set_gid(gid_t gid) {
+	return (int)syscall(SYS_setresgid, gid, gid, gid);
+}
+
+int child_set_uid(uid_t uid) {
+	return (int)syscall(SYS_setresuid, uid, uid, uid);
+}
+
 /* posix_spawn(3), by which we may have been started, leaves glibc's two own signals ignored, and
  * sigaction(3) does not touch them. */
 void child_reset_own_signals(void) {
