@@ -134,11 +134,9 @@ static int tell(struct s3_op *x, const struct page *page, const struct raw *raw)
 	return 0;
 }
 
-static int read_page(struct s3_op *x, struct page *page) {
+static int take_page(struct s3_op *x, const struct page *page) {
 	struct store_op *op = x->op;
-	bool first = !op->page_token;
 
-	if (s3_read(x, "ListBucketResult", element_ended, page)) return -1;
 	if (page->truncated && !(page->token && *page->token)) {
 		return err_set(
 			&x->err, ERR_CORRUPT, "a listing that says it goes on, but not where");
@@ -147,7 +145,7 @@ static int read_page(struct s3_op *x, struct page *page) {
 		if (tell(x, page, &page->raws[i])) return -1;
 	}
 	/* Not even its own marker: this folder does not exist. */
-	if (first && !page->truncated && page->count == 0 && *op->key) {
+	if (!op->page_token && !page->truncated && page->count == 0 && *op->key) {
 		return err_set(&x->err, ERR_NOT_FOUND, "the folder '%s' is not there", op->key);
 	}
 	op->complete = !page->truncated;
@@ -155,20 +153,19 @@ static int read_page(struct s3_op *x, struct page *page) {
 	return 0;
 }
 
-static void list_step(struct s3_op *x) {
+int s3_list_read(struct s3_op *x) {
 	struct page page = { 0 };
+	int result = s3_read(x, "ListBucketResult", element_ended, &page);
 
-	if (x->err.kind == ERR_NONE) {
-		read_page(x, &page);
-		page_release(&page);
-	}
-	if (x->err.kind == ERR_NONE) {
-		s3_finish(x, NULL);
-		return;
-	}
-	struct err err = x->err;
-	store_op_clear_answer(x->op); /* half a page is none */
-	s3_finish(x, &err);
+	if (!result) result = take_page(x, &page);
+	page_release(&page);
+	if (result) store_op_clear_answer(x->op); /* half a page is none */
+	return result;
+}
+
+static void list_step(struct s3_op *x) {
+	if (x->err.kind == ERR_NONE) s3_list_read(x);
+	s3_finish(x, x->err.kind == ERR_NONE ? NULL : &x->err);
 }
 
 void s3_list(struct s3_op *x) {
