@@ -171,6 +171,13 @@ static int read_row(
 	};
 	bytes = db_blob(stmt, 8, &len);
 	row->reason = bytes ? xstrndup(bytes, len) : NULL;
+	const uint8_t *sending = db_blob(stmt, 9, &len);
+	if (sending && len >= 1 && len <= 1 + sizeof(row->sending_hash)) {
+		row->sending = true;
+		row->sending_kind = sending[0];
+		row->sending_hash_len = len - 1;
+		memcpy(row->sending_hash, sending + 1, len - 1);
+	}
 	free(folder);
 	return 0;
 }
@@ -347,6 +354,21 @@ int index_again(struct index *index, const char *path, enum index_why why, const
 	db_bind_int(stmt, 5, due_ms);
 	db_bind_int(stmt, 6, tries);
 	db_bind_int(stmt, 7, sooner);
+	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
+}
+
+int index_sending(struct index *index, const char *path, int kind, const void *hash,
+	size_t hash_len, struct err *err) {
+	uint8_t bytes[33] = { (uint8_t)kind };
+	struct db_stmt *stmt;
+
+	assert(kind >= 0 && kind <= UINT8_MAX && hash_len < sizeof(bytes));
+	if (hash_len > 0) memcpy(bytes + 1, hash, hash_len);
+	if (index_begin(index, err) < 0) return -1;
+	int got = keyed(index, SQL_DIRTY_SENDING, path, &stmt, err);
+	if (got == 0) return 0;
+	if (got < 0) return index_fail(index, err);
+	db_bind_blob(stmt, 3, bytes, 1 + hash_len);
 	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
 }
 

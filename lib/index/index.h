@@ -135,6 +135,11 @@ struct index_dirty {
 	int tries;
 	enum index_why why;
 	char *reason; /* for people: why it was refused or failed; NULL */
+	/* What index_sending noted, and no index_done followed: it may stand at the remote. */
+	bool sending;
+	int sending_kind; /* the caller's own number, 0 to 255 */
+	uint8_t sending_hash[32];
+	size_t sending_hash_len;
 };
 void index_dirty_release(struct index_dirty *dirty);
 
@@ -167,6 +172,10 @@ int64_t index_next_due(struct index *index);
  * to it are served. When newer marks came, the row stays, due at due_ms. */
 int index_done(
 	struct index *index, const char *path, int64_t covered, int64_t due_ms, struct err *err);
+/* The intent of an operation that makes something at the remote, to be committed before it starts:
+ * of what kind, and with which hash (0 bytes: none). The row keeps it until index_done. */
+int index_sending(struct index *index, const char *path, int kind, const void *hash,
+	size_t hash_len, struct err *err);
 /* It did not succeed: due again at due_ms, since unchanged. */
 int index_again(struct index *index, const char *path, enum index_why why, const char *reason,
 	int64_t due_ms, int tries, struct err *err);

@@ -27,7 +27,7 @@ const char *const index_schema[] = {
 	"CREATE TABLE dirty(dir INT NOT NULL, name BLOB NOT NULL, since INT NOT NULL,"
 	"  seen INT NOT NULL, first INT NOT NULL, due INT NOT NULL, prio INT NOT NULL,"
 	"  tries INT NOT NULL, why INT NOT NULL,"
-	"  reason BLOB, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
+	"  reason BLOB, sending BLOB, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
 	"CREATE INDEX by_due ON dirty(prio, due);"
 	"CREATE INDEX by_since ON dirty(since);"
 	"CREATE INDEX troubles ON dirty(since) WHERE reason IS NOT NULL;"
@@ -40,7 +40,7 @@ const char *const index_schema[] = {
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
-#define DIRTY_COLUMNS "dir, name, since, seen, first, due, tries, why, reason"
+#define DIRTY_COLUMNS "dir, name, since, seen, first, due, tries, why, reason, sending"
 #define SUBTREE                                             \
 	"WITH RECURSIVE below(id) AS (VALUES(?1) UNION ALL" \
 	" SELECT dir.id FROM dir JOIN below ON dir.parent = below.id) "
@@ -106,12 +106,13 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIRTY_NEXT_PRIO] = "SELECT prio FROM dirty WHERE prio > ?1 ORDER BY prio LIMIT 1",
 	[SQL_DIRTY_DROP] = "DELETE FROM dirty WHERE dir = ?1 AND name = ?2 AND seen <= ?3",
 	[SQL_DIRTY_STAY] = "UPDATE dirty SET since = max(since, ?3), first = ?4, tries = 0, why = "
-			   "0, reason = NULL,"
+			   "0, reason = NULL, sending = NULL,"
 			   " due = CASE WHEN max(since, ?3) <= ?6 THEN 0 ELSE max(due, ?5) END"
 			   " WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_AGAIN] =
 		"UPDATE dirty SET why = ?3, reason = ?4, tries = ?6,"
 		" due = CASE WHEN ?7 THEN min(?5, due) ELSE ?5 END WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_SENDING] = "UPDATE dirty SET sending = ?3 WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_HURRY] = "UPDATE dirty INDEXED BY by_due SET due = ?2"
 			    " WHERE prio = ?3 AND due > ?2 AND since <= ?1",
 	[SQL_DIRTY_PENDING] = "SELECT count(*) FROM dirty WHERE since <= ?1",

@@ -40,7 +40,9 @@ static void set_start(struct transfer *t, bool folder) {
 		t->op.hash.kind = STORE_HASH_MD5;
 		memcpy(t->op.hash.bytes, t->file.hash, 16);
 	}
-	transfer_submit(t, false, set_done);
+	/* It moves the version of a file, where that is more than its bytes. */
+	if (folder || t->file.hash_len != 16 || intent_note(t, t->file.hash))
+		transfer_submit(t, false, set_done);
 }
 
 /* ---- folders ---- */
@@ -89,7 +91,7 @@ static void mkdir_start(struct transfer *t) {
 		return;
 	}
 	act_op_init(t, STORE_MKDIR, STORE_FOLDER);
-	transfer_submit(t, false, mkdir_done);
+	if (intent_note(t, NULL)) transfer_submit(t, false, mkdir_done);
 }
 
 /* The last thing in a folder went: where folders are no things of their own, it may want a marker now. */
@@ -116,6 +118,13 @@ static void removed(struct transfer *t, bool folder) {
 }
 
 static void rmdir_done(struct transfer *t, const struct err *err) {
+	struct err ignored;
+	if (err && err->kind == ERR_BUSY &&
+		index_dirty_below(t->folder->index, t->path, &ignored) == 1) {
+		/* Ours, perhaps, by an answer that was lost: what lies below comes first. */
+		transfer_again(t, INDEX_WHY_DELETE, NULL, EMPTIED_POLL_MS);
+		return;
+	}
 	if (err && err->kind == ERR_BUSY) {
 		log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies "
 			 "in it",

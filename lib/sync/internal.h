@@ -316,6 +316,7 @@ struct transfer {
 	bool growth; /* may commit the prefix of a file that only grows */
 	bool hot;    /* it did */
 	bool theirs_logged, theirs_known;
+	bool intent_known; /* the remote was asked what became of row.sending */
 	bool entered_only; /* a folder that `include` itself does not name */
 	int parent_tries, change_tries;
 
@@ -415,6 +416,10 @@ bool base_drop(struct transfer *transfer, bool folder);
 enum store_kind base_store_kind(const struct transfer *transfer);
 void act_put_start(struct transfer *transfer);
 bool act_keep_settle(struct transfer *transfer, bool kept);
+
+/* intent.c */
+bool intent_note(struct transfer *transfer, const uint8_t *hash);
+bool intent_ask(struct transfer *transfer);
 
 /* act.c */
 void act_start(struct transfer *transfer); /* transfer->action, as planned */

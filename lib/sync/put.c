@@ -170,7 +170,7 @@ void act_put_start(struct transfer *t) {
 		memcpy(t->op.hash.bytes, t->hash, 16);
 	}
 	act_put_conditions(t);
-	if (!act_keep_intend(t)) return;
+	if (!act_keep_intend(t) || !intent_note(t, t->hash)) return;
 	transfer_submit(t, t->op.keep_key != NULL, put_done);
 }
 

@@ -245,7 +245,7 @@ static void end_start(struct transfer *t) {
 	t->op.hash.kind = STORE_HASH_MD5;
 	memcpy(t->op.hash.bytes, t->hash, 16);
 	act_put_conditions(t);
-	if (!act_keep_intend(t)) return;
+	if (!act_keep_intend(t) || !intent_note(t, t->hash)) return;
 	transfer_submit(t, t->op.keep_key != NULL, end_done);
 }
 

@@ -1,0 +1,84 @@
+/*
+ * What may stand at the remote although the base does not say so: an operation made something
+ * there, and its answer was lost with the connection or with us. Its intent stands in the path's
+ * mark until the answer is written down (SYNC.md §2); as long as it does, the remote is asked before
+ * the path is planned, and what is there by our own hand becomes the base. Else a file that is
+ * deleted here meanwhile would stay there for good.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+/* Before t->op is submitted; `hash`: MD5 of what it makes, NULL for a folder. False: the index
+ * failed, the transfer is gone. */
+bool intent_note(struct transfer *t, const uint8_t *hash) {
+	struct err err;
+	if (!index_sending(t->folder->index, t->path, (int)t->op.kind, hash, hash ? 16 : 0, &err))
+		return true;
+	folder_index_failed(t->folder, &err);
+	return false;
+}
+
+static bool is_ours(const struct transfer *t, const struct store_entry *remote) {
+	const struct index_dirty *row = &t->row;
+	return row->sending_hash_len == 16 && remote->hash.kind == STORE_HASH_MD5 &&
+	       memcmp(remote->hash.bytes, row->sending_hash, 16) == 0;
+}
+
+/* Only what the remote has is known; that the local side was read is not said. */
+static bool ours_put(struct transfer *t, const struct store_entry *remote, bool folder) {
+	struct folder *f = t->folder;
+	struct err err;
+	struct index_entry entry = { .kind = folder                       ? INDEX_FOLDER
+					     : remote->kind == STORE_LINK ? INDEX_LINK
+									  : INDEX_FILE,
+		.epoch = f->epoch,
+		.size = remote->size,
+		.mtime_ns = remote->mtime_ns,
+		.mode = remote->mode,
+		.version = xstrdup(remote->version),
+		.id = xstrdup(remote->id) };
+	if (folder) {
+		if (!(f->store->caps & STORE_CAP_FOLDERS)) entry.flags = INDEX_MARKER;
+		entry.size = 0;
+	} else {
+		memcpy(entry.hash, remote->hash.bytes, 16);
+		entry.hash_len = 16;
+		entry.born_ns = loop_wall_ns(f->loop);
+	}
+	/* It took the place of what was kept by the same operation. */
+	bool ok = folder || !index_version_settle(f->index, t->path, true, &err);
+	if (!ok) folder_index_failed(f, &err);
+	ok = ok && base_put(t, folder, &entry);
+	index_entry_release(&entry);
+	return ok;
+}
+
+static void intent_asked(struct transfer *t, const struct err *err) {
+	const struct store_entry *remote = &t->op.entry;
+	bool folder = t->op.kind == STORE_FOLDER;
+	bool absent = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID);
+	if (err && !absent) {
+		transfer_fail(t, err);
+		return;
+	}
+	if (!absent && (folder || is_ours(t, remote))) {
+		folder_wrote(t->folder);
+		if (!ours_put(t, remote, folder)) return;
+	}
+	transfer_plan(t);
+}
+
+/* Before a path is planned. True: the remote is being asked. */
+bool intent_ask(struct transfer *t) {
+	enum store_kind kind = (enum store_kind)t->row.sending_kind;
+	if (!t->row.sending || t->intent_known) return false;
+	t->intent_known = true;
+	if (kind == STORE_FOLDER && t->has_folder && !(t->folder_entry.flags & INDEX_STRANGER))
+		return false;
+	act_op_init(t, STORE_STAT, kind);
+	t->op.want_hash = true;
+	transfer_submit(t, false, intent_asked);
+	return true;
+}
