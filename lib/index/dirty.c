@@ -213,8 +213,8 @@ static int next_prio(struct index *index, int64_t *prio, struct err *err) {
 	return got;
 }
 
-/* Is the row that `stmt` stands at claimed? Asked before it is read: with 64 at work most of the rows
- * of a claim are stepped over. */
+/* Is the row that `stmt` stands at claimed? Asked before it is read: with 64 at work most rows of a
+ * claim are stepped over. */
 static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err) {
 	char path[PATH_AT_HAND];
 	size_t len = 0;

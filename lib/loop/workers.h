@@ -3,8 +3,8 @@
  * itself and is woken for each job: with 100,000s of small files most of the time went there.
  * Here jobs are handed over in batches, and ends are told in batches.
  *
- * The functions are for the loop's thread. The lock guards the lists that both sides see; a ticket's
- * rc and err are the worker's until it is in `worked`.
+ * The functions are for the loop's thread. The lock guards the lists that both sides see; rc and err
+ * of a ticket are the worker's until it is in `worked`.
  */
 #ifndef LOOP_WORKERS_H
 #define LOOP_WORKERS_H
