@@ -93,8 +93,8 @@ struct job {
 	/* On the loop, exactly once; err is NULL when work returned 0. Cancelled before it ran:
 	 * ERR_CANCELLED. */
 	void (*done)(struct job *job, const struct err *err);
-	/* `work` takes about a millisecond at most: its end may be told together with those of others
-	 * that follow it. */
+	/* `work` takes about a millisecond at most: its end may be told together with those of
+	 * others that follow it. */
 	bool brief;
 	void *impl; /* the loop's */
 };

@@ -45,8 +45,8 @@ static bool real_wait(struct loop *loop) {
 	int64_t delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
 
 	workers_hand_over(&self->workers);
-	/* Always set. Repeated: libuv fires what is due before it polls, and would then block without
-	 * an end. */
+	/* Always set. Repeated: libuv fires what is due before it polls, and would then block
+	 * without an end. */
 	if (delay_ms > WAIT_MAX_MS) delay_ms = WAIT_MAX_MS;
 	uv_timer_start(&self->alarm, alarm_rang, (uint64_t)delay_ms, 1);
 	bool block = delay_ms > 0 && list_empty(&loop->defers);
