@@ -1,6 +1,7 @@
 /*
- * POST /v1/wait, the barrier. First it gives marks, which stay valid when tendd restarts; then it is asked again with them, and
- * answers when everything up to them is durable, or cannot become so without somebody's help.
+ * POST /v1/wait, the barrier. First it gives marks, which stay valid when tendd restarts; then it
+ * is asked again with them, and answers when everything up to them is durable, or cannot become so
+ * without somebody's help.
  */
 #include <stdlib.h>
 #include <string.h>

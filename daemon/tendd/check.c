@@ -1,4 +1,5 @@
-/* References between sections. */
+/* References between sections. Errors go on being collected after the first: who mends a file
+ * wants to see them all. */
 #include "tendd/check.h"
 
 #include <stdio.h>
@@ -111,6 +112,7 @@ static const struct config_section *section_of_circle(
 	return NULL;
 }
 
+/* Disabled units count too: a circle that appears by `enabled = yes` would be worse. */
 static void check_circles(struct checking *checking) {
 	size_t count = strv_count(checking->ends) / 2;
 	const char *(*edges)[2] = xcalloc(count ? count : 1, sizeof(*edges));

@@ -1,6 +1,6 @@
 /*
- * Places that must not lie in each other. A folder that holds its own remote would send its copies again and again; two folders
- * that write one remote path would undo each other's work for ever.
+ * Places that must not lie in each other. A folder that holds its own remote would send its copies
+ * again and again; two folders that write one remote path would undo each other's work for ever.
  */
 #include <errno.h>
 #include <limits.h>
@@ -114,6 +114,7 @@ static const char *place_of(const struct checking *checking, const void *owner) 
 
 /* ---- what is wrong ---- */
 
+/* As text, component by component: "/data" does not hold "/database". */
 static bool overlap(const char *left, const char *right) {
 	return path_is_within(left, right) || path_is_within(right, left);
 }
@@ -132,7 +133,8 @@ static const struct config_section *remote_of(
 	return remote;
 }
 
-/* Where a folder's copies lie, so that equal texts are equal places whatever the remotes are called. The caller's. */
+/* Where a folder's copies lie, so that equal texts are equal places whatever the remotes are
+ * called. The caller's. */
 static char *destination(const struct checking *checking, const struct config_section *section) {
 	char *key, *whole = NULL;
 	const struct config_section *remote = remote_of(checking->config, section, &key);
@@ -170,6 +172,7 @@ static void check_own_remote(struct checking *checking, const struct config_sect
 	free(to);
 }
 
+/* One error a folder: who holds state_dir often holds all three. */
 static void check_own_places(struct checking *checking, const struct config_section *section) {
 	const struct tend_settings *tend = settings_of(checking->config);
 	const struct {
@@ -188,6 +191,7 @@ static void check_own_places(struct checking *checking, const struct config_sect
 	}
 }
 
+/* Each pair once; the later section is blamed. */
 static void check_twins(struct checking *checking, const struct config_section *section) {
 	char *own = destination(checking, section);
 	const struct config_section *other = section;

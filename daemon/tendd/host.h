@@ -1,6 +1,7 @@
 /*
- * What the system that started us wants to know, and what it can tell: systemd's notifications and watchdog, written by hand; nothing
- * where there is no systemd. One file a platform: host_systemd.c, host_launchd.c.
+ * What the system that started us wants to know, and what it can tell: systemd's notifications and
+ * watchdog, written by hand; nothing where there is no systemd. One file a platform:
+ * host_systemd.c, host_launchd.c.
  *
  * Loop thread. Times are milliseconds.
  */
@@ -11,7 +12,8 @@
 
 struct host;
 
-/* Before anything else: no core dump of this process may hold secrets. Not inherited by programs it starts. */
+/* Before anything else: no core dump of this process may hold secrets. Not inherited by programs
+ * it starts. */
 void host_forbid_core_dumps(void);
 
 /* Does what we write to stderr go to the journal? */

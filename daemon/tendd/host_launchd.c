@@ -13,7 +13,8 @@ struct host {
 };
 
 void host_forbid_core_dumps(void) {
-	/* There is no flag that a child does not inherit but this one, which also keeps debuggers out. */
+	/* There is no flag that a child does not inherit but this one, which also keeps
+	 * debuggers out. */
 	(void)ptrace(PT_DENY_ATTACH, 0, 0, 0);
 }
 

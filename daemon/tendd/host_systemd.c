@@ -1,4 +1,5 @@
-/* systemd, by its public protocols: sd_notify(3), sd_watchdog_enabled(3), JOURNAL_STREAM of systemd.exec(5). */
+/* systemd, by its public protocols: sd_notify(3), sd_watchdog_enabled(3), JOURNAL_STREAM of
+ * systemd.exec(5). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>

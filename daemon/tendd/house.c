@@ -1,3 +1,8 @@
+/*
+ * Opening is one straight line that stops at the first thing that is wrong; closing takes whatever
+ * stands, so that it also undoes half an opening. What must not happen twice on a machine (lock,
+ * socket) comes before what starts anything.
+ */
 #include "tendd/house.h"
 
 #include <stdlib.h>
@@ -15,6 +20,7 @@
 /* What does not end in this time (a disk that hangs) is left to the kernel. */
 enum { CLOSE_PATIENCE_MS = 10000 };
 
+/* Made by sysusers.d; where it does not exist only root may talk. */
 static const char control_group[] = "tend";
 
 /* ---- remotes ---- */
@@ -81,6 +87,7 @@ int house_folder_add(struct house *house, const struct config_section *section, 
 	return folder ? 0 : -1;
 }
 
+/* Called for every end; the flag is what house_close runs the loop for. */
 void house_close_step(struct house *house) {
 	if (house->state == HOUSE_CLOSING && house->closing == 0) house->closed = true;
 }
@@ -108,6 +115,7 @@ void house_folder_begin(struct house_folder *folder, const struct config_section
 	if (settings->enabled) unit_want(folder_unit(folder->folder));
 }
 
+/* That every id exists was checked; one whose folder could not be opened is not waited for. */
 static void link_folder(struct house *house, struct unit *unit, char *const *ids, bool requires) {
 	for (size_t i = 0; ids && ids[i]; i++) {
 		struct unit *other = unit_find(house->graph, ids[i]);
@@ -131,6 +139,8 @@ void house_link(struct house *house) {
 
 /* ---- opening ---- */
 
+/* The keeper knows a run that no record of ours names: the ledger was lost, or its section
+ * removed while we were down. */
 static void stray_found(void *user, const char *run, const char *unit) {
 	struct house *house = user;
 	services_stray(house->services, run, unit);
@@ -145,7 +155,8 @@ static void processes_changed(void *user, const char *detail) {
 
 static const struct process_host_calls process_calls = { stray_found, processes_changed };
 
-/* The keeper lies beside us, or where packages put programs that nobody calls by hand. The caller's; NULL: not there. */
+/* The keeper lies beside us, or where packages put programs that nobody calls by hand. The
+ * caller's; NULL: not there. */
 static char *find_keeper(void) {
 	static const char *const places[] = { "tend-keeper", "../libexec/tend-keeper",
 		"../libexec/tend/tend-keeper" };
@@ -164,6 +175,7 @@ static char *find_keeper(void) {
 	return found;
 }
 
+/* Contacts nobody yet: services that are asked for meanwhile wait for the keeper. */
 static int open_processes(struct house *house, struct err *err) {
 	const struct tend_settings *settings = house_settings(house);
 	char *socket_path = path_join(settings->runtime_dir, "keeper.sock");
@@ -188,6 +200,7 @@ static int open_processes(struct house *house, struct err *err) {
 	return rc;
 }
 
+/* What can say "another tendd is here" comes first, and what only reads and writes files. */
 static int open_ground(struct house *house, struct err *err) {
 	const struct tend_settings *settings = house_settings(house);
 	char *path;
@@ -230,6 +243,8 @@ static int open_services(struct house *house, struct err *err) {
 	return 0;
 }
 
+/* Stores contact nobody until a folder asks; an unreachable remote is its folders' trouble, not
+ * ours. */
 static int open_folders(struct house *house, struct err *err) {
 	const struct tend_settings *settings = house_settings(house);
 	const struct config_section *section = NULL;
@@ -279,6 +294,7 @@ int house_open(struct house *house, struct err *err) {
 	if (open_services(house, err) || open_folders(house, err)) return -1;
 	house->news = news_new(house);
 	if (signals_open(house, err)) return -1;
+	/* All units stand before any is wanted: edges of one may lead to the last. */
 	house_link(house);
 	while ((section = config_next(house->config, "folder", section))) {
 		house_folder_begin(house_folder_find(house, section->name), section);
@@ -313,6 +329,8 @@ void house_close(struct house *house) {
 	house->news = NULL;
 	control_free(house->control);
 	house->control = NULL;
+	/* Folders and services end in their own time; without a flush, which was the stop's
+	 * affair. */
 	house->closing++; /* ours: not before all have been told */
 	list_each(&house->folders, link)
 		house_folder_drop(list_entry(link, struct house_folder, link));
@@ -326,6 +344,7 @@ void house_close(struct house *house) {
 	timer_cancel(&house->close_timer);
 }
 
+/* Backwards through the opening. */
 void house_free(struct house *house) {
 	if (house->sync) sync_free(house->sync);
 	list_each(&house->remotes, link) {

@@ -1,7 +1,9 @@
 /*
- * The house: everything that runs, wired together from one configuration. The files of tendd share it; they own nothing else.
+ * The house: everything that runs, wired together from one configuration. The files of tendd share
+ * it; they own nothing else.
  *
- * Loop thread only. Born with house_new, filled by house_open, emptied by house_close (services may live on), freed last.
+ * Loop thread only. Born with house_new, filled by house_open, emptied by house_close (services may
+ * live on), freed last.
  */
 #ifndef TENDD_HOUSE_H
 #define TENDD_HOUSE_H
@@ -76,7 +78,8 @@ struct house *house_new(struct loop *loop, char *home, struct config *config, st
 /* Builds everything and lets the graph begin. -1: what stands must still be closed. */
 int house_open(struct house *house, struct err *err);
 
-/* Ends everything without flushing and runs the loop until it has ended; services live on where they still run. */
+/* Ends everything without flushing and runs the loop until it has ended; services live on where
+ * they still run. */
 void house_close(struct house *house);
 /* One of the ends counted in `closing` has come. */
 void house_close_step(struct house *house);

@@ -1,4 +1,5 @@
-/* A service's log, streamed: what the reader does not take is not read either, so a slow one costs nothing. */
+/* A service's log, streamed: what the reader does not take is not read either, so a slow one
+ * costs nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,8 @@ static void stream_gone(void *user) {
 	reader_free(user);
 }
 
+/* The stream asks for more by being drained, the log tells of more by being ready; either leads
+ * to reader_step. */
 static const struct control_stream_calls stream_calls = { stream_drained, stream_gone };
 
 void route_log(void *user, struct control_request *request) {

@@ -1,4 +1,5 @@
-/* tendd: keeps folders in the cloud and services running, from one ini file. Always in the foreground. */
+/* tendd: keeps folders in the cloud and services running, from one ini file. Always in the
+ * foreground. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -40,7 +41,8 @@ static void print_help_config(void) {
 	buf_release(&text);
 }
 
-/* An exit code, or -1: go on. */
+/* An exit code, or -1: go on. Help and version touch nothing, so that they work wherever the
+ * program does. */
 static int read_arguments(int argc, char **argv, struct arguments *arguments) {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' }, { "help-config", no_argument, NULL, 'H' },
@@ -64,6 +66,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments) {
 
 /* ---- the configuration ---- */
 
+/* To stderr as they are, without time or level: an editor can jump to file:line. */
 static void print_errors(const struct config_errors *errors, const struct err *err) {
 	if (!errors->lines) fprintf(stderr, "%s\n", err->text);
 	for (size_t i = 0; errors->lines && errors->lines[i]; i++)
@@ -81,7 +84,8 @@ static void places_checked(void *user, const struct config_errors *errors) {
 	if (!check->good) print_errors(errors, NULL);
 }
 
-/* Absolute, but with its links as they are: a reload follows where they point then. The caller's. */
+/* Absolute, but with its links as they are: a reload follows where they point then. The
+ * caller's. */
 static char *config_path_of(const struct arguments *arguments, const char *home) {
 	char folder[PATH_MAX];
 	if (!arguments->config_path) return default_config_path(home);
@@ -114,6 +118,7 @@ static int exit_code_of(const struct err *err) {
 	}
 }
 
+/* Every way out goes through house_close: services are let go of, files are closed. */
 static int run_house(struct house *house) {
 	struct err err;
 	if (house_open(house, &err)) {
@@ -144,6 +149,7 @@ static int run(const struct arguments *arguments, char *home, struct config *con
 		free(home);
 		return EXIT_FAILED;
 	}
+	/* On the loop and by workers: a folder on a network that hangs must not hold the start. */
 	check_places(loop, config, places_checked, &check);
 	loop_run_until(loop, &check.done);
 	if (!check.good || arguments->check) {
@@ -168,8 +174,11 @@ int main(int argc, char **argv) {
 	struct err err;
 	int code = read_arguments(argc, argv, &arguments);
 	if (code >= 0) return code;
+	/* State, indexes and logs hold what is in people's folders. Services get their own
+	 * umask. */
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
+	/* Before anything secret is read. */
 	host_forbid_core_dumps();
 	char *home = home_find(&err);
 	if (!home) {

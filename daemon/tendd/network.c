@@ -1,3 +1,7 @@
+/*
+ * Looked at four times a second until it is ready, then never again: from then on whoever needs the
+ * network finds out by itself.
+ */
 #include "tendd/network.h"
 
 #include <arpa/inet.h>
@@ -70,6 +74,7 @@ static void resolver_answered(void *user, int events) {
 	}
 }
 
+/* Connected, so that only this resolver is heard, and a refusal too. */
 static int connect_to(const char *text) {
 	struct sockaddr_storage address = { 0 };
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
@@ -113,6 +118,8 @@ static void ask_resolver(struct network *network, int slot, const char *address)
 	network->fds[slot] = fd;
 }
 
+/* All at once: the first that answers is enough. A new id each time, so that an old answer is
+ * not taken for a new one. */
 static void ask_resolvers(struct network *network) {
 	char line[512], address[128];
 	int count = 0;

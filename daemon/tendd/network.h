@@ -1,6 +1,7 @@
 /*
- * The unit `network`: an address, a default route, and a resolver that answers. A machine without a way out must still start its
- * services: no default route for 2 s, or the time-out, counts as ready. Later trouble of the network stops nothing.
+ * The unit `network`: an address, a default route, and a resolver that answers. A machine without a
+ * way out must still start its services: no default route for 2 s, or the time-out, counts as
+ * ready. Later trouble of the network stops nothing.
  *
  * Loop thread. Asks the resolvers of /etc/resolv.conf by UDP, without blocking.
  */

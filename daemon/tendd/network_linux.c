@@ -26,14 +26,16 @@ static bool leads_out(const char *device, const char *flags_text) {
 	return (flags & ROUTE_UP) && !(flags & ROUTE_REJECT) && !str_equal(device, "lo");
 }
 
-/* proc(5): Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT; addresses and flags in hex. */
+/* proc(5): Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT; addresses and
+ * flags in hex. */
 static bool is_default_v4(char *line) {
 	char *fields[FIELDS_MAX];
 	return split(line, fields) >= 8 && is_zero(fields[1]) && is_zero(fields[7]) &&
 	       leads_out(fields[0], fields[3]);
 }
 
-/* Destination, its prefix length, source, its length, next hop, metric, references, use, flags, device; all hex. */
+/* Destination, its prefix length, source, its length, next hop, metric, references, use, flags,
+ * device; all hex. */
 static bool is_default_v6(char *line) {
 	char *fields[FIELDS_MAX];
 	return split(line, fields) >= 10 && is_zero(fields[0]) && is_zero(fields[1]) &&

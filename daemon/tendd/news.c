@@ -1,3 +1,5 @@
+/* Changes come many at once (a graph that starts, a folder that sends): they are gathered, and
+ * told as the state that they led to. */
 #include "tendd/news.h"
 
 #include <stdlib.h>
@@ -30,6 +32,7 @@ static void tell(struct timer *timer) {
 	map_release(&changed);
 }
 
+/* Not inside the report: an order may restart the very unit that is reporting. */
 static void look_at_orders(struct defer *defer) {
 	orders_step(container_of(defer, struct news, look)->house);
 }

@@ -1,6 +1,7 @@
 /*
- * Start, stop and restart of a service. What requires a service goes before it and comes back after it, unless the order is for it
- * alone; an order may be asked to answer only when the service stands as it should.
+ * Start, stop and restart of a service. What requires a service goes before it and comes back after
+ * it, unless the order is for it alone; an order may be asked to answer only when the service
+ * stands as it should.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static pid_t pid_of(struct unit *unit) {
 	return status.pid;
 }
 
+/* One that left the configuration meanwhile is down too. */
 static bool all_down(struct house *house, char *const *ids) {
 	for (size_t i = 0; ids && ids[i]; i++) {
 		const struct unit *unit = unit_find(house->graph, ids[i]);

@@ -1,4 +1,5 @@
-/* Where things lie on this platform; the root's places are constants, a person's are the caller's to free. */
+/* Where things lie on this platform; the root's places are constants, a person's are the
+ * caller's to free. */
 #ifndef TENDD_PLACE_H
 #define TENDD_PLACE_H
 

@@ -1,3 +1,4 @@
+/* The Filesystem Hierarchy Standard for root, the XDG base directories for a person. */
 #include "tendd/place.h"
 
 #include <limits.h>
@@ -22,7 +23,8 @@ const char *place_system_log_dir(void) {
 	return "/var/log/tend";
 }
 
-/* The XDG base directories; a relative path in them counts as not set, as their specification says. */
+/* The XDG base directories; a relative path in them counts as not set, as their specification
+ * says. */
 static char *below(const char *variable, const char *home, const char *usual, const char *name) {
 	const char *base = getenv(variable);
 	if (base && *base == '/') return path_join(base, name);

@@ -1,3 +1,4 @@
+/* Below Application Support all three are one folder; /var and /etc as on any BSD. */
 #include "tendd/place.h"
 
 #include <limits.h>

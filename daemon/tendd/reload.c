@@ -1,3 +1,8 @@
+/*
+ * Check, compare, close, take over. Until the last worker has said that the new configuration is
+ * good nothing is touched; from then on nothing can fail but opening a folder, which is said and
+ * leaves the others alone.
+ */
 #include "tendd/reload.h"
 
 #include <stdlib.h>
@@ -67,6 +72,7 @@ static void finish(struct defer *defer) {
 	}
 }
 
+/* Said in the log whoever asked: HUP has no other voice. */
 static void end(struct reload *reload, bool good) {
 	reload->good = good;
 	reload->state = RELOAD_ENDED;
@@ -99,6 +105,7 @@ static enum effect effect_of(const struct reload *reload, const char *kind, cons
 	return diff_section(reload->house->config, reload->fresh, kind, name, NULL);
 }
 
+/* The live keys; shutdown_timeout and on_stop are read when they are needed. */
 static void apply_tend(struct reload *reload) {
 	struct house *house = reload->house;
 	const struct tend_settings *fresh = settings_of(reload->fresh);
@@ -124,6 +131,7 @@ static void apply_service(struct reload *reload, const struct config_section *se
 		service_restart(service);
 }
 
+/* Services that left the file are stopped while folders close; the others wait for take_over. */
 static void apply_services(struct reload *reload) {
 	struct house *house = reload->house;
 	const struct config_section *section = NULL;
@@ -160,6 +168,7 @@ static void close_folders(struct reload *reload) {
 	}
 }
 
+/* No folder uses an old store any more: all of them were closed. */
 static void swap_remotes(struct reload *reload) {
 	struct house *house = reload->house;
 	list_each(&house->remotes, link) {
@@ -171,6 +180,7 @@ static void swap_remotes(struct reload *reload) {
 	list_take_all(&house->remotes, &reload->stores);
 }
 
+/* What is new, and what was closed to come back otherwise. */
 static void open_folders(struct reload *reload) {
 	struct house *house = reload->house;
 	const struct config_section *section = NULL;
@@ -223,6 +233,8 @@ void reload_folder_closed(struct house *house) {
 	if (house->reload) close_step(house->reload);
 }
 
+/* Order: what goes, then what comes; a name that goes and comes in one file is never there
+ * twice. */
 static void apply(struct reload *reload) {
 	reload->state = RELOAD_CLOSING;
 	apply_tend(reload);

@@ -1,6 +1,7 @@
 /*
- * A new configuration beside the one that holds: read and checked in full first, then compared section by section, and only what
- * differs is touched. A bad one changes nothing; status shows its first error until a good one comes.
+ * A new configuration beside the one that holds: read and checked in full first, then compared
+ * section by section, and only what differs is touched. A bad one changes nothing; status shows its
+ * first error until a good one comes.
  *
  * Loop thread. It takes several turns: folders are closed before they are opened anew.
  */
@@ -11,11 +12,13 @@
 
 struct reload_result {
 	bool good;
-	char *const *
-		lines; /* good: what changed, "service:jupyter restart (command)"; else what is wrong, with file:line */
+	/* Good: what changed, "service:jupyter restart (command)"; else what is wrong, with
+	 * file:line. */
+	char *const *lines;
 };
 
-/* `ended` comes once, deferred. ERR_BUSY: one is under way. `dry_run`: only says what would change. */
+/* `ended` comes once, deferred. ERR_BUSY: one is under way. `dry_run`: only says what would
+ * change. */
 int reload_start(struct house *house, bool dry_run,
 	void (*ended)(void *user, const struct reload_result *result), void *user, struct err *err);
 

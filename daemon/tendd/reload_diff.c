@@ -1,3 +1,4 @@
+/* Which effect a key has stands in its table; here it is only added up, by section. */
 #include "tendd/reload_diff.h"
 
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static const struct config_section *renamed_from(const struct config *old_one,
 	return NULL;
 }
 
+/* One line a section: "service:jupyter restart (command)". */
 static void describe(const struct config *old_one, const struct config *new_one,
 	const struct config_section *section, char ***lines) {
 	static const char *const words[] = { "", "live", "restart", "rebuild", "added", "removed" };

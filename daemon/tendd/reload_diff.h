@@ -13,8 +13,8 @@ enum effect {
 	EFFECT_REMOVED
 };
 
-/* What happens to the section `kind`, `name`. A folder is also rebuilt when the remote it uses is. `keys` (may be NULL) gets the names that
- * differ; the caller's. */
+/* What happens to the section `kind`, `name`. A folder is also rebuilt when the remote it uses
+ * is. `keys` (may be NULL) gets the names that differ; the caller's. */
 enum effect diff_section(const struct config *old_one, const struct config *new_one,
 	const char *kind, const char *name, char ***keys);
 

@@ -1,3 +1,7 @@
+/*
+ * What the API answers. Names that stand in the ini are all that a caller can say: no path, no
+ * command, no user (SERVICES.md §6), so that who may ask need not be root.
+ */
 #include "tendd/routes.h"
 
 #include <stdlib.h>
@@ -59,6 +63,8 @@ static void asked_unit(void *user, struct control_request *request) {
 	if (unit) route_answer_unit(user, request, unit);
 }
 
+/* A newcomer to the events is told of every unit first, so that it need not ask and then miss
+ * something. */
 static void greet(void *user, struct control_stream *stream) {
 	struct house *house = user;
 	for (struct unit *unit = unit_next(house->graph, NULL); unit;
@@ -75,6 +81,7 @@ static void asked_events(void *user, struct control_request *request) {
 
 /* ---- folders ---- */
 
+/* The answer shows how it stands now: what was asked for has only begun. */
 static void asked_folder(
 	void *user, struct control_request *request, void (*act)(struct folder *folder)) {
 	struct house *house = user;
@@ -96,6 +103,7 @@ static void asked_resume(void *user, struct control_request *request) {
 	asked_folder(user, request, folder_resume);
 }
 
+/* All names are looked at before any folder is: a wrong one changes nothing. */
 static void asked_sync_all(void *user, struct control_request *request) {
 	struct house *house = user;
 	const json_t *names = json_object_get(control_body(request), "folders");
@@ -142,6 +150,7 @@ static void reload_ended(void *user, const struct reload_result *result) {
 		"the configuration before it stays", json_pack("{s:o}", "lines", lines));
 }
 
+/* The reload itself goes on. */
 static void reload_gone(void *user) {
 	reload_forget(user);
 }
@@ -167,6 +176,7 @@ static void asked_stop(void *user, struct control_request *request) {
 		control_refuse(request, &err, NULL);
 		return;
 	}
+	/* Answered first: the socket goes when the stop is through. */
 	log_info("asked to stop by uid %lu", (unsigned long)control_uid(request));
 	control_answer(request, STATUS_ACCEPTED, json_pack("{s:s}", "state", "stopping"));
 	stop_start(house, !services                     ? STOP_AS_CONFIGURED

@@ -1,3 +1,5 @@
+/* One watch a signal; what each means stands in one switch, in the order of the contract's
+ * table. */
 #include "tendd/signals.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@ struct signals {
 	struct signal_watch *watches[ARRAY_LEN(signums)];
 };
 
+/* As `tend sync`: what waits for quiet or for its next try goes now. */
 static void sync_all(struct house *house) {
 	log_info("USR1: scanning and syncing every folder");
 	list_each(&house->folders, link) {
@@ -28,6 +31,8 @@ static void caught(void *user, int signum) {
 	case SIGTERM:
 	case SIGINT: stop_start(house, STOP_AS_CONFIGURED); break;
 	case SIGHUP:
+		/* Whoever rotates logs sends HUP too: that part holds even when the
+		 * configuration is bad. */
 		services_reopen_logs(house->services);
 		reload_by_signal(house);
 		break;
@@ -37,6 +42,8 @@ static void caught(void *user, int signum) {
 	}
 }
 
+/* Last of all that is opened: a signal before it ends us as it would any program, and nothing
+ * runs yet. */
 int signals_open(struct house *house, struct err *err) {
 	house->signals = xcalloc(1, sizeof(*house->signals));
 	for (size_t i = 0; i < ARRAY_LEN(signums); i++) {

@@ -1,3 +1,5 @@
+/* Files of the daemon itself. Everything here is small and local, and happens before the loop
+ * turns or on a person's word. */
 #include "tendd/state.h"
 
 #include <errno.h>
@@ -38,12 +40,15 @@ static int make_folder(const char *path, mode_t mode, struct err *err) {
 
 int state_make_folders(const struct tend_settings *settings, struct err *err) {
 	bool root = geteuid() == 0;
-	/* Services of other users open their FIFO, and the group its socket, through runtime_dir. */
+	/* Services of other users open their FIFO, and the group its socket, through
+	 * runtime_dir. */
 	if (make_folder(settings->state_dir, 0700, err)) return -1;
 	if (make_folder(settings->runtime_dir, root ? 0755 : 0700, err)) return -1;
 	return make_folder(settings->log_dir, root ? 0750 : 0700, err);
 }
 
+/* By flock: the kernel lets go of it with the process, however that ends. The pid inside is only
+ * for people. */
 int state_lock(const char *state_dir, struct err *err) {
 	char *path = path_join(state_dir, "tendd.lock");
 	char text[32] = "";
@@ -76,6 +81,7 @@ failed:
 	return -1;
 }
 
+/* A signal may cut a write short. */
 static int write_all(int fd, const char *text, size_t len) {
 	while (len > 0) {
 		ssize_t put = write(fd, text, len);
@@ -100,6 +106,7 @@ int state_write_file(const char *path, const char *text, size_t len, struct err 
 	} else {
 		rc = 0;
 	}
+	/* A full disk must not be left with half a file on it. */
 	if (fd >= 0) {
 		close(fd);
 		if (rc) unlink(beside);
@@ -112,7 +119,8 @@ static bool is_machine_id(const char *text) {
 	return strspn(text, "0123456789abcdef") == MACHINE_ID_TEXT && text[MACHINE_ID_TEXT] == '\0';
 }
 
-/* Not /etc/machine-id: images of rented machines are cloned with theirs, and two owners would look like one. */
+/* Not /etc/machine-id: images of rented machines are cloned with theirs, and two owners would
+ * look like one. */
 char *state_machine_id(struct loop *loop, const char *state_dir, struct err *err) {
 	char *path = path_join(state_dir, "machine-id"), *id = NULL;
 	char text[MACHINE_ID_TEXT + 2] = "";

@@ -1,4 +1,5 @@
-/* What lies in state_dir for the daemon itself, and the folders everything lies in. Blocking; at start only. */
+/* What lies in state_dir for the daemon itself, and the folders everything lies in. Blocking; at
+ * start only. */
 #ifndef TENDD_STATE_H
 #define TENDD_STATE_H
 

@@ -1,3 +1,4 @@
+/* Fields are only ever added: tests/data/api_fields.json has those that stay. */
 #include "tendd/status.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ json_t *status_text(const char *text) {
 	return value ? value : json_null();
 }
 
+/* 0 is "never": null, not 1970. */
 static json_t *moment(int64_t wall_ns) {
 	char text[TIME_TEXT_SIZE];
 	if (wall_ns == 0) return json_null();
@@ -41,6 +43,7 @@ static json_t *waits_for(const struct unit *unit) {
 
 /* ---- folders ---- */
 
+/* Paths, one by one: only where a single folder is asked about, since there may be many. */
 static json_t *trouble_list(struct folder *folder, size_t limit) {
 	json_t *list = json_array();
 	struct folder_trouble *troubles = NULL;
@@ -128,6 +131,7 @@ static json_t *service_part(struct house *house, const char *name, struct servic
 		(json_int_t)status.log_lost_lines);
 }
 
+/* What a stop of this one takes along; a folder that requires a service is left alone. */
 static json_t *dependents_of(const struct unit *unit) {
 	json_t *list = json_array();
 	char **ids = unit_dependents(unit);
@@ -191,6 +195,7 @@ json_t *status_whole(struct house *house) {
 		"units", status_units(house));
 }
 
+/* For who has nothing but the journal. */
 static void log_units(struct house *house) {
 	for (struct unit *unit = unit_next(house->graph, NULL); unit;
 		unit = unit_next(house->graph, unit)) {

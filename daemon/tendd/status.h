@@ -1,4 +1,5 @@
-/* How everything stands, as JSON with stable names (sizes `_bytes`, moments RFC 3339 UTC). The caller's to free. */
+/* How everything stands, as JSON with stable names (sizes `_bytes`, moments RFC 3339 UTC). The
+ * caller's to free. */
 #ifndef TENDD_STATUS_H
 #define TENDD_STATUS_H
 

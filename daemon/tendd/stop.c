@@ -1,3 +1,7 @@
+/*
+ * An orderly stop is the graph's walk backwards; here is only its clock. There is no limit for the
+ * whole: a flush of a night's work may take long. What ends it is that nothing moves any more.
+ */
 #include "tendd/stop.h"
 
 #include <inttypes.h>
@@ -21,6 +25,7 @@ struct stopping {
 	struct timer timer;
 };
 
+/* Cheap enough for once a second: folders keep these numbers, they are not counted. */
 static struct progress measure(struct house *house) {
 	struct progress progress = { 0 };
 	for (struct unit *unit = unit_next(house->graph, NULL); unit;
@@ -58,6 +63,7 @@ static void extend(struct stopping *stopping) {
 	host_extend(stopping->house->host, timeout_ms + MARGIN_MS);
 }
 
+/* The rest is house_close, after the loop has returned. */
 static void end(struct stopping *stopping) {
 	timer_cancel(&stopping->timer);
 	loop_stop(stopping->house->loop);
@@ -67,11 +73,13 @@ static void all_stopped(void *user) {
 	struct stopping *stopping = user;
 	struct house *house = stopping->house;
 	if (house->state != HOUSE_STOPPING) return;
+	/* A keeper that systemd runs does not obey; ours has nothing left to keep. */
 	if (!stopping->keep) process_host_quit(house->processes);
 	log_info("stopped%s", stopping->keep ? "; services go on" : "");
 	end(stopping);
 }
 
+/* Nothing is lost: what was not sent is marked in the index. */
 static void give_up(struct stopping *stopping) {
 	struct house *house = stopping->house;
 	log_error("stop: nothing has moved for shutdown_timeout: giving up with %" PRId64
@@ -98,6 +106,7 @@ static void look(struct timer *timer) {
 	timer_start(timer, LOOK_MS);
 }
 
+/* From here on it moves, or it ends. */
 static void walk(struct stopping *stopping, bool keep) {
 	struct house *house = stopping->house;
 	stopping->keep = keep;
@@ -131,6 +140,7 @@ void stop_start(struct house *house, enum stop_services services) {
 	house->state = HOUSE_STOPPING;
 	log_info("stopping");
 	host_stopping(house->host);
+	/* A restart keeps services whatever on_stop says, and only systemd knows that it is one. */
 	if (services == STOP_AS_CONFIGURED) {
 		host_ask_restart(house->host, restart_answered, stopping);
 	} else {

@@ -6,7 +6,8 @@
 
 enum stop_services { STOP_AS_CONFIGURED, STOP_ALL, STOP_KEEP_SERVICES };
 
-/* Services in reverse order, then folders flush; given up after shutdown_timeout without progress. Called again: at once. */
+/* Services in reverse order, then folders flush; given up after shutdown_timeout without
+ * progress. Called again: at once. */
 void stop_start(struct house *house, enum stop_services services);
 
 /* No flush, no service is touched (QUIT). */

@@ -1,9 +1,11 @@
 /*
- * control: HTTP/1.1 and JSON over a unix socket, on the loop. It knows no other room: the daemon registers routes.
+ * control: HTTP/1.1 and JSON over a unix socket, on the loop. It knows no other room: the daemon
+ * registers routes.
  *
- * Loop thread only. A request is answered exactly once, in `asked` or any time later; after that, or after its `gone`, the
- * pointer is dead. Nothing a client does or leaves undone holds memory without a bound: bodies, queues, connections and idle
- * time all have a limit (libmicrohttpd itself has none of the last two). Sizes are bytes, times milliseconds.
+ * Loop thread only. A request is answered exactly once, in `asked` or any time later; after that,
+ * or after its `gone`, the pointer is dead. Nothing a client does or leaves undone holds memory
+ * without a bound: bodies, queues, connections and idle time all have a limit (libmicrohttpd itself
+ * has none of the last two). Sizes are bytes, times milliseconds.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -34,11 +36,13 @@ struct control_route {
 struct control *control_new(
 	struct loop *loop, const struct control_route *routes, size_t count, void *user);
 
-/* Binds the socket at `path` and serves it. A socket that nobody answers on is taken over. `group`: who else may talk, when this
- * process is root and the group exists; NULL: none. ERR_BUSY: somebody answers there, and the text says who. */
+/* Binds the socket at `path` and serves it. A socket that nobody answers on is taken over.
+ * `group`: who else may talk, when this process is root and the group exists; NULL: none.
+ * ERR_BUSY: somebody answers there, and the text says who. */
 int control_listen(struct control *control, const char *path, const char *group, struct err *err);
 
-/* Waiting requests get 503, streams end, the socket goes; `gone` is not called any more. NULL is fine. */
+/* Waiting requests get 503, streams end, the socket goes; `gone` is not called any more. NULL is
+ * fine. */
 void control_free(struct control *control);
 
 /* ---- what was asked: borrowed, as long as the request lives ---- */
@@ -53,7 +57,8 @@ json_t *control_body(
 	const struct control_request *request);           /* an object; empty when none was sent */
 uid_t control_uid(const struct control_request *request); /* who asks */
 
-/* Called once if the client goes away before the answer. Set it again with other arguments at any time. */
+/* Called once if the client goes away before the answer. Set it again with other arguments at
+ * any time. */
 void control_on_gone(struct control_request *request, void (*gone)(void *user), void *user);
 
 /* ---- answers ---- */
@@ -62,7 +67,8 @@ void control_on_gone(struct control_request *request, void (*gone)(void *user), 
 void control_answer(struct control_request *request, unsigned status, json_t *body);
 /* {"error":{"kind","text","hint"}} with the status that fits the kind; `hint` may be NULL. */
 void control_refuse(struct control_request *request, const struct err *err, const char *hint);
-/* The same with a status of the caller's; takes `more` (NULL: none), whose fields stand beside "error". */
+/* The same with a status of the caller's; takes `more` (NULL: none), whose fields stand beside
+ * "error". */
 void control_refuse_with(struct control_request *request, unsigned status, const struct err *err,
 	const char *hint, json_t *more);
 void control_answer_text(struct control_request *request, unsigned status, const char *type,
@@ -85,9 +91,9 @@ void control_stream_end(struct control_stream *stream); /* what is queued is sti
 
 /* ---- server-sent events ---- */
 
-/* Answers with the stream of all events from now on, a heartbeat when there are none. A client that names the last event it has
- * seen (Last-Event-ID) gets what came since; where that is not known any more, and for a newcomer, `greet` sends how
- * things stand, by control_event_send. */
+/* Answers with the stream of all events from now on, a heartbeat when there are none. A client
+ * that names the last event it has seen (Last-Event-ID) gets what came since; where that is not
+ * known any more, and for a newcomer, `greet` sends how things stand, by control_event_send. */
 void control_events_join(struct control_request *request,
 	void (*greet)(void *user, struct control_stream *stream), void *user);
 void control_event_send(struct control_stream *stream, const char *name, const json_t *body);

@@ -1,6 +1,7 @@
 /*
- * Server-sent events. The last ones are kept, so that a reader that was cut off for a moment goes on where it stood
- * (Last-Event-ID, "RUN-NUMBER"); one that knows nothing, or too little, is told how things stand instead.
+ * Server-sent events. The last ones are kept, so that a reader that was cut off for a moment goes
+ * on where it stood (Last-Event-ID, "RUN-NUMBER"); one that knows nothing, or too little, is told
+ * how things stand instead.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 enum { RUN_TEXT_SIZE = 24, GREETING_MAX = 64 << 20 };
 
+/* A comment line: proxies and clients see that the stream lives, and a dead reader is found out. */
 static void heartbeat_fired(struct timer *timer) {
 	struct control *control = container_of(timer, struct control, heartbeat);
 
@@ -64,7 +66,8 @@ void control_event(struct control *control, const char *name, const json_t *body
 	}
 }
 
-/* Sends what came after the event the client has seen last. False: we do not know that one any more. */
+/* Sends what came after the event the client has seen last. False: we do not know that one any
+ * more. */
 static bool replay(struct control *control, struct control_stream *stream, const char *seen) {
 	char run[RUN_TEXT_SIZE];
 	int64_t last;
@@ -96,7 +99,8 @@ void control_events_join(struct control_request *request,
 	list_add_tail(&control->readers, &stream->reader);
 	if (!timer_running(&control->heartbeat)) timer_start(&control->heartbeat, HEARTBEAT_MS);
 	if (replay(control, stream, seen) || !greet) return;
-	/* How large a greeting is follows from the daemon's own configuration, not from the reader. */
+	/* How large a greeting is follows from the daemon's own configuration, not from the
+	 * reader. */
 	stream->queue.max = GREETING_MAX;
 	greet(user, stream);
 	stream->queue.max = stream->queue.len + CONTROL_QUEUE_MAX;

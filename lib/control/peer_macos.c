@@ -1,3 +1,4 @@
+/* Two calls where Linux has one; the pid is only for a message. */
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>

@@ -64,6 +64,7 @@ void control_on_gone(struct control_request *request, void (*gone)(void *user), 
 	request->gone_user = user;
 }
 
+/* Twice the same key would let two readers of one body see two things. */
 static int read_body(struct control_request *request, struct err *err) {
 	json_error_t trouble;
 
@@ -125,6 +126,7 @@ void control_answer_text(struct control_request *request, unsigned status, const
 	request_set_response(request, status, response);
 }
 
+/* "api" first, so that a person who looks at raw bytes sees it. */
 void control_answer(struct control_request *request, unsigned status, json_t *body) {
 	json_t *whole = json_pack("{s:i}", "api", 1);
 
@@ -137,6 +139,7 @@ void control_answer(struct control_request *request, unsigned status, json_t *bo
 	free(text);
 }
 
+/* What the client can do about it decides: ask otherwise (4xx), or again (5xx). */
 static unsigned status_of(enum err_kind kind) {
 	switch (kind) {
 	case ERR_NOT_FOUND: return MHD_HTTP_NOT_FOUND;

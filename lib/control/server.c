@@ -1,6 +1,7 @@
 /*
- * libmicrohttpd on our loop: its epoll descriptor is polled, its time-outs are a timer. A request that waits for the
- * daemon is suspended; libmicrohttpd then no longer looks at its socket, so we do, to notice that the client has gone.
+ * libmicrohttpd on our loop: its epoll descriptor is polled, its time-outs are a timer. A request
+ * that waits for the daemon is suspended; libmicrohttpd then no longer looks at its socket, so we
+ * do, to notice that the client has gone.
  */
 #include <assert.h>
 #include <errno.h>
@@ -12,7 +13,8 @@
 
 #include "control/internal.h"
 
-/* Bytes the kernel holds for a reader that stopped; the default is three times this, for each of them. */
+/* Bytes the kernel holds for a reader that stopped; the default is three times this, for each of
+ * them. */
 enum { SEND_BUFFER_BYTES = 64 << 10 };
 
 int request_fd(const struct control_request *request) {
@@ -24,6 +26,7 @@ int request_fd(const struct control_request *request) {
 
 /* ---- running libmicrohttpd ---- */
 
+/* libmicrohttpd works only in here; nothing of ours calls it from inside one of its calls. */
 static void run(struct control *control) {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
@@ -50,6 +53,7 @@ void server_kick(struct control *control) {
 
 /* ---- suspending ---- */
 
+/* Said to the daemon first; then libmicrohttpd takes the connection back and closes it. */
 static void request_lost(struct control_request *request) {
 	request->state = REQUEST_LOST;
 	if (request->streaming) {
@@ -61,7 +65,8 @@ static void request_lost(struct control_request *request) {
 	request_resume(request);
 }
 
-/* Readable while it should wait for us: the end of the connection, or a second question in a hurry, which we do not serve. */
+/* Readable while it should wait for us: the end of the connection, or a second question in a
+ * hurry, which we do not serve. */
 static void watch_ready(void *user, int events) {
 	struct control_request *request = user;
 	char byte;
@@ -91,6 +96,7 @@ void request_resume(struct control_request *request) {
 
 /* ---- libmicrohttpd's calls ---- */
 
+/* The response is kept by libmicrohttpd from here on. */
 static enum MHD_Result queue_response(struct control_request *request) {
 	struct MHD_Response *response = request->response;
 
@@ -103,7 +109,8 @@ static enum MHD_Result queue_response(struct control_request *request) {
 
 static enum MHD_Result reading(struct control_request *request, const char *bytes, size_t *len) {
 	if (buf_add(&request->text, bytes, *len)) {
-		/* Too much: the rest is thrown away, so that the client reads why; within reason. */
+		/* Too much: the rest is thrown away, so that the client reads why; within
+		 * reason. */
 		request->discarded += *len;
 		if (request->discarded > 16UL * CONTROL_BODY_MAX) return MHD_NO;
 	}
@@ -148,6 +155,7 @@ static enum MHD_Result access_came(void *user, struct MHD_Connection *connection
 	}
 }
 
+/* The last of a request, in every case: sent, broken, timed out. */
 static void request_completed(void *user, struct MHD_Connection *connection, void **context,
 	enum MHD_RequestTerminationCode how) {
 	struct control_request *request = *context;
@@ -237,6 +245,7 @@ remove_socket:
 	return -1;
 }
 
+/* Nobody above is called any more: they are being torn down themselves. */
 static void end_requests(struct control *control) {
 	list_each(&control->requests, link) {
 		struct control_request *request = list_entry(link, struct control_request, link);
@@ -258,7 +267,8 @@ void control_free(struct control *control) {
 	end_requests(control);
 	if (control->mhd) {
 		poll_stop(control->poll);
-		/* Once to take up what was resumed, once to send it: nothing may be suspended at the stop. */
+		/* Once to take up what was resumed, once to send it: nothing may be suspended at
+		 * the stop. */
 		MHD_run(control->mhd);
 		MHD_run(control->mhd);
 		unlink(control->path);

@@ -12,6 +12,7 @@
 
 enum { BACKLOG = 128 };
 
+/* Non-blocking, for libmicrohttpd accepts until there is nobody left. */
 static int new_socket(struct err *err) {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
@@ -68,6 +69,8 @@ static int set_owner(const char *path, const char *group, struct err *err) {
 	return 0;
 }
 
+/* Between looking and binding another could come: the daemon's lock on its state folder is what
+ * decides that race. */
 int socket_listen(const char *path, const char *group, struct err *err) {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 

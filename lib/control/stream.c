@@ -1,6 +1,7 @@
 /*
- * An answer that goes on. Bytes wait in a bounded queue until libmicrohttpd takes them; while there are none the request is
- * suspended. A reader that lets the queue grow beyond its bound is cut off: nobody waits for it, nothing grows with it.
+ * An answer that goes on. Bytes wait in a bounded queue until libmicrohttpd takes them; while there
+ * are none the request is suspended. A reader that lets the queue grow beyond its bound is cut off:
+ * nobody waits for it, nothing grows with it.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ struct control_request *stream_request(struct control_stream *stream) {
 	return container_of(stream, struct control_request, stream);
 }
 
+/* Deferred: libmicrohttpd is in the middle of reading. */
 static void tell_drained(struct defer *defer) {
 	struct control_stream *stream = container_of(defer, struct control_stream, drained);
 
@@ -81,8 +83,8 @@ int control_stream_send(struct control_stream *stream, const void *bytes, size_t
 	assert(stream->open);
 	if (stream->dropped) return -1;
 	if (buf_add(&stream->queue, bytes, len)) {
-		/* Closing the socket wakes libmicrohttpd, which ends the request; waiting for it to time out
-		 * would keep the memory. */
+		/* Closing the socket wakes libmicrohttpd, which ends the request; waiting for it
+		 * to time out would keep the memory. */
 		stream->dropped = true;
 		shutdown(request_fd(request), SHUT_RDWR);
 	}
@@ -103,6 +105,7 @@ void control_stream_end(struct control_stream *stream) {
 	if (request->state == REQUEST_QUEUED) request_resume(request);
 }
 
+/* Its reader is gone. Harmless when the daemon has ended it before. */
 void stream_lost(struct control_stream *stream) {
 	bool open = stream->open;
 

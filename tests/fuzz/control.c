@@ -1,5 +1,5 @@
-/* libFuzzer: any bytes sent to the socket, to routes that answer at once, later, and as a stream. Built by clang as target
- * fuzz.control; run it with a corpus folder. */
+/* libFuzzer: any bytes sent to the socket, to routes that answer at once, later, and as a
+ * stream. Built by clang as target fuzz.control; run it with a corpus folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

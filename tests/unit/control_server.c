@@ -1,5 +1,5 @@
-/* The server over a real unix socket and the real loop, the client in the same thread: routes, bodies, late answers, streams,
- * readers that stop. */
+/* The server over a real unix socket and the real loop, the client in the same thread: routes,
+ * bodies, late answers, streams, readers that stop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
