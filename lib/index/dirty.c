@@ -1,33 +1,11 @@
+/* Marks, and what the end of work on a path makes of its row. Who is next stands in queue.c. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "index/internal.h"
 
-enum { PATH_AT_HAND = 1024 };
-
 _Static_assert(INDEX_WHY_CHANGE == 0 && INDEX_WHY_HOT == 3, "statements.c names them by number");
-
-/*
- * What is being worked on, in memory only: a restart claims nothing, and a claim writes nothing.
- * Claimed rows stay at the front of by_due and are stepped over: they are as many as operations
- * run, not as many as rows wait.
- */
-struct claim {
-	bool marked;       /* a mark came since */
-	int64_t marked_ms; /* the first of them */
-};
-
-void index_dirty_release(struct index_dirty *dirty) {
-	free(dirty->path);
-	free(dirty->reason);
-	*dirty = (struct index_dirty){ 0 };
-}
-
-void index_claims_release(struct index *index) {
-	for (struct map_item *it = NULL; (it = map_next(&index->claims, it));) free(map_value(it));
-	map_release(&index->claims);
-}
 
 int64_t index_dirty_count(const struct index *index) {
 	return index->dirty_count;
@@ -38,9 +16,7 @@ static void dirty_add(struct index *index, int64_t rows) {
 	index->totals_changed = true;
 }
 
-/* A statement with the path's folder and name bound at 1 and 2; 0: the folder has no rows at
- * all. */
-static int keyed(struct index *index, enum index_sql which, const char *path, struct db_stmt **stmt,
+int index_keyed(struct index *index, enum index_sql which, const char *path, struct db_stmt **stmt,
 	struct err *err) {
 	const char *name;
 	size_t above = index_split(path, &name);
@@ -61,7 +37,7 @@ static int renew(struct index *index, const char *path, int64_t seq, int64_t now
 	int64_t settle_ms, int64_t max_settle_ms, int prio, struct err *err) {
 	struct db_stmt *stmt;
 
-	if (keyed(index, SQL_DIRTY_RENEW, path, &stmt, err) <= 0) return -1;
+	if (index_keyed(index, SQL_DIRTY_RENEW, path, &stmt, err) <= 0) return -1;
 	db_bind_int(stmt, 3, seq);
 	db_bind_int(stmt, 4, prio);
 	db_bind_int(stmt, 5, now_ms + settle_ms);
@@ -77,7 +53,7 @@ static int mark(struct index *index, const char *path, int64_t seq, int64_t now_
 	const char *name;
 
 	if (index_dir_make(index, path, index_split(path, &name), err) < 0) return -1;
-	if (keyed(index, SQL_DIRTY_NEW, path, &stmt, err) <= 0) return -1;
+	if (index_keyed(index, SQL_DIRTY_NEW, path, &stmt, err) <= 0) return -1;
 	db_bind_int(stmt, 3, seq);
 	db_bind_int(stmt, 4, now_ms);
 	db_bind_int(stmt, 5, now_ms + (settle_ms < max_settle_ms ? settle_ms : max_settle_ms));
@@ -150,162 +126,13 @@ int index_dirty_below(struct index *index, const char *path, struct err *err) {
 	return got;
 }
 
-/* ---- rows ---- */
-
-/* The columns of DIRTY_COLUMNS. */
-static int read_row(
-	struct index *index, struct db_stmt *stmt, struct index_dirty *row, struct err *err) {
-	char *folder = index_dir_path(index, db_int(stmt, 0), err);
-	size_t len = 0;
-
-	if (!folder) return -1;
-	const char *bytes = db_blob(stmt, 1, &len);
-	*row = (struct index_dirty){
-		.path = index_join(folder, bytes, len),
-		.since = db_int(stmt, 2),
-		.seen = db_int(stmt, 3),
-		.first_ms = db_int(stmt, 4),
-		.due_ms = db_int(stmt, 5),
-		.tries = (int)db_int(stmt, 6),
-		.why = (enum index_why)db_int(stmt, 7),
-	};
-	bytes = db_blob(stmt, 8, &len);
-	row->reason = bytes ? xstrndup(bytes, len) : NULL;
-	const uint8_t *sending = db_blob(stmt, 9, &len);
-	if (sending && len >= 1 && len <= 1 + sizeof(row->sending_hash)) {
-		row->sending = true;
-		row->sending_kind = sending[0];
-		row->sending_hash_len = len - 1;
-		memcpy(row->sending_hash, sending + 1, len - 1);
-	}
-	free(folder);
-	return 0;
-}
-
-static void rows_release(struct index_dirty *rows, size_t count) {
-	for (size_t i = 0; i < count; i++) index_dirty_release(&rows[i]);
-	free(rows);
-}
-
-int index_dirty_get(
-	struct index *index, const char *path, struct index_dirty *dirty, struct err *err) {
-	struct db_stmt *stmt;
-
-	*dirty = (struct index_dirty){ 0 };
-	int got = keyed(index, SQL_DIRTY_GET, path, &stmt, err);
-	if (got <= 0) return got;
-	got = db_step(stmt, err);
-	if (got == 1 && read_row(index, stmt, dirty, err) < 0) got = -1;
-	db_reset(stmt);
-	return got;
-}
-
-/* The next priority that rows have, above `prio`: 1, none: 0, -1. There are few, so that walking
- * them is nothing. */
-static int next_prio(struct index *index, int64_t *prio, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_NEXT_PRIO, err);
-
-	if (!stmt) return -1;
-	db_bind_int(stmt, 1, *prio);
-	int got = db_step(stmt, err);
-	if (got == 1) *prio = db_int(stmt, 0);
-	db_reset(stmt);
-	return got;
-}
-
-/* Is the row that `stmt` stands at claimed? Asked before it is read: with 64 at work most rows of a
- * claim are stepped over. */
-static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err) {
-	char path[PATH_AT_HAND];
-	size_t len = 0;
-	int64_t dir = db_int(stmt, 0);
-	const struct dir_slot *slot = &index->by_id[dir % DIR_SLOTS];
-	const char *name = db_blob(stmt, 1, &len);
-	size_t above = dir != DIR_ROOT && slot->id == dir ? strlen(slot->path) : 0;
-
-	if ((dir == DIR_ROOT || above > 0) && above + len + 2 <= sizeof(path)) {
-		if (above > 0) {
-			memcpy(path, slot->path, above);
-			path[above++] = '/';
-		}
-		memcpy(path + above, name, len);
-		path[above + len] = '\0';
-		return map_get(&index->claims, path) != NULL;
-	}
-	char *folder = index_dir_path(index, dir, err);
-	if (!folder) return -1;
-	char *whole = index_join(folder, name, len);
-	bool claimed = map_get(&index->claims, whole) != NULL;
-	free(whole);
-	free(folder);
-	return claimed;
-}
-
-/* Unclaimed rows of one priority, the earliest first, while there is room. */
-static int due_rows(struct index *index, int64_t prio, int64_t upto_ms, size_t limit,
-	struct index_dirty *rows, size_t *count, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_DUE, err);
-	int got = 0;
-
-	if (!stmt) return -1;
-	db_bind_int(stmt, 1, prio);
-	db_bind_int(stmt, 2, upto_ms);
-	while (*count < limit && (got = db_step(stmt, err)) == 1) {
-		got = is_claimed(index, stmt, err);
-		if (got == 0) got = read_row(index, stmt, &rows[*count], err) < 0 ? -1 : 2;
-		if (got < 0) break;
-		if (got == 2) (*count)++;
-	}
-	db_reset(stmt);
-	return got < 0 ? -1 : 0;
-}
-
-int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows,
-	size_t *count, struct err *err) {
-	int64_t prio = INT64_MIN;
-	int got = 0;
-
-	*rows = limit ? xcalloc(limit, sizeof(**rows)) : NULL;
-	*count = 0;
-	while (*count < limit && (got = next_prio(index, &prio, err)) == 1) {
-		got = due_rows(index, prio, now_ms, limit, *rows, count, err);
-		if (got < 0) break;
-	}
-	if (got < 0 || *count == 0) {
-		rows_release(*rows, *count);
-		*rows = NULL;
-		*count = 0;
-		return got < 0 ? -1 : 0;
-	}
-	for (size_t i = 0; i < *count; i++) {
-		struct claim *claim = xcalloc(1, sizeof(*claim));
-		map_put(&index->claims, (*rows)[i].path, claim);
-	}
-	return 0;
-}
-
-int64_t index_next_due(struct index *index) {
-	int64_t prio = INT64_MIN, due = INT64_MAX;
-	struct err err;
-	int got;
-
-	while ((got = next_prio(index, &prio, &err)) == 1) {
-		struct index_dirty row = { 0 };
-		size_t count = 0;
-		if (due_rows(index, prio, due, 1, &row, &count, &err) < 0) return 0;
-		if (count) due = row.due_ms;
-		index_dirty_release(&row);
-	}
-	return got < 0 ? 0 : due;
-}
-
 /* ---- the end of work ---- */
 
 static int done(struct index *index, const char *path, int64_t covered, int64_t due_ms,
 	const struct claim *claim, struct err *err) {
 	struct db_stmt *stmt;
 	const char *name;
-	int got = keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
+	int got = index_keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
 
 	if (got <= 0) return got;
 	db_bind_int(stmt, 3, covered);
@@ -316,7 +143,7 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 		dirty_add(index, -1);
 		return dir <= 0 ? (int)dir : index_dir_prune(index, path, above, dir, err);
 	}
-	if (keyed(index, SQL_DIRTY_STAY, path, &stmt, err) <= 0) return -1;
+	if (index_keyed(index, SQL_DIRTY_STAY, path, &stmt, err) <= 0) return -1;
 	db_bind_int(stmt, 3, covered + 1);
 	db_bind_int(stmt, 4, claim && claim->marked ? claim->marked_ms : due_ms);
 	db_bind_int(stmt, 5, due_ms);
@@ -346,7 +173,7 @@ int index_again(struct index *index, const char *path, enum index_why why, const
 
 	free(claim);
 	if (index_begin(index, err) < 0) return -1;
-	int got = keyed(index, SQL_DIRTY_AGAIN, path, &stmt, err);
+	int got = index_keyed(index, SQL_DIRTY_AGAIN, path, &stmt, err);
 	if (got == 0) return 0;
 	if (got < 0) return index_fail(index, err);
 	db_bind_int(stmt, 3, why);
@@ -365,87 +192,9 @@ int index_sending(struct index *index, const char *path, int kind, const void *h
 	assert(kind >= 0 && kind <= UINT8_MAX && hash_len < sizeof(bytes));
 	if (hash_len > 0) memcpy(bytes + 1, hash, hash_len);
 	if (index_begin(index, err) < 0) return -1;
-	int got = keyed(index, SQL_DIRTY_SENDING, path, &stmt, err);
+	int got = index_keyed(index, SQL_DIRTY_SENDING, path, &stmt, err);
 	if (got == 0) return 0;
 	if (got < 0) return index_fail(index, err);
 	db_bind_blob(stmt, 3, bytes, 1 + hash_len);
 	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
-}
-
-/* ---- the barrier ---- */
-
-int index_hurry(struct index *index, int64_t upto, int64_t now_ms, struct err *err) {
-	int64_t prio = INT64_MIN;
-	int got;
-
-	if (upto > index->sequence) upto = index->sequence;
-	if (upto > index->hurried) index->hurried = upto;
-	if (index->dirty_count == 0) return 0;
-	if (index_begin(index, err) < 0) return -1;
-	while ((got = next_prio(index, &prio, err)) == 1) {
-		struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_HURRY, err);
-		if (!stmt) return index_fail(index, err);
-		db_bind_int(stmt, 1, upto);
-		db_bind_int(stmt, 2, now_ms);
-		db_bind_int(stmt, 3, prio);
-		if (db_run(stmt, err) < 0) return index_fail(index, err);
-	}
-	return got < 0 ? index_fail(index, err) : 0;
-}
-
-static int one_number(
-	struct index *index, enum index_sql which, int64_t upto, int64_t *value, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, which, err);
-
-	if (!stmt) return -1;
-	if (which != SQL_DIRTY_OLDEST) db_bind_int(stmt, 1, upto);
-	if (db_step(stmt, err) < 0) return -1;
-	if (!db_is_null(stmt, 0)) *value = db_int(stmt, 0);
-	db_reset(stmt);
-	return 0;
-}
-
-int index_pending(
-	struct index *index, int64_t upto, int64_t *count, int64_t *refused, struct err *err) {
-	if (one_number(index, SQL_DIRTY_PENDING, upto, count, err) < 0) return -1;
-	return one_number(index, SQL_DIRTY_REFUSED, upto, refused, err);
-}
-
-int index_trouble_count(struct index *index, int64_t *count, struct err *err) {
-	return one_number(index, SQL_DIRTY_REFUSED, INT64_MAX, count, err) < 0 ? -1 : 0;
-}
-
-int64_t index_oldest(struct index *index) {
-	int64_t since = INT64_MAX;
-	struct err err;
-
-	/* When it cannot be read nothing is through: 0 is older than every mark. */
-	return one_number(index, SQL_DIRTY_OLDEST, 0, &since, &err) < 0 ? 0 : since;
-}
-
-int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count,
-	struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_TROUBLES, err);
-	size_t room = 0;
-	int got;
-
-	*rows = NULL;
-	*count = 0;
-	if (!stmt) return -1;
-	db_bind_int(stmt, 1, (int64_t)limit);
-	while ((got = db_step(stmt, err)) == 1) {
-		if (*count == room) {
-			room = room ? room * 2 : 16;
-			*rows = xrealloc(*rows, room * sizeof(**rows));
-		}
-		got = read_row(index, stmt, &(*rows)[*count], err);
-		if (got < 0) break;
-		(*count)++;
-	}
-	db_reset(stmt);
-	if (got == 0) return 0;
-	rows_release(*rows, *count);
-	*rows = NULL;
-	*count = 0;
-	return -1;
 }

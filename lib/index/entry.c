@@ -1,3 +1,4 @@
+/* The base: one row for each agreed file, folder and link, and what is summed up over them. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>

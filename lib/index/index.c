@@ -1,3 +1,4 @@
+/* Opening, the turn's transaction, and the small facts that are kept in memory as well. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -120,6 +120,20 @@ int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *e
 /* The next mark's number, reserved in meta; -1 (everything undone already). */
 int64_t index_sequence_next(struct index *index, struct err *err);
 
+/*
+ * What is being worked on, in memory only: a restart claims nothing, and a claim writes nothing.
+ * Claimed rows stay at the front of by_due and are stepped over: they are as many as operations
+ * run, not as many as rows wait.
+ */
+struct claim {
+	bool marked;       /* a mark came since */
+	int64_t marked_ms; /* the first of them */
+};
+/* A statement with the path's folder and name bound at 1 and 2; 0: the folder has no rows at
+ * all. */
+int index_keyed(struct index *index, enum index_sql which, const char *path, struct db_stmt **stmt,
+	struct err *err);
+
 /* Wipes claims (at close). */
 void index_claims_release(struct index *index);
 

@@ -1,3 +1,6 @@
+/* What a scan's job reads of the base, beside the loop: WAL lets it see one state while the loop
+ * goes on writing. It ends its transaction after each folder, since an open one keeps the log from
+ * beginning anew. */
 #include <stdlib.h>
 #include <string.h>
 

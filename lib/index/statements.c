@@ -1,3 +1,4 @@
+/* The schema and every statement on it. */
 #include "index/internal.h"
 
 /*

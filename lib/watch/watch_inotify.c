@@ -171,8 +171,8 @@ static int look_err(struct watch *watch, struct watch_add *add, struct err *err)
 	return -1;
 }
 
-/* A folder is new only where one is watched: what is below a folder that is not comes with the listing
- * of that one, which is on its way or told to come. */
+/* A folder is new only where one is watched: what is below a folder that is not comes with the
+ * listing of that one, which is on its way or told to come. */
 static void list_again(struct watch *watch, const char *path) {
 	char *parent = path_parent(path);
 	const struct node *node = node_at(watch->root, parent, false);
@@ -199,7 +199,8 @@ static int registered(struct watch *watch, struct watch_add *add, struct err *er
 	}
 	if (add->wd < 0) return look_err(watch, add, err);
 	struct node *node = node_at(watch->root, add->path, true);
-	/* What a number said while it stood here was reported; while it stood elsewhere, as of there. */
+	/* What a number said while it stood here was reported; while it stood elsewhere, as of
+	 * there. */
 	if (node->wd == add->wd)
 		said = STRAY_SILENT;
 	else if (node_by_wd(&self->numbers, add->wd))
