@@ -1,16 +1,14 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "store/s3_error.h"
 #include "store/s3_xml.h"
 
+/* Cut where it does not fit; one line. */
 static void put(char *at, size_t size, const char *text) {
-	char printable[512];
-	snprintf(printable, sizeof(printable), "%s", text);
-	for (char *c = printable; *c; c++) {
-		if ((unsigned char)*c < ' ') *c = ' ';
-	}
-	snprintf(at, size, "%s", printable);
+	size_t len = strnlen(text, size - 1);
+
+	for (size_t i = 0; i < len; i++) at[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
+	at[len] = '\0';
 }
 
 static void element_ended(void *user, const char *path, const char *text) {
