@@ -75,6 +75,7 @@ static size_t parent_len(const char *path, size_t len, size_t *name) {
 	return slash ? (size_t)(slash - path) : 0;
 }
 
+/* From the nearest folder above that is remembered, down. */
 static int64_t find(
 	struct index *index, const char *path, size_t len, bool make, int depth, struct err *err) {
 	if (len == 0) return DIR_ROOT;
@@ -135,6 +136,7 @@ static char *path_of(struct index *index, int64_t dir, int depth, struct err *er
 	size_t len = 0;
 	const char *bytes = db_blob(stmt, 1, &len);
 	char *name = xstrndup(bytes ? bytes : "", len);
+	/* The same statement serves the folders above: nothing of this row is used any more. */
 	db_reset(stmt);
 	char *above = path_of(index, parent, depth + 1, err), *path = NULL;
 	if (above) {

@@ -48,6 +48,7 @@ void index_entry_read(struct db_stmt *stmt, struct index_entry *entry) {
 		.ino = (uint64_t)db_int(stmt, 8),
 		.mode = (int)db_int(stmt, 9),
 	};
+	/* A longer one is nobody's of ours: as if it were not known. */
 	bytes = db_blob(stmt, 10, &len);
 	if (bytes && len <= sizeof(entry->hash)) {
 		memcpy(entry->hash, bytes, len);

@@ -41,6 +41,7 @@ static void counts_read(struct index *index) {
 	}
 }
 
+/* In the same transaction as the rows they sum up: right after any crash, and never counted. */
 static int counts_write(struct index *index, struct err *err) {
 	const struct index_totals *t = &index->totals;
 	char text[200];

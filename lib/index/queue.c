@@ -151,6 +151,7 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 	return 0;
 }
 
+/* Looks in each priority only up to the earliest that was found. */
 int64_t index_next_due(struct index *index) {
 	int64_t prio = INT64_MIN, due = INT64_MAX;
 	struct err err;
@@ -172,6 +173,7 @@ int index_hurry(struct index *index, int64_t upto, int64_t now_ms, struct err *e
 	int64_t prio = INT64_MIN;
 	int got;
 
+	/* A later mark must settle, whatever was asked for. */
 	if (upto > index->sequence) upto = index->sequence;
 	if (upto > index->hurried) index->hurried = upto;
 	if (index->dirty_count == 0) return 0;

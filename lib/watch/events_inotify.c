@@ -1,3 +1,5 @@
+/* What events say: reports for the owner, changes of the tree, and moves, which come in two
+ * halves. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +87,7 @@ static void moved_from(struct inotify *self, struct node *parent, const char *pa
 	held->cookie = event->cookie;
 	held->watch = parent->watch;
 	held->from = xstrdup(path);
+	/* Off its place at once: the next of its name may come before its other half. */
 	held->node = node_child(parent, event->name);
 	if (held->node) node_cut(held->node);
 	list_add_tail(&self->held, &held->link);
@@ -113,6 +116,7 @@ static void moved_to(struct inotify *self, struct node *parent, const char *path
 		return;
 	}
 	watch_adds_stale(watch, held->from, path);
+	/* Only where nothing was missed meanwhile do watches, and what is known, just follow. */
 	if (held->node && held->node->wd >= 0 && !held->touched) {
 		watch_report(watch, WATCH_FOLDER_MOVED, path, held->from);
 	} else {

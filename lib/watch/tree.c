@@ -1,3 +1,5 @@
+/* Folders by name below their parent and by the system's number: search trees of the C library,
+ * since a number leads to a place whose path changes when a folder above is moved. */
 #include <assert.h>
 #include <search.h>
 #include <stdlib.h>

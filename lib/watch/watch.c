@@ -1,3 +1,4 @@
+/* What is the same for every kind: the queue of reports, limits, additions. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

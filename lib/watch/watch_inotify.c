@@ -1,3 +1,4 @@
+/* The descriptor, its limits, and how a folder comes to be watched. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -157,6 +158,7 @@ static void undo(struct watch_source *source, struct watch_add *add) {
 static int look_err(struct watch *watch, struct watch_add *add, struct err *err) {
 	switch (add->sys) {
 	case 0: return err_set(err, ERR_CANCELLED, "'%s' was not looked at", add->absolute);
+	/* inotify(7): the user limit on the total number of inotify watches was reached. */
 	case ENOSPC: limit_err(err, "max_user_watches"); break;
 	case ENAMETOOLONG:
 		err_set(err, ERR_FULL, "the path '%s' is too long to be watched", add->absolute);

@@ -1,3 +1,4 @@
+/* A watch that tests feed. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

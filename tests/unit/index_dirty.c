@@ -274,6 +274,31 @@ static void a_tree_is_marked_whole(void **state) {
 	index_close(index);
 }
 
+static void an_intent_stays_until_the_work_is_done(void **state) {
+	struct index *index = open_memory();
+	struct index_dirty got;
+
+	mark(index, "d/a", 0, 0);
+	assert_int_equal(index_dirty_get(index, "d/a", &got, &err), 1);
+	assert_false(got.sending);
+	index_dirty_release(&got);
+	assert_int_equal(index_sending(index, "d/a", 7, "\1\0\2", 3, &err), 0);
+	assert_int_equal(index_sending(index, "d/nobody", 7, NULL, 0, &err), 0);
+	assert_int_equal(index_again(index, "d/a", INDEX_WHY_RETRY, NULL, 5, 1, &err), 0);
+	assert_int_equal(index_dirty_get(index, "d/a", &got, &err), 1);
+	assert_true(got.sending && got.sending_kind == 7 && got.sending_hash_len == 3);
+	assert_memory_equal(got.sending_hash, "\1\0\2", 3);
+	index_dirty_release(&got);
+	/* A newer mark keeps the row, not the intent. */
+	int64_t covered = index_sequence(index);
+	mark(index, "d/a", 1, 0);
+	assert_int_equal(index_done(index, "d/a", covered, 5, &err), 0);
+	assert_int_equal(index_dirty_get(index, "d/a", &got, &err), 1);
+	assert_false(got.sending);
+	index_dirty_release(&got);
+	index_close(index);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(due_order_is_prio_then_time),
@@ -282,6 +307,7 @@ int main(void) {
 		cmocka_unit_test(again_keeps_since_and_says_why),
 		cmocka_unit_test(a_barrier_hurries_what_it_covers),
 		cmocka_unit_test(a_tree_is_marked_whole),
+		cmocka_unit_test(an_intent_stays_until_the_work_is_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,6 +246,13 @@ static void children_and_strangers(void **state) {
 	assert_int_equal(index_has_children(index, "d", false, &err), 0);
 	put(index, "d/s", INDEX_FILE, 1, INDEX_MARKER);
 	assert_int_equal(index_has_children(index, "d", false, &err), 1);
+
+	for (int round = 0; round < 2; round++)
+		assert_int_equal(index_has_folder(index, "d", &err), 1);
+	assert_int_equal(index_has_folder(index, "d/e", &err), 0);
+	assert_int_equal(index_has_folder(index, "d/s", &err), 0);
+	assert_int_equal(index_drop(index, "d", true, &err), 0);
+	assert_int_equal(index_has_folder(index, "d", &err), 0);
 	index_close(index);
 }
 

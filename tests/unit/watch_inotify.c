@@ -778,7 +778,7 @@ static int at_the_limit(void) {
 	return 0;
 }
 
-/* A namespace is entered by a process without threads, and sanitizers start some: so from the outside. */
+/* A namespace is entered by a process without threads, and sanitizers start some. */
 static void limits_name_the_line_to_run(void **state) {
 	char self[4096] = "";
 	int status;
