@@ -140,6 +140,10 @@ static void wait_step(struct folder *f, struct folder_wait *wait) {
 	if (f->phase < PHASE_RUNNING) return;
 	if (wait->state == WAIT_SCAN) {
 		if (!scan_is_idle(f)) return;
+		/* What happened in a folder while it was being watched is told after its listing,
+		 * and asks for another. */
+		if (f->watch) watch_drain(f->watch);
+		if (f->phase < PHASE_RUNNING || !scan_is_idle(f)) return;
 		/* What the scan found counts as written before the call. */
 		if (wait->scanned) wait->upto = index_sequence(f->index);
 		wait->state = WAIT_MARKS;

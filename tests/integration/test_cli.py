@@ -160,9 +160,10 @@ def test_wait_times_out(home):
     good(home.tend("wait"))
 
 
-def test_wait_outlives_a_crash_of_the_daemon(home):
+def wait_with_a_mark(home, round_of):
+    """`tend wait` once it has its mark, the daemon stopped; None: all was in the store before we saw it."""
     for number in range(1000):
-        (home.root / "docs" / ("small%d" % number)).write_text("%d\n" % number)
+        (home.root / "docs" / ("small%d" % number)).write_text("%d of %d\n" % (number, round_of))
     leader, follower = pty.openpty()
     process = subprocess.Popen([str(bin_folder() / "tend"), "-c", str(home.ini), "wait"], stderr=follower)
     os.close(follower)
@@ -173,14 +174,26 @@ def test_wait_outlives_a_crash_of_the_daemon(home):
         time.sleep(0.02)
         home.send_signal(signal.SIGSTOP)
         if select.select([leader], [], [], 0.2)[0]:
-            said += os.read(leader, 4096)
+            try:
+                said += os.read(leader, 4096)
+            except OSError:  # it has ended
+                home.send_signal(signal.SIGCONT)
+                os.close(leader)
+                assert process.wait(60) == 0
+                return None
+    return process, leader
+
+
+def test_wait_outlives_a_crash_of_the_daemon(home):
+    process, leader = next(filter(None, (wait_with_a_mark(home, n) for n in range(20))))
     home.kill()
     assert process.poll() is None
     home.start()
     assert process.wait(120) == 0
     os.close(leader)
     for number in range(1000):
-        assert (home.root / "cloud" / "docs" / ("small%d" % number)).read_text() == "%d\n" % number
+        name = "small%d" % number
+        assert (home.root / "cloud" / "docs" / name).read_text() == (home.root / "docs" / name).read_text()
 
 
 # ---- services ----

@@ -369,6 +369,8 @@ def test_events(tendd):
     with Stream(tendd, "/v1/events", {"Last-Event-ID": last}) as events:
         while True:
             _, name, body = events.event()
+            if body["unit"] == "network":  # what it finds out takes as long as it takes
+                continue
             assert body["unit"] == "service:second"
             if body["state"] == "down":
                 break

@@ -234,7 +234,7 @@ def test_notifications(tendd, manager):
     tendd.until(lambda: manager.has("READY=1"), "READY")
     tendd.until(lambda: manager.has("WATCHDOG=1", 3), "the watchdog")
     tendd.reload()
-    assert manager.has("RELOADING=1") and manager.has("MONOTONIC_USEC=")
+    tendd.until(lambda: manager.has("RELOADING=1") and manager.has("MONOTONIC_USEC="), "RELOADING")
     tendd.until(lambda: manager.has("READY=1", 2), "READY after the reload")
     tendd.until_state("service:sleep", "ready")
     # Nothing of it reaches a service.
