@@ -1,5 +1,8 @@
 """Reload touches only what changed, and a bad configuration changes nothing."""
 
+import grp
+import os
+import pwd
 import re
 
 import pytest
@@ -241,10 +244,14 @@ def test_command(tendd, ini):
 
 # ---- every key has the effect that its table says ----
 
-# Keys that need more than another word, or what they are set to.
+# Only root may give a service to somebody else.
+USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+GROUP = "nogroup" if os.geteuid() == 0 else grp.getgrgid(os.getegid()).gr_name
+
+# What each key is set to, another value than its own.
 OTHER = {
     "service": {
-        "command": "sleep 2000", "shell": "yes", "enabled": "no", "user": "nobody", "group": "nogroup", "directory": "/",
+        "command": "sleep 2000", "shell": "yes", "enabled": "no", "user": USER, "group": GROUP, "directory": "/",
         "environment": "A=b", "environment_file": "/dev/null", "path": "/opt", "umask": "077", "nice": "5",
         "limit_nofile": "512", "restart": "on-failure", "restart_delay": "1s", "restart_max_delay": "30s",
         "healthy_after": "1s", "give_up_after": "5", "ok_exit": "3", "no_restart_exit": "4", "stop_signal": "INT",
