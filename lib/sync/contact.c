@@ -160,9 +160,9 @@ void contact_empty_check(struct folder *f) {
 		}
 		if (f->trouble.kind != ERR_NONE) return;
 		err_set(&f->trouble, ERR_BUSY,
-			"the folder '%s' is empty, but the remote '%s' holds %lld files: it waits, "
-			"nothing is sent or "
-			"deleted. Copy them back, or put the first file in it",
+			"the folder '%s' is empty, but the remote '%s' holds %lld files and "
+			"folders: it waits, nothing is sent or deleted. Copy them back, or put the "
+			"first file in it",
 			f->settings.path, f->settings.remote, (long long)totals.strangers);
 		f->needs_person = true;
 		log_warn("folder '%s': %s", f->name, f->trouble.text);

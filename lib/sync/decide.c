@@ -275,6 +275,10 @@ void transfer_plan(struct transfer *t) {
 		}
 	}
 	if (needs_parent(t->action) && parent_missing(t)) return;
+	if (t->action == PLAN_PUT && act_wants_theirs(t)) {
+		act_look_at_theirs(t);
+		return;
+	}
 	if (f->judging && owner_forbids(t)) return;
 	act_start(t);
 }

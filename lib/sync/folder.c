@@ -94,6 +94,7 @@ void folder_hold(struct folder *f, const struct err *err) {
 	f->needs_person = err->kind == ERR_DENIED;
 	f->trouble_stays = err->kind == ERR_FULL || err->kind == ERR_SYSTEM;
 	f->held = true;
+	f->cured_here = false;
 	f->hold_ms = f->hold_ms ? f->hold_ms * 2 : HOLD_FIRST_MS;
 	if (f->hold_ms > HOLD_MAX_MS) f->hold_ms = HOLD_MAX_MS;
 	int64_t wait_ms = err->retry_ms > f->hold_ms ? err->retry_ms : f->hold_ms;
@@ -105,7 +106,7 @@ void folder_hold(struct folder *f, const struct err *err) {
 
 void folder_stop_for_person(struct folder *f, const struct err *err) {
 	folder_hold(f, err);
-	f->needs_person = f->trouble_stays = true;
+	f->needs_person = f->trouble_stays = f->cured_here = true;
 	folder_report(f);
 	barrier_step(f);
 }
@@ -361,6 +362,8 @@ static void flush_step(struct folder *f) {
 
 void folder_step(struct defer *defer) {
 	struct folder *f = container_of(defer, struct folder, step_defer);
+	/* Also before it runs: who asks a folder that is in trouble is told so. */
+	if (f->phase != PHASE_DOWN && f->phase < PHASE_RUNNING) barrier_step(f);
 	switch (f->phase) {
 	case PHASE_DOWN:
 		if (f->closed) folder_free(f);

@@ -161,6 +161,7 @@ struct folder {
 	bool held;       /* no claims until the hold timer's probe went well */
 	struct err trouble;
 	bool needs_person;
+	bool cured_here;    /* by what a person does in the folder: the next event tries again */
 	bool trouble_stays; /* until a write went well, or nothing is left to do */
 	bool index_broken;  /* to be opened anew from what was committed */
 	struct map wanted;  /* folders that `include` does not name, but something below needs */
@@ -437,6 +438,8 @@ void act_put_conditions(struct transfer *transfer);
 void act_parents_lost(struct transfer *transfer);
 bool act_keep_intend(struct transfer *transfer); /* false: the index failed, the transfer is gone */
 void act_op_init(struct transfer *transfer, enum store_verb verb, enum store_kind kind);
+/* Are the bytes at the remote to be asked for before a PUT? */
+bool act_wants_theirs(const struct transfer *transfer);
 void act_look_at_theirs(struct transfer *transfer);
 void act_changed(struct transfer *transfer); /* the store said ERR_CHANGED: look at theirs */
 

@@ -162,5 +162,9 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 	case WATCH_ROOT_GONE: folder_root_away(f); break;
 	}
 	f->events = true;
+	if (f->held && f->cured_here) {
+		f->cured_here = false; /* once: a stream of events does not postpone it */
+		timer_start(&f->hold_timer, f->settings.settle_ms);
+	}
 	if (f->phase == PHASE_EMPTY) folder_wake(f);
 }

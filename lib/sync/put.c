@@ -23,7 +23,8 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 		entry->hash_len = 16;
 		entry->flags &= ~(unsigned)INDEX_UNVERIFIED;
 	}
-	if (entry->kind == INDEX_FILE && !t->is_database &&
+	/* It may change once more within the tick of its time; what was adopted unread has no hash yet. */
+	if (entry->kind == INDEX_FILE && !t->is_database && entry->hash_len &&
 		(t->hot || now_ns - t->stat.mtime_ns < RACY_NS))
 		entry->flags |= INDEX_RACY;
 	free(entry->extra);
@@ -147,15 +148,20 @@ void act_put_conditions(struct transfer *t) {
 		t->op.if_absent = true;
 }
 
+static int64_t body_size(const struct transfer *t) {
+	if (t->stat.kind == DISK_LINK) return (int64_t)strlen(t->target);
+	return t->captured && !t->snapshot.plain ? t->snapshot.size : t->stat.size;
+}
+
+/* Nobody read the bytes that are there, and they are as many: they may be the same. */
+bool act_wants_theirs(const struct transfer *t) {
+	return t->has_file && (t->file.flags & (INDEX_STRANGER | INDEX_UNVERIFIED)) &&
+	       !t->theirs_known && !t->file.hash_len && t->file.size == body_size(t);
+}
+
 void act_put_start(struct transfer *t) {
 	bool link = t->stat.kind == DISK_LINK;
-	bool stranger = t->has_file && (t->file.flags & INDEX_STRANGER);
-	bool image = t->captured && !t->snapshot.plain;
-	int64_t size = link ? (int64_t)strlen(t->target) : image ? t->snapshot.size : t->stat.size;
-	if (stranger && !t->theirs_known && !t->file.hash_len && t->file.size == size) {
-		act_look_at_theirs(t); /* same size, another mtime: the bytes may be the same */
-		return;
-	}
+	int64_t size = body_size(t);
 	if (!link && upload_is_large(t, size)) {
 		upload_start(t);
 		return;
@@ -210,8 +216,13 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 		transfer_fail(t, &busy);
 		return;
 	}
+	/* What was agreed unread stays agreed; anything else is nobody's. */
+	bool agreed = t->has_file && !(t->file.flags & INDEX_STRANGER) && theirs->version &&
+		      str_equal(theirs->version, t->file.version);
 	struct index_entry entry = { .kind = theirs->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE,
-		.flags = INDEX_STRANGER,
+		.flags = agreed ? 0 : INDEX_STRANGER,
+		.epoch = agreed ? t->file.epoch : 0,
+		.born_ns = agreed ? t->file.born_ns : 0,
 		.size = theirs->size,
 		.mtime_ns = theirs->mtime_ns,
 		.mode = theirs->mode,
