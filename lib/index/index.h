@@ -179,6 +179,9 @@ int index_sending(struct index *index, const char *path, int kind, const void *h
 /* It did not succeed: due again at due_ms, since unchanged. */
 int index_again(struct index *index, const char *path, enum index_why why, const char *reason,
 	int64_t due_ms, int tries, struct err *err);
+/* The work on a claimed row was given up: the row stays as it is, and may be claimed again. Harmless
+ * for a path that is not claimed. */
+void index_unclaim(struct index *index, const char *path);
 /* After a restart nothing is claimed. A row with `reason` counts as a trouble until index_done, or
  * an index_again without one. */
 

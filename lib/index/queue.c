@@ -17,6 +17,10 @@ void index_claims_release(struct index *index) {
 	map_release(&index->claims);
 }
 
+void index_unclaim(struct index *index, const char *path) {
+	free(map_take(&index->claims, path));
+}
+
 /* ---- rows ---- */
 
 /* The columns of DIRTY_COLUMNS. */

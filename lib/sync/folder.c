@@ -291,10 +291,12 @@ static void folder_claim(struct folder *f) {
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (f->phase >= PHASE_RUNNING && f->phase != PHASE_CLOSING)
+		if (f->phase >= PHASE_RUNNING && f->phase != PHASE_CLOSING) {
 			transfer_start(f, &rows[i]);
-		else
-			index_dirty_release(&rows[i]); /* the index failed meanwhile */
+			continue;
+		}
+		index_unclaim(f->index, rows[i].path); /* the index failed meanwhile */
+		index_dirty_release(&rows[i]);
 	}
 	free(rows);
 	if (count) turn_end_want(&f->turn_end);

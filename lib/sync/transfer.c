@@ -171,6 +171,7 @@ void transfer_forget(struct transfer *t) {
 	list_remove(&t->link);
 	list_remove(&t->submit_link);
 	list_remove(&t->wait_link);
+	index_unclaim(f->index, t->path); /* a folder that only went away goes on with this index */
 	if (map_get(&f->by_path, t->path) == t) map_take(&f->by_path, t->path);
 	capture_release(t);
 	upload_release(t);

@@ -110,6 +110,19 @@ static void marks_settle_but_not_for_ever(void **state) {
 	index_close(index);
 }
 
+static void what_was_given_up_is_claimed_again(void **state) {
+	struct index *index = open_memory();
+
+	mark(index, "a", 0, 0);
+	assert_string_equal(claim(index, 100, 9), "a");
+	assert_string_equal(claim(index, 100, 9), "");
+	index_unclaim(index, "a");
+	index_unclaim(index, "never claimed");
+	assert_int_equal(index_dirty_count(index), 1);
+	assert_string_equal(claim(index, 100, 9), "a");
+	index_close(index);
+}
+
 static void done_forgets_what_was_covered(void **state) {
 	struct index *index = open_memory();
 	int64_t seq = mark(index, "d/a", 0, 0);
@@ -305,6 +318,7 @@ int main(void) {
 		cmocka_unit_test(marks_settle_but_not_for_ever),
 		cmocka_unit_test(done_forgets_what_was_covered),
 		cmocka_unit_test(again_keeps_since_and_says_why),
+		cmocka_unit_test(what_was_given_up_is_claimed_again),
 		cmocka_unit_test(a_barrier_hurries_what_it_covers),
 		cmocka_unit_test(a_tree_is_marked_whole),
 		cmocka_unit_test(an_intent_stays_until_the_work_is_done),

@@ -80,6 +80,42 @@ static void test_barrier_wants_a_capture_of_its_own(void **state) {
 	world_close(b);
 }
 
+static bool at_the_store(struct bench *b) {
+	return ((struct faults *)b->faults->user)->puts > 0;
+}
+
+static bool sent_file(struct bench *b) {
+	char *path = path_join(b->cloud, "file");
+	struct stat stat;
+	bool there = lstat(path, &stat) == 0;
+	free(path);
+	return there;
+}
+
+/* What was in flight when the folder went away is taken up again when it is back. */
+static void test_root_goes_while_something_is_sent(void **state) {
+	struct bench *b = *state;
+	struct faults faults = { .random = 1 };
+	faults_use(b, &faults);
+	put(b, "other", "x");
+	world_open(b);
+	wait_until(b, "sent", is_idle);
+	faults.puts = 0;
+	faults.put_delay_ms = 400;
+	put(b, "file", "bytes");
+	wait_until(b, "the file is at the store", at_the_store);
+	shell("mv '%s' '%s.away'", b->local, b->local);
+	wait_until(b, "it says that the folder is gone", in_trouble);
+	faults.put_delay_ms = 0;
+	shell("mv '%s.away' '%s'", b->local, b->local);
+	folder_sync(b->folder);
+	wait_until(b, "it goes on", is_idle);
+	wait_until(b, "the file is sent", sent_file);
+	assert_int_equal(durable(b).kind, ERR_NONE);
+	assert_equal_trees(b);
+	world_close(b);
+}
+
 static void churn(struct bench *b, unsigned seed) {
 	shell("bash -c \"cd '%s' && RANDOM=%u && for i in {1..60}; do n=\\$((RANDOM %% 12)); "
 	      "d=d\\$((RANDOM %% 4)); mkdir -p \\$d; "
@@ -121,6 +157,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_barrier_wants_a_capture_of_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_root_goes_while_something_is_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 	};
