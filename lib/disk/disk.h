@@ -55,6 +55,8 @@ struct disk_identity {
 	int64_t btime_ns;
 };
 int disk_identity(const char *path, struct disk_identity *identity, struct err *err);
+/* The same of what stands at this disk's path now. */
+int disk_identity_now(const struct disk *disk, struct disk_identity *identity, struct err *err);
 
 /* Of the thing itself, never of a link's target. */
 int disk_stat(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
@@ -82,10 +84,11 @@ void disk_list_release(struct disk_list *list);
 int disk_is_empty(struct disk *disk, const char *path, struct err *err);
 
 /* A regular file for reading; anything else is ERR_INVALID. `stat` is fstat's. -1 with err. The
- * caller closes it. */
+ * number is this disk's, which closes it; of the system's files it is a descriptor. */
 int disk_open_file(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
+void disk_close_file(struct disk *disk, int fd);
 
-int disk_stat_open(int fd, struct disk_stat *stat, struct err *err); /* of an open file */
+int disk_stat_open(int fd, struct disk_stat *stat, struct err *err); /* of a descriptor */
 
 /* Same file with same bytes, as far as the system tells: size, mtime, ctime, inode. */
 bool disk_stat_same(const struct disk_stat *left, const struct disk_stat *right);
@@ -95,12 +98,13 @@ bool disk_stat_same(const struct disk_stat *left, const struct disk_stat *right)
  * larger. */
 int disk_read(struct disk *disk, const char *path, size_t max, struct buf *body,
 	enum digest_kind kind, uint8_t *hash, struct disk_stat *stat, struct err *err);
-/* Reads [offset, offset + length) from a descriptor into `at`; ERR_CHANGED when the file is
+/* Reads [offset, offset + length) of an open file into `at`; ERR_CHANGED when the file is
  * shorter. */
-int disk_read_span(int fd, int64_t offset, size_t length, void *at, struct err *err);
+int disk_read_span(
+	struct disk *disk, int fd, int64_t offset, size_t length, void *at, struct err *err);
 /* Hashes up to `length` bytes from `offset` in blocks into running digests (one, or two at
  * once); gives the bytes hashed. */
-int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole,
+int disk_hash_span(struct disk *disk, int fd, int64_t offset, int64_t length, struct digest *whole,
 	struct digest *part, int64_t *done, struct err *err);
 /* 1: two files, or two links, with the same bytes; 0: not; -1 with err. */
 int disk_compare(struct disk *disk, const char *left, const char *right, struct err *err);
@@ -157,6 +161,39 @@ int disk_sync_all_of(struct disk *disk, const char *path, struct err *err);
 int disk_free_bytes(struct disk *disk, int64_t *bytes, struct err *err);
 /* May we make entries in the root? ERR_DENIED: no, or mounted read-only. */
 int disk_check_writable(struct disk *disk, struct err *err);
+
+/* ---- in memory, for tests ----
+ *
+ * A tree with inodes of its own behind the same calls: those that look, list and read, and
+ * disk_mkdir, disk_set, disk_symlink, disk_link, disk_rename, disk_remove, disk_rmdir. It outlives
+ * the disks opened on it, is for one thread, and has one root, which the permissions of its owner
+ * hold for. Times have the grain of the clock it is given. A freed inode number is given to the next
+ * thing that is made. No databases: disk_snapshot answers ERR_CORRUPT.
+ */
+struct disk_memory;
+
+enum disk_change { DISK_CHANGED, DISK_FOLDER_MADE, DISK_FOLDER_GONE, DISK_FOLDER_MOVED };
+
+struct disk_memory_calls {
+	int64_t (*now_ns)(void *user);
+	/* After each change, once for each name of what changed. `from`: DISK_FOLDER_MOVED only. */
+	void (*changed)(void *user, enum disk_change what, const char *path, const char *from);
+	/* Somebody is about to look at the tree, or in the midst of it: whoever else works in it
+	 * may change it here. */
+	void (*looking)(void *user);
+	void *user;
+};
+
+struct disk_memory *disk_memory_new(const struct disk_memory_calls *calls);
+void disk_memory_free(struct disk_memory *memory); /* no disk is open on it. NULL is fine */
+struct disk *disk_memory_open(struct disk_memory *memory, struct err *err); /* disk_close ends it */
+/* Makes the file when it is not there. `truncate`: what lies behind is cut off. */
+int disk_memory_write(struct disk_memory *memory, const char *path, int64_t offset,
+	const void *bytes, size_t length, bool truncate, struct err *err);
+/* A thing that is neither file, folder nor link. */
+int disk_memory_mkother(struct disk_memory *memory, const char *path, struct err *err);
+/* The root is moved away (disk_is_there is false, the path leads nowhere), or comes back. */
+void disk_memory_hide_root(struct disk_memory *memory, bool hidden);
 
 /* ---- live SQLite databases (SYNC.md §6) ---- */
 

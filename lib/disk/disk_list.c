@@ -22,7 +22,7 @@ struct names {
 	bool dropped; /* more were there than the limit lets through */
 };
 
-static int compare(const char *left, bool left_folder, const char *right, bool right_folder) {
+int disk_name_compare(const char *left, bool left_folder, const char *right, bool right_folder) {
 	size_t left_len = strlen(left), right_len = strlen(right);
 	size_t same = left_len < right_len ? left_len : right_len;
 	int order = memcmp(left, right, same);
@@ -35,12 +35,17 @@ static int compare(const char *left, bool left_folder, const char *right, bool r
 
 static int compare_names(const void *left, const void *right) {
 	const struct name *l = left, *r = right;
-	return compare(l->text, l->folder, r->text, r->folder);
+	return disk_name_compare(l->text, l->folder, r->text, r->folder);
 }
 
 static int compare_items(const void *left, const void *right) {
 	const struct disk_item *l = left, *r = right;
-	return compare(l->name, l->stat.kind == DISK_FOLDER, r->name, r->stat.kind == DISK_FOLDER);
+	return disk_name_compare(
+		l->name, l->stat.kind == DISK_FOLDER, r->name, r->stat.kind == DISK_FOLDER);
+}
+
+void disk_list_sort(struct disk_list *list) {
+	if (list->count) qsort(list->items, list->count, sizeof(*list->items), compare_items);
 }
 
 static void names_release(struct names *names) {
@@ -86,7 +91,7 @@ static int gather(DIR *dir, const char *after, size_t limit, struct names *names
 		if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, "..")) continue;
 		bool folder = is_folder(dirfd(dir), entry);
 		/* `after` is written as it sorts: a folder's with its slash. */
-		if (after && compare(entry->d_name, folder, after, false) <= 0) continue;
+		if (after && disk_name_compare(entry->d_name, folder, after, false) <= 0) continue;
 		add(names, entry->d_name, folder, limit);
 	}
 }
@@ -110,10 +115,10 @@ static void look_at_all(int folder, struct names *names, struct disk_list *list)
 		name->text = NULL;
 		list->count++;
 	}
-	if (!in_order) qsort(list->items, list->count, sizeof(*list->items), compare_items);
+	if (!in_order) disk_list_sort(list);
 }
 
-int disk_list_after(struct disk *disk, const char *path, const char *after, size_t limit,
+int posix_list(struct disk *disk, const char *path, const char *after, size_t limit,
 	struct disk_list *list, struct err *err) {
 	struct names names = { 0 };
 	int rc = -1;
@@ -141,18 +146,7 @@ close:
 	return rc;
 }
 
-int disk_list(struct disk *disk, const char *path, struct disk_list *list, struct err *err) {
-	return disk_list_after(disk, path, NULL, 0, list, err);
-}
-
-void disk_list_release(struct disk_list *list) {
-	for (size_t i = 0; i < list->count; i++) free(list->items[i].name);
-	free(list->items);
-	list->items = NULL;
-	list->count = 0;
-}
-
-int disk_is_empty(struct disk *disk, const char *path, struct err *err) {
+int posix_is_empty(struct disk *disk, const char *path, struct err *err) {
 	const struct dirent *entry;
 
 	int fd = disk_open_beneath(disk, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);

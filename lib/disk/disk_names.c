@@ -72,7 +72,7 @@ static int make_mode(const struct place *place, int mode) {
 	return fchmodat(place->folder, place->name, whole, AT_SYMLINK_NOFOLLOW);
 }
 
-int disk_mkdir(struct disk *disk, const char *path, int mode, struct err *err) {
+int posix_mkdir(struct disk *disk, const char *path, int mode, struct err *err) {
 	struct disk_stat stat;
 	struct place place;
 	int rc = 0;
@@ -125,7 +125,7 @@ int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err) {
 	return rc;
 }
 
-int disk_symlink(struct disk *disk, const char *target, const char *path, struct err *err) {
+int posix_symlink(struct disk *disk, const char *target, const char *path, struct err *err) {
 	struct place place;
 	int rc = 0;
 
@@ -158,7 +158,7 @@ static int link_two(const struct two *two) {
 	return linkat(two->from.folder, two->from.name, two->to.folder, two->to.name, 0);
 }
 
-int disk_link(struct disk *disk, const char *from, const char *to, struct err *err) {
+int posix_link(struct disk *disk, const char *from, const char *to, struct err *err) {
 	struct two two;
 	int rc = 0;
 
@@ -186,7 +186,7 @@ static int rename_new_by_link(const struct two *two) {
 	return renameat(two->from.folder, two->from.name, two->to.folder, two->to.name);
 }
 
-int disk_rename(
+int posix_rename(
 	struct disk *disk, const char *from, const char *to, bool replace, struct err *err) {
 	struct two two;
 	int rc;
@@ -214,7 +214,7 @@ static int unlink_as(
 	return rc;
 }
 
-int disk_remove(struct disk *disk, const char *path, struct err *err) {
+int posix_remove(struct disk *disk, const char *path, struct err *err) {
 	int rc = unlink_as(disk, path, 0, "remove", err);
 
 	/* macOS says EPERM, which may also be true. */
@@ -222,7 +222,7 @@ int disk_remove(struct disk *disk, const char *path, struct err *err) {
 	return rc;
 }
 
-int disk_rmdir(struct disk *disk, const char *path, struct err *err) {
+int posix_rmdir(struct disk *disk, const char *path, struct err *err) {
 	int rc = unlink_as(disk, path, AT_REMOVEDIR, "remove folder", err);
 
 	if (rc < 0 && (err->sys == ENOTEMPTY || err->sys == EEXIST)) err->kind = ERR_BUSY;

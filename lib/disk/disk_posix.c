@@ -74,6 +74,7 @@ struct disk *disk_open(const char *path, struct err *err) {
 		return NULL;
 	}
 	struct disk *disk = xcalloc(1, sizeof(*disk));
+	disk->ground = &posix_ground;
 	disk->path = resolved;
 	disk->root = root;
 	disk->dev = stat.dev;
@@ -82,26 +83,22 @@ struct disk *disk_open(const char *path, struct err *err) {
 	return disk;
 }
 
-void disk_close(struct disk *disk) {
-	if (!disk) return;
+static void posix_close(struct disk *disk) {
 	close(disk->root);
 	free(disk->path);
 	free(disk);
 }
 
-const char *disk_path(const struct disk *disk) {
-	return disk->path;
-}
-
-bool disk_is_there(const struct disk *disk) {
+static bool posix_is_there(const struct disk *disk) {
 	struct disk_stat stat;
 
 	return os_stat(AT_FDCWD, disk->path, &stat) == 0 && stat.dev == disk->dev &&
 	       stat.ino == disk->ino;
 }
 
-uint64_t disk_dev(const struct disk *disk) {
-	return disk->dev;
+static int posix_identity(
+	const struct disk *disk, struct disk_identity *identity, struct err *err) {
+	return disk_identity(disk->path, identity, err);
 }
 
 int disk_identity(const char *path, struct disk_identity *identity, struct err *err) {
@@ -144,6 +141,7 @@ int disk_open_beneath(struct disk *disk, const char *path, int flags, int mode) 
 	int fd;
 
 	flags |= O_CLOEXEC;
+	assert(disk->ground == &posix_ground);
 	assert(*path == '\0' || path_is_plain(path));
 	do {
 		if (*path == '\0') {
@@ -180,7 +178,8 @@ void disk_place_close(struct place *place) {
 	place->ours = false;
 }
 
-int disk_stat(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
+static int posix_stat(
+	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
 	struct place place;
 	int rc = 0;
 
@@ -196,13 +195,27 @@ int disk_stat_open(int fd, struct disk_stat *stat, struct err *err) {
 	return 0;
 }
 
+static int posix_stat_file(struct disk *disk, int fd, struct disk_stat *stat) {
+	(void)disk;
+	return os_stat(fd, "", stat);
+}
+
+static void posix_close_file(struct disk *disk, int fd) {
+	(void)disk;
+	close(fd);
+}
+
+int disk_fail_kind(struct err *err, const char *path) {
+	return err_set(err, ERR_INVALID, "'%s' is not a regular file", path_name(path));
+}
+
 /* A link in the last place is something else than a file; a link on the way means there is
  * nothing. */
 static int fail_open_file(struct disk *disk, const char *path, int errnum, struct err *err) {
 	struct disk_stat stat;
 
 	if (errnum == ENXIO || (errnum == ELOOP && disk_stat(disk, path, &stat, err) == 0))
-		return err_set(err, ERR_INVALID, "'%s' is not a regular file", path_name(path));
+		return disk_fail_kind(err, path);
 	return disk_fail(err, errnum, "open", path);
 }
 
@@ -215,7 +228,7 @@ int disk_open_kind(
 	if (os_stat(fd, "", stat) < 0) {
 		disk_fail(err, errno, "look at", path);
 	} else if (stat->kind != DISK_FILE) {
-		err_set(err, ERR_INVALID, "'%s' is not a regular file", path_name(path));
+		disk_fail_kind(err, path);
 	} else {
 		return fd;
 	}
@@ -223,14 +236,9 @@ int disk_open_kind(
 	return -1;
 }
 
-int disk_open_file(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
+static int posix_open_file(
+	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
 	return disk_open_kind(disk, path, O_RDONLY, stat, err);
-}
-
-bool disk_stat_same(const struct disk_stat *left, const struct disk_stat *right) {
-	return left->kind == right->kind && left->size == right->size &&
-	       left->mtime_ns == right->mtime_ns && left->ctime_ns == right->ctime_ns &&
-	       left->ino == right->ino && left->dev == right->dev;
 }
 
 int disk_free_bytes(struct disk *disk, int64_t *bytes, struct err *err) {
@@ -242,3 +250,25 @@ int disk_free_bytes(struct disk *disk, int64_t *bytes, struct err *err) {
 	*bytes = (int64_t)system.f_bavail * (int64_t)system.f_frsize;
 	return 0;
 }
+
+const struct disk_ground posix_ground = {
+	.close = posix_close,
+	.is_there = posix_is_there,
+	.identity = posix_identity,
+	.stat = posix_stat,
+	.list = posix_list,
+	.is_empty = posix_is_empty,
+	.open_file = posix_open_file,
+	.close_file = posix_close_file,
+	.stat_file = posix_stat_file,
+	.read = posix_read,
+	.read_link = posix_read_link,
+	.snapshot = posix_snapshot,
+	.mkdir = posix_mkdir,
+	.set = posix_set,
+	.symlink = posix_symlink,
+	.link = posix_link,
+	.rename = posix_rename,
+	.remove = posix_remove,
+	.rmdir = posix_rmdir,
+};

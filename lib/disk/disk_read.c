@@ -8,8 +8,9 @@
 
 #include "disk/internal.h"
 
-ssize_t disk_pread(int fd, void *at, size_t length, int64_t offset) {
+ssize_t posix_read(struct disk *disk, int fd, void *at, size_t length, int64_t offset) {
 	size_t done = 0;
+	(void)disk;
 
 	/* Network file systems and signals cut reads short in the middle of a file: only 0 is
 	 * its end. */
@@ -23,8 +24,9 @@ ssize_t disk_pread(int fd, void *at, size_t length, int64_t offset) {
 	return (ssize_t)done;
 }
 
-int disk_read_span(int fd, int64_t offset, size_t length, void *at, struct err *err) {
-	ssize_t got = disk_pread(fd, at, length, offset);
+int disk_read_span(
+	struct disk *disk, int fd, int64_t offset, size_t length, void *at, struct err *err) {
+	ssize_t got = disk_pread(disk, fd, at, length, offset);
 
 	if (got < 0) return err_sys(err, errno, "cannot read");
 	if ((size_t)got < length)
@@ -32,7 +34,7 @@ int disk_read_span(int fd, int64_t offset, size_t length, void *at, struct err *
 	return 0;
 }
 
-int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole,
+int disk_hash_span(struct disk *disk, int fd, int64_t offset, int64_t length, struct digest *whole,
 	struct digest *part, int64_t *done, struct err *err) {
 	char block[BLOCK_BYTES];
 
@@ -40,7 +42,7 @@ int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole,
 	while (*done < length) {
 		int64_t left = length - *done;
 		size_t want = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
-		ssize_t got = disk_pread(fd, block, want, offset + *done);
+		ssize_t got = disk_pread(disk, fd, block, want, offset + *done);
 		if (got < 0) return err_sys(err, errno, "cannot read");
 		if (whole) digest_add(whole, block, (size_t)got);
 		if (part) digest_add(part, block, (size_t)got);
@@ -51,13 +53,14 @@ int disk_hash_span(int fd, int64_t offset, int64_t length, struct digest *whole,
 }
 
 /* The bytes that stat told of; a look afterwards shows growth. */
-static int read_all(int fd, const char *path, int64_t size, struct buf *body, struct err *err) {
+static int read_all(struct disk *disk, int fd, const char *path, int64_t size, struct buf *body,
+	struct err *err) {
 	char block[BLOCK_BYTES];
 
 	while ((int64_t)body->len < size) {
 		int64_t left = size - (int64_t)body->len;
 		size_t want = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
-		ssize_t got = disk_pread(fd, block, want, (int64_t)body->len);
+		ssize_t got = disk_pread(disk, fd, block, want, (int64_t)body->len);
 		if (got < 0) return disk_fail(err, errno, "read", path);
 		buf_add(body, block, (size_t)got);
 		if ((size_t)got < want)
@@ -80,8 +83,8 @@ int disk_read(struct disk *disk, const char *path, size_t max, struct buf *body,
 		err_set(err, ERR_INVALID, "'%s' is larger than %zu bytes", path_name(path), max);
 		goto close;
 	}
-	if (read_all(fd, path, stat->size, body, err) < 0) goto close;
-	if (os_stat(fd, "", &after) < 0) {
+	if (read_all(disk, fd, path, stat->size, body, err) < 0) goto close;
+	if (disk->ground->stat_file(disk, fd, &after) < 0) {
 		disk_fail(err, errno, "look at", path);
 		goto close;
 	}
@@ -92,11 +95,11 @@ int disk_read(struct disk *disk, const char *path, size_t max, struct buf *body,
 	if (hash) digest_of(kind, body->at, body->len, hash);
 	rc = 0;
 close:
-	close(fd);
+	disk_close_file(disk, fd);
 	return rc;
 }
 
-int disk_read_link(struct disk *disk, const char *path, struct buf *target, struct err *err) {
+int posix_read_link(struct disk *disk, const char *path, struct buf *target, struct err *err) {
 	char text[PATH_MAX + 1];
 	struct place place;
 
@@ -126,12 +129,13 @@ static int compare_links(struct disk *disk, const char *left, const char *right,
 	return rc;
 }
 
-static int compare_bytes(int left_fd, int right_fd, int64_t size, struct err *err) {
+static int compare_bytes(
+	struct disk *disk, int left_fd, int right_fd, int64_t size, struct err *err) {
 	char one[BLOCK_BYTES], two[BLOCK_BYTES];
 
 	for (int64_t done = 0; done < size; done += BLOCK_BYTES) {
-		ssize_t left = disk_pread(left_fd, one, sizeof(one), done);
-		ssize_t right = disk_pread(right_fd, two, sizeof(two), done);
+		ssize_t left = disk_pread(disk, left_fd, one, sizeof(one), done);
+		ssize_t right = disk_pread(disk, right_fd, two, sizeof(two), done);
 		if (left < 0 || right < 0) return err_sys(err, errno, "cannot read");
 		if (left != right || memcmp(one, two, (size_t)left) != 0) return 0;
 	}
@@ -150,8 +154,8 @@ int disk_compare(struct disk *disk, const char *left, const char *right, struct 
 	if (one.kind != DISK_FILE) return 0;
 	int left_fd = disk_open_file(disk, left, &one, err);
 	if (left_fd >= 0) right_fd = disk_open_file(disk, right, &two, err);
-	if (right_fd >= 0) rc = compare_bytes(left_fd, right_fd, one.size, err);
-	if (left_fd >= 0) close(left_fd);
-	if (right_fd >= 0) close(right_fd);
+	if (right_fd >= 0) rc = compare_bytes(disk, left_fd, right_fd, one.size, err);
+	if (left_fd >= 0) disk_close_file(disk, left_fd);
+	if (right_fd >= 0) disk_close_file(disk, right_fd);
 	return rc;
 }

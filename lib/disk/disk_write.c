@@ -56,7 +56,7 @@ int disk_copy_hash_span(int from_fd, int64_t from, int to_fd, int64_t to, int64_
 	for (int64_t done = 0; done < length;) {
 		int64_t left = length - done;
 		size_t want = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
-		ssize_t got = disk_pread(from_fd, block, want, from + done);
+		ssize_t got = posix_read(NULL, from_fd, block, want, from + done);
 		if (got < 0) return err_sys(err, errno, "cannot read");
 		if (digest) digest_add(digest, block, (size_t)got);
 		if (disk_pwrite(to_fd, block, (size_t)got, to + done) < 0)
@@ -134,7 +134,7 @@ int disk_set_times(int fd, int64_t mtime_ns, int mode, struct err *err) {
 	return 0;
 }
 
-int disk_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err) {
+int posix_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err) {
 	struct timespec times[2];
 	struct disk_stat stat;
 	struct place place;

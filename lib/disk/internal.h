@@ -7,13 +7,48 @@
 
 #include "disk/disk.h"
 
+/* The ground a disk stands on: the system's files (disk_posix.c), or a tree in memory
+ * (memory.c). What is not among these calls is built on them, or needs the system's files. Errors
+ * as their faces in disk.h say. */
+struct disk_ground {
+	void (*close)(struct disk *disk);
+	bool (*is_there)(const struct disk *disk);
+	int (*identity)(const struct disk *disk, struct disk_identity *identity, struct err *err);
+	int (*stat)(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
+	int (*list)(struct disk *disk, const char *path, const char *after, size_t limit,
+		struct disk_list *list, struct err *err);
+	int (*is_empty)(struct disk *disk, const char *path, struct err *err);
+	int (*open_file)(
+		struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
+	void (*close_file)(struct disk *disk, int fd);
+	/* -1 with errno, as the next */
+	int (*stat_file)(struct disk *disk, int fd, struct disk_stat *stat);
+	ssize_t (*read)(struct disk *disk, int fd, void *at, size_t length, int64_t offset);
+	int (*read_link)(struct disk *disk, const char *path, struct buf *target, struct err *err);
+	int (*snapshot)(struct disk *disk, const char *path, const char *image,
+		enum digest_kind kind, struct disk_snapshot *snapshot, struct err *err);
+	int (*mkdir)(struct disk *disk, const char *path, int mode, struct err *err);
+	int (*set)(
+		struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err);
+	int (*symlink)(struct disk *disk, const char *target, const char *path, struct err *err);
+	int (*link)(struct disk *disk, const char *from, const char *to, struct err *err);
+	int (*rename)(
+		struct disk *disk, const char *from, const char *to, bool replace, struct err *err);
+	int (*remove)(struct disk *disk, const char *path, struct err *err);
+	int (*rmdir)(struct disk *disk, const char *path, struct err *err);
+};
+
 /* Immutable once open, so that jobs on several workers may share it. */
 struct disk {
+	const struct disk_ground *ground;
 	char *path;
-	int root;          /* of a folder; good for *at calls, not for reading it */
 	uint64_t dev, ino; /* the root's */
-	bool openat2;      /* the kernel resolves beneath by itself */
+	/* Of the system's files: */
+	int root;     /* of a folder; good for *at calls, not for reading it */
+	bool openat2; /* the kernel resolves beneath by itself */
 };
+
+extern const struct disk_ground posix_ground;
 
 /* A name in a folder that is held open: what *at calls want. */
 struct place {
@@ -37,9 +72,33 @@ void disk_place_close(struct place *place);
 /* err_sys with a subject that cannot push the cause out of the text, and kinds that suit files.
  * `verb` reads after "cannot". */
 int disk_fail(struct err *err, int errnum, const char *verb, const char *path);
+/* disk_open_file's ERR_INVALID. */
+int disk_fail_kind(struct err *err, const char *path);
+
+/* ---- the system's files, a file for each: disk.h has the words ---- */
+
+int posix_list(struct disk *disk, const char *path, const char *after, size_t limit,
+	struct disk_list *list, struct err *err);
+int posix_is_empty(struct disk *disk, const char *path, struct err *err);
+int posix_read_link(struct disk *disk, const char *path, struct buf *target, struct err *err);
+int posix_snapshot(struct disk *disk, const char *path, const char *image, enum digest_kind kind,
+	struct disk_snapshot *snapshot, struct err *err);
+int posix_mkdir(struct disk *disk, const char *path, int mode, struct err *err);
+int posix_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err);
+int posix_symlink(struct disk *disk, const char *target, const char *path, struct err *err);
+int posix_link(struct disk *disk, const char *from, const char *to, struct err *err);
+int posix_rename(
+	struct disk *disk, const char *from, const char *to, bool replace, struct err *err);
+int posix_remove(struct disk *disk, const char *path, struct err *err);
+int posix_rmdir(struct disk *disk, const char *path, struct err *err);
 
 /* Up to `length` bytes; fewer at the end of the file only. -1 with errno. */
-ssize_t disk_pread(int fd, void *at, size_t length, int64_t offset);
+ssize_t disk_pread(struct disk *disk, int fd, void *at, size_t length, int64_t offset);
+/* The same of the system's descriptors. */
+ssize_t posix_read(struct disk *disk, int fd, void *at, size_t length, int64_t offset);
+/* The order of disk_list. */
+int disk_name_compare(const char *left, bool left_folder, const char *right, bool right_folder);
+void disk_list_sort(struct disk_list *list);
 /* All of it, or -1 with errno. */
 int disk_pwrite(int fd, const void *at, size_t length, int64_t offset);
 

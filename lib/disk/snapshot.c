@@ -14,10 +14,10 @@
  */
 enum { COUNTER_AT = 24 }; /* the file change counter: each commit in rollback mode adds one */
 
-static int read_counter(int fd, uint32_t *counter) {
+static int read_counter(struct disk *disk, int fd, uint32_t *counter) {
 	uint8_t bytes[4];
 
-	ssize_t got = disk_pread(fd, bytes, sizeof(bytes), COUNTER_AT);
+	ssize_t got = disk_pread(disk, fd, bytes, sizeof(bytes), COUNTER_AT);
 	if (got < 0) return -1;
 	if (got < (ssize_t)sizeof(bytes)) memset(bytes, 0, sizeof(bytes));
 	*counter = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
@@ -25,12 +25,12 @@ static int read_counter(int fd, uint32_t *counter) {
 	return 0;
 }
 
-static int hash_file(int fd, enum digest_kind kind, int64_t size, uint8_t *hash, int64_t *done,
-	struct err *err) {
+static int hash_file(struct disk *disk, int fd, enum digest_kind kind, int64_t size, uint8_t *hash,
+	int64_t *done, struct err *err) {
 	struct digest digest;
 
 	digest_init(&digest, kind);
-	int rc = disk_hash_span(fd, 0, size, &digest, NULL, done, err);
+	int rc = disk_hash_span(disk, fd, 0, size, &digest, NULL, done, err);
 	if (rc == 0) digest_end(&digest, hash);
 	digest_release(&digest);
 	return rc;
@@ -49,12 +49,13 @@ static int snapshot_plain(struct disk *disk, const char *path, const struct besi
 
 	int fd = disk_open_file(disk, path, &stat, err);
 	if (fd < 0) return -1;
-	if (read_counter(fd, &counter) < 0) {
+	if (read_counter(disk, fd, &counter) < 0) {
 		disk_fail(err, errno, "read", path);
 		goto close;
 	}
-	if (hash_file(fd, kind, stat.size, snapshot->hash, &snapshot->size, err) < 0) goto close;
-	if (read_counter(fd, &counter_after) < 0) {
+	if (hash_file(disk, fd, kind, stat.size, snapshot->hash, &snapshot->size, err) < 0)
+		goto close;
+	if (read_counter(disk, fd, &counter_after) < 0) {
 		disk_fail(err, errno, "read", path);
 		goto close;
 	}
@@ -77,7 +78,7 @@ static int note_counter(
 
 	int fd = disk_open_file(disk, path, &stat, err);
 	if (fd < 0) return -1;
-	if (read_counter(fd, &snapshot->source.change_counter) < 0)
+	if (read_counter(disk, fd, &snapshot->source.change_counter) < 0)
 		rc = disk_fail(err, errno, "read", path);
 	close(fd);
 	return rc;
@@ -106,17 +107,17 @@ static int make_image(struct disk *disk, const char *path, const struct beside *
 	return snapshot_by_copy(disk, path, image, err);
 }
 
-static int hash_image(
-	const char *image, enum digest_kind kind, struct disk_snapshot *snapshot, struct err *err) {
+static int hash_image(struct disk *disk, const char *image, enum digest_kind kind,
+	struct disk_snapshot *snapshot, struct err *err) {
 	int fd = open(image, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0) return disk_fail(err, errno, "open", image);
-	int rc = hash_file(fd, kind, INT64_MAX, snapshot->hash, &snapshot->size, err);
+	int rc = hash_file(disk, fd, kind, INT64_MAX, snapshot->hash, &snapshot->size, err);
 	close(fd);
 	return rc;
 }
 
-int disk_snapshot(struct disk *disk, const char *path, const char *image, enum digest_kind kind,
+int posix_snapshot(struct disk *disk, const char *path, const char *image, enum digest_kind kind,
 	struct disk_snapshot *snapshot, struct err *err) {
 	struct beside beside;
 
@@ -132,7 +133,7 @@ int disk_snapshot(struct disk *disk, const char *path, const char *image, enum d
 	}
 	if (note_counter(disk, path, snapshot, err) < 0) return -1;
 	if (make_image(disk, path, &beside, image, err) == 0 && snapshot_check(image, err) == 0 &&
-		hash_image(image, kind, snapshot, err) == 0)
+		hash_image(disk, image, kind, snapshot, err) == 0)
 		return 0;
 	unlink(image);
 	return -1;

@@ -17,10 +17,10 @@ int disk_is_sqlite(struct disk *disk, const char *path, struct err *err) {
 
 	int fd = disk_open_file(disk, path, &stat, err);
 	if (fd < 0) return -1;
-	ssize_t got = disk_pread(fd, header, sizeof(header), 0);
+	ssize_t got = disk_pread(disk, fd, header, sizeof(header), 0);
 	int rc = got < 0 ? disk_fail(err, errno, "read", path) : 0;
 	if (got == sizeof(header) && memcmp(header, magic, sizeof(magic)) == 0) rc = 1;
-	close(fd);
+	disk_close_file(disk, fd);
 	return rc;
 }
 
@@ -52,10 +52,10 @@ static int read_salts(struct disk *disk, const char *path, uint32_t salt[2], str
 	int fd = disk_open_file(disk, name, &stat, err);
 	if (fd < 0) {
 		rc = -1;
-	} else if (disk_pread(fd, bytes, sizeof(bytes), SALTS_AT) < 0) {
+	} else if (disk_pread(disk, fd, bytes, sizeof(bytes), SALTS_AT) < 0) {
 		rc = disk_fail(err, errno, "read", name);
 	}
-	if (fd >= 0) close(fd);
+	if (fd >= 0) disk_close_file(disk, fd);
 	salt[0] = big_endian(bytes);
 	salt[1] = big_endian(bytes + 4);
 	free(name);

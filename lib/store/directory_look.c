@@ -69,7 +69,7 @@ static int hash_file(
 	int fd = disk_open_file(work->disk, path, &stat, err);
 	if (fd < 0) return -1;
 	digest_init(&digest, DIGEST_MD5);
-	int rc = disk_hash_span(fd, 0, INT64_MAX, &digest, NULL, &done, err);
+	int rc = disk_hash_span(work->disk, fd, 0, INT64_MAX, &digest, NULL, &done, err);
 	if (rc == 0) digest_end(&digest, hash->bytes);
 	digest_release(&digest);
 	close(fd);
@@ -169,14 +169,15 @@ static int get_link(struct directory_op *work, struct err *err) {
 	return 0;
 }
 
-static int read_span(struct store_op *op, int fd, int64_t size, struct err *err) {
+static int read_span(struct directory_op *work, int fd, int64_t size, struct err *err) {
+	struct store_op *op = work->op;
 	int64_t from = op->offset < size ? op->offset : size, length = size - from;
 
 	if (op->length > 0 && op->length < length) length = op->length;
 	if (length > STORE_SPAN_MAX)
 		return err_set(err, ERR_INVALID, "a span of '%s' is too long", op->key);
 	char *bytes = xmalloc((size_t)length + 1);
-	int rc = disk_read_span(fd, from, (size_t)length, bytes, err);
+	int rc = disk_read_span(work->disk, fd, from, (size_t)length, bytes, err);
 	if (rc == 0) buf_add(&op->answer_body, bytes, (size_t)length);
 	free(bytes);
 	return rc;
@@ -193,7 +194,8 @@ int directory_get(struct directory_op *work, struct err *err) {
 	if (fd < 0) return -1;
 	if (op->if_version && !directory_is_version(work, &stat)) {
 		directory_fail_changed(op->key, err);
-	} else if (read_span(op, fd, stat.size, err) == 0 && disk_stat_open(fd, &after, err) == 0) {
+	} else if (read_span(work, fd, stat.size, err) == 0 &&
+		   disk_stat_open(fd, &after, err) == 0) {
 		directory_entry(&op->entry, &stat);
 		/* ctime may move: PUT links what it replaces. */
 		rc = after.mtime_ns == stat.mtime_ns && after.size == stat.size

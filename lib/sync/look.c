@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sync/internal.h"
 
@@ -29,7 +28,7 @@ static void look_absent(struct transfer *t) {
 	struct disk_identity now;
 	struct err err;
 	t->absent = true;
-	if (disk_identity(disk_path(t->disk), &now, &err) || now.ino != t->root.ino ||
+	if (disk_identity_now(t->disk, &now, &err) || now.ino != t->root.ino ||
 		now.fsid != t->root.fsid)
 		t->root_gone = true;
 	else if (disk_is_empty(t->disk, "", &err) != 0)
@@ -55,7 +54,7 @@ static int look_growing(struct transfer *t, struct err *err) {
 	size = (size_t)before.size;
 	buf_init(&t->body, size + 1);
 	char *at = xmalloc(size + 1);
-	if (disk_read_span(fd, 0, size, at, err)) goto out;
+	if (disk_read_span(t->disk, fd, 0, size, at, err)) goto out;
 	buf_add(&t->body, at, size);
 	if (disk_stat(t->disk, t->path, &after, err)) goto out;
 	if (after.ino != before.ino || after.size < before.size) {
@@ -66,7 +65,7 @@ static int look_growing(struct transfer *t, struct err *err) {
 	for (size_t from = 0; from < size; from += step) {
 		if (from == 65536 && size > 2 * 65536) from = size - 65536;
 		step = size - from < sizeof(edge) ? size - from : sizeof(edge);
-		if (disk_read_span(fd, (int64_t)from, step, edge, err)) goto out;
+		if (disk_read_span(t->disk, fd, (int64_t)from, step, edge, err)) goto out;
 		if (memcmp(edge, at + from, step) != 0) {
 			err_set(err, ERR_CHANGED, "changed while it was read");
 			goto out;
@@ -78,7 +77,7 @@ static int look_growing(struct transfer *t, struct err *err) {
 	result = 0;
 out:
 	free(at);
-	close(fd);
+	disk_close_file(t->disk, fd);
 	return result;
 }
 

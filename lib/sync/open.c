@@ -8,7 +8,7 @@ static int open_work(struct job *job, struct err *err) {
 	struct open_job *open = container_of(job, struct open_job, job);
 	open->disk = disk_open(open->path, err);
 	if (!open->disk) return -1;
-	if (disk_identity(open->path, &open->identity, err)) {
+	if (disk_identity_now(open->disk, &open->identity, err)) {
 		disk_close(open->disk);
 		open->disk = NULL;
 		return -1;

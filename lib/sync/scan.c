@@ -208,8 +208,8 @@ static int scan_work(struct job *base, struct err *err) {
 	struct disk_identity now;
 	size_t entries = 0;
 	/* A root that was moved is still ours by its descriptor: what stands at the path now is what counts. */
-	job->root_gone = disk_identity(disk_path(job->disk), &now, err) ||
-			 now.ino != job->root.ino || now.fsid != job->root.fsid;
+	job->root_gone = disk_identity_now(job->disk, &now, err) || now.ino != job->root.ino ||
+			 now.fsid != job->root.fsid;
 	for (size_t i = 0; i < job->count && entries < CHUNK_ENTRIES && !job->root_gone; i++) {
 		watch_add_in_job(&job->folders[i].add);
 		folder_list(job, &job->folders[i]);

@@ -3,15 +3,13 @@
  * 1 means "changed between": given up and settled anew (SYNC.md §11). The session is data in the index, so that a restart goes on where the
  * server says it stands.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sync/internal.h"
 
 struct upload {
+	struct disk *disk; /* that `fd` belongs to */
 	int fd;
 	int64_t size;
 	int64_t part_wish, part_most; /* what the store likes */
@@ -50,7 +48,7 @@ static void parts_free(struct upload *u) {
 void upload_release(struct transfer *t) {
 	struct upload *u = t->upload;
 	if (!u) return;
-	if (u->fd >= 0) close(u->fd);
+	if (u->fd >= 0) disk_close_file(u->disk, u->fd);
 	digest_release(&u->whole);
 	digest_release(&u->part);
 	parts_free(u);
@@ -66,10 +64,8 @@ void upload_release(struct transfer *t) {
 
 static int open_source(struct transfer *t, struct err *err) {
 	struct upload *u = t->upload;
-	if (t->image)
-		u->fd = disk_open_file(t->images, path_name(t->image), &u->opened, err);
-	else
-		u->fd = disk_open_file(t->disk, t->path, &u->opened, err);
+	u->disk = t->image ? t->images : t->disk;
+	u->fd = disk_open_file(u->disk, t->image ? path_name(t->image) : t->path, &u->opened, err);
 	if (u->fd < 0) return -1;
 	u->size = u->opened.size;
 	u->part_size = part_size_for(u->part_wish, u->part_most, u->size);
@@ -95,7 +91,8 @@ static int hash_work(struct job *job, struct err *err) {
 	int64_t done = 0;
 	if (span > STORE_SPAN_MAX) span = STORE_SPAN_MAX;
 	if (span > u->part_size - u->part_filled) span = u->part_size - u->part_filled;
-	if (span && disk_hash_span(u->fd, u->offset, span, &u->whole, &u->part, &done, err))
+	if (span &&
+		disk_hash_span(u->disk, u->fd, u->offset, span, &u->whole, &u->part, &done, err))
 		return -1;
 	if (done != span) return err_set(err, ERR_CHANGED, "changed while it was read");
 	u->offset += done;
@@ -295,7 +292,7 @@ static int part_read_work(struct job *job, struct err *err) {
 	buf_release(&t->body);
 	buf_init(&t->body, len);
 	char *at = xmalloc(len + 1);
-	int result = disk_read_span(u->fd, u->offset, len, at, err);
+	int result = disk_read_span(u->disk, u->fd, u->offset, len, at, err);
 	if (!result) {
 		digest_of(DIGEST_MD5, at, len, hash);
 		if (memcmp(hash, u->part_hashes[u->offset / u->part_size], 16) != 0)

@@ -294,9 +294,10 @@ static void a_file_is_read_and_hashed_as_it_stands(void **state) {
 	digest_init(&part, DIGEST_MD5);
 	int fd = disk_open_file(scene->disk, "big", &stat, &scene->err);
 	fine(scene, fd);
-	fine(scene, disk_hash_span(fd, 0, 100000, &whole, NULL, &done, &scene->err));
+	fine(scene, disk_hash_span(scene->disk, fd, 0, 100000, &whole, NULL, &done, &scene->err));
 	assert_int_equal(done, 100000);
-	fine(scene, disk_hash_span(fd, 100000, 1 << 20, &whole, &part, &done, &scene->err));
+	fine(scene, disk_hash_span(
+			    scene->disk, fd, 100000, 1 << 20, &whole, &part, &done, &scene->err));
 	assert_int_equal(done, 200000);
 	digest_end(&whole, hash);
 	assert_memory_equal(hash, same, 32);
@@ -305,9 +306,9 @@ static void a_file_is_read_and_hashed_as_it_stands(void **state) {
 	assert_memory_equal(hash, same, 16);
 
 	char span[10];
-	fine(scene, disk_read_span(fd, 299990, 10, span, &scene->err));
+	fine(scene, disk_read_span(scene->disk, fd, 299990, 10, span, &scene->err));
 	assert_memory_equal(span, big + 299990, 10);
-	expect(scene, disk_read_span(fd, 299991, 10, span, &scene->err), ERR_CHANGED);
+	expect(scene, disk_read_span(scene->disk, fd, 299991, 10, span, &scene->err), ERR_CHANGED);
 	close(fd);
 	free(big);
 	buf_release(&body);
@@ -327,13 +328,14 @@ static void a_copy_is_whole_or_an_error(void **state) {
 		int to = disk_create(scene->disk, "to", 0600, &scene->err);
 		fine(scene, to);
 		fine(scene, disk_copy_span(from, 0, to, 0, sizes[i], &scene->err));
-		fine(scene, disk_read_span(to, 0, (size_t)sizes[i], back, &scene->err));
+		fine(scene,
+			disk_read_span(scene->disk, to, 0, (size_t)sizes[i], back, &scene->err));
 		assert_memory_equal(bytes, back, (size_t)sizes[i]);
 		/* The second half once more, behind itself. */
 		int64_t half = sizes[i] / 2;
 		fine(scene, disk_copy_span(from, half, to, sizes[i], sizes[i] - half, &scene->err));
-		fine(scene,
-			disk_read_span(to, sizes[i], (size_t)(sizes[i] - half), back, &scene->err));
+		fine(scene, disk_read_span(scene->disk, to, sizes[i], (size_t)(sizes[i] - half),
+				    back, &scene->err));
 		assert_memory_equal(bytes + half, back, (size_t)(sizes[i] - half));
 		expect(scene, disk_copy_span(from, 0, to, 0, sizes[i] + 1, &scene->err),
 			ERR_CHANGED);

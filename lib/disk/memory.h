@@ -1,0 +1,57 @@
+/* Private to disk: the tree in memory. */
+#ifndef DISK_MEMORY_H
+#define DISK_MEMORY_H
+
+#include "disk/internal.h"
+
+struct inode {
+	uint64_t ino;
+	enum disk_kind kind;
+	int mode;
+	uint32_t nlink;
+	unsigned opens; /* numbers that lead to it: its own number is not given away before */
+	int64_t mtime_ns, ctime_ns, btime_ns;
+	char *bytes; /* of a file; a link's text */
+	size_t len, cap;
+	struct map names; /* of a folder: name to struct inode */
+};
+
+struct disk_memory {
+	struct disk_memory_calls calls;
+	struct inode **inodes; /* by number; NULL: free */
+	size_t inode_count;
+	struct inode **open; /* by the number that open_file gave; NULL: free */
+	size_t open_count;
+	struct inode *root;
+	bool hidden;
+	bool looked_at; /* `looking` runs: what it does itself is looked at by nobody */
+};
+
+enum { MEMORY_DEV = 1, MEMORY_ROOT_INO = 2 };
+
+struct disk_memory *memory_of(const struct disk *disk);
+/* Whoever else works in the tree works now. */
+void memory_look(struct disk_memory *memory);
+int64_t memory_now(const struct disk_memory *memory);
+
+/* What stands at `path`, no link followed. NULL with errno as the system would set it. */
+struct inode *memory_find(struct disk_memory *memory, const char *path);
+/* The folder that holds `path`, and the name in it. */
+struct inode *memory_parent(struct disk_memory *memory, const char *path, const char **name);
+void memory_stat(const struct inode *inode, struct disk_stat *stat);
+
+struct inode *memory_inode_new(struct disk_memory *memory, enum disk_kind kind, int mode);
+/* Frees it when no name and no open number is left. */
+void memory_inode_unref(struct disk_memory *memory, struct inode *inode);
+
+/* The calls that change names (memory_names.c). */
+int memory_mkdir(struct disk *disk, const char *path, int mode, struct err *err);
+int memory_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err);
+int memory_symlink(struct disk *disk, const char *target, const char *path, struct err *err);
+int memory_link(struct disk *disk, const char *from, const char *to, struct err *err);
+int memory_rename(
+	struct disk *disk, const char *from, const char *to, bool replace, struct err *err);
+int memory_remove(struct disk *disk, const char *path, struct err *err);
+int memory_rmdir(struct disk *disk, const char *path, struct err *err);
+
+#endif
