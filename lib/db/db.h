@@ -98,4 +98,11 @@ int64_t db_wal_bytes(const struct db *db);
  * goes on writing. The next write then begins the log anew, unless a reader still needs it. */
 int db_checkpoint(const char *path, struct err *err);
 
+/* ---- databases in memory, for tests ---- */
+
+/* All that it holds, outside of a transaction; the caller's. NULL with err. */
+void *db_image(struct db *db, size_t *len, struct err *err);
+/* Makes what `image` held of a database in memory that holds nothing and has no statements yet. */
+int db_restore_image(struct db *db, const void *image, size_t len, struct err *err);
+
 #endif

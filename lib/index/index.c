@@ -116,23 +116,34 @@ static int check_schema(struct index *index, struct err *err) {
 	return 0;
 }
 
-struct index *index_open(const char *path, struct err *err) {
+static struct index *open_as(const char *path, struct index_past *past, struct err *err) {
 	struct index *index = xcalloc(1, sizeof(*index));
 
 	index->path = xstrdup(path);
+	index->past = past;
 	map_init(&index->meta);
 	map_init(&index->claims);
 	index->db = db_open(path, NULL, err);
 	if (!index->db) goto fail;
+	if (past && index_past_restore(past, index->db, err) < 0) goto fail;
 	if (db_migrate(index->db, index_schema, index_schema_steps, err) < 0) goto fail;
 	if (check_schema(index, err) < 0 || meta_read(index, err) < 0) goto fail;
 	/* Numbers of the last run that were reserved and not given are left out. */
 	index->sequence = index->reserved;
+	if (past && index_past_note(past, index->db, true, err) < 0) goto fail;
 	return index;
 fail:
 	err_wrap(err, "index '%s'", path ? path : "in memory");
 	index_close(index);
 	return NULL;
+}
+
+struct index *index_open(const char *path, struct err *err) {
+	return open_as(path, NULL, err);
+}
+
+struct index *index_past_open(struct index_past *past, struct err *err) {
+	return open_as(NULL, past, err);
 }
 
 void index_close(struct index *index) {
@@ -181,7 +192,7 @@ int index_commit(struct index *index, bool full, struct err *err) {
 	if (counts_write(index, err) < 0) return -1; /* undone already */
 	if (db_commit(index->db, full, err) < 0) return index_fail(index, err);
 	index->unsynced = !full;
-	return 0;
+	return index->past ? index_past_note(index->past, index->db, full, err) : 0;
 }
 
 bool index_has_uncommitted(const struct index *index) {

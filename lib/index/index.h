@@ -246,4 +246,19 @@ void index_reader_close(struct index_reader *reader);
 int index_reader_list(
 	struct index_reader *reader, const char *folder, struct index_rows *rows, struct err *err);
 
+/* ---- for tests: an index in memory that outlives a crash as a file would (SYNC.md §12) ---- */
+
+struct index_past; /* its last commits */
+
+/* A crash loses `most` of them at the most. */
+struct index_past *index_past_new(size_t most);
+void index_past_free(struct index_past *past); /* NULL is fine */
+/* As the last one opened on it left it. */
+struct index *index_past_open(struct index_past *past, struct err *err);
+/* From now on nothing is written any more, whatever the open one is told. */
+void index_past_end(struct index_past *past);
+/* A crash, which loses up to `lost` of the last commits, but none that was on the disk. No index is
+ * open on it. The number lost. */
+size_t index_past_crash(struct index_past *past, size_t lost);
+
 #endif

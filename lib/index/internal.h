@@ -66,6 +66,7 @@ struct dir_slot {
 
 struct index {
 	struct db *db;
+	struct index_past *past; /* of one in memory that is to outlive a crash; else NULL */
 	struct db_stmt stmts[SQL_COUNT];
 	char *path;        /* NULL: in memory */
 	struct map meta;   /* key to char *: what the table holds, so that asking cannot fail */
@@ -87,6 +88,10 @@ struct db_stmt *index_stmt(struct index *index, enum index_sql which, struct err
 
 /* Opens the turn's transaction before a write. */
 int index_begin(struct index *index, struct err *err);
+/* Something was committed. */
+int index_past_note(struct index_past *past, struct db *db, bool full, struct err *err);
+/* Gives an empty database in memory what it held. */
+int index_past_restore(struct index_past *past, struct db *db, struct err *err);
 /* A write failed: rolls back, reads again what is kept in memory. -1. */
 int index_fail(struct index *index, struct err *err);
 

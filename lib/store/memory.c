@@ -12,38 +12,42 @@
  * from the loop.
  */
 
-/* An operation between start and done. */
-struct memory_op {
-	struct timer timer;
-	struct memory *memory;
-	struct store_op *op;
-	enum { TAKES_EFFECT, ANSWERS } next;
-	bool failed;
-	struct err err;
-};
-
 /* ---- what stands there ---- */
 
+struct memory_item *memory_at(const struct memory *memory, const char *key, bool folder) {
+	if (memory->options.keys_only) return memory_find_kind(&memory->tree, key, folder);
+	return memory_find(&memory->tree, key);
+}
+
+bool memory_has_below(const struct memory *memory, const char *folder) {
+	size_t at = memory_behind(&memory->tree, folder, NULL);
+
+	return at < memory->tree.count && path_is_within(memory->tree.items[at]->key, folder) &&
+	       !str_equal(memory->tree.items[at]->key, folder);
+}
+
 static bool is_folder(const struct memory *memory, const char *key) {
-	if (!*key) return true;
+	if (!*key || memory->options.keys_only) return true;
 	const struct memory_item *item = memory_find(&memory->tree, key);
 	return item && item->kind == STORE_FOLDER;
 }
 
-static char *version_text(const struct memory_item *item) {
-	return item->kind == STORE_FOLDER ? NULL
-					  : xasprintf("v%llu", (unsigned long long)item->version);
+static char *version_text(const struct memory *memory, const struct memory_item *item) {
+	if (item->kind == STORE_FOLDER && !memory->options.keys_only) return NULL;
+	return xasprintf("v%llu", (unsigned long long)item->version);
 }
 
-struct store_entry memory_entry(const struct memory_item *item) {
-	return (struct store_entry){
+struct store_entry memory_entry(const struct memory *memory, const struct memory_item *item) {
+	struct store_entry entry = {
 		.kind = item->kind,
 		.size = (int64_t)item->len,
 		.mtime_ns = item->mtime_ns,
 		.mode = item->mode,
-		.hash = item->hash,
-		.version = version_text(item),
+		.version = version_text(memory, item),
 	};
+
+	if (!memory->options.hashless) entry.hash = item->hash;
+	return entry;
 }
 
 static struct store_hash md5_of(const void *bytes, size_t len) {
@@ -76,7 +80,7 @@ static void drop(struct memory *memory, struct memory_item *item) {
 static void make_parents(struct memory *memory, const char *key) {
 	char *parent = path_parent(key);
 
-	if (!is_folder(memory, parent)) {
+	if (!is_folder(memory, parent)) { /* where folders are things of their own */
 		make_parents(memory, parent);
 		memory_insert(
 			&memory->tree, memory_item_new(memory, parent, STORE_FOLDER, NULL, 0));
@@ -92,23 +96,31 @@ static int need_parent(const struct memory *memory, const char *key, struct err 
 	return there ? 0 : err_set(err, ERR_NOT_FOUND, "the folder of '%s' is not there", key);
 }
 
-static bool is_version(const struct memory_item *item, const char *version) {
-	char *text = version_text(item);
+static bool is_version(
+	const struct memory *memory, const struct memory_item *item, const char *version) {
+	char *text = version_text(memory, item);
 	bool same = text && strcmp(text, version) == 0;
 
 	free(text);
 	return same;
 }
 
-/* PUT, PART_END, SET, REMOVE: do the conditions hold for what stands at the key? */
-static int check(const struct store_op *op, const struct memory_item *item, struct err *err) {
+int memory_check(const struct store_op *op, const struct memory *memory,
+	const struct memory_item *item, struct err *err) {
 	if (op->if_absent && item)
 		return err_set(err, ERR_CHANGED, "'%s' is there already", op->key);
-	if (op->if_version && !(item && is_version(item, op->if_version))) {
+	if (op->if_version && !(item && is_version(memory, item, op->if_version))) {
 		return err_set(
 			err, ERR_CHANGED, "'%s' is not the version that was expected", op->key);
 	}
 	return 0;
+}
+
+/* PUT, PART_END, SET, REMOVE: at the moment at which they take effect. */
+static int check(const struct memory *memory, const struct store_op *op,
+	const struct memory_item *item, struct err *err) {
+	if (memory->options.conditions != STORE_CONDITIONS_KEPT) return 0;
+	return memory_check(op, memory, item, err);
 }
 
 static struct memory_item *copy_item(
@@ -123,7 +135,7 @@ static struct memory_item *copy_item(
 static int keep(struct memory *memory, struct store_op *op, const struct memory_item *item,
 	struct err *err) {
 	if (!op->keep_key) return 0;
-	const struct memory_item *kept = memory_find(&memory->tree, op->keep_key);
+	const struct memory_item *kept = memory_at(memory, op->keep_key, false);
 
 	if (!item) {
 		op->kept = kept != NULL;
@@ -144,7 +156,7 @@ static int keep(struct memory *memory, struct store_op *op, const struct memory_
 
 int memory_place(struct memory *memory, struct store_op *op, const void *bytes, size_t len,
 	struct err *err) {
-	struct memory_item *item = memory_find(&memory->tree, op->key);
+	struct memory_item *item = memory_at(memory, op->key, false);
 	struct memory_item *put = memory_item_new(memory, op->key, op->kind, bytes, len);
 
 	put->mtime_ns = op->mtime_ns;
@@ -161,12 +173,12 @@ int memory_place(struct memory *memory, struct store_op *op, const void *bytes, 
 	/* Our own, whose answer was lost: it was kept, and put, by the try before. */
 	bool ours = item && item->kind == put->kind && item->mtime_ns == put->mtime_ns &&
 		    store_hash_equal(&item->hash, &put->hash);
-	if (!ours && (check(op, item, err) || keep(memory, op, item, err))) goto free_put;
+	if (!ours && (check(memory, op, item, err) || keep(memory, op, item, err))) goto free_put;
 	if (ours) op->kept = op->keep_key && memory_find(&memory->tree, op->keep_key);
 	if (ours) put->version = item->version;
 	if (item) drop(memory, item);
 	memory_insert(&memory->tree, put);
-	op->entry = memory_entry(put);
+	op->entry = memory_entry(memory, put);
 	return 0;
 
 free_put:
@@ -178,78 +190,44 @@ static int put(struct memory *memory, struct store_op *op, struct err *err) {
 	return memory_place(memory, op, op->body, op->body_len, err);
 }
 
-static int list(struct memory *memory, struct store_op *op, struct err *err) {
-	const struct memory_tree *tree = &memory->tree;
-	size_t skip = strlen(op->key) + (*op->key != '\0');
-	size_t limit = op->limit > 0 ? (size_t)op->limit : 1000;
-
-	if (!is_folder(memory, op->key)) {
-		return err_set(err, ERR_NOT_FOUND, "the folder '%s' is not there", op->key);
-	}
-	for (size_t at = memory_behind(tree, op->key, op->page_token); at < tree->count; at++) {
-		const struct memory_item *item = tree->items[at];
-		if (!path_is_within(item->key, op->key)) break;
-		if (!op->recursive && strchr(item->key + skip, '/')) continue;
-		if (op->entry_count == limit) {
-			const struct memory_item *last = tree->items[at - 1];
-			op->next_token = memory_mark(last);
-			return 0;
-		}
-		struct store_entry entry = memory_entry(item);
-		entry.name = xstrdup(item->key + skip);
-		store_entry_add(op, entry);
-	}
-	op->complete = true;
-	return 0;
-}
-
-static struct memory_item *need(struct memory *memory, const char *key, struct err *err) {
-	struct memory_item *item = memory_find(&memory->tree, key);
+static struct memory_item *need(
+	struct memory *memory, const char *key, bool folder, struct err *err) {
+	struct memory_item *item = memory_at(memory, key, folder);
 
 	if (!item) err_set(err, ERR_NOT_FOUND, "'%s' is not there", key);
 	return item;
 }
 
-static int stat_item(struct memory *memory, struct store_op *op, struct err *err) {
-	if (!*op->key) {
-		op->entry.kind = STORE_FOLDER;
-		return 0;
-	}
-	const struct memory_item *item = need(memory, op->key, err);
-	if (!item) return -1;
-	op->entry = memory_entry(item);
-	return 0;
-}
-
 static int get(struct memory *memory, struct store_op *op, struct err *err) {
-	const struct memory_item *item = need(memory, op->key, err);
+	const struct memory_item *item = need(memory, op->key, false, err);
 
 	if (!item) return -1;
 	if (item->kind == STORE_FOLDER)
 		return err_set(err, ERR_INVALID, "'%s' is a folder", op->key);
-	if (check(op, item, err)) return -1;
+	if (check(memory, op, item, err)) return -1;
 	size_t from = (size_t)op->offset < item->len ? (size_t)op->offset : item->len;
 	size_t len = item->len - from;
 	if (op->length > 0 && (size_t)op->length < len) len = (size_t)op->length;
 	if (buf_add(&op->answer_body, item->bytes + from, len)) {
 		return err_set(err, ERR_INVALID, "a span of '%s' is too long", op->key);
 	}
-	op->entry = memory_entry(item);
+	op->entry = memory_entry(memory, item);
 	return 0;
 }
 
 static int set(struct memory *memory, struct store_op *op, struct err *err) {
-	struct memory_item *item = need(memory, op->key, err);
+	struct memory_item *item = need(memory, op->key, op->kind == STORE_FOLDER, err);
 
-	if (!item || check(op, item, err)) return -1;
+	if (!item || check(memory, op, item, err)) return -1;
 	if (op->mtime_ns != STORE_MTIME_UNKNOWN) item->mtime_ns = op->mtime_ns;
 	if (op->mode != STORE_MODE_UNKNOWN) item->mode = op->mode;
-	op->entry = memory_entry(item);
+	if (memory->options.times_in_version) item->version = ++memory->last_version;
+	op->entry = memory_entry(memory, item);
 	return 0;
 }
 
 static int make_folder(struct memory *memory, struct store_op *op, struct err *err) {
-	struct memory_item *item = memory_find(&memory->tree, op->key);
+	struct memory_item *item = memory_at(memory, op->key, true);
 
 	if (!*op->key) return 0;
 	if (item && item->kind != STORE_FOLDER) {
@@ -262,7 +240,7 @@ static int make_folder(struct memory *memory, struct store_op *op, struct err *e
 	}
 	if (op->mode != STORE_MODE_UNKNOWN) item->mode = op->mode;
 	if (op->mtime_ns != STORE_MTIME_UNKNOWN) item->mtime_ns = op->mtime_ns;
-	op->entry = memory_entry(item);
+	op->entry = memory_entry(memory, item);
 	return 0;
 }
 
@@ -284,19 +262,19 @@ static int check_target(struct memory *memory, struct store_op *op, const struct
 }
 
 static int copy(struct memory *memory, struct store_op *op, struct err *err) {
-	struct memory_item *item = need(memory, op->key, err);
+	struct memory_item *item = need(memory, op->key, false, err);
 
 	if (!item) return -1;
 	if (item->kind == STORE_FOLDER)
 		return err_set(err, ERR_INVALID, "'%s' is a folder", op->key);
 	if (strcmp(op->key, op->to_key) == 0) {
-		op->entry = memory_entry(item);
+		op->entry = memory_entry(memory, item);
 		return 0;
 	}
 	if (check_target(memory, op, item, err)) return -1;
 	struct memory_item *made = copy_item(memory, item, op->to_key);
 	memory_insert(&memory->tree, made);
-	op->entry = memory_entry(made);
+	op->entry = memory_entry(memory, made);
 	return 0;
 }
 
@@ -316,11 +294,11 @@ static int move(struct memory *memory, struct store_op *op, struct err *err) {
 
 	if (!item) {
 		if (!there) return err_set(err, ERR_NOT_FOUND, "'%s' is not there", op->key);
-		op->entry = memory_entry(there); /* moved by the try before */
+		op->entry = memory_entry(memory, there); /* moved by the try before */
 		return 0;
 	}
 	if (strcmp(op->key, op->to_key) == 0) {
-		op->entry = memory_entry(item);
+		op->entry = memory_entry(memory, item);
 		return 0;
 	}
 	if (path_is_within(op->to_key, op->key)) {
@@ -334,28 +312,24 @@ static int move(struct memory *memory, struct store_op *op, struct err *err) {
 		rekey(memory, memory->tree.items[at], op->key, op->to_key);
 	}
 	rekey(memory, item, op->key, op->to_key);
-	op->entry = memory_entry(item);
+	op->entry = memory_entry(memory, item);
 	return 0;
 }
 
 static int remove_item(struct memory *memory, struct store_op *op, struct err *err) {
-	struct memory_item *item = memory_find(&memory->tree, op->key);
+	bool folder = op->kind == STORE_FOLDER;
+	struct memory_item *item = memory_at(memory, op->key, folder);
 
-	if (!item) return keep(memory, op, NULL, err);
-	if ((item->kind == STORE_FOLDER) != (op->kind == STORE_FOLDER)) {
+	if (item && (item->kind == STORE_FOLDER) != folder) {
 		return err_set(err, ERR_INVALID, "'%s' is of another kind", op->key);
 	}
-	if (item->kind == STORE_FOLDER) {
-		size_t at = memory_behind(&memory->tree, op->key, NULL);
-		if (at < memory->tree.count &&
-			path_is_within(memory->tree.items[at]->key, op->key)) {
-			err_set(err, ERR_BUSY, "the folder '%s' is not empty", op->key);
-			err->sys = ENOTEMPTY;
-			return -1;
-		}
-	} else if (check(op, item, err) || keep(memory, op, item, err)) {
+	if (folder && memory_has_below(memory, op->key)) {
+		err_set(err, ERR_BUSY, "the folder '%s' is not empty", op->key);
+		err->sys = ENOTEMPTY;
 		return -1;
 	}
+	if (!item) return folder ? 0 : keep(memory, op, NULL, err);
+	if (!folder && (check(memory, op, item, err) || keep(memory, op, item, err))) return -1;
 	drop(memory, item);
 	return 0;
 }
@@ -369,13 +343,13 @@ static int sync_all(struct memory *memory, struct store_op *op, struct err *err)
 static int about(struct memory *memory, struct store_op *op, struct err *err) {
 	op->about.free_bytes = -1;
 	op->about.server_ns = loop_wall_ns(memory->store.loop);
-	op->about.conditions = true;
+	op->about.conditions = memory->options.conditions == STORE_CONDITIONS_KEPT;
 	return 0;
 }
 
 static int (*const verbs[])(struct memory *memory, struct store_op *op, struct err *err) = {
-	[STORE_LIST] = list,
-	[STORE_STAT] = stat_item,
+	[STORE_LIST] = memory_list,
+	[STORE_STAT] = memory_stat_item,
 	[STORE_GET] = get,
 	[STORE_PUT] = put,
 	[STORE_SET] = set,
@@ -392,90 +366,6 @@ static int (*const verbs[])(struct memory *memory, struct store_op *op, struct e
 	[STORE_ABOUT] = about,
 };
 
-/* ---- time ---- */
-
-static int64_t draw_ms(const struct memory *memory) {
-	uint32_t bits;
-
-	if (memory->latency_ms <= 0) return 0;
-	loop_random(memory->store.loop, &bits, sizeof(bits));
-	return bits % (memory->latency_ms + 1);
-}
-
-static void due(struct timer *timer) {
-	struct memory_op *running = container_of(timer, struct memory_op, timer);
-	struct store_op *op = running->op;
-
-	if (running->next == TAKES_EFFECT && op->cancelled) {
-		running->failed = true;
-		err_set(&running->err, ERR_CANCELLED, "cancelled");
-	} else if (running->next == TAKES_EFFECT) {
-		running->failed = verbs[op->verb](running->memory, op, &running->err) != 0;
-	}
-	if (running->next == TAKES_EFFECT && running->memory->latency_ms > 0) {
-		running->next = ANSWERS;
-		timer_start(timer, draw_ms(running->memory));
-		return;
-	}
-	struct err err = running->err;
-	bool failed = running->failed;
-	op->impl = NULL;
-	free(running);
-	op->done(op, failed ? &err : NULL);
-}
-
-static void memory_start(struct store *store, struct store_op *op) {
-	struct memory *memory = container_of(store, struct memory, store);
-	struct memory_op *running = xcalloc(1, sizeof(*running));
-
-	assert(op->fd < 0);
-	running->memory = memory;
-	running->op = op;
-	op->impl = running;
-	timer_init(&running->timer, store->loop, due);
-	timer_start(&running->timer, draw_ms(memory));
-}
-
-static void memory_cancel(struct store *store, struct store_op *op) {
-	/* op->cancelled says it all: before its effect it has none, after it the truth comes. */
-}
-
-static void memory_free(struct store *store) {
-	struct memory *memory = container_of(store, struct memory, store);
-	struct map_item *item;
-
-	while ((item = map_next(&memory->uploads, NULL))) {
-		memory_upload_free(memory, map_key(item));
-	}
-	map_release(&memory->uploads);
-	memory_tree_release(&memory->tree);
-	free(memory);
-}
-
-static const struct store_driver memory_driver = {
-	.scheme = "memory",
-	.start = memory_start,
-	.cancel = memory_cancel,
-	.free = memory_free,
-};
-
-struct store *store_memory_new(struct loop *loop) {
-	struct memory *memory = xcalloc(1, sizeof(*memory));
-
-	memory->store = (struct store){
-		.driver = &memory_driver,
-		.loop = loop,
-		.caps = STORE_CAP_FOLDERS | STORE_CAP_FLAT_LIST | STORE_CAP_LIST_MTIME |
-			STORE_CAP_MOVE,
-		.part_size = 1 << 20,
-		.part_from = STORE_SPAN_MAX + 1,
-		.part_max = 10000,
-		.label = xstrdup("memory"),
-	};
-	map_init(&memory->uploads);
-	return &memory->store;
-}
-
-void store_memory_latency(struct store *store, int64_t max_ms) {
-	container_of(store, struct memory, store)->latency_ms = max_ms;
+int memory_do(struct memory *memory, struct store_op *op, struct err *err) {
+	return verbs[op->verb](memory, op, err);
 }

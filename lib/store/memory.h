@@ -24,6 +24,8 @@ struct memory_tree {
 void memory_tree_release(struct memory_tree *tree);
 /* Whatever kind stands at `key`; NULL: nothing. */
 struct memory_item *memory_find(const struct memory_tree *tree, const char *key);
+/* The folder at `key`, or what is none: where there are keys only, both may stand there. */
+struct memory_item *memory_find_kind(const struct memory_tree *tree, const char *key, bool folder);
 /* Takes `item`; nothing stands at its key. */
 void memory_insert(struct memory_tree *tree, struct memory_item *item);
 /* Out of the tree; the caller's. */
@@ -41,6 +43,7 @@ struct memory {
 	struct map uploads; /* session -> struct memory_upload */
 	uint64_t last_version, last_upload;
 	int64_t latency_ms;
+	struct store_memory_options options;
 };
 
 struct memory_upload {
@@ -48,7 +51,14 @@ struct memory_upload {
 	struct memory_tree parts; /* items keyed by their number: "00001" */
 };
 
-struct store_entry memory_entry(const struct memory_item *item);
+struct store_entry memory_entry(const struct memory *memory, const struct memory_item *item);
+/* What `op` speaks of at `key`. */
+struct memory_item *memory_at(const struct memory *memory, const char *key, bool folder);
+/* Is anything below this folder? */
+bool memory_has_below(const struct memory *memory, const char *folder);
+/* Do the conditions of `op` hold for what stands there? */
+int memory_check(const struct store_op *op, const struct memory *memory,
+	const struct memory_item *item, struct err *err);
 /* In no tree; `bytes` are copied. */
 struct memory_item *memory_item_new(struct memory *memory, const char *key, enum store_kind kind,
 	const void *bytes, size_t len);
@@ -62,5 +72,13 @@ int memory_part_put(struct memory *memory, struct store_op *op, struct err *err)
 int memory_part_query(struct memory *memory, struct store_op *op, struct err *err);
 int memory_part_end(struct memory *memory, struct store_op *op, struct err *err);
 int memory_part_abort(struct memory *memory, struct store_op *op, struct err *err);
+
+/* The verb itself, at this moment. */
+int memory_do(struct memory *memory, struct store_op *op, struct err *err);
+/* memory_list.c */
+int memory_list(struct memory *memory, struct store_op *op, struct err *err);
+int memory_stat_item(struct memory *memory, struct store_op *op, struct err *err);
+/* memory_run.c: the driver */
+extern const struct store_driver memory_driver;
 
 #endif

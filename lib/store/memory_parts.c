@@ -96,15 +96,14 @@ static int join(const struct memory_upload *upload, const struct store_op *op, s
 
 int memory_part_end(struct memory *memory, struct store_op *op, struct err *err) {
 	struct memory_upload *upload = map_get(&memory->uploads, op->session);
-	struct memory_item *item = memory_find(&memory->tree, op->key);
+	struct memory_item *item = memory_at(memory, op->key, false);
 	struct buf all;
 
 	if (!upload && item) {
-		struct store_entry entry = memory_entry(item);
-		bool ours = store_is_ours(op, &entry);
-		store_entry_release(&entry);
+		bool ours = item->kind == op->kind && store_hash_equal(&op->hash, &item->hash) &&
+			    item->mtime_ns == op->mtime_ns;
 		if (ours) { /* ended by the try before */
-			op->entry = memory_entry(item);
+			op->entry = memory_entry(memory, item);
 			op->kept = op->keep_key && memory_find(&memory->tree, op->keep_key);
 			return 0;
 		}

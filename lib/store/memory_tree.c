@@ -33,14 +33,18 @@ static size_t lower_bound(const struct memory_tree *tree, const char *key, bool 
 	return low;
 }
 
+struct memory_item *memory_find_kind(const struct memory_tree *tree, const char *key, bool folder) {
+	size_t at = lower_bound(tree, key, folder);
+
+	if (at >= tree->count || strcmp(tree->items[at]->key, key) != 0) return NULL;
+	bool is_folder = tree->items[at]->kind == STORE_FOLDER;
+	return is_folder == folder ? tree->items[at] : NULL;
+}
+
 struct memory_item *memory_find(const struct memory_tree *tree, const char *key) {
-	for (int folder = 0; folder < 2; folder++) {
-		size_t at = lower_bound(tree, key, folder);
-		if (at < tree->count && strcmp(tree->items[at]->key, key) == 0) {
-			return tree->items[at];
-		}
-	}
-	return NULL;
+	struct memory_item *item = memory_find_kind(tree, key, false);
+
+	return item ? item : memory_find_kind(tree, key, true);
 }
 
 void memory_insert(struct memory_tree *tree, struct memory_item *item) {

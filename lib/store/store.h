@@ -258,6 +258,26 @@ struct store *store_open(struct loop *loop, struct http *http, const char *name,
 
 struct store *store_directory_new(struct loop *loop, const char *path);
 struct store *store_memory_new(struct loop *loop);
+/* What a memory store is like. Zeroes: it has folders, keeps conditions, tells MD5s. Before its
+ * first use. */
+struct store_memory_options {
+	bool keys_only; /* no folders: an empty one is a marker of its own, as in S3 */
+	enum {
+		STORE_CONDITIONS_KEPT,
+		STORE_CONDITIONS_REFUSED, /* looked up just before: what comes between is missed */
+		STORE_CONDITIONS_IGNORED,
+	} conditions;
+	bool hashless;         /* tells no hash of what it holds */
+	bool times_in_version; /* SET moves a version */
+	bool list_by_folder;   /* a LIST walks no tree */
+	bool hash_first;
+	int64_t part_from, part_size; /* 0: as usual */
+	/* What is cancelled takes effect all the same, as what a server has begun does. */
+	bool deaf;
+};
+void store_memory_set(struct store *store, const struct store_memory_options *options);
+/* One operation on a memory store, at once: the answer is in `op`, `done` is not called. */
+int store_memory_now(struct store *store, struct store_op *op, struct err *err);
 /* An operation on a memory store takes effect after up to `max_ms`, and answers after up to as
  * much again, both by the loop's randomness. Before this is called: the next turn. */
 void store_memory_latency(struct store *store, int64_t max_ms);

@@ -41,6 +41,7 @@ enum { PRIO_FOLDER, PRIO_SMALL, PRIO_LARGE };
 
 struct sync {
 	struct loop *loop;
+	const struct sync_ground *ground; /* NULL: the system's */
 	struct unit_graph *graph;
 	char *state_dir;
 	char *machine_id;
@@ -90,6 +91,7 @@ struct look; /* transfer.c's envelope */
 struct open_job {
 	struct job job;
 	struct folder *folder;
+	const struct sync_ground *ground;
 	char *path;
 	struct disk *disk;
 	struct disk_identity identity;

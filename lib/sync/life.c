@@ -95,8 +95,10 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	flat = path_flatten(f->remote_key);
 	f->owner_key = xasprintf(".tend/owner/%s", flat);
 	if (sync->state_dir) f->index_path = xasprintf("%s/folders/%s.db", sync->state_dir, name);
-	f->index = index_open(f->index_path, err);
-	if (!f->index && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
+	const struct sync_ground *ground = sync->ground;
+	f->index = ground ? ground->index_open(ground->user, name, err)
+			  : index_open(f->index_path, err);
+	if (!f->index && f->index_path && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
 	if (!f->index || index_check_place(f, err)) {
 		err_wrap(err, "cannot open the index of folder '%s'", name);
 		goto fail;

@@ -6,7 +6,9 @@
 
 static int open_work(struct job *job, struct err *err) {
 	struct open_job *open = container_of(job, struct open_job, job);
-	open->disk = disk_open(open->path, err);
+	const struct sync_ground *ground = open->ground;
+	open->disk = ground ? ground->disk_open(ground->user, open->path, err)
+			    : disk_open(open->path, err);
 	if (!open->disk) return -1;
 	if (disk_identity_now(open->disk, &open->identity, err)) {
 		disk_close(open->disk);
@@ -58,7 +60,10 @@ static void open_done(struct job *job, const struct err *err) {
 	open->disk = NULL;
 	f->identity = open->identity;
 	watch_free(f->watch);
-	f->watch = watch_new(f->loop, disk_path(f->disk), &watch_calls, f, &why);
+	const struct sync_ground *ground = f->sync->ground;
+	f->watch = ground ? ground->watch_new(ground->user, f->loop, disk_path(f->disk),
+				    &watch_calls, f, &why)
+			  : watch_new(f->loop, disk_path(f->disk), &watch_calls, f, &why);
 	if (!f->watch) {
 		folder_hold(f, &why);
 		return;
@@ -97,6 +102,7 @@ void folder_open_start(struct folder *f) {
 		return; /* ends of before wake us */
 	if (f->index_broken && index_renew(f)) return;
 	f->open.folder = f;
+	f->open.ground = f->sync->ground;
 	f->open.running = true;
 	f->open.path = xstrdup(f->settings.path);
 	f->open.job.work = open_work;

@@ -18,6 +18,8 @@ struct sync *sync_new(struct loop *loop, struct unit_graph *graph,
 	list_init(&sync->memory_waiters);
 	list_init(&sync->captures);
 	list_init(&sync->capture_waiters);
+	sync->ground = options->ground;
+	if (sync->ground) return sync; /* whoever brings it keeps the state; no databases */
 	sync->images = disk_open(options->state_dir, err);
 	if (!sync->images) goto fail;
 	if (disk_mkdir(sync->images, "folders", 0700, err) ||

@@ -36,8 +36,22 @@ extern const struct config_table sync_folder_table;
 int folder_remote_split(const char *remote, char **name, char **key, struct err *err);
 
 struct sync;
+struct disk;
+struct index;
+struct watch;
+struct watch_calls;
+
+/* What a folder stands on, for tests that bring their own (SYNC.md §12). */
+struct sync_ground {
+	struct disk *(*disk_open)(void *user, const char *path, struct err *err); /* in a job */
+	struct watch *(*watch_new)(void *user, struct loop *loop, const char *root,
+		const struct watch_calls *calls, void *calls_user, struct err *err);
+	struct index *(*index_open)(void *user, const char *name, struct err *err);
+	void *user;
+};
 
 struct sync_options {
+	const struct sync_ground *ground; /* borrowed. NULL: the system's; else no state_dir */
 	const char *
 		state_dir; /* indexes lie in state_dir/folders/NAME.db, images of databases in state_dir/images */
 	const char *machine_id; /* made once for a machine: the owner mark */

@@ -13,7 +13,8 @@ struct watch_kind {
 	void (*undo)(struct watch_source *source, struct watch_add *add); /* its watch is gone */
 	void (*drop)(struct watch *watch, const char *path); /* this folder and all below */
 	void (*drain)(struct watch *watch);                  /* reports, without delivering */
-	void (*leave)(struct watch *watch);                  /* drops all; the watch ends */
+	void (*wake)(struct watch *watch);  /* something was reported; NULL: next turn */
+	void (*leave)(struct watch *watch); /* drops all; the watch ends */
 	void (*free)(struct watch_source *source);
 };
 

@@ -115,7 +115,10 @@ void watch_report(struct watch *watch, enum watch_what what, const char *path, c
 	report->from = xstrdup(from);
 	list_add_tail(&watch->reports, &report->link);
 	if (what == WATCH_ROOT_GONE) watch->gone = true;
-	defer_start(watch->loop, &watch->defer);
+	if (watch->source->kind->wake)
+		watch->source->kind->wake(watch);
+	else
+		defer_start(watch->loop, &watch->defer);
 }
 
 static void tell_degraded(struct watch *watch) {

@@ -96,5 +96,7 @@ bool watch_is_degraded(const struct watch *watch);
  * was added. */
 struct watch *watch_new_simulated(struct loop *loop, const struct watch_calls *calls, void *user);
 void watch_feed(struct watch *watch, enum watch_what what, const char *path, const char *from);
+/* What is fed is delivered up to so much later, by the loop's randomness. */
+void watch_feed_late(struct watch *watch, int64_t max_ms);
 
 #endif

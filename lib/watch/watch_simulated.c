@@ -10,6 +10,9 @@
 struct simulated {
 	struct watch_source source;
 	struct map folders; /* paths watched */
+	int64_t late_ms;
+	struct timer timer;
+	struct watch *watch; /* whom the timer tells */
 };
 
 static struct simulated *simulated(struct watch_source *source) {
@@ -80,6 +83,26 @@ static void simulated_drain(struct watch *watch) {
 	(void)watch; /* what was fed is queued already */
 }
 
+static void late(struct timer *timer) {
+	watch_deliver(container_of(timer, struct simulated, timer)->watch);
+}
+
+static void simulated_wake(struct watch *watch) {
+	struct simulated *self = simulated(watch->source);
+	uint32_t bits;
+
+	if (self->late_ms <= 0) {
+		defer_start(watch->loop, &watch->defer);
+	} else if (!timer_running(&self->timer)) {
+		loop_random(watch->loop, &bits, sizeof(bits));
+		timer_start(&self->timer, bits % (self->late_ms + 1));
+	}
+}
+
+static void simulated_leave(struct watch *watch) {
+	timer_cancel(&simulated(watch->source)->timer);
+}
+
 static void simulated_free(struct watch_source *source) {
 	map_release(&simulated(source)->folders);
 	free(simulated(source));
@@ -91,7 +114,8 @@ static const struct watch_kind kind = {
 	.undo = simulated_undo,
 	.drop = simulated_drop,
 	.drain = simulated_drain,
-	.leave = simulated_drain,
+	.leave = simulated_leave,
+	.wake = simulated_wake,
 	.free = simulated_free,
 };
 
@@ -100,7 +124,13 @@ struct watch *watch_new_simulated(struct loop *loop, const struct watch_calls *c
 
 	self->source.kind = &kind;
 	map_init(&self->folders);
-	return watch_make(&self->source, loop, "/", calls, user);
+	timer_init(&self->timer, loop, late);
+	self->watch = watch_make(&self->source, loop, "/", calls, user);
+	return self->watch;
+}
+
+void watch_feed_late(struct watch *watch, int64_t max_ms) {
+	simulated(watch->source)->late_ms = max_ms;
 }
 
 static void feed_move(struct watch *watch, const char *from, const char *to) {

@@ -16,7 +16,13 @@ static void face_free(struct store *store) {
 	free(store);
 }
 
-static const struct store_driver face = { "face", face_start, face_cancel, face_free, NULL, NULL };
+static int face_refuse(
+	struct store *store, const char *key, enum store_kind kind, struct err *err) {
+	return store_refuse(content, key, kind, err);
+}
+
+static const struct store_driver face = { "face", face_start, face_cancel, face_free, face_refuse,
+	NULL };
 
 static struct store *open_face(struct contract *contract, struct err *err) {
 	struct store *store = xmemdup(content, sizeof(*store));
@@ -33,7 +39,14 @@ static void close_face(struct contract *contract, struct store *store) {
 int main(void) {
 	int failed = 0;
 
-	for (uint64_t seed = 1; seed <= 4; seed++) {
+	/* With folders, and with keys only. */
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		struct store_memory_options options = {
+			.keys_only = seed > 4,
+			.times_in_version = seed % 3 == 0,
+			.list_by_folder = seed % 4 == 1,
+			.hash_first = seed > 6,
+		};
 		struct contract contract = {
 			.name = "memory",
 			.loop = loop_new_simulated(seed),
@@ -42,6 +55,7 @@ int main(void) {
 			.part_bytes = 1000,
 		};
 		content = store_memory_new(contract.loop);
+		store_memory_set(content, &options);
 		if (seed % 2 == 0) store_memory_latency(content, 20);
 		failed += contract_run(&contract);
 		store_free(content);

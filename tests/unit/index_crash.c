@@ -265,8 +265,41 @@ static void a_place_that_is_not_there_is_an_error(void **state) {
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
 }
 
+/* In memory: what a crash rolls back is what was not on the disk yet, and no more than was asked. */
+static void test_a_past_is_rolled_back(void **state) {
+	struct index_past *past = index_past_new(3);
+	struct index *index = index_past_open(past, &err);
+	char text[16];
+	assert_non_null(index);
+	for (int i = 1; i <= 6; i++) {
+		(void)snprintf(text, sizeof(text), "%d", i);
+		assert_int_equal(index_meta_set(index, "n", text, &err), 0);
+		assert_int_equal(index_commit(index, i == 4, &err), 0);
+	}
+	assert_int_equal(index_meta_set(index, "n", "7", &err), 0); /* the turn that was open */
+	index_close(index);
+	assert_int_equal(index_past_crash(past, 1), 1);
+	index = index_past_open(past, &err);
+	assert_non_null(index);
+	assert_int_equal(index_meta_int(index, "n", 0), 5);
+	assert_int_equal(index_meta_set(index, "n", "8", &err), 0);
+	assert_int_equal(index_commit(index, true, &err), 0);
+	index_past_end(past);
+	assert_int_equal(index_meta_set(index, "n", "9", &err), 0);
+	assert_int_equal(index_commit(index, true, &err), 0);
+	index_close(index);
+	assert_int_equal(index_past_crash(past, 9), 0);
+	index = index_past_open(past, &err);
+	assert_non_null(index);
+	assert_int_equal(index_meta_int(index, "n", 0), 8);
+	index_close(index);
+	index_past_free(past);
+	(void)state;
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_past_is_rolled_back),
 		cmocka_unit_test_setup_teardown(a_crash_keeps_what_was_committed, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_sees_what_was_committed, setup, teardown),
