@@ -84,9 +84,10 @@ static void print_folder(const struct page *page, const json_t *folder) {
 	line_count(page, folder, "not_kept", "not kept");
 	line_count(page, folder, "strangers", "strangers");
 	size_format(json_number(folder, "sent_bytes"), sent, sizeof(sent));
-	line(page, "sent", "%lld files, %s; %lld times only mode or time; %lld removed",
+	line(page, "sent",
+		"%lld files, %s; %lld times only mode or time; %lld renamed; %lld removed",
 		(long long)json_number(folder, "sent_files"), sent,
-		(long long)json_number(folder, "set_only"),
+		(long long)json_number(folder, "set_only"), (long long)json_number(folder, "moved"),
 		(long long)json_number(folder, "removed"));
 	line(page, "last sync", "%s", json_text(folder, "last_sync"));
 	print_troubles(page, json_object_get(folder, "troubles"));

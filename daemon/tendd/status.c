@@ -95,6 +95,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 		{ "sent_files", status.sent_files },
 		{ "sent_bytes", status.sent_bytes },
 		{ "set_only", status.set_only },
+		{ "moved", status.moved },
 		{ "removed", status.removed },
 		{ "scans", status.scans },
 	};

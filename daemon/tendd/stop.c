@@ -38,7 +38,8 @@ static struct progress measure(struct house *house) {
 		if (folder->closing) continue;
 		folder_status(folder->folder, &status);
 		progress.pending += status.pending;
-		progress.sent += status.sent_files + status.set_only + status.removed;
+		progress.sent +=
+			status.sent_files + status.set_only + status.removed + status.moved;
 		progress.sent_bytes += status.sent_bytes;
 		folder_status_release(&status);
 	}

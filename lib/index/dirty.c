@@ -5,7 +5,9 @@
 
 #include "index/internal.h"
 
-_Static_assert(INDEX_WHY_CHANGE == 0 && INDEX_WHY_HOT == 3, "statements.c names them by number");
+_Static_assert(
+	INDEX_WHY_CHANGE == 0 && INDEX_WHY_HOT == 3 && INDEX_WHY_DELETE == 4 && INDEX_WHY_PAIR == 5,
+	"statements.c names them by number");
 
 int64_t index_dirty_count(const struct index *index) {
 	return index->dirty_count;

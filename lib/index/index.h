@@ -109,6 +109,15 @@ void index_rows_release(struct index_rows *rows);
  * folder that vanished. */
 int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int64_t settle_ms,
 	struct err *err);
+/* Agreed files (or folders) whose row has this inode: at most `limit` paths, a vector (strv) of the
+ * caller's; NULL: none. */
+int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limit, char ***paths,
+	struct err *err);
+/* All that is known below the folder `from`, rows and marks, is below `to` from now on, whatever its
+ * size, in a few statements; the folder's own row stays where it is. Marks that were made below `to`
+ * are joined to those that come. 1: done; 0: not, rows stand below `to` already; -1. Nothing below
+ * either may be claimed under the name of `from`. */
+int index_move_folder(struct index *index, const char *from, const char *to, struct err *err);
 /* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a
  * vector (strv) of the caller's; NULL: no more. `*cursor` is NULL at first, replaced by each call,
  * and the caller's to free at any time. */
@@ -123,7 +132,8 @@ enum index_why {
 	INDEX_WHY_RETRY,
 	INDEX_WHY_REFUSED,
 	INDEX_WHY_HOT,
-	INDEX_WHY_DELETE
+	INDEX_WHY_DELETE, /* gone: held, since it may be a rename */
+	INDEX_WHY_PAIR,   /* perhaps one half of a rename, and the other half comes first */
 };
 
 struct index_dirty {
@@ -176,7 +186,8 @@ int index_done(
  * of what kind, and with which hash (0 bytes: none). The row keeps it until index_done. */
 int index_sending(struct index *index, const char *path, int kind, const void *hash,
 	size_t hash_len, struct err *err);
-/* It did not succeed: due again at due_ms, since unchanged. */
+/* It did not succeed: due again at due_ms, since unchanged. With INDEX_WHY_PAIR it comes after
+ * all other rows that are due then, with INDEX_WHY_DELETE after those, until it is marked again. */
 int index_again(struct index *index, const char *path, enum index_why why, const char *reason,
 	int64_t due_ms, int tries, struct err *err);
 /* The work on a claimed row was given up: the row stays as it is, and may be claimed again. Harmless
@@ -199,6 +210,7 @@ int index_troubles(struct index *index, size_t limit, struct index_dirty **rows,
 int64_t index_dirty_count(const struct index *index); /* kept, not counted */
 /* How many rows have a reason: cost follows their number alone. */
 int index_trouble_count(struct index *index, int64_t *count, struct err *err);
+int index_any_pairing(struct index *index, struct err *err); /* a row of INDEX_WHY_PAIR: 1, 0, -1 */
 /* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
 

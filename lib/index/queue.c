@@ -211,6 +211,15 @@ int index_pending(
 	return one_number(index, SQL_DIRTY_REFUSED, upto, refused, err);
 }
 
+int index_any_pairing(struct index *index, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_PAIRING, err);
+
+	if (!stmt) return -1;
+	int got = db_step(stmt, err);
+	db_reset(stmt);
+	return got;
+}
+
 int index_trouble_count(struct index *index, int64_t *count, struct err *err) {
 	return one_number(index, SQL_DIRTY_REFUSED, INT64_MAX, count, err) < 0 ? -1 : 0;
 }

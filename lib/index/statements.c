@@ -38,6 +38,9 @@ const char *const index_schema[] = {
 	"CREATE TABLE session(path BLOB PRIMARY KEY, session BLOB NOT NULL, size INT, mtime INT,"
 	"  ctime INT, ino INT, part_size INT, hash BLOB) WITHOUT ROWID;"
 	"CREATE TABLE meta(k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;",
+	/* Renames are found by it. Measured, 1,000,000 files: 0.4 us more a row put and 39 bytes on
+	 * the disk, a look 2.4 us; inodes in no order at all, which no file system gives: 18 us. */
+	"CREATE INDEX by_ino ON entry(ino) WHERE ino <> 0 AND kind < 2 AND (flags & 1) = 0;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -58,6 +61,11 @@ const char *const index_sql_text[SQL_COUNT] = {
 			 " OR EXISTS(SELECT 1 FROM dirty WHERE dir = ?1)"
 			 " OR EXISTS(SELECT 1 FROM dir WHERE parent = ?1)",
 	[SQL_DIR_DROP] = "DELETE FROM dir WHERE id = ?1",
+	[SQL_DIR_CHILD] = "SELECT id FROM dir WHERE parent = ?1 LIMIT 1",
+	[SQL_DIR_TWIN] = "SELECT twin.id FROM dir AS child JOIN dir AS twin"
+			 " ON twin.parent = ?2 AND twin.name = child.name WHERE child.id = ?1",
+	[SQL_DIR_REPARENT] = "UPDATE dir SET parent = ?2 WHERE id = ?1",
+	[SQL_DIR_MOVE] = "UPDATE dir SET parent = ?2, name = ?3 WHERE id = ?1",
 
 	[SQL_ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_BRIEF] = "SELECT kind, flags, size FROM entry WHERE dir = ?1 AND name = ?2",
@@ -70,6 +78,9 @@ const char *const index_sql_text[SQL_COUNT] = {
 		" VALUES(?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?1, ?2)",
 	[SQL_ENTRY_DROP] = "DELETE FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ?1 AND (flags & 1) <= ?2 LIMIT 1",
+	[SQL_ENTRY_BY_INO] = "SELECT dir, name FROM entry INDEXED BY by_ino"
+			     " WHERE ino = ?1 AND ino <> 0 AND kind < 2 AND (flags & 1) = 0 AND "
+			     "kind = ?2 LIMIT ?3",
 	[SQL_ENTRY_LIST] = "SELECT " ENTRY_COLUMNS ", name FROM entry WHERE dir = ?1 AND name > ?2"
 			   " ORDER BY name LIMIT ?3",
 	/* Row values reach into an index behind an equality only: with (epoch, dir, name) > (...) a
@@ -88,6 +99,7 @@ const char *const index_sql_text[SQL_COUNT] = {
 	"  ?2, ?2, ?3, ?4, 0, 0, 0, NULL"
 	" FROM below JOIN entry ON entry.dir = below.id WHERE (flags & 1) = 0"
 	" ON CONFLICT DO UPDATE SET seen = ?2, due = min(due, ?4), tries = 0",
+	[SQL_TREE_USED] = SUBTREE "SELECT 1 FROM below JOIN entry ON entry.dir = below.id LIMIT 1",
 	[SQL_TREE_DIRTY] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id LIMIT 1",
 
 	[SQL_DIRTY_NEW] =
@@ -110,10 +122,22 @@ const char *const index_sql_text[SQL_COUNT] = {
 			   "0, reason = NULL, sending = NULL,"
 			   " due = CASE WHEN max(since, ?3) <= ?6 THEN 0 ELSE max(due, ?5) END"
 			   " WHERE dir = ?1 AND name = ?2",
+	/* Why 4 and 5 are DELETE and PAIR: what is held so comes after everything else that is due. */
 	[SQL_DIRTY_AGAIN] =
 		"UPDATE dirty SET why = ?3, reason = ?4, tries = ?6,"
+		" prio = CASE WHEN ?3 = 4 THEN 9 WHEN ?3 = 5 THEN 8 WHEN prio > 7 THEN 1 ELSE prio "
+		"END,"
 		" due = CASE WHEN ?7 THEN min(?5, due) ELSE ?5 END WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_SENDING] = "UPDATE dirty SET sending = ?3 WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_PAIRING] = "SELECT 1 FROM dirty WHERE prio = 8 LIMIT 1",
+	[SQL_DIRTY_MERGE] =
+		"UPDATE dirty AS d SET since = min(d.since, o.since), seen = max(d.seen, o.seen),"
+		" first = min(d.first, o.first), due = min(d.due, o.due), prio = min(d.prio, "
+		"o.prio)"
+		" FROM dirty AS o WHERE o.dir = ?1 AND d.dir = ?2 AND d.name = o.name",
+	[SQL_DIRTY_MERGED] = "DELETE FROM dirty WHERE dir = ?1 AND name IN"
+			     " (SELECT name FROM dirty WHERE dir = ?2)",
+	[SQL_DIRTY_REHOME] = "UPDATE dirty SET dir = ?2 WHERE dir = ?1",
 	[SQL_DIRTY_HURRY] = "UPDATE dirty INDEXED BY by_due SET due = ?2"
 			    " WHERE prio = ?3 AND due > ?2 AND since <= ?1",
 	[SQL_DIRTY_PENDING] = "SELECT count(*) FROM dirty WHERE since <= ?1",

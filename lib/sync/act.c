@@ -95,11 +95,11 @@ static void mkdir_start(struct transfer *t) {
 }
 
 /* The last thing in a folder went: where folders are no things of their own, it may want a marker now. */
-static void parent_look(struct transfer *t) {
+void act_emptied(struct transfer *t, const char *path) {
 	struct folder *f = t->folder;
 	struct err err;
 	if (f->store->caps & STORE_CAP_FOLDERS) return;
-	char *parent = path_parent(t->path);
+	char *parent = path_parent(path);
 	if (*parent && index_has_children(f->index, parent, true, &err) == 0) {
 		folder_mark_path(f, parent, PRIO_FOLDER, 0);
 		barrier_owe(t);
@@ -110,7 +110,7 @@ static void parent_look(struct transfer *t) {
 static void removed(struct transfer *t, bool folder) {
 	if (!base_drop(t, folder)) return;
 	t->folder->removed++;
-	parent_look(t);
+	act_emptied(t, t->path);
 	if (t->absent)
 		transfer_finish(t);
 	else
@@ -283,11 +283,11 @@ void act_start(struct transfer *t) {
 	case PLAN_RECORD: record(t); return;
 	case PLAN_ADOPT: adopt(t); return;
 	case PLAN_PUT:
-		if (!name_refused(t)) act_put_start(t);
+		if (!name_refused(t) && !rename_start(t)) act_put_start(t);
 		return;
 	case PLAN_SET: set_start(t, false); return;
 	case PLAN_MKDIR:
-		if (!name_refused(t)) mkdir_start(t);
+		if (!name_refused(t) && !rename_start(t)) mkdir_start(t);
 		return;
 	case PLAN_REMOVE: remove_start(t); return;
 	case PLAN_REMOVE_FOLDER: rmdir_start(t); return;

@@ -79,6 +79,16 @@ void barrier_owe(const struct transfer *t) {
 	if (any) index_hurry(f->index, index_sequence(f->index), folder_clock_ms(f), &err);
 }
 
+/* Marks were lost that a scan will make again: what it finds counts as written before. */
+void barrier_rescan(struct folder *f) {
+	list_each(&f->waits, link) {
+		struct folder_wait *wait = list_entry(link, struct folder_wait, link);
+		if (wait->state == WAIT_ENDED) continue;
+		wait->state = WAIT_SCAN;
+		wait->scanned = true;
+	}
+}
+
 void folder_wait_cancel(struct folder_wait *wait) {
 	struct err err;
 	err_set(&err, ERR_CANCELLED, "no longer waited for");

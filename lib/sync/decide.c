@@ -255,6 +255,7 @@ void transfer_plan(struct transfer *t) {
 		return;
 	}
 	if (local == LOCAL_FILE) {
+		if (rename_ask_unread(t)) return;
 		if (t->is_database && !t->snapshot.plain && fetch_database(t)) return;
 		if (!t->captured && !t->is_database && fetch_bytes(t)) return;
 		if (t->captured && t->snapshot.plain && fetch_bytes(t)) return;
@@ -265,7 +266,11 @@ void transfer_plan(struct transfer *t) {
 		return;
 	}
 	t->action = decide(t);
-	if (t->action == PLAN_PUT && t->captured && !t->snapshot.plain && fetch_image(t)) return;
+	if (rename_ask(t)) return;
+	bool has_body = t->pair != PAIR_NO; /* at the remote */
+	if (t->action == PLAN_PUT && !has_body && t->captured && !t->snapshot.plain &&
+		fetch_image(t))
+		return;
 	if (is_deletion(t->action) && t->absent) {
 		int64_t wait_ms = delete_wait(t);
 		if (root_emptied(t)) return;
@@ -273,6 +278,7 @@ void transfer_plan(struct transfer *t) {
 			transfer_again(t, INDEX_WHY_DELETE, NULL, wait_ms);
 			return;
 		}
+		if (rename_waits(t, INDEX_WHY_DELETE)) return;
 	}
 	if (needs_parent(t->action) && parent_missing(t)) return;
 	if (t->action == PLAN_PUT && act_wants_theirs(t)) {

@@ -291,11 +291,13 @@ static void folder_claim(struct folder *f) {
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (f->phase >= PHASE_RUNNING && f->phase != PHASE_CLOSING) {
+		bool runs = f->phase >= PHASE_RUNNING && f->phase != PHASE_CLOSING;
+		if (runs && !rename_locks(f, rows[i].path)) {
 			transfer_start(f, &rows[i]);
 			continue;
 		}
-		index_unclaim(f->index, rows[i].path); /* the index failed meanwhile */
+		if (runs) rename_postpone(f, &rows[i]);
+		index_unclaim(f->index, rows[i].path); /* or the index failed meanwhile */
 		index_dirty_release(&rows[i]);
 	}
 	free(rows);
@@ -393,6 +395,8 @@ void folder_step(struct defer *defer) {
 	if (!f->remote_made && !f->held && !f->op_in_flight) contact_make_remote(f);
 	if (f->judging && f->phase == PHASE_RUNNING) judging_step(f);
 	bool go = !f->held && f->remote_made && (!f->paused || f->phase == PHASE_FLUSHING);
+	rename_wake(f);
+	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	if (go && !f->paused) folder_claim(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	transfer_wake_databases(f);

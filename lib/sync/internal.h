@@ -5,6 +5,7 @@
 #include "disk/disk.h"
 #include "index/index.h"
 #include "sync/ignore.h"
+#include "sync/pair.h"
 #include "sync/plan.h"
 #include "sync/sync.h"
 #include "watch/watch.h"
@@ -145,6 +146,8 @@ struct folder {
 	int in_flight;         /* transfers that hold a slot */
 	int64_t started;       /* transfers, since this start of the daemon */
 	int64_t parents_lost;  /* rows of folders dropped by the transfers of what lies in them */
+	struct list pair_waiters; /* struct transfer.wait_link: somebody works on their origin */
+	int renaming;             /* transfers that hold the name they move from */
 	struct list
 		submits; /* struct transfer.submit_link: operations that start after this turn's commit */
 	bool intents; /* this turn's commit goes to the disk before they start */
@@ -203,7 +206,7 @@ struct folder {
 	int64_t forgotten;
 	int64_t progress_bytes; /* of large uploads that are not through yet */
 	bool remote_made;       /* the folder's own key stands at the remote */
-	int64_t sent_files, sent_bytes, set_only, removed, scans, last_sync_ns, not_kept;
+	int64_t sent_files, sent_bytes, set_only, moved, removed, scans, last_sync_ns, not_kept;
 	bool refused_logged;
 
 	void (*closed)(void *user);
@@ -283,6 +286,7 @@ void durable_quiet(struct timer *timer); /* folder->sync_timer */
 /* barrier.c */
 bool barrier_wants_anew(const struct transfer *transfer);
 void barrier_owe(const struct transfer *transfer);
+void barrier_rescan(struct folder *folder);
 void barrier_step(struct folder *folder);
 void barrier_synced(struct folder *folder);
 void barrier_end_all(struct folder *folder, const struct err *err);
@@ -291,6 +295,7 @@ void barrier_end_all(struct folder *folder, const struct err *err);
 
 enum transfer_state {
 	TRANSFER_LOOKING,   /* job: what is there, and its bytes when it is small */
+	TRANSFER_PAIRING,   /* job: what stands under the name it may have been renamed from? */
 	TRANSFER_PARENT,    /* waits for the folder it lies in */
 	TRANSFER_MEMORY,    /* waits for room for the body */
 	TRANSFER_READING,   /* job: all of a body that fits memory */
@@ -362,6 +367,13 @@ struct transfer {
 	int64_t capture_mark; /* the sequence when the capture began */
 	int64_t mtime_ns;     /* what the remote shall say */
 
+	/* ---- the agreed path that this one was before (rename.c) ---- */
+	bool origin_asked, origin_locked;
+	char *origin, *origin_key, *origin_version;
+	struct index_entry origin_entry;
+	enum pair_origin origin_state;
+	enum pair_answer pair; /* MOVE or COPY: how the new name is made */
+
 	struct upload *upload; /* a large file's parts */
 	bool upload_sending;   /* in pass 2 */
 	enum plan_action action;
@@ -424,7 +436,19 @@ bool act_keep_settle(struct transfer *transfer, bool kept);
 bool intent_note(struct transfer *transfer, const uint8_t *hash);
 bool intent_ask(struct transfer *transfer);
 
+/* rename.c */
+bool rename_locks(const struct folder *folder, const char *path);
+void rename_postpone(struct folder *folder, const struct index_dirty *row); /* it is locked */
+void rename_wake(struct folder *folder);
+bool rename_waits(struct transfer *transfer, enum index_why held);
+bool rename_ask_unread(struct transfer *transfer);
+bool rename_ask(struct transfer *transfer);
+bool rename_start(struct transfer *transfer);
+void rename_release(struct transfer *transfer);
+
 /* act.c */
+/* The last thing in the folder of `path` went, perhaps. */
+void act_emptied(struct transfer *transfer, const char *path);
 void act_start(struct transfer *transfer); /* transfer->action, as planned */
 
 /* upload.c */

@@ -88,6 +88,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	list_init(&f->transfers);
 	list_init(&f->submits);
 	list_init(&f->waits);
+	list_init(&f->pair_waiters);
 	list_init(&f->link);
 	map_init(&f->by_path);
 	map_init(&f->wanted);

@@ -26,6 +26,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.sent_bytes = f->sent_bytes,
 		.set_only = f->set_only,
 		.removed = f->removed,
+		.moved = f->moved,
 		.last_sync_ns = f->last_sync_ns,
 		.scans = f->scans };
 	pending = index_dirty_count(f->index);

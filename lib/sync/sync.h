@@ -127,6 +127,7 @@ struct folder_status {
 	int64_t files, folders, links, size_bytes, strangers;
 	int64_t pending, refused, not_kept;                /* not_kept: sockets, FIFOs, devices */
 	int64_t sent_files, sent_bytes, set_only, removed; /* since this start */
+	int64_t moved;        /* renamed or copied at the remote: no content was sent */
 	int64_t last_sync_ns; /* when nothing was pending last; 0 never */
 	int64_t scans;        /* full scans since this start */
 };

@@ -175,6 +175,7 @@ void transfer_forget(struct transfer *t) {
 	if (map_get(&f->by_path, t->path) == t) map_take(&f->by_path, t->path);
 	capture_release(t);
 	upload_release(t);
+	rename_release(t);
 	slot_give(t);
 	memory_release(t);
 	if (t->op_ready) store_op_release(&t->op);

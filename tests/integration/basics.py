@@ -122,9 +122,11 @@ def test_renames_of_files_and_folders(tendd, store):
         (data / ("dir/sub/%d" % number)).write_text("file %d\n" % number)
     (data / "file").write_text("file\n")
     tendd.barrier("data")
+    before = counted(tendd)
     (data / "file").rename(data / "dir/moved")
     (data / "dir").rename(data / "other")
     tendd.barrier("data")
+    assert since(tendd, before)[:2] == (0, 0)  # no content travels for it
     names = {path for path, kind in store.keys("data").items() if kind == "file"}
     assert names == {"other/moved"} | {"other/sub/%d" % number for number in range(20)}
     store.judge(data)

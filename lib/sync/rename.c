@@ -1,0 +1,457 @@
+/*
+ * Renames are renames: before new content is sent, the agreed path that it was before is looked for by its inode (SYNC.md §9). A file
+ * is moved, or copied where it is one more name of an inode, at the store; a folder is moved whole where the store can, and its rows with
+ * it. Both names are locked meanwhile. The intent is that of any other way to make the new name (intent.c), so that a lost answer is
+ * recognised; the old name's row goes when the answer is there, and if that is not written down the removal meets its own work.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+enum {
+	CANDIDATES_MAX = 16, /* rows of one inode: hard links, and leftovers of a reused one */
+	PAIR_POLL_MS = 20,
+	LOCKED_POLL_MS = 50,
+};
+
+/* ---- who holds which name ---- */
+
+/* Is somebody moving this path, or a folder above it, away? */
+bool rename_locks(const struct folder *f, const char *path) {
+	if (!f->renaming) return false;
+	list_each(&f->transfers, link) {
+		const struct transfer *t = list_entry(link, struct transfer, link);
+		if (t->origin_locked && path_is_within(path, t->origin)) return true;
+	}
+	return false;
+}
+
+void rename_postpone(struct folder *f, const struct index_dirty *row) {
+	enum index_why why = row->why == INDEX_WHY_DELETE ? INDEX_WHY_DELETE : INDEX_WHY_PAIR;
+	struct err err;
+	if (index_again(f->index, row->path, why, row->reason, folder_clock_ms(f) + LOCKED_POLL_MS,
+		    row->tries, &err))
+		folder_index_failed(f, &err);
+}
+
+/* Whoever works on the origin now, below it, or moves it or something above it away; NULL: nobody. */
+static struct transfer *origin_user(const struct transfer *t) {
+	list_each(&t->folder->transfers, link) {
+		struct transfer *other = list_entry(link, struct transfer, link);
+		if (other == t) continue;
+		if (path_is_within(other->path, t->origin)) return other;
+		if (other->origin_locked && (path_is_within(other->origin, t->origin) ||
+						    path_is_within(t->origin, other->origin)))
+			return other;
+	}
+	return NULL;
+}
+
+static void origin_lock(struct transfer *t) {
+	t->origin_locked = true;
+	t->folder->renaming++;
+	t->origin_key = folder_key(t->folder, t->origin);
+}
+
+static void origin_unlock(struct transfer *t) {
+	if (t->origin_locked) t->folder->renaming--;
+	t->origin_locked = false;
+}
+
+void rename_release(struct transfer *t) {
+	origin_unlock(t);
+	free(t->origin);
+	free(t->origin_key);
+	free(t->origin_version);
+	t->origin = t->origin_key = t->origin_version = NULL;
+	index_entry_release(&t->origin_entry);
+}
+
+/* Does somebody still have to say whether it is this one under another name? Those that only come after `t` do not count. */
+static bool others_ask(const struct transfer *t, enum index_why held) {
+	list_each(&t->folder->transfers, link) {
+		const struct transfer *other = list_entry(link, struct transfer, link);
+		/* A database may be waiting for this very path. */
+		bool asks = !other->origin_asked && other->state < TRANSFER_DATABASE;
+		bool after = other->row.why == INDEX_WHY_DELETE ||
+			     (other->row.why == INDEX_WHY_PAIR && held == INDEX_WHY_PAIR);
+		if (other != t && asks && !after) return true;
+	}
+	return false;
+}
+
+/*
+ * What is removed, or replaced by another inode, may be on its way to a new name: that one is looked at first. What is itself a new
+ * name for something (PAIR) comes before what is not (DELETE), so that a chain of renames is done from its end.
+ */
+static bool may_pair(const struct transfer *t, enum index_why held) {
+	const struct folder *f = t->folder;
+	int64_t age = folder_clock_ms(f) - t->row.first_ms;
+	bool last = held == INDEX_WHY_DELETE;
+	struct err err;
+	if (age < 0 || age > DELETE_PATIENCE_MS) return false;
+	if (t->row.why != held) return index_dirty_count(f->index) > 1;
+	if (last && (f->renaming || index_any_pairing(f->index, &err) == 1)) return true;
+	return !scan_is_idle(f) || others_ask(t, held);
+}
+
+/* True: it comes again, behind everything else that is due. */
+bool rename_waits(struct transfer *t, enum index_why held) {
+	if (!may_pair(t, held)) return false;
+	transfer_again(t, held, NULL, t->row.why == held ? PAIR_POLL_MS : 0);
+	return true;
+}
+
+/* An agreed file's name was taken by another inode: a log that was rotated, a rename over it. Small ones are not worth the wait. */
+static bool was_displaced(const struct transfer *t) {
+	return t->has_file && t->file.kind == INDEX_FILE && !(t->file.flags & INDEX_STRANGER) &&
+	       t->file.ino && t->file.ino != t->stat.ino && t->file.size > INLINE_MAX;
+}
+
+/* ---- the question ---- */
+
+static struct pair_question question(const struct transfer *t, const struct index_entry *base) {
+	return (struct pair_question){ .base = base,
+		.ino = t->stat.ino,
+		.size = t->stat.size,
+		.mtime_ns = t->stat.mtime_ns,
+		.btime_ns = t->stat.btime_ns,
+		.is_database = t->is_database,
+		.hash = t->have_hash ? t->hash : NULL,
+		.taken = t->has_file || t->has_folder };
+}
+
+static enum pair_answer answer(const struct transfer *t, const struct pair_question *q) {
+	return t->stat.kind == DISK_FOLDER ? pair_folder(q) : pair_file(q);
+}
+
+/* The first row of this inode that may be the origin: PAIR_LOOK, with t->origin; PAIR_READ: its bytes are needed to say. */
+static enum pair_answer find(struct transfer *t, struct err *err) {
+	struct index *index = t->folder->index;
+	bool folder = t->stat.kind == DISK_FOLDER;
+	enum pair_answer best = PAIR_NO;
+	char **paths = NULL;
+	if (index_find_inode(index, t->stat.ino, folder, CANDIDATES_MAX, &paths, err)) return best;
+	for (size_t i = 0; paths && paths[i] && best != PAIR_LOOK; i++) {
+		struct index_entry entry;
+		if (str_equal(paths[i], t->path) || path_is_within(t->path, paths[i])) continue;
+		if (index_get(index, paths[i], folder, &entry, err) != 1) continue;
+		struct pair_question q = question(t, &entry);
+		enum pair_answer got = answer(t, &q);
+		if (got == PAIR_LOOK) {
+			t->origin = xstrdup(paths[i]);
+			t->origin_entry = entry;
+		} else {
+			index_entry_release(&entry);
+		}
+		if (got != PAIR_NO) best = got;
+	}
+	strv_free(paths);
+	return best;
+}
+
+static int origin_work(struct job *job, struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	struct disk_stat stat;
+	t->origin_state = ORIGIN_UNKNOWN;
+	if (!disk_stat(t->disk, t->origin, &stat, err))
+		t->origin_state =
+			stat.ino == t->ino && stat.dev == t->dev ? ORIGIN_SAME : ORIGIN_GONE;
+	else if (err->kind == ERR_NOT_FOUND)
+		t->origin_state = ORIGIN_GONE;
+	return 0;
+}
+
+static void origin_seen(struct job *job, const struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	(void)err;
+	t->job_running = t->job.brief = false;
+	if (transfer_is_abandoned(t)) {
+		transfer_forget(t);
+		return;
+	}
+	struct pair_question q = question(t, &t->origin_entry);
+	q.origin = t->origin_state;
+	t->pair = q.origin == ORIGIN_UNKNOWN ? PAIR_NO : answer(t, &q);
+	if (t->pair == PAIR_NO) {
+		rename_release(t);
+	} else if (!t->have_hash && t->stat.kind == DISK_FILE) {
+		memcpy(t->hash, t->origin_entry.hash,
+			16); /* by its identity: it need not be read */
+		t->have_hash = true;
+	}
+	transfer_plan(t);
+}
+
+static void look_at_origin(struct transfer *t) {
+	origin_lock(t);
+	t->origin_asked = true;
+	t->ino = t->stat.ino;
+	t->dev = t->stat.dev;
+	t->state = TRANSFER_PAIRING;
+	t->job.work = origin_work;
+	t->job.done = origin_seen;
+	t->job_running = t->job.brief = true;
+	job_start(t->folder->loop, &t->job);
+}
+
+static bool is_waiting(const struct transfer *t) {
+	return t->state == TRANSFER_PAIRING && !t->job_running;
+}
+
+/* Somebody works on the origin: it is asked again when they are through, and removes nothing meanwhile, since it sees us. Two that wait
+ * for each other have changed places: one of them comes again. */
+static bool wait_for(struct transfer *t, const struct transfer *other) {
+	struct folder *f = t->folder;
+	bool patient = folder_clock_ms(f) - t->row.first_ms < DELETE_PATIENCE_MS;
+	rename_release(t);
+	t->origin_asked = !patient;
+	if (!patient) return false;
+	if (is_waiting(other)) {
+		transfer_again(t, INDEX_WHY_PAIR, NULL, LOCKED_POLL_MS);
+		return true;
+	}
+	t->state = TRANSFER_PAIRING;
+	list_add_tail(&f->pair_waiters, &t->wait_link);
+	return true;
+}
+
+/* In each step of the folder, before more is claimed. */
+void rename_wake(struct folder *f) {
+	struct list waiting;
+	list_init(&waiting);
+	list_take_all(&waiting, &f->pair_waiters);
+	while (!list_empty(&waiting)) {
+		struct transfer *t = list_entry(waiting.next, struct transfer, wait_link);
+		list_remove(&t->wait_link);
+		transfer_plan(t);
+	}
+}
+
+/* True: something is on its way, or it comes again later. */
+static bool ask(struct transfer *t) {
+	struct err err;
+	if (t->origin_asked || !t->stat.ino) return false;
+	enum pair_answer got = find(t, &err);
+	if (got == PAIR_READ) return false; /* asked once more when it is read */
+	if (got != PAIR_LOOK) {
+		t->origin_asked = true;
+		return false;
+	}
+	/* What it would overwrite may be on its way to a name of its own. */
+	if (t->has_file && rename_waits(t, INDEX_WHY_PAIR)) return true;
+	const struct transfer *other = origin_user(t);
+	if (other) return wait_for(t, other);
+	look_at_origin(t);
+	return true;
+}
+
+/* Before a file is read that is large enough to be known by its identity alone. */
+bool rename_ask_unread(struct transfer *t) {
+	if (t->absent || t->is_database || t->have_hash || t->stat.size < PAIR_BY_IDENTITY)
+		return false;
+	return look_wants_bytes(t) && ask(t);
+}
+
+/* Before new content is sent, or a folder made. */
+bool rename_ask(struct transfer *t) {
+	const struct folder *f = t->folder;
+	if (t->pair != PAIR_NO || t->absent) return false;
+	if (t->action == PLAN_MKDIR) {
+		bool whole = (f->store->caps & STORE_CAP_MOVE) && !t->row.sending && !t->has_folder;
+		return whole && ignore_check(f->ignore, t->path, true) != IGNORE_ENTERED && ask(t);
+	}
+	if (t->action != PLAN_PUT || t->stat.kind != DISK_FILE) return false;
+	if (t->has_file && (t->file.flags & INDEX_STRANGER)) return false;
+	if (ask(t)) return true;
+	return !t->is_database && was_displaced(t) && rename_waits(t, INDEX_WHY_DELETE);
+}
+
+/* ---- the answer: files ---- */
+
+/* It is no rename after all, or cannot be one: what is there is sent. */
+static void send_instead(struct transfer *t) {
+	rename_release(t);
+	t->pair = PAIR_NO;
+	if (t->stat.kind == DISK_FILE && !t->body.len && t->stat.size && !t->captured)
+		t->have_hash = false; /* its bytes were not read */
+	transfer_plan(t);
+}
+
+static bool row_drop(struct transfer *t, const char *path, bool folder) {
+	struct err err;
+	if (!index_drop(t->folder->index, path, folder, &err)) return true;
+	folder_index_failed(t->folder, &err);
+	return false;
+}
+
+/* Is what stands under the new name what stood under the old one? A try before may have moved it, and somebody else may have been there. */
+static bool is_expected(const struct transfer *t) {
+	const struct store_entry *there = &t->op.entry;
+	const struct index_entry *base = &t->origin_entry;
+	if (there->hash.kind == STORE_HASH_MD5) return !memcmp(there->hash.bytes, base->hash, 16);
+	return there->size == base->size &&
+	       (there->mtime_ns == STORE_MTIME_UNKNOWN || there->mtime_ns == base->mtime_ns);
+}
+
+static bool recorded(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct index_entry entry = { .kind = INDEX_FILE };
+	base_entry_local(t, &entry);
+	entry.born_ns = t->origin_entry.born_ns;
+	/* The remote's attributes travelled with it: what differs is set after. */
+	entry.mode = t->origin_entry.mode;
+	entry.mtime_ns = t->origin_entry.mtime_ns;
+	entry.version = xstrdup(t->op.entry.version);
+	entry.id = xstrdup(t->op.entry.id);
+	bool ok = base_put(t, false, &entry);
+	index_entry_release(&entry);
+	f->moved += ok;
+	return ok;
+}
+
+static void file_moved(struct transfer *t, const struct err *err) {
+	if (err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID)) {
+		/* Not there: by another hand, or it cannot be done: the row's own look says which. */
+		folder_mark_path(t->folder, t->origin, PRIO_SMALL, 0);
+		send_instead(t);
+		return;
+	}
+	if (err && err->kind == ERR_CHANGED) {
+		send_instead(t);
+		return;
+	}
+	if (err) {
+		transfer_fail(t, err);
+		return;
+	}
+	folder_wrote(t->folder);
+	bool expected = is_expected(t), gone = t->pair == PAIR_MOVE;
+	if (gone && !row_drop(t, t->origin, false)) return;
+	if (expected && !recorded(t)) return;
+	if (gone) act_emptied(t, t->origin);
+	if (!expected) {
+		send_instead(t);
+		return;
+	}
+	bool same = (t->origin_entry.mode & 0777) == (t->stat.mode & 0777) &&
+		    t->origin_entry.mtime_ns == t->mtime_ns;
+	rename_release(t);
+	t->pair = PAIR_NO;
+	if (same)
+		transfer_finish(t);
+	else
+		transfer_plan(t);
+}
+
+static void file_move(struct transfer *t) {
+	act_op_init(t, t->pair == PAIR_COPY ? STORE_COPY : STORE_MOVE, STORE_FILE);
+	t->op.key = t->origin_key;
+	t->op.to_key = t->key;
+	t->op.if_absent = true;
+	t->op.size = t->origin_entry.size;
+	if (intent_note(t, t->hash)) transfer_submit(t, false, file_moved);
+}
+
+/* What the rename overwrites is kept as a version, like any other that goes. */
+static void overwritten(struct transfer *t, const struct err *err) {
+	if (err && err->kind == ERR_CHANGED) {
+		send_instead(t); /* somebody else's: it is looked at before ours goes in */
+		return;
+	}
+	if (err && err->kind != ERR_NOT_FOUND) {
+		transfer_fail(t, err);
+		return;
+	}
+	folder_wrote(t->folder);
+	if (!act_keep_settle(t, t->op.kept) || !base_drop(t, false)) return;
+	free(t->keep_key);
+	t->keep_key = NULL;
+	t->has_file = false;
+	index_entry_release(&t->file);
+	file_move(t);
+}
+
+static void overwrite(struct transfer *t) {
+	act_op_init(t, STORE_REMOVE, base_store_kind(t));
+	t->op.if_version = t->file.version;
+	if (act_keep_intend(t)) transfer_submit(t, t->op.keep_key != NULL, overwritten);
+}
+
+/* ---- folders ---- */
+
+/* The rows follow when the move itself is on the disk of the store: they are of epochs that a SYNC sealed, and nobody asks for them again. */
+static void folder_sealed(struct transfer *t, const struct err *err) {
+	struct folder *f = t->folder;
+	struct err failed;
+	if (err) {
+		transfer_fail(t, err);
+		return;
+	}
+	int moved = index_move_folder(f->index, t->origin, t->path, &failed);
+	if (moved < 0) {
+		folder_index_failed(f, &failed);
+		return;
+	}
+	if (moved == 0) { /* something became known there meanwhile: each file finds its own way */
+		send_instead(t);
+		return;
+	}
+	struct index_entry entry = t->origin_entry;
+	entry.epoch = f->epoch;
+	entry.ino = t->stat.ino;
+	entry.version = t->origin_version;
+	if (!row_drop(t, t->origin, true) || !base_put(t, true, &entry)) return;
+	f->moved++;
+	f->parents_lost++; /* what was loaded of rows below is of before */
+	if (index_commit(f->index, false, &failed)) {
+		folder_index_failed(f, &failed);
+		return;
+	}
+	log_debug("folder '%s': '%s' is '%s' now", f->name, t->origin, t->path);
+	/* What else happened below it; and marks of a new folder under the old name went along with the rows. */
+	scan_request(f, t->path);
+	folder_mark_path(f, t->origin, PRIO_FOLDER, 0);
+	scan_request(f, t->origin);
+	barrier_rescan(f);
+	rename_release(t);
+	t->pair = PAIR_NO;
+	transfer_plan(t);
+}
+
+static void folder_moved(struct transfer *t, const struct err *err) {
+	bool never = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID ||
+				    err->kind == ERR_CHANGED);
+	if (never) {
+		send_instead(t);
+		return;
+	}
+	if (err) {
+		transfer_fail(t, err);
+		return;
+	}
+	folder_wrote(t->folder);
+	free(t->origin_version);
+	t->origin_version = xstrdup(t->op.entry.version);
+	act_op_init(t, STORE_SYNC, STORE_FOLDER);
+	transfer_submit(t, false, folder_sealed);
+}
+
+/* The operation of a transfer that found its origin. True: it is on its way. */
+bool rename_start(struct transfer *t) {
+	if (t->pair == PAIR_NO || !t->origin) return false;
+	if (t->stat.kind != DISK_FOLDER) {
+		if (t->has_file)
+			overwrite(t);
+		else
+			file_move(t);
+		return true;
+	}
+	act_op_init(t, STORE_MOVE, STORE_FOLDER);
+	t->op.key = t->origin_key;
+	t->op.to_key = t->key;
+	t->op.if_absent = true;
+	if (intent_note(t, NULL)) transfer_submit(t, false, folder_moved);
+	return true;
+}
