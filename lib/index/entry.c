@@ -232,6 +232,17 @@ int index_drop(struct index *index, const char *path, bool folder, struct err *e
 	return drop(index, path, folder, err) == 0 ? 0 : index_fail(index, err);
 }
 
+int index_disagree(struct index *index, struct err *err) {
+	if (index_begin(index, err) < 0) return -1;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_DROP_ALL, err);
+	if (!stmt || db_run(stmt, err) < 0) return index_fail(index, err);
+	/* Numbers of folders stay: marks go by them. */
+	index_dir_forget_all(index);
+	index->totals = (struct index_totals){ 0 };
+	index->totals_changed = true;
+	return 0;
+}
+
 int index_has_children(struct index *index, const char *path, bool strangers, struct err *err) {
 	int64_t dir = index_dir_find(index, path, strlen(path), err);
 

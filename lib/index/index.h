@@ -81,6 +81,8 @@ int index_has_folder(struct index *index, const char *path, struct err *err);
 int index_put(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
 int index_drop(struct index *index, const char *path, bool folder, struct err *err);
+/* Nothing is agreed any more: all entries go. Marks, kept versions and meta stay. */
+int index_disagree(struct index *index, struct err *err);
 /* Does anything agreed (with `strangers`: or known to be at the remote) lie directly in this
  * folder? 1, 0, -1. */
 int index_has_children(struct index *index, const char *path, bool strangers, struct err *err);

@@ -172,7 +172,8 @@ void contact_empty_check(struct folder *f) {
 	}
 	err_clear(&f->trouble);
 	f->needs_person = false;
-	if (index_meta_set(f->index, "contacted", "1", &err)) {
+	/* While another one's mark stands there, what is found equal is only looked at: a restart looks anew. */
+	if (!f->judging && index_meta_set(f->index, "contacted", "1", &err)) {
 		folder_index_failed(f, &err);
 		return;
 	}

@@ -123,11 +123,7 @@ void folder_trouble_clear(struct folder *f) {
 	folder_wake(f);
 }
 
-static void hold_probed(struct folder *f, const struct err *err) {
-	if (err) {
-		folder_hold(f, err);
-		return;
-	}
+void folder_probe_passed(struct folder *f) {
 	f->held = false;
 	/* The remote answers. What ABOUT cannot judge (a full disk, an emptied folder) stays said until a write went well. */
 	if (!f->trouble_stays) {
@@ -137,6 +133,15 @@ static void hold_probed(struct folder *f, const struct err *err) {
 	}
 	folder_report(f);
 	folder_wake(f);
+}
+
+static void hold_probed(struct folder *f, const struct err *err) {
+	if (err)
+		folder_hold(f, err);
+	else if (f->judging)
+		owner_check_again(f);
+	else
+		folder_probe_passed(f);
 }
 
 void folder_hold_passed(struct timer *timer) {
@@ -324,15 +329,6 @@ void folder_rescan_passed(struct timer *timer) {
 	if (f->settings.rescan_ms > 0) timer_start(timer, f->settings.rescan_ms);
 }
 
-/* All that is here is there and equal: the remote is ours from now on. */
-static void judging_step(struct folder *f) {
-	if (f->held || f->op_in_flight || f->in_flight || !scan_is_idle(f)) return;
-	if (index_dirty_count(f->index) || index_totals(f->index).strangers) return;
-	log_info("folder '%s': all is equal: takes the remote over from %s", f->name,
-		f->other_owner);
-	owner_take(f);
-}
-
 static bool slots_free(const struct folder *f) {
 	return f->in_flight < f->settings.max_transfers &&
 	       f->sync->in_flight < f->sync->max_transfers;
@@ -393,7 +389,7 @@ void folder_step(struct defer *defer) {
 	}
 	scan_step(f);
 	if (!f->remote_made && !f->held && !f->op_in_flight) contact_make_remote(f);
-	if (f->judging && f->phase == PHASE_RUNNING) judging_step(f);
+	if (f->judging && f->phase == PHASE_RUNNING) owner_judge(f);
 	bool go = !f->held && f->remote_made && (!f->paused || f->phase == PHASE_FLUSHING);
 	rename_wake(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;

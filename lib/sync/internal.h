@@ -181,8 +181,10 @@ struct folder {
 	int64_t sync_epoch;
 	struct list waits; /* struct folder_wait.link */
 
-	bool owned;        /* our mark stands at the remote */
+	bool displaced;    /* another one took over what was ours */
+	char *owned_since; /* what our mark at the remote says; NULL: it does not stand there */
 	char *other_owner; /* "PATH on host 'HOST'" */
+	char *other_key, *other_since; /* where its mark stands, and what it says */
 	char *owner_text;
 	char **owner_marks;
 	size_t owner_at;
@@ -220,6 +222,7 @@ void folder_changed(struct folder *folder); /* status changed: observers */
 /* The folder as a whole cannot go on: said once, tried again by itself with back-off. */
 void folder_hold(struct folder *folder, const struct err *err);
 void folder_trouble_clear(struct folder *folder);
+void folder_probe_passed(struct folder *folder); /* the store answers again */
 /* Stops until a person acts. */
 void folder_stop_for_person(struct folder *folder, const struct err *err);
 /* The index itself failed: everything in flight ends, and the folder opens anew from what was committed. */
@@ -259,7 +262,11 @@ void folder_watch_happened(void *user, const struct watch_event *event);
 
 /* owner.c */
 void owner_check_start(struct folder *folder);
+void owner_check_again(struct folder *folder); /* judging: after a probe that went well */
+void owner_judge(struct folder *folder);
 struct transfer;
+/* Another one wrote at this path. When its mark stands there too, the folder stops; else `then` follows. */
+void owner_look(struct transfer *transfer, void (*then)(struct transfer *transfer));
 bool owner_forbids(
 	struct transfer *transfer); /* judging: something would have to be written; says so */
 void owner_take(struct folder *folder);
@@ -323,7 +330,10 @@ struct transfer {
 	bool slot, lock_inode;
 	bool growth; /* may commit the prefix of a file that only grows */
 	bool hot;    /* it did */
-	bool theirs_logged, theirs_known;
+	bool theirs_logged, theirs_known, theirs_ours;
+	struct store_entry
+		theirs; /* what somebody else wrote there, while the owner mark is read */
+	void (*owner_then)(struct transfer *transfer);
 	bool intent_known; /* the remote was asked what became of row.sending */
 	bool entered_only; /* a folder that `include` itself does not name */
 	int parent_tries, change_tries;

@@ -105,6 +105,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 		goto fail;
 	}
 	f->paused = index_meta_int(f->index, "paused", 0) != 0;
+	f->displaced = index_meta_int(f->index, "displaced", 0) != 0;
 	f->epoch = index_meta_int(f->index, "sealed", 0) + 1;
 	f->ignore = ignore_new();
 	timer_init(&f->due_timer, f->loop, folder_due_passed);
@@ -152,7 +153,10 @@ void folder_free(struct folder *f) {
 	free(f->list_folder);
 	free(f->list_token);
 	free(f->list_key);
+	free(f->owned_since);
 	free(f->other_owner);
+	free(f->other_key);
+	free(f->other_since);
 	free(f->owner_text);
 	strv_free(f->owner_marks);
 	free(f->make_path);

@@ -1,6 +1,7 @@
 /*
  * Whose remote path is it? `.tend/owner/KEY` names the machine and the local folder that write there (SYNC.md §7). A folder that finds
- * another owner only judges: when all proves equal it takes over, else it stops for a person.
+ * another owner at its first contact judges: when all proves equal it takes over, else it stops for a person. One that was the owner
+ * itself stops at once: by its base all would look equal, whatever the other one wrote since.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,21 @@
 
 #define OWNER_FOLDER ".tend/owner"
 
+enum { OWNER_MARK_MAX = 4096 }; /* bytes */
+
 static void owner_list_start(struct folder *f);
+static void owner_read_marks(struct folder *f);
+
+/* False: the index failed, and the folder starts over. */
+static bool note(struct folder *f, const char *key, const char *value) {
+	struct err err;
+	if (index_meta_set(f->index, key, value, &err)) {
+		folder_index_failed(f, &err);
+		return false;
+	}
+	turn_end_want(&f->turn_end);
+	return true;
+}
 
 /* ---- folders of the store that must be there before something is written ---- */
 
@@ -52,16 +67,23 @@ void owner_make_folders(struct folder *f, const char *path,
 /* ---- taking it ---- */
 
 static void taken(struct folder *f, const struct err *err) {
-	if (err && err->kind == ERR_CHANGED) {
-		folder_phase_set(f, PHASE_OWNER); /* somebody was faster: read whose it is */
+	bool running = f->phase >= PHASE_RUNNING;
+	if (err && err->kind == ERR_CHANGED) { /* somebody was faster: read whose it is */
+		f->judging |= running;
+		if (running)
+			owner_read_marks(f);
+		else
+			folder_phase_set(f, PHASE_OWNER);
 		return;
 	}
 	if (err) {
 		folder_hold(f, err);
 		return;
 	}
-	f->owned = true;
+	/* While it was judged the remote was only looked at: from here on it is agreed. */
+	if (!note(f, "owned", "1") || (running && !note(f, "contacted", "1"))) return;
 	f->judging = false;
+	f->intents = true;
 	folder_wrote(f);
 	if (f->phase == PHASE_OWNER) folder_phase_set(f, PHASE_LISTING);
 	folder_wake(f);
@@ -105,6 +127,39 @@ static char *owner_field(const char *text, const char *name) {
 	return xstrdup("");
 }
 
+static void other_forget(struct folder *f) {
+	free(f->other_owner);
+	free(f->other_key);
+	free(f->other_since);
+	f->other_owner = f->other_key = f->other_since = NULL;
+}
+
+/* One mark's text: ours, or another owner's; of those above and below the newest is remembered. */
+static void mark_judge(struct folder *f, const char *key, const char *text) {
+	char *machine = owner_field(text, "machine");
+	char *host = owner_field(text, "host");
+	char *path = owner_field(text, "path");
+	char *since = owner_field(text, "since");
+	bool same_machine = str_equal(machine, f->sync->machine_id);
+	bool exact = str_equal(key, f->owner_key);
+	bool exact_known = f->other_key && str_equal(f->other_key, f->owner_key);
+	if (exact && same_machine && str_equal(path, f->settings.path)) {
+		free(f->owned_since);
+		f->owned_since = xstrdup(since);
+	} else if (exact || (!same_machine && !exact_known &&
+				    (!f->other_since || strcmp(since, f->other_since) > 0))) {
+		/* A mark above or below ours of this very machine is left from another configuration. */
+		other_forget(f);
+		f->other_owner = xasprintf("%s on host '%s'", path, host);
+		f->other_key = xstrdup(key);
+		f->other_since = xstrdup(since);
+	}
+	free(machine);
+	free(host);
+	free(path);
+	free(since);
+}
+
 static void mark_next(struct folder *f);
 
 static void mark_read(struct folder *f, const struct err *err) {
@@ -112,27 +167,34 @@ static void mark_read(struct folder *f, const struct err *err) {
 		folder_hold(f, err);
 		return;
 	}
-	if (!err) {
-		char *machine = owner_field(f->op.answer_body.at, "machine");
-		char *host = owner_field(f->op.answer_body.at, "host");
-		char *path = owner_field(f->op.answer_body.at, "path");
-		bool same_machine = str_equal(machine, f->sync->machine_id);
-		bool exact = str_equal(f->op.key, f->owner_key);
-		if (exact && same_machine && str_equal(path, f->settings.path)) {
-			f->owned = true;
-		} else if (exact || !same_machine) {
-			/* A mark above or below ours of this very machine is left from another configuration. */
-			free(f->other_owner);
-			f->other_owner = xasprintf("%s on host '%s'", path, host);
-			f->judging = true;
-		}
-		free(machine);
-		free(host);
-		free(path);
-	}
+	if (!err) mark_judge(f, f->op.key, f->op.answer_body.at);
 	mark_next(f);
 }
 
+/* ---- what follows from them ---- */
+
+/* Another one took over what was ours: nothing of what is in flight may be written. */
+static void displaced(struct folder *f) {
+	struct err err;
+	if (!f->displaced && !note(f, "displaced", "1")) return;
+	f->displaced = f->intents = true;
+	err_set(&err, ERR_DENIED,
+		"the remote '%s' was taken over by %s: nothing is sent. Stop the other one and "
+		"remove '%s' at the remote to take it back, or choose another path",
+		f->settings.remote, f->other_owner, f->other_key);
+	if (f->phase >= PHASE_RUNNING)
+		folder_root_gone(f, &err);
+	else
+		folder_hold(f, &err);
+}
+
+/* What was agreed before somebody else wrote there says nothing: first contact again. */
+static bool agreed_forget(struct folder *f) {
+	struct err err;
+	if (!index_disagree(f->index, &err)) return note(f, "contacted", NULL);
+	folder_index_failed(f, &err);
+	return false;
+}
 /* Our mark is gone, though we have a base: an empty mount point looks like this. Only what still has something in it is marked anew. */
 static void lost_listed(struct folder *f, const struct err *err) {
 	struct err why;
@@ -160,28 +222,59 @@ static void lost_check(struct folder *f) {
 	folder_op_go(f);
 }
 
+static void another_owns(struct folder *f) {
+	if (index_meta_int(f->index, "owned", 0)) {
+		displaced(f);
+	} else if (f->phase >= PHASE_RUNNING) {
+		folder_probe_passed(f); /* judged on: what differed may be equal by now */
+	} else if (agreed_forget(f)) {
+		f->judging = true;
+		log_warn("folder '%s': the remote '%s' was written by %s: nothing is sent unless "
+			 "all proves equal",
+			f->name, f->settings.remote, f->other_owner);
+		folder_phase_set(f, PHASE_LISTING);
+	}
+}
+
+/* All marks were read. */
+static void owner_known(struct folder *f) {
+	bool exact = f->other_key && str_equal(f->other_key, f->owner_key);
+	/* One above or below that is older than ours is the one we took over from. */
+	if (f->owned_since && f->other_key && !exact && strcmp(f->other_since, f->owned_since) < 0)
+		other_forget(f);
+	if (f->other_owner) {
+		another_owns(f);
+		return;
+	}
+	bool was_judging = f->judging;
+	f->judging = false;
+	if (f->displaced) {
+		if (!agreed_forget(f) || !note(f, "displaced", NULL)) return;
+		f->displaced = false;
+	}
+	if (f->owned_since) {
+		if (!note(f, "owned", "1")) return;
+		if (f->phase == PHASE_OWNER) folder_phase_set(f, PHASE_LISTING);
+		folder_trouble_clear(f);
+	} else if (!was_judging && index_meta_int(f->index, "contacted", 0) &&
+		   index_totals(f->index).files) {
+		lost_check(f);
+	} else {
+		owner_take(f);
+	}
+}
+
 static void mark_next(struct folder *f) {
 	char *key = f->owner_marks ? f->owner_marks[f->owner_at] : NULL;
 	if (key) {
 		f->owner_at++;
 		folder_op_start(f, STORE_GET, key, mark_read);
 		f->op.kind = STORE_FILE;
-		f->op.length = 4096;
+		f->op.length = OWNER_MARK_MAX;
 		folder_op_go(f);
 		return;
 	}
-	if (f->judging) {
-		log_warn("folder '%s': the remote '%s' was written by %s: nothing is sent unless "
-			 "all proves equal",
-			f->name, f->settings.remote, f->other_owner);
-		folder_phase_set(f, PHASE_LISTING);
-	} else if (f->owned) {
-		folder_phase_set(f, PHASE_LISTING);
-	} else if (index_meta_int(f->index, "contacted", 0) && index_totals(f->index).files) {
-		lost_check(f);
-	} else {
-		owner_take(f);
-	}
+	owner_known(f);
 }
 
 /* Ours, and those of a path above or below it. */
@@ -224,8 +317,20 @@ static void about_done(struct folder *f, const struct err *err) {
 		folder_hold(f, err);
 		return;
 	}
-	if (f->trouble.kind != ERR_NONE) folder_trouble_clear(f);
+	/* That it was taken over stands until the marks say otherwise. */
+	if (f->trouble.kind != ERR_NONE && !f->displaced) folder_trouble_clear(f);
 	folder_phase_set(f, PHASE_OWNER);
+}
+
+static void owner_read_marks(struct folder *f) {
+	strv_free(f->owner_marks);
+	f->owner_marks = NULL;
+	free(f->owned_since);
+	f->owned_since = NULL;
+	free(f->list_token);
+	f->list_token = NULL;
+	other_forget(f);
+	owner_list_start(f);
 }
 
 void owner_check_start(struct folder *f) {
@@ -234,15 +339,36 @@ void owner_check_start(struct folder *f) {
 		folder_op_go(f);
 		return;
 	}
-	strv_free(f->owner_marks);
-	f->owner_marks = NULL;
-	f->owned = f->judging = false;
-	free(f->list_token);
-	f->list_token = NULL;
-	owner_list_start(f);
+	f->judging = false;
+	owner_read_marks(f);
+}
+
+/* While it judges: was the other one's mark removed? */
+void owner_check_again(struct folder *f) {
+	owner_read_marks(f);
 }
 
 /* ---- judging ---- */
+
+/* All that is here is there and equal: the remote is ours from now on. */
+void owner_judge(struct folder *f) {
+	struct err err;
+	if (f->held || f->op_in_flight || f->in_flight || !scan_is_idle(f)) return;
+	if (index_dirty_count(f->index)) return;
+	int64_t strangers = index_totals(f->index).strangers;
+	if (!strangers) {
+		log_info("folder '%s': all is equal: takes the remote over from %s", f->name,
+			f->other_owner);
+		owner_take(f);
+		return;
+	}
+	err_set(&err, ERR_DENIED,
+		"the remote '%s' is kept by %s and has %lld files and folders that are not here: "
+		"nothing is sent. Stop the other one and remove '%s' at the remote to take over, "
+		"or choose another path",
+		f->settings.remote, f->other_owner, (long long)strangers, f->other_key);
+	folder_stop_for_person(f, &err);
+}
 
 bool owner_forbids(struct transfer *t) {
 	struct folder *f = t->folder;
@@ -259,8 +385,33 @@ bool owner_forbids(struct transfer *t) {
 		"the remote '%s' is kept by %s and differs ('%s'): nothing is sent. Stop the other "
 		"one and remove "
 		"'%s' at the remote to take over, or choose another path",
-		f->settings.remote, f->other_owner, t->path, f->owner_key);
+		f->settings.remote, f->other_owner, t->path, f->other_key);
 	folder_stop_for_person(f, &err);
 	transfer_again(t, INDEX_WHY_CHANGE, NULL, 0);
 	return true;
+}
+
+/* ---- somebody else wrote there: is it still ours? ---- */
+
+static void looked(struct transfer *t, const struct err *err) {
+	struct folder *f = t->folder;
+	if (err && err->kind != ERR_NOT_FOUND) {
+		transfer_fail(t, err);
+		return;
+	}
+	other_forget(f);
+	if (!err) mark_judge(f, f->owner_key, t->op.answer_body.at);
+	if (f->other_owner) {
+		displaced(f); /* ends every transfer, this one too */
+		return;
+	}
+	t->owner_then(t);
+}
+
+void owner_look(struct transfer *t, void (*then)(struct transfer *transfer)) {
+	t->owner_then = then;
+	act_op_init(t, STORE_GET, STORE_FILE);
+	t->op.key = t->folder->owner_key;
+	t->op.length = OWNER_MARK_MAX;
+	transfer_submit(t, false, looked);
 }

@@ -182,26 +182,12 @@ void act_put_start(struct transfer *t) {
 
 /* ---- somebody else wrote there ---- */
 
-static void theirs_seen(struct transfer *t, const struct err *err) {
+/* What stands there is known, and the remote is ours: it goes into the base, and the path is planned anew. */
+static void theirs_take(struct transfer *t) {
 	struct folder *f = t->folder;
-	const struct store_entry *theirs = &t->op.entry;
-	if (err && err->kind != ERR_NOT_FOUND) {
-		transfer_fail(t, err);
-		return;
-	}
-	if (err) {
-		if (base_drop(t, false)) transfer_plan(t);
-		return;
-	}
+	const struct store_entry *theirs = &t->theirs;
 	bool hashed = theirs->hash.kind == STORE_HASH_MD5;
-	bool ours = hashed && !t->absent && t->have_hash &&
-		    memcmp(theirs->hash.bytes, t->hash, 16) == 0;
-	/* Our own work, whose answer was lost, or the same bytes by another way: adopted. */
-	if (ours && !act_keep_settle(t, true)) return;
-	if (ours) {
-		free(t->keep_key);
-		t->keep_key = NULL;
-	}
+	bool ours = t->theirs_ours;
 	if (!ours && !t->theirs_logged && t->change_tries)
 		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s",
 			f->name, t->path,
@@ -236,6 +222,33 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 	bool ok = base_put(t, false, &entry);
 	index_entry_release(&entry);
 	if (ok) transfer_plan(t);
+}
+
+static void theirs_seen(struct transfer *t, const struct err *err) {
+	const struct store_entry *theirs = &t->op.entry;
+	if (err && err->kind != ERR_NOT_FOUND) {
+		transfer_fail(t, err);
+		return;
+	}
+	if (err) {
+		if (base_drop(t, false)) transfer_plan(t);
+		return;
+	}
+	/* Our own work, whose answer was lost, or the same bytes by another way: adopted. */
+	t->theirs_ours = theirs->hash.kind == STORE_HASH_MD5 && !t->absent && t->have_hash &&
+			 memcmp(theirs->hash.bytes, t->hash, 16) == 0;
+	if (t->theirs_ours && !act_keep_settle(t, true)) return;
+	if (t->theirs_ours) {
+		free(t->keep_key);
+		t->keep_key = NULL;
+	}
+	store_entry_release(&t->theirs);
+	t->theirs = store_op_take_entry(&t->op);
+	/* A 412: whoever wrote there may have taken over what was ours. */
+	if (!t->theirs_ours && t->change_tries)
+		owner_look(t, theirs_take);
+	else
+		theirs_take(t);
 }
 
 void act_changed(struct transfer *t) {

@@ -174,8 +174,7 @@ def test_folder_of_another_path(tendd, ini):
     assert (tendd.root / "remote" / "data" / "old").exists()
     assert not (tendd.root / "remote" / "data" / "new").exists()
     (tendd.root / "remote" / ".tend" / "owner" / "data").unlink()
-    tendd.stop()
-    tendd.start()
+    assert tendd.tend("sync", "data").returncode == 0
     tendd.until(lambda: (tendd.root / "remote" / "data" / "new").exists(), "the file of the new folder")
     # What only the remote has is not deleted: there is no base for it.
     tendd.until_idle("data")

@@ -28,6 +28,7 @@ struct bench {
 	struct folder *folder;
 	struct folder_settings settings;
 	const struct store_fault_plan *faults; /* NULL: the store answers as it is */
+	const char *machine;                   /* NULL: "test-machine" */
 };
 
 /* ---- waiting for conditions ---- */
@@ -124,12 +125,13 @@ static inline void assert_equal_trees(struct bench *b) {
 
 /* ---- a folder's world ---- */
 
-static inline void world_open(struct bench *b) {
+/* On a loop that others use too: a process has one. */
+static inline void world_open_on(struct bench *b, struct loop *loop) {
 	struct err err;
-	b->loop = loop_new(4, &err);
-	assert_non_null(b->loop);
+	b->loop = loop;
 	b->graph = unit_graph_new(b->loop);
-	struct sync_options options = { .state_dir = b->state, .machine_id = "test-machine" };
+	struct sync_options options = { .state_dir = b->state,
+		.machine_id = b->machine ? b->machine : "test-machine" };
 	b->sync = sync_new(b->loop, b->graph, &options, &err);
 	if (!b->sync) fail_msg("%s", err.text);
 	b->store = store_directory_new(b->loop, b->cloud);
@@ -140,18 +142,29 @@ static inline void world_open(struct bench *b) {
 	unit_want(folder_unit(b->folder));
 }
 
+static inline void world_open(struct bench *b) {
+	struct err err;
+	struct loop *loop = loop_new(4, &err);
+	assert_non_null(loop);
+	world_open_on(b, loop);
+}
+
 static inline void closed(void *user) {
 	*(bool *)user = true;
 }
 
 /* As kill -9 would leave it, but that what was asked for in flight ends. */
-static inline void world_close(struct bench *b) {
+static inline void world_leave(struct bench *b) {
 	bool done = false;
 	folder_close(b->folder, closed, &done);
 	loop_run_until(b->loop, &done);
 	store_free(b->store);
 	sync_free(b->sync);
 	unit_graph_free(b->graph);
+}
+
+static inline void world_close(struct bench *b) {
+	world_leave(b);
 	loop_free(b->loop);
 }
 

@@ -333,6 +333,36 @@ static void sessions_come_back(void **state) {
 	index_close(index);
 }
 
+/* Somebody else wrote there: marks and kept versions outlive what was agreed. */
+static void nothing_is_agreed_any_more(void **state) {
+	struct index *index = open_memory();
+	struct index_entry folder = { .kind = INDEX_FOLDER }, file = { .size = 7 }, back;
+	struct index_dirty dirty;
+
+	assert_int_equal(index_put(index, "d", &folder, &err), 0);
+	assert_int_equal(index_put(index, "d/a", &file, &err), 0);
+	assert_int_equal(index_mark(index, "d/b", 0, 0, 0, 0, NULL, &err), 0);
+	char *key = index_version_intend(index, "d/a", 1, 2, "kept", 7, &err);
+	free(key);
+	assert_int_equal(index_disagree(index, &err), 0);
+	assert_int_equal(index_get(index, "d/a", false, &back, &err), 0);
+	assert_int_equal(index_has_folder(index, "d", &err), 0);
+	assert_int_equal(index_totals(index).files + index_totals(index).folders, 0);
+	assert_int_equal(index_totals(index).bytes, 0);
+	assert_int_equal(index_dirty_count(index), 1);
+	assert_int_equal(index_dirty_get(index, "d/b", &dirty, &err), 1);
+	index_dirty_release(&dirty);
+	key = index_version_intend(index, "d/a", 1, 3, "another", 7, &err);
+	assert_string_equal(key, "kept");
+	free(key);
+	/* And it fills again, below the same folders. */
+	assert_int_equal(index_put(index, "d", &folder, &err), 0);
+	assert_int_equal(index_put(index, "d/a", &file, &err), 0);
+	assert_int_equal(index_has_children(index, "d", false, &err), 1);
+	assert_int_equal(index_totals(index).files, 1);
+	index_close(index);
+}
+
 static void meta_keeps_small_facts(void **state) {
 	struct index *index = open_memory();
 
@@ -363,6 +393,7 @@ int main(void) {
 		cmocka_unit_test(unsealed_entries_are_given_once),
 		cmocka_unit_test(versions_have_one_intent),
 		cmocka_unit_test(sessions_come_back),
+		cmocka_unit_test(nothing_is_agreed_any_more),
 		cmocka_unit_test(meta_keeps_small_facts),
 	};
 
