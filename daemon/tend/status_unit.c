@@ -90,6 +90,13 @@ static void print_folder(const struct page *page, const json_t *folder) {
 		(long long)json_number(folder, "set_only"), (long long)json_number(folder, "moved"),
 		(long long)json_number(folder, "removed"));
 	line(page, "last sync", "%s", json_text(folder, "last_sync"));
+	if (json_number(folder, "versions") > 0) {
+		size_format(json_number(folder, "versions_bytes"), size, sizeof(size));
+		line(page, "old versions", "%lld, %s", (long long)json_number(folder, "versions"),
+			size);
+	}
+	line(page, "pruned", "%s", json_text(folder, "pruned"));
+	line(page, "not pruned", "%s", json_text(folder, "prune_trouble"));
 	print_troubles(page, json_object_get(folder, "troubles"));
 }
 

@@ -248,11 +248,14 @@ static int open_services(struct house *house, struct err *err) {
 static int open_folders(struct house *house, struct err *err) {
 	const struct tend_settings *settings = house_settings(house);
 	const struct config_section *section = NULL;
+	bool impatient = process_without("prune-wait"); /* tests do not wait ten minutes */
 	const struct sync_options options = {
 		.state_dir = settings->state_dir,
 		.machine_id = house->machine_id,
 		.max_transfers = settings->max_transfers,
 		.buffer_limit_bytes = settings->buffer_limit_bytes,
+		.prune_after_ms = impatient ? 1 : 0,
+		.prune_every_ms = impatient ? 500 : 0,
 	};
 	while ((section = config_next(house->config, "remote", section))) {
 		struct store *store = house_store_open(house, section, err);

@@ -98,11 +98,15 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 		{ "moved", status.moved },
 		{ "removed", status.removed },
 		{ "scans", status.scans },
+		{ "versions", status.versions },
+		{ "versions_bytes", status.version_bytes },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		json_object_set_new(part, numbers[i].name, json_integer(numbers[i].value));
 	}
 	json_object_set_new(part, "last_sync", moment(status.last_sync_ns));
+	json_object_set_new(part, "pruned", moment(status.pruned_ns));
+	json_object_set_new(part, "prune_trouble", status_text(status.prune_trouble));
 	if (troubles > 0) json_object_set_new(part, "troubles", trouble_list(folder, troubles));
 	*needs_person = status.needs_person;
 	folder_status_release(&status);

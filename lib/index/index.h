@@ -89,6 +89,7 @@ int index_has_children(struct index *index, const char *path, bool strangers, st
 
 struct index_totals {
 	int64_t files, folders, links, bytes, strangers, unverified;
+	int64_t versions, version_bytes; /* settled ones */
 };
 /* Kept up to date, not counted at each call. */
 struct index_totals index_totals(const struct index *index);
@@ -218,12 +219,38 @@ int index_dirty_below(struct index *index, const char *path, struct err *err);
 
 /* ---- versions kept (SYNC.md §8), intents first ---- */
 
-/* The key for this path's next version: made of `key` when there is no pending one, else the
+struct index_version {
+	int64_t id;
+	int64_t born_ns, ended_ns, bytes;
+	int kind; /* the caller's own number, 0 to 255 */
+	char *key;
+};
+
+/* The key for this path's next version: made of `version` when there is no pending one, else the
  * pending one's key (a repeat makes no second). The answer is the caller's. */
-char *index_version_intend(struct index *index, const char *path, int64_t born_ns, int64_t ended_ns,
-	const char *key, int64_t bytes, struct err *err);
+char *index_version_intend(struct index *index, const char *path,
+	const struct index_version *version, struct err *err);
+/* The pending one's key, the caller's; NULL: there is none, or with err. */
+char *index_version_pending(struct index *index, const char *path, struct err *err);
 /* kept: it is there now; else nothing was kept: the intent goes. */
 int index_version_settle(struct index *index, const char *path, bool kept, struct err *err);
+/* It was seen in a listing: noted unless its key is known already. */
+int index_version_found(struct index *index, const char *path, const struct index_version *version,
+	struct err *err);
+
+/* The first path behind `after` (NULL: the first of all) that has settled versions; the caller's. 1,
+ * 0, -1. */
+int index_version_next(struct index *index, const char *after, char **path, struct err *err);
+/* The settled ones of a path, in order of their ends. */
+struct index_versions {
+	struct index_version *rows;
+	size_t count;
+};
+int index_versions(
+	struct index *index, const char *path, struct index_versions *versions, struct err *err);
+void index_versions_release(struct index_versions *versions);
+/* Its bytes are gone at the store. */
+int index_version_drop(struct index *index, const struct index_version *version, struct err *err);
 
 /* ---- large uploads ---- */
 

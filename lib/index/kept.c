@@ -1,5 +1,4 @@
-/* What an operation must find again after a crash: the key its old version goes to, and how far its
- * upload came. */
+/* What an operation must find again after a crash: how far its upload came. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,37 +19,10 @@ static char *text_of(struct db_stmt *stmt, int column) {
 	return xstrndup(bytes ? bytes : "", len);
 }
 
-char *index_version_intend(struct index *index, const char *path, int64_t born_ns, int64_t ended_ns,
-	const char *key, int64_t bytes, struct err *err) {
-	struct db_stmt *stmt = by_path(index, SQL_VERSION_PENDING, path, err);
-
-	if (!stmt) return NULL;
-	int got = db_step(stmt, err);
-	char *pending = got == 1 ? text_of(stmt, 0) : NULL;
-	db_reset(stmt);
-	if (got != 0) return pending;
-
-	if (index_begin(index, err) < 0) return NULL;
-	stmt = by_path(index, SQL_VERSION_ADD, path, err);
-	if (!stmt) goto fail;
-	db_bind_int(stmt, 2, born_ns);
-	db_bind_int(stmt, 3, ended_ns);
-	db_bind_blob(stmt, 4, key, strlen(key));
-	db_bind_int(stmt, 5, bytes);
-	if (db_run(stmt, err) == 0) return xstrdup(key);
-fail:
-	index_fail(index, err);
-	return NULL;
-}
-
 static int change(struct index *index, enum index_sql which, const char *path, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
 	struct db_stmt *stmt = by_path(index, which, path, err);
 	return stmt && db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
-}
-
-int index_version_settle(struct index *index, const char *path, bool kept, struct err *err) {
-	return change(index, kept ? SQL_VERSION_KEPT : SQL_VERSION_DROP, path, err);
 }
 
 void index_session_release(struct index_session *session) {

@@ -41,6 +41,9 @@ const char *const index_schema[] = {
 	/* Renames are found by it. Measured, 1,000,000 files: 0.4 us more a row put and 39 bytes on
 	 * the disk, a look 2.4 us; inodes in no order at all, which no file system gives: 18 us. */
 	"CREATE INDEX by_ino ON entry(ino) WHERE ino <> 0 AND kind < 2 AND (flags & 1) = 0;",
+	/* Of what kind a kept version is; and all of a path's in order, for what thins them. */
+	"ALTER TABLE version ADD COLUMN kind INT NOT NULL DEFAULT 0;"
+	"CREATE INDEX version_by_path ON version(path, ended);",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -148,10 +151,20 @@ const char *const index_sql_text[SQL_COUNT] = {
 			       " ORDER BY since LIMIT ?1",
 
 	[SQL_VERSION_PENDING] = "SELECT key FROM version WHERE path = ?1 AND pending = 1",
-	[SQL_VERSION_ADD] = "INSERT INTO version(path, born, ended, key, bytes, pending)"
-			    " VALUES(?1, ?2, ?3, ?4, ?5, 1)",
-	[SQL_VERSION_KEPT] = "UPDATE version SET pending = 0 WHERE path = ?1 AND pending = 1",
+	[SQL_VERSION_ADD] = "INSERT INTO version(path, born, ended, key, bytes, kind, pending)"
+			    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1)",
+	[SQL_VERSION_KEPT] = "UPDATE version SET pending = 0 WHERE path = ?1 AND pending = 1"
+			     " RETURNING bytes",
 	[SQL_VERSION_DROP] = "DELETE FROM version WHERE path = ?1 AND pending = 1",
+	[SQL_VERSION_FOUND] = "INSERT INTO version(path, born, ended, key, bytes, kind, pending)"
+			      " SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0 WHERE NOT EXISTS"
+			      " (SELECT 1 FROM version WHERE path = ?1 AND ended = ?3 AND key = ?4)"
+			      " RETURNING bytes",
+	[SQL_VERSION_NEXT] = "SELECT path FROM version WHERE path > ?1 AND pending = 0"
+			     " ORDER BY path LIMIT 1",
+	[SQL_VERSION_LIST] = "SELECT id, born, ended, bytes, kind, key FROM version"
+			     " WHERE path = ?1 AND pending = 0 ORDER BY ended, born",
+	[SQL_VERSION_GONE] = "DELETE FROM version WHERE id = ?1 AND pending = 0",
 
 	[SQL_SESSION_GET] = "SELECT session, size, mtime, ctime, ino, part_size, hash FROM session "
 			    "WHERE path = ?1",

@@ -54,9 +54,6 @@ void run_bind(struct run *run, struct process *process);
 void run_unbind(struct run *run);
 void run_changed(struct run *run); /* tells the owner, deferred, what it was not told */
 
-/* True when the word stands in TEND_WITHOUT: tests walk the fallbacks of newer kernel features. */
-bool process_without(const char *word);
-
 bool run_id_valid(const char *id);
 
 /* ---- real children of this process (children.c) ---- */

@@ -169,4 +169,7 @@ uint64_t process_start_time(pid_t pid);
  * tests. */
 void process_describe(struct process_host *host, struct buf *out);
 
+/* Does TEND_WITHOUT name this word? Tests walk the ways of older kernels by it. */
+bool process_without(const char *word);
+
 #endif

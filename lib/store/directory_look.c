@@ -206,10 +206,29 @@ int directory_get(struct directory_op *work, struct err *err) {
 	return rc;
 }
 
+/* The time of whoever keeps the files, which on a network's disk is another machine: that of a file
+ * just written. Where nothing of ours stands yet, nothing is written only to ask. */
+static int64_t server_time(struct directory_op *work) {
+	struct directory_made made;
+	struct disk_stat stat;
+	struct err ignored;
+	int64_t now_ns = 0;
+
+	if (disk_stat(work->disk, DIRECTORY_OWN, &stat, &ignored) < 0) return 0;
+	directory_made_init(&made);
+	if (directory_make_file(work, "clock", &made, &ignored) == 0 &&
+		disk_write_span(made.fd, 0, "", 1, &ignored) == 0 &&
+		disk_stat_open(made.fd, &stat, &ignored) == 0)
+		now_ns = stat.mtime_ns;
+	directory_made_release(work, &made);
+	return now_ns;
+}
+
 int directory_about(struct directory_op *work, struct err *err) {
 	struct store_about *about = &work->op->about;
 
 	if (disk_check_writable(work->disk, err) < 0) return -1;
 	about->conditions = true;
+	about->server_ns = server_time(work);
 	return disk_free_bytes(work->disk, &about->free_bytes, err);
 }

@@ -107,7 +107,7 @@ struct store_part {
 
 struct store_about {
 	int64_t free_bytes; /* -1 unknown */
-	int64_t server_ns;  /* the server's clock, 0 unknown */
+	int64_t server_ns;  /* the clock of whoever keeps the files, 0 unknown */
 	bool conditions;    /* if_absent and if_version are honoured by the server itself */
 };
 

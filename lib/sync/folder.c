@@ -405,6 +405,8 @@ void folder_step(struct defer *defer) {
 		if (f->trouble.kind != ERR_NONE) folder_trouble_clear(f);
 	}
 	checkpoint_if_large(f);
+	prune_step(f);
+	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	barrier_step(f);
 	flush_step(f);
 	folder_report(f);
@@ -415,6 +417,7 @@ void folder_step(struct defer *defer) {
 static void folder_drop_work(struct folder *f) {
 	transfer_cancel_all(f);
 	scan_release(f);
+	prune_stop(f);
 	watch_free(f->watch);
 	f->watch = NULL;
 	if (f->op_in_flight) store_cancel(f->store, &f->op);
@@ -510,7 +513,7 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		timer_cancel(&f->commit_timer);
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
-		!list_empty(&f->transfers)) {
+		prune_is_busy(f) || !list_empty(&f->transfers)) {
 		return; /* their ends wake us */
 	}
 	disk_close(f->disk);

@@ -45,7 +45,9 @@ static bool ours_put(struct transfer *t, const struct store_entry *remote, bool 
 	} else {
 		memcpy(entry.hash, remote->hash.bytes, 16);
 		entry.hash_len = 16;
-		entry.born_ns = loop_wall_ns(f->loop);
+		char *kept = index_version_pending(f->index, t->path, &err);
+		entry.born_ns = act_keep_born(f, kept);
+		free(kept);
 	}
 	/* It took the place of what was kept by the same operation. */
 	bool ok = folder || !index_version_settle(f->index, t->path, true, &err);

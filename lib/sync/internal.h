@@ -28,6 +28,8 @@ enum {
 	REASONS_MAX = 100,
 	DOUBT_EVERY_MS = 10000,
 	COMMIT_MS = 50,
+	PRUNE_AFTER_MS = 600000, /* SYNC.md §8: never in the first ten minutes of a run */
+	PRUNE_EVERY_MS = 3600000,
 	EMPTIED_POLL_MS =
 		200, /* a folder that goes looks so often whether what lay in it is gone */
 };
@@ -56,6 +58,7 @@ struct sync {
 	struct list
 		capture_waiters; /* transfers that want to capture, or to open what is captured */
 	uint64_t next_image;
+	int64_t prune_after_ms, prune_every_ms;
 	void (*changed)(void *user, struct folder *folder);
 	void *changed_user;
 	struct disk *images;
@@ -100,6 +103,7 @@ struct open_job {
 };
 
 struct scan_job;
+struct prune;
 
 struct scan {
 	struct path_stack queue; /* folders to list, last in first out */
@@ -136,6 +140,7 @@ struct folder {
 
 	struct open_job open;
 	struct scan scan;
+	struct prune *prune;
 	struct store_op
 		op; /* of the phases before RUNNING, of ABOUT probes and SYNC: one at a time */
 	bool op_in_flight;
@@ -285,6 +290,15 @@ bool scan_is_idle(const struct folder *folder);
 void scan_release(struct folder *folder);
 void scan_rules_changed(struct folder *folder);
 
+/* prune.c: old versions go */
+void prune_new(struct folder *folder);
+void prune_free(struct folder *folder);  /* not busy */
+void prune_step(struct folder *folder);  /* while it runs */
+void prune_again(struct folder *folder); /* other settings */
+void prune_stop(struct folder *folder);
+bool prune_is_busy(const struct folder *folder);
+const char *prune_trouble(const struct folder *folder);
+
 /* durable.c */
 void durable_start(struct folder *folder); /* SYNC now */
 void durable_unsealed(struct folder *folder);
@@ -331,6 +345,7 @@ struct transfer {
 	bool growth; /* may commit the prefix of a file that only grows */
 	bool hot;    /* it did */
 	bool theirs_logged, theirs_known, theirs_ours;
+	int64_t theirs_born_ns; /* when it took the place of what was kept, by our own hand; 0: not known */
 	struct store_entry
 		theirs; /* what somebody else wrote there, while the owner mark is read */
 	void (*owner_then)(struct transfer *transfer);
@@ -441,6 +456,8 @@ bool base_drop(struct transfer *transfer, bool folder);
 enum store_kind base_store_kind(const struct transfer *transfer);
 void act_put_start(struct transfer *transfer);
 bool act_keep_settle(struct transfer *transfer, bool kept);
+int64_t act_keep_born(
+	const struct folder *folder, const char *keep_key); /* of what took its place */
 
 /* intent.c */
 bool intent_note(struct transfer *transfer, const uint8_t *hash);

@@ -115,6 +115,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	timer_init(&f->attempt_timer, f->loop, folder_attempt_passed);
 	timer_init(&f->commit_timer, f->loop, folder_commit_passed);
 	defer_init(&f->step_defer, folder_step);
+	prune_new(f);
 	turn_end_add(f->loop, &f->turn_end, folder_turn_ended);
 	unit_init(&f->unit, sync->graph, UNIT_FOLDER, name, &folder_unit_calls);
 	list_add_tail(&sync->folders, &f->link);
@@ -141,6 +142,7 @@ void folder_free(struct folder *f) {
 	if (index_commit(f->index, true, &err))
 		log_warn("folder '%s': cannot write its index: %s", f->name, err.text);
 	index_close(f->index);
+	prune_free(f);
 	store_op_release(&f->op);
 	turn_end_remove(&f->turn_end);
 	unit_release(&f->unit);
@@ -187,6 +189,7 @@ int folder_apply(struct folder *f, const struct folder_settings *settings, struc
 		timer_cancel(&f->rescan_timer);
 		if (f->settings.rescan_ms > 0) timer_start(&f->rescan_timer, f->settings.rescan_ms);
 	}
+	prune_again(f);
 	folder_wake(f);
 	return 0;
 }

@@ -98,7 +98,8 @@ static int index_renew(struct folder *f) {
 }
 
 void folder_open_start(struct folder *f) {
-	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing)
+	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing ||
+		prune_is_busy(f))
 		return; /* ends of before wake us */
 	if (f->index_broken && index_renew(f)) return;
 	f->open.folder = f;

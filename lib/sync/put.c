@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/version.h"
 
 /* ---- the base ---- */
 
@@ -75,23 +76,36 @@ bool act_keep_intend(struct transfer *t) {
 	const struct index_entry *base = &t->file;
 	struct folder *f = t->folder;
 	struct err err;
-	char begin[TIME_TEXT_SIZE], end[TIME_TEXT_SIZE];
+	char name[VERSION_NAME_SIZE];
 	int64_t now = loop_wall_ns(f->loop);
 	if (!t->has_file || f->settings.mode != FOLDER_BACKUP) return true;
 	int64_t born = base->born_ns;
 	if (born <= 0) born = base->mtime_ns > 0 && base->mtime_ns < now ? base->mtime_ns : now;
-	time_format_compact(now, end);
-	time_format_compact(born, begin);
-	char *key = xasprintf(".tend/versions/%s/%s~%s", t->key, end, begin);
+	version_name(&(struct version_span){ .born_ns = born,
+			     .ended_ns = now,
+			     .deleted = t->op.verb == STORE_REMOVE && t->absent },
+		name);
+	struct index_version version = { .born_ns = born,
+		.ended_ns = now,
+		.bytes = base->size,
+		.kind = (int)base_store_kind(t),
+		.key = xasprintf("%s/%s/%s", VERSION_PLACE, t->key, name) };
 	free(t->keep_key);
-	t->keep_key = index_version_intend(f->index, t->path, born, now, key, base->size, &err);
-	free(key);
+	t->keep_key = index_version_intend(f->index, t->path, &version, &err);
+	free(version.key);
 	if (t->keep_key) {
 		t->op.keep_key = t->keep_key;
 		return true;
 	}
 	folder_index_failed(f, &err);
 	return false;
+}
+
+/* A content begins when the one before it ended. */
+int64_t act_keep_born(const struct folder *f, const char *keep_key) {
+	struct version_span kept;
+	if (keep_key && !version_name_parse(path_name(keep_key), &kept)) return kept.ended_ns;
+	return loop_wall_ns(f->loop);
 }
 
 bool act_keep_settle(struct transfer *t, bool kept) {
@@ -110,7 +124,7 @@ void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept)
 	if (!t->has_file) memset(entry, 0, sizeof(*entry));
 	entry->kind = t->stat.kind == DISK_LINK ? INDEX_LINK : INDEX_FILE;
 	base_entry_local(t, entry);
-	entry->born_ns = loop_wall_ns(f->loop);
+	entry->born_ns = act_keep_born(f, kept ? t->keep_key : NULL);
 	free(entry->version);
 	free(entry->id);
 	entry->version = xstrdup(remote->version);
@@ -208,7 +222,7 @@ static void theirs_take(struct transfer *t) {
 	struct index_entry entry = { .kind = theirs->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE,
 		.flags = agreed ? 0 : INDEX_STRANGER,
 		.epoch = agreed ? t->file.epoch : 0,
-		.born_ns = agreed ? t->file.born_ns : 0,
+		.born_ns = agreed ? t->file.born_ns : t->theirs_born_ns,
 		.size = theirs->size,
 		.mtime_ns = theirs->mtime_ns,
 		.mode = theirs->mode,
@@ -237,11 +251,12 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 	/* Our own work, whose answer was lost, or the same bytes by another way: adopted. */
 	t->theirs_ours = theirs->hash.kind == STORE_HASH_MD5 && !t->absent && t->have_hash &&
 			 memcmp(theirs->hash.bytes, t->hash, 16) == 0;
-	if (t->theirs_ours && !act_keep_settle(t, true)) return;
-	if (t->theirs_ours) {
-		free(t->keep_key);
-		t->keep_key = NULL;
-	}
+	/* Somebody else's is kept under a name of its own: what is kept under this one may be ours. */
+	t->theirs_born_ns =
+		t->theirs_ours && t->keep_key ? act_keep_born(t->folder, t->keep_key) : 0;
+	if (!act_keep_settle(t, t->theirs_ours)) return;
+	free(t->keep_key);
+	t->keep_key = NULL;
 	store_entry_release(&t->theirs);
 	t->theirs = store_op_take_entry(&t->op);
 	/* A 412: whoever wrote there may have taken over what was ours. */

@@ -60,6 +60,15 @@ static const struct config_key keys[] = {
 		.offset = FIELD(rescan_ms),
 		.preset = "6h",
 		.help = "safety scan of the local tree; none: never" },
+	{ .name = "keep",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(keep_ms),
+		.preset = "30d",
+		.min = 3600000,
+		.max = INT64_C(36500) * 86400000,
+		.help = "how long replaced and deleted files stay (mode backup): all of the last "
+			"hour, "
+			"one an hour for a day, one a day after" },
 	{ .name = "max_transfers",
 		.type = CONFIG_INT,
 		.offset = FIELD(max_transfers),
@@ -95,11 +104,6 @@ static const struct config_key keys[] = {
 		.type = CONFIG_TEXT,
 		.flags = CONFIG_NOT_BUILT,
 		.help = "ask the remote for changes" },
-	{ .name = "keep",
-		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "how long replaced and deleted files stay; until it is built they stay for "
-			"ever" },
 	{ .name = "max_delete",
 		.type = CONFIG_TEXT,
 		.flags = CONFIG_NOT_BUILT,

@@ -28,7 +28,11 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.removed = f->removed,
 		.moved = f->moved,
 		.last_sync_ns = f->last_sync_ns,
-		.scans = f->scans };
+		.scans = f->scans,
+		.versions = totals.versions,
+		.version_bytes = totals.version_bytes,
+		.pruned_ns = index_meta_int(f->index, "pruned", 0),
+		.prune_trouble = prune_trouble(f) };
 	pending = index_dirty_count(f->index);
 	if (pending && index_trouble_count(f->index, &refused, &err)) refused = 0;
 	status->pending = pending - refused;

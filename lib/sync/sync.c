@@ -14,6 +14,10 @@ struct sync *sync_new(struct loop *loop, struct unit_graph *graph,
 	sync->max_transfers = options->max_transfers > 0 ? (int)options->max_transfers : 64;
 	sync->buffer_limit =
 		options->buffer_limit_bytes > 0 ? options->buffer_limit_bytes : 32 << 20;
+	sync->prune_after_ms =
+		options->prune_after_ms > 0 ? options->prune_after_ms : PRUNE_AFTER_MS;
+	sync->prune_every_ms =
+		options->prune_every_ms > 0 ? options->prune_every_ms : PRUNE_EVERY_MS;
 	list_init(&sync->folders);
 	list_init(&sync->memory_waiters);
 	list_init(&sync->captures);

@@ -27,6 +27,7 @@ struct folder_settings {
 	int mode;     /* enum folder_mode */
 	char **include, **exclude;
 	int64_t settle_ms, max_settle_ms, rescan_ms;
+	int64_t keep_ms; /* how long kept versions stay; 0: nothing is ever removed */
 	int64_t max_transfers;
 	char **after, **requires;
 };
@@ -57,6 +58,8 @@ struct sync_options {
 	const char *machine_id; /* made once for a machine: the owner mark */
 	int64_t max_transfers;  /* all folders together */
 	int64_t buffer_limit_bytes;
+	/* Old versions are not removed before a run is so old, and looked at this often; 0: ten minutes, an hour. */
+	int64_t prune_after_ms, prune_every_ms;
 };
 
 /* Makes what it needs in state_dir, which is there. NULL with err. */
@@ -127,9 +130,12 @@ struct folder_status {
 	int64_t files, folders, links, size_bytes, strangers;
 	int64_t pending, refused, not_kept;                /* not_kept: sockets, FIFOs, devices */
 	int64_t sent_files, sent_bytes, set_only, removed; /* since this start */
-	int64_t moved;        /* renamed or copied at the remote: no content was sent */
-	int64_t last_sync_ns; /* when nothing was pending last; 0 never */
-	int64_t scans;        /* full scans since this start */
+	int64_t moved;                   /* renamed or copied at the remote: no content was sent */
+	int64_t last_sync_ns;            /* when nothing was pending last; 0 never */
+	int64_t scans;                   /* full scans since this start */
+	int64_t versions, version_bytes; /* old ones kept at the remote */
+	int64_t pruned_ns; /* when they were last looked through for those to remove; 0 never */
+	const char *prune_trouble; /* NULL, or why none is removed */
 };
 void folder_status(struct folder *folder, struct folder_status *status);
 void folder_status_release(struct folder_status *status);

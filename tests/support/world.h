@@ -27,8 +27,9 @@ struct bench {
 	struct store *store;
 	struct folder *folder;
 	struct folder_settings settings;
-	const struct store_fault_plan *faults; /* NULL: the store answers as it is */
-	const char *machine;                   /* NULL: "test-machine" */
+	const struct store_fault_plan *faults;  /* NULL: the store answers as it is */
+	const char *machine;                    /* NULL: "test-machine" */
+	int64_t prune_after_ms, prune_every_ms; /* 0: as ever */
 };
 
 /* ---- waiting for conditions ---- */
@@ -131,7 +132,9 @@ static inline void world_open_on(struct bench *b, struct loop *loop) {
 	b->loop = loop;
 	b->graph = unit_graph_new(b->loop);
 	struct sync_options options = { .state_dir = b->state,
-		.machine_id = b->machine ? b->machine : "test-machine" };
+		.machine_id = b->machine ? b->machine : "test-machine",
+		.prune_after_ms = b->prune_after_ms,
+		.prune_every_ms = b->prune_every_ms };
 	b->sync = sync_new(b->loop, b->graph, &options, &err);
 	if (!b->sync) fail_msg("%s", err.text);
 	b->store = store_directory_new(b->loop, b->cloud);

@@ -112,13 +112,13 @@ static void totals_follow(void **state) {
 		unsigned flags;
 		struct index_totals want;
 	} steps[] = {
-		{ "a", INDEX_FILE, 10, 0, { 1, 0, 0, 10, 0, 0 } },
-		{ "a", INDEX_FILE, 4, INDEX_UNVERIFIED, { 1, 0, 0, 4, 0, 1 } },
-		{ "d", INDEX_FOLDER, 99, INDEX_MARKER, { 1, 1, 0, 4, 0, 1 } },
-		{ "d/l", INDEX_LINK, 99, 0, { 1, 1, 1, 4, 0, 1 } },
-		{ "d/s", INDEX_FILE, 99, INDEX_STRANGER, { 1, 1, 1, 4, 1, 1 } },
-		{ "d/s", INDEX_FILE, 99, 0, { 2, 1, 1, 103, 0, 1 } },
-		{ "a", INDEX_LINK, 7, 0, { 1, 1, 2, 99, 0, 0 } },
+		{ "a", INDEX_FILE, 10, 0, { 1, 0, 0, 10, 0, 0, 0, 0 } },
+		{ "a", INDEX_FILE, 4, INDEX_UNVERIFIED, { 1, 0, 0, 4, 0, 1, 0, 0 } },
+		{ "d", INDEX_FOLDER, 99, INDEX_MARKER, { 1, 1, 0, 4, 0, 1, 0, 0 } },
+		{ "d/l", INDEX_LINK, 99, 0, { 1, 1, 1, 4, 0, 1, 0, 0 } },
+		{ "d/s", INDEX_FILE, 99, INDEX_STRANGER, { 1, 1, 1, 4, 1, 1, 0, 0 } },
+		{ "d/s", INDEX_FILE, 99, 0, { 2, 1, 1, 103, 0, 1, 0, 0 } },
+		{ "a", INDEX_LINK, 7, 0, { 1, 1, 2, 99, 0, 0, 0, 0 } },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
@@ -288,23 +288,82 @@ static void unsealed_entries_are_given_once(void **state) {
 	index_close(index);
 }
 
+static char *intend(struct index *index, const char *path, int64_t ended_ns, const char *key) {
+	const struct index_version version = {
+		.born_ns = 1, .ended_ns = ended_ns, .bytes = 3, .kind = 2, .key = (char *)key
+	};
+	return index_version_intend(index, path, &version, &err);
+}
+
 static void versions_have_one_intent(void **state) {
 	struct index *index = open_memory();
-	char *key = index_version_intend(index, "a", 1, 2, "k1", 3, &err);
+	char *key = intend(index, "a", 2, "k1");
 
 	assert_string_equal(key, "k1");
 	free(key);
-	key = index_version_intend(index, "a", 1, 9, "k2", 3, &err);
+	key = intend(index, "a", 9, "k2");
+	assert_string_equal(key, "k1");
+	free(key);
+	key = index_version_pending(index, "a", &err);
 	assert_string_equal(key, "k1");
 	free(key);
 	assert_int_equal(index_version_settle(index, "a", true, &err), 0);
-	key = index_version_intend(index, "a", 1, 9, "k2", 3, &err);
+	assert_null(index_version_pending(index, "a", &err));
+	assert_int_equal(err.kind, ERR_NONE);
+	key = intend(index, "a", 9, "k2");
 	assert_string_equal(key, "k2");
 	free(key);
 	assert_int_equal(index_version_settle(index, "a", false, &err), 0);
-	key = index_version_intend(index, "a", 1, 9, "k3", 3, &err);
+	key = intend(index, "a", 9, "k3");
 	assert_string_equal(key, "k3");
 	free(key);
+	index_close(index);
+}
+
+static void keep(struct index *index, const char *path, int64_t ended_ns, const char *key) {
+	free(intend(index, path, ended_ns, key));
+	assert_int_equal(index_version_settle(index, path, true, &err), 0);
+}
+
+static void versions_are_listed_in_order(void **state) {
+	struct index *index = open_memory();
+	struct index_versions versions;
+	struct index_version found = { .born_ns = 1, .ended_ns = 20, .bytes = 10 };
+	char *path = NULL;
+
+	keep(index, "b/c", 20, "k2");
+	keep(index, "b/c", 10, "k1");
+	keep(index, "a", 5, "k0");
+	free(intend(index, "z", 5, "pending")); /* not there yet, for all we know */
+	/* From a listing: what is known is not counted twice. */
+	found.key = (char *)"k2";
+	assert_int_equal(index_version_found(index, "b/c", &found, &err), 0);
+	assert_int_equal(index_totals(index).versions, 3);
+	found.key = (char *)"k3";
+	found.ended_ns = 30;
+	assert_int_equal(index_version_found(index, "b/c", &found, &err), 0);
+	assert_int_equal(index_totals(index).versions, 4);
+	assert_int_equal(index_totals(index).version_bytes, 19);
+	assert_int_equal(index_commit(index, false, &err), 0);
+
+	assert_int_equal(index_version_next(index, NULL, &path, &err), 1);
+	assert_string_equal(path, "a");
+	free(path);
+	assert_int_equal(index_version_next(index, "a", &path, &err), 1);
+	assert_string_equal(path, "b/c");
+	free(path);
+	assert_int_equal(index_version_next(index, "b/c", &path, &err), 0);
+	assert_int_equal(index_versions(index, "b/c", &versions, &err), 0);
+	assert_int_equal(versions.count, 3);
+	assert_string_equal(versions.rows[0].key, "k1");
+	assert_string_equal(versions.rows[2].key, "k3");
+	assert_int_equal(versions.rows[0].kind, 2);
+	/* Gone once, and once only. */
+	assert_int_equal(index_version_drop(index, &versions.rows[0], &err), 0);
+	assert_int_equal(index_version_drop(index, &versions.rows[0], &err), 0);
+	assert_int_equal(index_totals(index).versions, 3);
+	assert_int_equal(index_totals(index).version_bytes, 16);
+	index_versions_release(&versions);
 	index_close(index);
 }
 
@@ -342,7 +401,7 @@ static void nothing_is_agreed_any_more(void **state) {
 	assert_int_equal(index_put(index, "d", &folder, &err), 0);
 	assert_int_equal(index_put(index, "d/a", &file, &err), 0);
 	assert_int_equal(index_mark(index, "d/b", 0, 0, 0, 0, NULL, &err), 0);
-	char *key = index_version_intend(index, "d/a", 1, 2, "kept", 7, &err);
+	char *key = intend(index, "d/a", 2, "kept");
 	free(key);
 	assert_int_equal(index_disagree(index, &err), 0);
 	assert_int_equal(index_get(index, "d/a", false, &back, &err), 0);
@@ -352,7 +411,7 @@ static void nothing_is_agreed_any_more(void **state) {
 	assert_int_equal(index_dirty_count(index), 1);
 	assert_int_equal(index_dirty_get(index, "d/b", &dirty, &err), 1);
 	index_dirty_release(&dirty);
-	key = index_version_intend(index, "d/a", 1, 3, "another", 7, &err);
+	key = intend(index, "d/a", 3, "another");
 	assert_string_equal(key, "kept");
 	free(key);
 	/* And it fills again, below the same folders. */
@@ -392,6 +451,7 @@ int main(void) {
 		cmocka_unit_test(children_and_strangers),
 		cmocka_unit_test(unsealed_entries_are_given_once),
 		cmocka_unit_test(versions_have_one_intent),
+		cmocka_unit_test(versions_are_listed_in_order),
 		cmocka_unit_test(sessions_come_back),
 		cmocka_unit_test(nothing_is_agreed_any_more),
 		cmocka_unit_test(meta_keeps_small_facts),
