@@ -44,10 +44,11 @@ static void could_not_connect(const struct http_slot *slot, const char *host, st
 }
 
 static void too_slow(const struct http_slot *slot, const char *host, struct err *err) {
-	curl_off_t connected = 0;
+	long sent = 0;
 
-	curl_easy_getinfo(slot->easy, CURLINFO_CONNECT_TIME_T, &connected);
-	if (connected == 0) {
+	/* Not the time of connecting, which a kept connection has none of. */
+	curl_easy_getinfo(slot->easy, CURLINFO_REQUEST_SIZE, &sent);
+	if (sent == 0) {
 		err_set(err, ERR_OFFLINE,
 			"cannot connect to '%s' in time: check the address, the network and the "
 			"firewall",

@@ -72,6 +72,7 @@ void http_end(struct http_request *request, const struct err *err) {
 	if (request->grown) list_remove(&request->link);
 	list_add_tail(&http->ended, &request->link);
 
+	timer_cancel(&slot->idle);
 	curl_multi_remove_handle(http->multi, slot->easy);
 	slot->request = NULL;
 	if (http->idle_count >= IDLE_SLOTS_MAX) {
@@ -113,11 +114,25 @@ static void socket_ready(void *user, int events) {
 	collect(http);
 }
 
+/* Whose socket it is, for idle.c; curl closes some with a handle of its own. */
+static void note_socket(CURL *easy, curl_socket_t fd, int what) {
+	struct http_slot *slot = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&slot);
+	if (!slot || slot->easy != easy) return;
+	if (what != CURL_POLL_REMOVE) {
+		slot->fd = fd;
+	} else if (slot->fd == fd) {
+		slot->fd = -1;
+	}
+}
+
 static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user) {
 	struct http *http = user;
 	struct http_socket *socket = socket_user;
 	int events = 0;
 
+	note_socket(easy, fd, what);
 	if (what == CURL_POLL_REMOVE) {
 		if (!socket) return 0;
 		curl_multi_assign(http->multi, fd, NULL);

@@ -39,9 +39,9 @@ struct http_request {
 	const char *unix_socket; /* a path to connect to; the host is then only a name */
 	bool fresh;              /* on a new connection */
 	int64_t connect_ms;      /* 0: 30 s */
-	int64_t idle_ms;   /* gives up when no byte moved for so long (whole seconds); 0: never */
-	int64_t total_ms;  /* gives up after so long altogether; 0: never */
-	size_t answer_max; /* the longest body taken; more is an error. 0: any is dropped */
+	int64_t idle_ms;         /* gives up when no byte moved for so long; 0: never */
+	int64_t total_ms;        /* gives up after so long altogether; 0: never */
+	size_t answer_max;       /* the longest body taken; more is an error. 0: any is dropped */
 	/* Where set, the answer is a stream: called when `answer` has grown. Take bytes with
 	 * buf_consume(); while `answer` is full the server is held back, http_request_resume()
 	 * goes on. Needs answer_max >= HTTP_STREAM_MIN. */

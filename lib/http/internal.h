@@ -19,6 +19,10 @@ struct http_slot {
 	 * one by one. */
 	struct curl_slist lines[HTTP_HEADERS_MAX + 2];
 	int64_t began_ms;
+	struct timer idle; /* looks whether a byte moved */
+	int64_t moved;     /* bytes, when it looked last */
+	int64_t moved_ms;  /* when it saw that they had grown */
+	int fd;            /* what curl sends it on, as far as it told; -1 */
 	bool paused;
 	bool head_whole;       /* the empty line behind the headers came */
 	bool too_long;         /* the body exceeds answer_max */
@@ -47,6 +51,12 @@ size_t http_body_came(char *bytes, size_t one, size_t len, void *user);
 
 /* classify.c: what curl's result means to the owner. */
 void http_classify(const struct http_slot *slot, CURLcode code, struct err *err);
+
+/* idle.c: gives a request up on which no byte moves; from its start to its end. */
+void http_idle_start(struct http_slot *slot);
+
+/* unsent_SYSTEM.c: bytes that the other side has not acknowledged; 0 where nobody knows. */
+int64_t os_unsent_bytes(int fd);
 /* "host:port" of a URL, cut where it does not fit. */
 void http_host(const char *url, char *out, size_t size);
 

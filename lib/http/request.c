@@ -91,11 +91,6 @@ static void set_connection(CURL *easy, const struct http_request *request) {
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, close_on_exec);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	if (request->idle_ms) {
-		curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl_easy_setopt(
-			easy, CURLOPT_LOW_SPEED_TIME, (long)((request->idle_ms + 999) / 1000));
-	}
 	if (request->total_ms) {
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);
 	}
@@ -155,6 +150,7 @@ void http_request_start(struct http *http, struct http_request *request) {
 	slot->text[0] = '\0';
 	slot->began_ms = loop_now_ms(http->loop);
 	request->slot = slot;
+	http_idle_start(slot);
 
 	CURL *easy = slot->easy;
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, slot);
