@@ -44,6 +44,7 @@ struct s3 {
 	enum s3_match put_match, copy_match;
 	bool creates_only; /* If-None-Match: * is kept */
 	bool probed, probing;
+	bool names_requests; /* each answer has an x-amz-request-id: without it another answers */
 	char *probe_key, *probe_copy_key;
 	bool opaque_etags; /* an ETag is not an MD5 there: encryption with keys of its own */
 };
@@ -58,7 +59,7 @@ struct s3_call {
 	const struct store_hash *md5; /* of the body; NULL: computed */
 	bool no_md5;                  /* nothing is stored that could be checked */
 	size_t answer_max;            /* 0: enough for an error */
-	bool patient;                 /* the server may work for minutes without a byte */
+	int64_t patience_ms;          /* the server may work so much longer without a byte */
 };
 
 struct s3_op {
@@ -112,6 +113,8 @@ void s3_header(struct s3_op *x, const char *format, ...) __attribute__((format(p
 /* Hashes, signs, sends; `call` is copied, what it points to borrowed. The last thing a step
  * does. */
 void s3_send(struct s3_op *x, const struct s3_call *call);
+/* For a call that makes the server handle so many bytes by itself; -1: nobody knows how many. */
+int64_t s3_patience_ms(int64_t bytes);
 /* A plain HEAD. */
 void s3_look(struct s3_op *x, const char *object);
 /* Walks the XML of a 2xx, whose outermost element is `root`. -1 with x->err: it is another

@@ -71,6 +71,7 @@ static void listed(struct s3_op *x) {
 	if (x->err.kind == ERR_NONE) {
 		x->op->about.free_bytes = -1;
 		x->op->about.server_ns = s3_server_ns(x);
+		s3->names_requests = http_header(&x->request, "x-amz-request-id") != NULL;
 	}
 	/* Somebody else who asks at the same time need not wait for the probe: until it has
 	 * ended, the store looks before it writes. */

@@ -76,6 +76,7 @@ static void source_headers(struct s3_op *x) {
 
 static void send_whole(struct s3_op *x) {
 	struct s3_copy *copy = x->copy;
+	int64_t size = x->present.version ? x->present.size : -1;
 
 	copy->state = COPY_WHOLE;
 	source_headers(x);
@@ -89,7 +90,7 @@ static void send_whole(struct s3_op *x) {
 			   .object = copy->to,
 			   .body = "",
 			   .no_md5 = true,
-			   .patient = true });
+			   .patience_ms = s3_patience_ms(size) });
 }
 
 static void describe_as_it_was(struct s3_op *x) {
@@ -117,7 +118,7 @@ static void send_part(struct s3_op *x) {
 			   .query = s3_upload_query(x, copy->next + 1),
 			   .body = "",
 			   .no_md5 = true,
-			   .patient = true });
+			   .patience_ms = s3_patience_ms(copy->part_bytes) });
 }
 
 /* ---- what comes back ---- */

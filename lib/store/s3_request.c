@@ -13,6 +13,8 @@ enum {
 	ERROR_BODY_MAX = 64 << 10,
 	CONNECT_MS = 10000,
 	PATIENCE_MS = 600000, /* AWS copies 5 GiB in some minutes */
+	WORK_BYTES_MS =
+		8192, /* which is a little less a millisecond; small ones stall as everything does */
 	INLINE_HASH_MAX =
 		256 << 10, /* above it a job hashes: 8 MiB would hold the loop for 20 ms */
 };
@@ -61,6 +63,18 @@ static void judge(struct s3_op *x, int status) {
 	s3_error_judge(&facts, &x->err);
 }
 
+/*
+ * A hotel's network answers everybody's requests with its own page: 200, 302, 403 or 404, and none of them says anything about
+ * an object. Believed, they would end in "changed by somebody else" and in deletions that never were. What stands before a
+ * server (502, 503, 429) may speak for it.
+ */
+static bool is_anothers(const struct s3_op *x) {
+	int status = x->request.status;
+
+	if (!x->s3->names_requests || http_header(&x->request, "x-amz-request-id")) return false;
+	return status < 400 || status == 401 || status == 403 || status == 404 || status == 412;
+}
+
 static void answered(struct http_request *request, const struct err *err) {
 	struct s3_op *x = container_of(request, struct s3_op, request);
 
@@ -69,6 +83,11 @@ static void answered(struct http_request *request, const struct err *err) {
 	err_clear(&x->err);
 	if (err) {
 		x->err = *err;
+	} else if (is_anothers(x)) {
+		err_set(&x->err, ERR_OFFLINE,
+			"'%s' does not answer as S3 does (%d, no x-amz-request-id): check "
+			"`endpoint` and the network",
+			x->s3->endpoint, request->status);
 	} else if (request->status < 200 || request->status > 299) {
 		s3_error_read(request->answer.at, request->answer.len, &x->error);
 		/* A missing folder is an empty list; 404 for the bucket must never pass for one. */
@@ -159,6 +178,12 @@ static void sign(struct s3_op *x) {
 	free(value);
 }
 
+int64_t s3_patience_ms(int64_t bytes) {
+	int64_t ms = bytes / WORK_BYTES_MS;
+
+	return bytes < 0 || ms > PATIENCE_MS ? PATIENCE_MS : ms;
+}
+
 static void sign_and_start(struct s3_op *x) {
 	struct s3 *s3 = x->s3;
 	struct http_request *request = &x->request;
@@ -171,8 +196,7 @@ static void sign_and_start(struct s3_op *x) {
 	request->body_len = x->call.body_len;
 	request->ca_file = s3->ca_file;
 	request->connect_ms = s3->timeout_ms < CONNECT_MS ? s3->timeout_ms : CONNECT_MS;
-	request->idle_ms = s3->timeout_ms;
-	if (x->call.patient && request->idle_ms < PATIENCE_MS) request->idle_ms = PATIENCE_MS;
+	request->idle_ms = s3->timeout_ms + x->call.patience_ms;
 	request->answer_max =
 		x->call.answer_max > ERROR_BODY_MAX ? x->call.answer_max : ERROR_BODY_MAX;
 	request->done = answered;

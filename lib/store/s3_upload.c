@@ -40,6 +40,7 @@ const char *s3_upload_query(struct s3_op *x, int number) {
 
 void s3_upload_end(
 	struct s3_op *x, const char *object, const struct store_part *parts, size_t count) {
+	int64_t size = x->op->verb == STORE_PART_END ? x->op->size : -1;
 	size_t at;
 
 	s3_upload_query(x, 0);
@@ -58,7 +59,7 @@ void s3_upload_end(
 			   .query = x->text.at,
 			   .body = x->text.at + at,
 			   .body_len = x->text.len - at,
-			   .patient = true });
+			   .patience_ms = s3_patience_ms(size) });
 }
 
 static void etag_ended(void *user, const char *path, const char *text) {
