@@ -8,9 +8,11 @@
 enum {
 	FIRST_WAIT_MS = 200,
 	LONGEST_WAIT_MS = 60000,
-	LONGEST_ASKED_MS = 600000, /* a server that asks for more gets its caller's back-off */
-	TRIES_OF_ODD_ERRORS = 3,   /* what nobody foresaw may be a hiccup, not more */
-	TRIES_OF_ABOUT = 2,        /* asked by somebody who wants to know soon, and asks again */
+	/* A server that asks for more is the caller's affair, who waits as well, and says so: nobody
+	 * shall look at a folder for minutes without being told why. */
+	LONGEST_ASKED_MS = 5000,
+	TRIES_OF_ODD_ERRORS = 3, /* what nobody foresaw may be a hiccup, not more */
+	TRIES_OF_ABOUT = 2,      /* asked by somebody who wants to know soon, and asks again */
 };
 
 int64_t store_retry_wait(const struct err *err, enum store_verb verb, int tries, double random) {
@@ -42,12 +44,15 @@ struct retry {
 	struct store store;
 	struct store *inner;
 	int max_tries;
+	int stuck;       /* operations that failed twice and wait, or try, once more */
+	struct err last; /* of those */
 };
 
 struct retry_frame {
 	struct store_frame frame;
 	struct timer timer; /* running: between two tries */
 	int tries;
+	bool stuck;
 };
 
 static double random_unit(struct loop *loop) {
@@ -60,6 +65,7 @@ static double random_unit(struct loop *loop) {
 static void finish(struct retry_frame *retry, const struct err *err) {
 	struct store_op *op = retry->frame.op;
 
+	container_of(retry->frame.owner, struct retry, store)->stuck -= retry->stuck;
 	store_frame_pop(&retry->frame);
 	free(retry);
 	op->done(op, err);
@@ -88,7 +94,18 @@ static void tried(struct store_op *op, const struct err *err) {
 	}
 	log_debug("%s: '%s': %s; again in %lld ms", store->store.label, op->key ? op->key : "",
 		err->text, (long long)wait_ms);
+	/* A first failure is nobody's concern: the next try mostly goes well. */
+	if (retry->tries == 2) store->stuck++;
+	retry->stuck = retry->tries >= 2;
+	if (retry->stuck) store->last = *err;
 	timer_start(&retry->timer, wait_ms);
+}
+
+static bool retry_trouble(const struct store *store, struct err *err) {
+	const struct retry *retry = container_of(store, struct retry, store);
+
+	if (retry->stuck > 0) *err = retry->last;
+	return retry->stuck > 0;
 }
 
 static void retry_start(struct store *store, struct store_op *op) {
@@ -145,6 +162,7 @@ static const struct store_driver retry_driver = {
 	.free = retry_free,
 	.refuse = retry_refuse,
 	.renew = retry_renew,
+	.trouble = retry_trouble,
 };
 
 struct store *store_retry(struct store *inner, int max_tries) {

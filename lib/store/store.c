@@ -117,6 +117,10 @@ int store_refuse(struct store *store, const char *key, enum store_kind kind, str
 	return store->driver->refuse ? store->driver->refuse(store, key, kind, err) : 0;
 }
 
+bool store_trouble(const struct store *store, struct err *err) {
+	return store->driver->trouble && store->driver->trouble(store, err);
+}
+
 void store_free(struct store *store) {
 	if (!store) return;
 	char *label = store->label;

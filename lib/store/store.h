@@ -189,6 +189,8 @@ struct store_driver {
 	int (*refuse)(struct store *store, const char *key, enum store_kind kind, struct err *err);
 	/* A secret or a credential may have changed on disk. May be NULL. */
 	void (*renew)(struct store *store);
+	/* See store_trouble(). May be NULL. */
+	bool (*trouble)(const struct store *store, struct err *err);
 };
 
 /* Drivers and wrappers embed this as their first member. */
@@ -205,6 +207,8 @@ struct store {
 void store_start(struct store *store, struct store_op *op);
 void store_cancel(struct store *store, struct store_op *op);
 int store_refuse(struct store *store, const char *key, enum store_kind kind, struct err *err);
+/* Does an operation wait for another try, and not for the first time? With the error of the last that failed. */
+bool store_trouble(const struct store *store, struct err *err);
 void store_free(struct store *store); /* also what it wraps; NULL is fine */
 
 /* ---- wrappers: stores themselves ---- */

@@ -97,7 +97,8 @@ void folder_hold(struct folder *f, const struct err *err) {
 	f->cured_here = false;
 	f->hold_ms = f->hold_ms ? f->hold_ms * 2 : HOLD_FIRST_MS;
 	if (f->hold_ms > HOLD_MAX_MS) f->hold_ms = HOLD_MAX_MS;
-	int64_t wait_ms = err->retry_ms > f->hold_ms ? err->retry_ms : f->hold_ms;
+	int64_t asked_ms = err->retry_ms < HOLD_ASKED_MAX_MS ? err->retry_ms : HOLD_ASKED_MAX_MS;
+	int64_t wait_ms = asked_ms > f->hold_ms ? asked_ms : f->hold_ms;
 	if (news) log_warn("folder '%s': %s", f->name, err->text);
 	timer_start(&f->hold_timer, wait_ms);
 	folder_report(f);

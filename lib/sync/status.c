@@ -33,6 +33,8 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.version_bytes = totals.version_bytes,
 		.pruned_ns = index_meta_int(f->index, "pruned", 0),
 		.prune_trouble = prune_trouble(f) };
+	/* Tries may go on for minutes before the folder as a whole gives up: who looks meanwhile is told why nothing moves. */
+	if (f->trouble.kind == ERR_NONE && f->in_flight) store_trouble(f->store, &status->trouble);
 	pending = index_dirty_count(f->index);
 	if (pending && index_trouble_count(f->index, &refused, &err)) refused = 0;
 	status->pending = pending - refused;

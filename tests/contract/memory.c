@@ -21,8 +21,11 @@ static int face_refuse(
 	return store_refuse(content, key, kind, err);
 }
 
-static const struct store_driver face = { "face", face_start, face_cancel, face_free, face_refuse,
-	NULL };
+static const struct store_driver face = { .scheme = "face",
+	.start = face_start,
+	.cancel = face_cancel,
+	.free = face_free,
+	.refuse = face_refuse };
 
 static struct store *open_face(struct contract *contract, struct err *err) {
 	struct store *store = xmemdup(content, sizeof(*store));

@@ -28,9 +28,9 @@ static void waits_are_a_table(void **state) {
 		{ ERR_OFFLINE, 0, 0, STORE_PUT, 1000, 0, 30000 },
 		{ ERR_OFFLINE, 0, 0, STORE_PUT, 1000, 0.999999, 59999 },
 		{ ERR_BUSY, 0, 0, STORE_PUT, 1, 0, 100 },
-		{ ERR_BUSY, 0, 7000, STORE_PUT, 1, 0, 7000 },
+		{ ERR_BUSY, 0, 5000, STORE_PUT, 1, 0, 5000 },
 		{ ERR_BUSY, 0, 50, STORE_PUT, 1, 0, 100 },
-		{ ERR_BUSY, 0, 600001, STORE_PUT, 1, 0, -1 },
+		{ ERR_BUSY, 0, 5001, STORE_PUT, 1, 0, -1 },
 		{ ERR_BUSY, ENOTEMPTY, 0, STORE_REMOVE, 1, 0, -1 },
 		{ ERR_SYSTEM, 0, 0, STORE_PUT, 2, 0, 200 },
 		{ ERR_SYSTEM, 0, 0, STORE_PUT, 3, 0, -1 },
@@ -137,6 +137,24 @@ static void tries_until_it_works(void **state) {
 	}
 }
 
+/* Looks every millisecond whether somebody would be told. */
+struct trouble_look {
+	struct timer timer;
+	struct world *world;
+	bool *told;
+};
+
+static void look_at_trouble(struct timer *timer) {
+	struct trouble_look *look = container_of(timer, struct trouble_look, timer);
+	struct err err;
+
+	if (store_trouble(look->world->store, &err)) {
+		assert_int_equal(err.kind, ERR_BUSY);
+		*look->told = true;
+	}
+	timer_start(timer, 1);
+}
+
 struct canceller {
 	struct timer timer;
 	struct world *world;
@@ -147,6 +165,28 @@ static void cancel_now(struct timer *timer) {
 
 	store_cancel(world->store, &world->op);
 	assert_false(world->done);
+}
+
+static void a_second_failure_is_told(void **state) {
+	struct world world;
+	struct err err = { 0 };
+
+	for (int fail = 1; fail <= 2; fail++) {
+		open_world(&world, 4);
+		world.kind = ERR_BUSY;
+		world.fail = fail;
+		assert_false(store_trouble(world.store, &err));
+		store_start(world.store, &world.op);
+		bool told = false;
+		struct trouble_look look = { .world = &world, .told = &told };
+		timer_init(&look.timer, world.loop, look_at_trouble);
+		timer_start(&look.timer, 1);
+		loop_run_until(world.loop, &world.done);
+		timer_cancel(&look.timer);
+		assert_int_equal(told, fail == 2);
+		assert_false(store_trouble(world.store, &err));
+		close_world(&world);
+	}
 }
 
 static void a_wait_can_be_given_up(void **state) {
@@ -177,6 +217,7 @@ int main(void) {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waits_are_a_table),
 		cmocka_unit_test(tries_until_it_works),
+		cmocka_unit_test(a_second_failure_is_told),
 		cmocka_unit_test(a_wait_can_be_given_up),
 	};
 
