@@ -40,6 +40,7 @@ _tend() {
 	sync) options+=' --wait' kind=folder ;;
 	wait) options+=' --timeout' kind=folder ;;
 	pause | resume) kind=folder ;;
+	approve) options+=' --yes' kind=folder ;;
 	start) options+=' --only' kind=service ;;
 	restart) options+=' --only' kind=service ;;
 	stop) options+=' --only --yes' kind=service ;;
@@ -52,7 +53,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume start stop restart logs reload' -- "$cur")
+			'status sync wait pause resume approve start stop restart logs reload' -- "$cur")
 	elif [[ $kind != none ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_tend_units "$kind" "${which[@]}")" -- "$cur")
 	fi

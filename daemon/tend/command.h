@@ -46,7 +46,8 @@ struct command {
 };
 
 extern const struct command command_status, command_sync, command_wait, command_pause,
-	command_resume, command_start, command_stop, command_restart, command_logs, command_reload;
+	command_resume, command_approve, command_start, command_stop, command_restart, command_logs,
+	command_reload;
 
 enum { GIVEN_MAX = 32 };
 
@@ -110,6 +111,11 @@ char *span_text(int64_t ms);
 int barrier_run(struct call *call, json_t *folders, int64_t timeout_ms);
 /* Everything there is to say about one unit (status_unit.c). */
 void status_unit_print(const json_t *unit, int64_t wall_ns);
+/* A question on the terminal: 0 yes, or an exit code; without one --yes is asked for. */
+int ask_person(struct call *call, const char *question);
+/* The unit of the folder that the first word names, asked of tendd as a whole. NULL with err. The
+ * caller's. */
+json_t *folder_load(struct call *call, struct err *err);
 /* start, stop and restart of one unit (unit_control.c). */
 int unit_control_run(struct call *call, const char *verb);
 

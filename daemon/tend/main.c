@@ -24,7 +24,6 @@ static const struct command_option global_options[] = {
 
 /* In the contract, and not in this version. */
 static const struct command later[] = {
-	{ .name = "approve" },
 	{ .name = "ls" },
 	{ .name = "versions" },
 	{ .name = "restore" },
@@ -51,6 +50,7 @@ static const struct command *const built[] = {
 	&command_wait,
 	&command_pause,
 	&command_resume,
+	&command_approve,
 	&command_start,
 	&command_stop,
 	&command_restart,

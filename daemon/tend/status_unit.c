@@ -81,6 +81,7 @@ static void print_folder(const struct page *page, const json_t *folder) {
 		(long long)json_number(folder, "links"), size);
 	line_count(page, folder, "pending", "to go");
 	line_count(page, folder, "refused", "refused");
+	line_count(page, json_object_get(folder, "deletions"), "files", "held back");
 	line_count(page, folder, "not_kept", "not kept");
 	line_count(page, folder, "strangers", "strangers");
 	size_format(json_number(folder, "sent_bytes"), sent, sizeof(sent));

@@ -103,6 +103,28 @@ static void asked_resume(void *user, struct control_request *request) {
 	asked_folder(user, request, folder_resume);
 }
 
+/* `upto` names the list that a person saw: what came after it is not covered. */
+static void asked_approve(void *user, struct control_request *request) {
+	struct house *house = user;
+	struct folder *folder = route_folder(house, request);
+	const json_t *upto = json_object_get(control_body(request), "upto");
+	struct err err;
+	if (!folder) return;
+	if (!json_is_integer(upto)) {
+		err_set(&err, ERR_INVALID,
+			"'upto' is the number that came with the list of deletions");
+		control_refuse(request, &err, "'tend approve' shows it first");
+		return;
+	}
+	if (folder_approve(folder, json_integer_value(upto), &err)) {
+		control_refuse(request, &err, NULL);
+		return;
+	}
+	log_info("folder '%s': approved by uid %lu", folder_name(folder),
+		(unsigned long)control_uid(request));
+	route_answer_unit(house, request, folder_unit(folder));
+}
+
 /* All names are looked at before any folder is: a wrong one changes nothing. */
 static void asked_sync_all(void *user, struct control_request *request) {
 	struct house *house = user;
@@ -199,6 +221,7 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/units/:id/sync", asked_sync },
 	{ "POST", "/v1/units/:id/pause", asked_pause },
 	{ "POST", "/v1/units/:id/resume", asked_resume },
+	{ "POST", "/v1/units/:id/approve", asked_approve },
 	{ "POST", "/v1/units/:id/start", route_start },
 	{ "POST", "/v1/units/:id/stop", route_stop_unit },
 	{ "POST", "/v1/units/:id/restart", route_restart },
@@ -208,7 +231,6 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/wait", route_wait },
 	{ "POST", "/v1/reload", asked_reload },
 	{ "POST", "/v1/stop", asked_stop },
-	{ "POST", "/v1/units/:id/approve", asked_later },
 	{ "POST", "/v1/units/:id/restore", asked_later },
 	{ "POST", "/v1/units/:id/run", asked_later },
 	{ "GET", "/v1/units/:id/tree", asked_later },

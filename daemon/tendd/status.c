@@ -7,6 +7,8 @@
 
 #include "tendd/state.h"
 
+enum { DELETIONS_MAX = 1000 }; /* paths in one answer; their number is told in any case */
+
 json_t *status_text(const char *text) {
 	if (!text) return json_null();
 	/* JSON is UTF-8; names on disks and texts of servers are not always. */
@@ -73,6 +75,29 @@ static struct folder *folder_of(struct house *house, const struct unit *unit) {
 	return NULL;
 }
 
+/* What waits for `tend approve`; the paths only where a single folder is asked about. */
+static json_t *deletions_of(struct folder *folder, const struct folder_status *status, bool paths) {
+	if (!status->stopped_deletions) return json_null();
+	json_t *part = json_pack("{s:I, s:I, s:I, s:I}", "files", (json_int_t)status->held_files,
+		"folders", (json_int_t)status->held_folders, "size_bytes",
+		(json_int_t)status->held_bytes, "upto", (json_int_t)status->held_upto);
+	if (!paths) return part;
+	struct folder_deletion *deletions = NULL;
+	int64_t upto = 0;
+	size_t count = folder_deletions(folder, DELETIONS_MAX, &deletions, &upto);
+	json_t *list = json_array();
+	for (size_t i = 0; i < count; i++) {
+		json_array_append_new(
+			list, json_pack("{s:o, s:b, s:I}", "path", status_text(deletions[i].path),
+				      "folder", deletions[i].folder, "size_bytes",
+				      (json_int_t)deletions[i].bytes));
+	}
+	folder_deletions_free(deletions, count);
+	json_object_set_new(part, "upto", json_integer(upto));
+	json_object_set_new(part, "paths", list);
+	return part;
+}
+
 static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_person) {
 	struct folder_status status;
 	folder_status(folder, &status);
@@ -104,6 +129,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		json_object_set_new(part, numbers[i].name, json_integer(numbers[i].value));
 	}
+	json_object_set_new(part, "deletions", deletions_of(folder, &status, troubles > 0));
 	json_object_set_new(part, "last_sync", moment(status.last_sync_ns));
 	json_object_set_new(part, "pruned", moment(status.pruned_ns));
 	json_object_set_new(part, "prune_trouble", status_text(status.prune_trouble));

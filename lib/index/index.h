@@ -28,6 +28,7 @@ enum {
 	INDEX_DATABASE = 4,
 	INDEX_MARKER = 8, /* a folder whose marker object stands at the remote */
 	INDEX_RACY = 16,  /* its mtime was younger than 2 s when it was hashed: hash again */
+	INDEX_MOUNT = 32, /* a folder on which something was mounted */
 };
 
 struct index_entry {
@@ -216,6 +217,46 @@ int index_trouble_count(struct index *index, int64_t *count, struct err *err);
 int index_any_pairing(struct index *index, struct err *err); /* a row of INDEX_WHY_PAIR: 1, 0, -1 */
 /* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
+
+/* ---- deletions held back (SYNC.md §8): each has a row in dirty as well ---- */
+
+enum index_held_state {
+	INDEX_HELD_WAITS,   /* not counted yet */
+	INDEX_HELD_STOPPED, /* too many: a person decides */
+	INDEX_HELD_LET_GO,  /* within what may go */
+	INDEX_HELD_APPROVED,
+	INDEX_HELD_STATES
+};
+struct index_held {
+	char *path;
+	bool folder;
+	int64_t bytes;
+};
+void index_held_free(struct index_held *rows, size_t count);
+
+/* A number of its own, of those of marks, in the order they come; one that is held already stays as
+ * it is. */
+int index_held_add(
+	struct index *index, const char *path, bool folder, int64_t bytes, struct err *err);
+/* 1, 0, -1. */
+int index_held_get(
+	struct index *index, const char *path, enum index_held_state *state, struct err *err);
+int index_held_drop(struct index *index, const char *path, struct err *err);
+struct index_held_sum {
+	int64_t files, bytes, folders; /* files: links too */
+	int64_t newest;                /* the largest number */
+};
+/* By state. Costs what is held. */
+int index_held_sum(
+	struct index *index, struct index_held_sum sums[INDEX_HELD_STATES], struct err *err);
+/* Those with numbers up to `upto`. To LET_GO and APPROVED: their dirty rows are due now. */
+int index_held_move(struct index *index, enum index_held_state from, enum index_held_state to,
+	int64_t upto, int64_t now_ms, struct err *err);
+/* Oldest first, numbers up to `upto`, at most `limit`. The caller's: index_held_free. */
+int index_held_list(struct index *index, enum index_held_state state, int64_t upto, size_t limit,
+	struct index_held **rows, size_t *count, struct err *err);
+/* How many dirty rows with since <= upto wait for a count or a person. */
+int index_held_pending(struct index *index, int64_t upto, int64_t *count, struct err *err);
 
 /* ---- versions kept (SYNC.md §8), intents first ---- */
 

@@ -44,6 +44,12 @@ const char *const index_schema[] = {
 	/* Of what kind a kept version is; and all of a path's in order, for what thins them. */
 	"ALTER TABLE version ADD COLUMN kind INT NOT NULL DEFAULT 0;"
 	"CREATE INDEX version_by_path ON version(path, ended);",
+	"CREATE TABLE held(dir INT NOT NULL, name BLOB NOT NULL, number INT NOT NULL, state INT "
+	"NOT "
+	"NULL,"
+	"  folder INT NOT NULL, bytes INT, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
+	"CREATE INDEX held_by_number ON held(number);"
+	"CREATE INDEX mounts ON entry(dir, name) WHERE (flags & 32) != 0;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -149,6 +155,21 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIRTY_OLDEST] = "SELECT min(since) FROM dirty",
 	[SQL_DIRTY_TROUBLES] = "SELECT " DIRTY_COLUMNS " FROM dirty WHERE reason IS NOT NULL"
 			       " ORDER BY since LIMIT ?1",
+
+	[SQL_HELD_ADD] = "INSERT INTO held(dir, name, number, state, folder, bytes)"
+			 " VALUES(?1, ?2, ?3, 0, ?4, ?5) ON CONFLICT DO NOTHING",
+	[SQL_HELD_GET] = "SELECT state FROM held WHERE dir = ?1 AND name = ?2",
+	[SQL_HELD_DROP] = "DELETE FROM held WHERE dir = ?1 AND name = ?2",
+	[SQL_HELD_SUM] = "SELECT state, folder, count(*), sum(bytes), max(number) FROM held"
+			 " GROUP BY state, folder",
+	[SQL_HELD_DUE] = "UPDATE dirty SET due = min(due, ?3) WHERE (dir, name) IN"
+			 " (SELECT dir, name FROM held WHERE state = ?1 AND number <= ?2)",
+	[SQL_HELD_MOVE] = "UPDATE held SET state = ?3 WHERE state = ?1 AND number <= ?2",
+	[SQL_HELD_LIST] = "SELECT dir, name, folder, bytes FROM held INDEXED BY held_by_number"
+			  " WHERE state = ?1 AND number <= ?2 ORDER BY number LIMIT ?3",
+	/* 0 and 1: WAITS and STOPPED. */
+	[SQL_HELD_PENDING] = "SELECT count(*) FROM held JOIN dirty USING(dir, name)"
+			     " WHERE state <= 1 AND since <= ?1",
 
 	[SQL_VERSION_PENDING] = "SELECT key FROM version WHERE path = ?1 AND pending = 1",
 	[SQL_VERSION_ADD] = "INSERT INTO version(path, born, ended, key, bytes, kind, pending)"

@@ -110,6 +110,7 @@ void act_emptied(struct transfer *t, const char *path) {
 static void removed(struct transfer *t, bool folder) {
 	if (!base_drop(t, folder)) return;
 	t->folder->removed++;
+	brake_gone(t, folder);
 	act_emptied(t, t->path);
 	if (t->absent)
 		transfer_finish(t);
@@ -122,7 +123,7 @@ static void rmdir_done(struct transfer *t, const struct err *err) {
 	if (err && err->kind == ERR_BUSY &&
 		index_dirty_below(t->folder->index, t->path, &ignored) == 1) {
 		/* Ours, perhaps, by an answer that was lost: what lies below comes first. */
-		transfer_again(t, INDEX_WHY_DELETE, NULL, EMPTIED_POLL_MS);
+		transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(t->folder));
 		return;
 	}
 	if (err && err->kind == ERR_BUSY) {
@@ -256,7 +257,7 @@ static void empty_folder(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
-	transfer_again(t, INDEX_WHY_DELETE, NULL, EMPTIED_POLL_MS);
+	transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(f));
 }
 
 static void refuse_kind(struct transfer *t) {

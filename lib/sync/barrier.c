@@ -128,6 +128,11 @@ static bool wait_refused(struct folder *f, struct folder_wait *wait, int64_t upt
 /* The folder as a whole does not go on: is there a retry in sight? */
 static bool wait_hopeless(struct folder *f, struct folder_wait *wait) {
 	struct err err;
+	if (f->brake.stopped) {
+		wait->needs_person = true;
+		wait_end(wait, &f->brake.trouble);
+		return true;
+	}
 	if (f->paused) {
 		err_set(&err, ERR_INVALID, "folder '%s' is paused: tend resume %s", f->name,
 			f->name);

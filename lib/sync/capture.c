@@ -198,7 +198,8 @@ static bool others_pending(struct transfer *t) {
 			(other == t || (known && (other->is_database || other->journal_name))))
 			databases++;
 	}
-	return count - refused > databases;
+	/* Deletions that are held may be so for days. */
+	return count - refused - brake_pending(f, t->capture_mark) > databases;
 }
 
 void transfer_wake_databases(struct folder *f) {

@@ -124,31 +124,8 @@ void upload_or_read(struct transfer *t) {
 		look_read_start(t);
 }
 
-/* ---- deletions wait a little: renames pair, and what was a slip of a moment is back ---- */
-
-static int64_t delete_wait(const struct transfer *t) {
-	int64_t age = folder_clock_ms(t->folder) - t->row.first_ms;
-	if (!list_empty(&t->folder->waits) || t->folder->phase == PHASE_FLUSHING) return 0;
-	/* A negative age: the mark is of a clock before a reboot. */
-	return age >= 0 && age < DELETE_QUIET_MS ? DELETE_QUIET_MS - age : 0;
-}
-
 static bool is_deletion(enum plan_action action) {
 	return action == PLAN_REMOVE || action == PLAN_REMOVE_FOLDER || action == PLAN_EMPTY_FOLDER;
-}
-
-static bool root_emptied(struct transfer *t) {
-	struct index_totals totals = index_totals(t->folder->index);
-	struct err err;
-	if (!t->root_empty || totals.files + totals.links < 1) return false;
-	err_set(&err, ERR_DENIED,
-		"the folder '%s' is empty, but %lld files were agreed: nothing is deleted at the "
-		"remote. Bring them "
-		"back, or put any file in it if this is meant",
-		t->folder->settings.path, (long long)totals.files + (long long)totals.links);
-	folder_stop_for_person(t->folder, &err);
-	transfer_again(t, INDEX_WHY_DELETE, NULL, 0);
-	return true;
 }
 
 /* Parents first. True: the transfer waits, or comes again. */
@@ -271,15 +248,9 @@ void transfer_plan(struct transfer *t) {
 	if (t->action == PLAN_PUT && !has_body && t->captured && !t->snapshot.plain &&
 		fetch_image(t))
 		return;
-	if (is_deletion(t->action) && t->absent) {
-		int64_t wait_ms = delete_wait(t);
-		if (root_emptied(t)) return;
-		if (wait_ms > 0) {
-			transfer_again(t, INDEX_WHY_DELETE, NULL, wait_ms);
-			return;
-		}
-		if (rename_waits(t, INDEX_WHY_DELETE)) return;
-	}
+	bool deletion = is_deletion(t->action) && t->absent;
+	if (deletion ? brake_holds(t) : !brake_came_back(t)) return;
+	if (deletion && rename_waits(t, INDEX_WHY_DELETE)) return;
 	if (needs_parent(t->action) && parent_missing(t)) return;
 	if (t->action == PLAN_PUT && act_wants_theirs(t)) {
 		act_look_at_theirs(t);

@@ -26,6 +26,7 @@ const char *folder_phase_name(const struct folder *f) {
 	bool trouble = f->held && f->trouble.kind != ERR_NONE;
 	if (trouble) return f->needs_person ? "stopped" : "failed";
 	if (f->phase != PHASE_RUNNING) return phase_names[f->phase];
+	if (f->brake.stopped) return "stopped";
 	if (!scan_is_idle(f)) return "scanning";
 	return f->in_flight || index_dirty_count(f->index) ? "syncing" : "idle";
 }
@@ -54,7 +55,9 @@ bool folder_is_busy(const struct folder *f) {
 
 static void folder_report(struct folder *f) {
 	bool trouble = f->trouble.kind != ERR_NONE;
-	const char *detail = trouble ? f->trouble.text : f->degraded;
+	const char *detail = trouble            ? f->trouble.text
+			     : f->brake.stopped ? f->brake.trouble.text
+						: f->degraded;
 	const char *word = folder_phase_name(f);
 	enum unit_state state = f->unit.state;
 	if (f->paused) detail = "paused by a person: tend resume";
@@ -241,7 +244,7 @@ void folder_turn_ended(struct turn_end *end) {
 	if (full || !list_empty(&f->submits) || !folder_is_busy(f) || f->commit_now) {
 		f->intents = f->commit_now = false;
 		timer_cancel(&f->commit_timer);
-		if (index_commit(f->index, full, &err)) {
+		if (brake_save(f, &err) || index_commit(f->index, full, &err)) {
 			folder_index_failed(f, &err);
 			return;
 		}
@@ -341,6 +344,7 @@ static bool flushed(struct folder *f) {
 	struct err err;
 	if (f->in_flight || !scan_is_idle(f)) return false;
 	if (index_pending(f->index, INT64_MAX, &count, &refused, &err)) return true;
+	if (f->brake.stopped) refused += brake_pending(f, INT64_MAX);
 	return count <= refused;
 }
 
@@ -407,6 +411,8 @@ void folder_step(struct defer *defer) {
 	}
 	checkpoint_if_large(f);
 	prune_step(f);
+	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
+	brake_step(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	barrier_step(f);
 	flush_step(f);
@@ -512,6 +518,7 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		timer_cancel(&f->rescan_timer);
 		timer_cancel(&f->attempt_timer);
 		timer_cancel(&f->commit_timer);
+		timer_cancel(&f->brake.timer);
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
 		prune_is_busy(f) || !list_empty(&f->transfers)) {

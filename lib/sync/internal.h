@@ -4,6 +4,7 @@
 
 #include "disk/disk.h"
 #include "index/index.h"
+#include "sync/brake_rule.h"
 #include "sync/ignore.h"
 #include "sync/pair.h"
 #include "sync/plan.h"
@@ -119,6 +120,22 @@ struct scan {
 	int64_t seen; /* entries the rules include */
 };
 
+/* Deletions held back; see brake.c. */
+struct brake {
+	struct timer timer;        /* until they are counted */
+	int64_t first_ms, last_ms; /* of those that wait for that: noticed first, happened last */
+	bool waiting;              /* there are any */
+	bool stopped;              /* some are held for a person */
+	bool empty;                /* because the whole root is empty */
+	bool root_empty;           /* as it was seen last */
+	bool any;                  /* something may be held, in whatever state */
+	bool stale;                /* something left the list */
+	struct index_held_sum sums[INDEX_HELD_STATES];
+	struct brake_window window;
+	bool window_changed;
+	struct err trouble; /* what people are told while `stopped` */
+};
+
 struct folder {
 	struct list link; /* in sync->folders */
 	struct sync *sync;
@@ -209,6 +226,8 @@ struct folder {
 	struct job checkpoint_job;
 	char *checkpoint_path;
 	bool checkpointing;
+
+	struct brake brake;
 
 	int64_t started_ms;
 	int64_t forgotten;
@@ -305,6 +324,26 @@ void durable_start(struct folder *folder); /* SYNC now */
 void durable_unsealed(struct folder *folder);
 void durable_quiet(struct timer *timer); /* folder->sync_timer */
 
+/* brake.c */
+void brake_init(struct folder *folder);
+int brake_load(struct folder *folder, struct err *err);
+int brake_save(struct folder *folder, struct err *err);
+void brake_step(struct folder *folder);
+struct transfer;
+/* Before a planned deletion of what is gone is done. True: it is held, the transfer is gone. */
+bool brake_holds(struct transfer *transfer);
+/* It is to be deleted no longer, if it was. False: the index failed, the transfer is gone. */
+bool brake_came_back(struct transfer *transfer);
+/* A path (`tree`: with all below) is another one now, at the remote too: no deletion. False: the
+ * index failed. */
+bool brake_moved(struct folder *folder, const char *path, bool tree);
+void brake_gone(struct transfer *transfer, bool folder);         /* deleted at the remote */
+bool brake_finished(struct transfer *transfer, struct err *err); /* false: the index failed */
+int64_t brake_poll_ms(
+	const struct folder *folder); /* a folder that goes looks after what lies in it */
+/* Rows of the queue with since <= upto that are held. */
+int64_t brake_pending(struct folder *folder, int64_t upto);
+
 /* barrier.c */
 bool barrier_wants_anew(const struct transfer *transfer);
 void barrier_owe(const struct transfer *transfer);
@@ -366,8 +405,9 @@ struct transfer {
 
 	/* what the jobs found */
 	bool root_gone, root_empty;
-	struct err look_err; /* why the path could not be looked at */
-	uint64_t ino, dev;   /* the loop's copy, which no job writes */
+	bool let_go, approved; /* this deletion may be done; a person said so */
+	struct err look_err;   /* why the path could not be looked at */
+	uint64_t ino, dev;     /* the loop's copy, which no job writes */
 	bool absent;
 	struct disk_stat stat;
 	bool have_hash;

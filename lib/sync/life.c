@@ -13,6 +13,7 @@ static void settings_copy(struct folder_settings *to, const struct folder_settin
 	to->remote = xstrdup(from->remote);
 	to->include = strv_dup(from->include);
 	to->exclude = strv_dup(from->exclude);
+	to->max_delete = xstrdup(from->max_delete);
 	to->after = strv_dup(from->after);
 	to->requires = strv_dup(from->requires);
 }
@@ -20,6 +21,7 @@ static void settings_copy(struct folder_settings *to, const struct folder_settin
 static void settings_release(struct folder_settings *settings) {
 	free(settings->path);
 	free(settings->remote);
+	free(settings->max_delete);
 	strv_free(settings->include);
 	strv_free(settings->exclude);
 	strv_free(settings->after);
@@ -100,7 +102,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	f->index = ground ? ground->index_open(ground->user, name, err)
 			  : index_open(f->index_path, err);
 	if (!f->index && f->index_path && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
-	if (!f->index || index_check_place(f, err)) {
+	if (!f->index || index_check_place(f, err) || brake_load(f, err)) {
 		err_wrap(err, "cannot open the index of folder '%s'", name);
 		goto fail;
 	}
@@ -114,6 +116,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	timer_init(&f->rescan_timer, f->loop, folder_rescan_passed);
 	timer_init(&f->attempt_timer, f->loop, folder_attempt_passed);
 	timer_init(&f->commit_timer, f->loop, folder_commit_passed);
+	brake_init(f);
 	defer_init(&f->step_defer, folder_step);
 	prune_new(f);
 	turn_end_add(f->loop, &f->turn_end, folder_turn_ended);

@@ -94,6 +94,11 @@ static int index_renew(struct folder *f) {
 		return -1;
 	}
 	f->index_broken = false;
+	if (brake_load(f, &err)) {
+		f->index_broken = true;
+		folder_hold(f, &err);
+		return -1;
+	}
 	return 0;
 }
 

@@ -328,7 +328,8 @@ static void file_moved(struct transfer *t, const struct err *err) {
 	}
 	folder_wrote(t->folder);
 	bool expected = is_expected(t), gone = t->pair == PAIR_MOVE;
-	if (gone && !row_drop(t, t->origin, false)) return;
+	if (gone && (!row_drop(t, t->origin, false) || !brake_moved(t->folder, t->origin, false)))
+		return;
 	if (expected && !recorded(t)) return;
 	if (gone) act_emptied(t, t->origin);
 	if (!expected) {
@@ -403,6 +404,7 @@ static void folder_sealed(struct transfer *t, const struct err *err) {
 	entry.ino = t->stat.ino;
 	entry.version = t->origin_version;
 	if (!row_drop(t, t->origin, true) || !base_put(t, true, &entry)) return;
+	if (!brake_moved(f, t->origin, true)) return;
 	f->moved++;
 	f->parents_lost++; /* what was loaded of rows below is of before */
 	if (index_commit(f->index, false, &failed)) {

@@ -106,8 +106,9 @@ static const struct config_key keys[] = {
 		.help = "ask the remote for changes" },
 	{ .name = "max_delete",
 		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "more deletions than this stop the folder" },
+		.offset = FIELD(max_delete),
+		.help = "more deletions in an hour stop the folder until tend approve: a share (at "
+			"least 100 files), a count, both or none; 50%, in mirror also 1000" },
 	{ .name = "sqlite",
 		.type = CONFIG_TEXT,
 		.flags = CONFIG_NOT_BUILT,
@@ -127,8 +128,11 @@ static int folder_check(const void *settings, const char *name, const char **key
 	char *remote = NULL, *path = NULL;
 	*key = "remote";
 	if (folder_remote_split(folder->remote, &remote, &path, err)) return -1;
+	struct brake_rule rule;
 	free(remote);
 	free(path);
+	*key = "max_delete";
+	if (brake_rule_parse(&rule, folder->max_delete, true, err)) return -1;
 	if (folder->max_settle_ms < folder->settle_ms) {
 		*key = "max_settle";
 		return err_set(err, ERR_INVALID, "max_settle is shorter than settle");

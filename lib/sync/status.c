@@ -37,6 +37,15 @@ void folder_status(struct folder *f, struct folder_status *status) {
 	if (f->trouble.kind == ERR_NONE && f->in_flight) store_trouble(f->store, &status->trouble);
 	pending = index_dirty_count(f->index);
 	if (pending && index_trouble_count(f->index, &refused, &err)) refused = 0;
+	const struct index_held_sum *held = &f->brake.sums[INDEX_HELD_STOPPED];
+	if (f->brake.stopped) {
+		status->stopped_deletions = status->needs_person = true;
+		if (f->trouble.kind == ERR_NONE) status->trouble = f->brake.trouble;
+		status->held_files = held->files;
+		status->held_folders = held->folders;
+		status->held_bytes = held->bytes;
+		status->held_upto = held->newest;
+	}
 	status->pending = pending - refused;
 	status->refused = refused;
 }

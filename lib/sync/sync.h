@@ -29,6 +29,7 @@ struct folder_settings {
 	int64_t settle_ms, max_settle_ms, rescan_ms;
 	int64_t keep_ms; /* how long kept versions stay; 0: nothing is ever removed */
 	int64_t max_transfers;
+	char *max_delete; /* NULL: the default of the mode */
 	char **after, **requires;
 };
 extern const struct config_table sync_folder_table;
@@ -136,12 +137,26 @@ struct folder_status {
 	int64_t versions, version_bytes; /* old ones kept at the remote */
 	int64_t pruned_ns; /* when they were last looked through for those to remove; 0 never */
 	const char *prune_trouble; /* NULL, or why none is removed */
+	bool stopped_deletions;    /* more than max_delete: held until folder_approve */
+	int64_t held_files, held_folders, held_bytes, held_upto;
 };
 void folder_status(struct folder *folder, struct folder_status *status);
 void folder_status_release(struct folder_status *status);
 /* At most `limit`; the caller's array, freed with folder_troubles_free. */
 size_t folder_troubles(struct folder *folder, size_t limit, struct folder_trouble **troubles);
 void folder_troubles_free(struct folder_trouble *troubles, size_t count);
+
+/* What would go if it were approved, oldest first, at most `limit`; *upto names this list for folder_approve. The caller's array. */
+struct folder_deletion {
+	char *path;
+	bool folder;
+	int64_t bytes;
+};
+size_t folder_deletions(
+	struct folder *folder, size_t limit, struct folder_deletion **deletions, int64_t *upto);
+void folder_deletions_free(struct folder_deletion *deletions, size_t count);
+/* A person saw the list named by `upto`: these go, what came after stays. ERR_CHANGED: nothing is held back. */
+int folder_approve(struct folder *folder, int64_t upto, struct err *err);
 
 /* Called when something worth an event changed. */
 void sync_observe(

@@ -212,7 +212,7 @@ void transfer_finish(struct transfer *t) {
 	struct err err;
 	int64_t due = folder_clock_ms(f) + f->settings.settle_ms;
 	turn_end_want(&f->turn_end);
-	if (index_done(f->index, t->path, t->covered, due, &err)) {
+	if (!brake_finished(t, &err) || index_done(f->index, t->path, t->covered, due, &err)) {
 		folder_index_failed(f, &err);
 		return;
 	}

@@ -88,7 +88,7 @@ def test_stable_fields(tendd):
     ("POST", "/v1/wait", {"marks": {"data": "x"}}, 404, "data"),
     ("POST", "/v1/wait", {"marks": []}, 400, "an object"),
     ("POST", "/v1/stop", {"services": "maybe"}, 400, "'stop' or 'keep'"),
-    ("POST", "/v1/units/folder:data/approve", {}, 501, "not built yet"),
+    ("POST", "/v1/units/folder:data/approve", {}, 400, "'upto'"),
     ("POST", "/v1/awake", {}, 501, "not built yet"),
     ("GET", "/metrics", None, 501, "not built yet"),
 ])
