@@ -224,5 +224,9 @@ struct loop *loop_new(unsigned workers, struct err *err) {
 		snprintf(self->loop.host, sizeof(self->loop.host), "localhost");
 	}
 	loop_init(&self->loop, &real_ops);
+	/* A first wait, of no time, before any signal is watched: ThreadSanitizer makes its room for
+	 * signals at a thread's first wait, and loses one that comes in the middle of that (measured: a
+	 * TERM in 1,000 starts; without the sanitizer none). */
+	uv_run(&self->uv, UV_RUN_NOWAIT);
 	return &self->loop;
 }

@@ -3,6 +3,7 @@
 Nothing here sleeps for a fixed time: `until` waits for what a test says, and ends with all that is known when it does not come.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -196,12 +197,9 @@ class Tendd:
         if self.process and self.process.poll() is None:
             self.kill()
         for keeper in self.keepers():
-            def ended(pid=keeper):
-                if is_alive(pid):
-                    os.kill(pid, signal.SIGTERM)  # all its services go with it
-                return not is_alive(pid)
-            # Asked again and again: ThreadSanitizer holds a signal back now and then.
-            until(ended, "the end of the keeper")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(keeper, signal.SIGTERM)  # once: all its services go with it
+            until(lambda pid=keeper: not is_alive(pid), "the end of the keeper")
         if self.owns_root:
             shutil.rmtree(self.root, ignore_errors=True)
 
