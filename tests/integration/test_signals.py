@@ -229,7 +229,7 @@ def manager(tendd):
 
 
 def test_notifications(tendd, manager):
-    tendd.environment.update(WATCHDOG_USEC="200000")
+    tendd.environment.update(WATCHDOG_USEC="200000", INVOCATION_ID="i", CREDENTIALS_DIRECTORY="/x")
     tendd.configure(SLEEP).start()
     tendd.until(lambda: manager.has("READY=1"), "READY")
     tendd.until(lambda: manager.has("WATCHDOG=1", 3), "the watchdog")
@@ -237,12 +237,14 @@ def test_notifications(tendd, manager):
     tendd.until(lambda: manager.has("RELOADING=1") and manager.has("MONOTONIC_USEC="), "RELOADING")
     tendd.until(lambda: manager.has("READY=1", 2), "READY after the reload")
     tendd.until_state("service:sleep", "ready")
-    # Nothing of it reaches a service.
-    with open("/proc/%d/environ" % pid_of(tendd)) as environ:
-        names = {entry.split("=")[0] for entry in environ.read().split("\0")}
-    assert not names & {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+    # Nothing of it reaches a service, nor the keeper that tendd started: it would speak as if it were the unit.
+    for pid in pid_of(tendd), tendd.keeper_pid():
+        with open("/proc/%d/environ" % pid) as environ:
+            names = {entry.split("=")[0] for entry in environ.read().split("\0")}
+        assert not names & {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "INVOCATION_ID", "CREDENTIALS_DIRECTORY"}
     assert tendd.stop() == 0
     assert manager.has("STOPPING=1")
+    tendd.until(lambda: not tendd.keepers(), "the end of the keeper, which nobody needs any more")
 
 
 def test_time_is_asked_for_while_something_moves(tendd, manager):
