@@ -140,6 +140,8 @@ struct store_hash s3_hash_of_etag(const struct s3 *s3, const char *etag);
 void s3_class_headers(struct s3_op *x);
 void s3_time_headers(struct s3_op *x, enum store_kind kind, int64_t mtime_ns, int mode);
 /* All of them for op's content; `large`: with the MD5 that the ETag will not be. */
+/* The MD5 of what was sent in parts, where the operation knows it. */
+void s3_md5_header(struct s3_op *x);
 void s3_meta_headers(struct s3_op *x, bool large);
 /* What the headers of the last answer say about an object. The caller's to release. */
 struct store_entry s3_meta_entry(const struct s3_op *x, enum store_kind kind);

@@ -127,6 +127,8 @@ static void describe(struct s3_op *x) {
 	}
 	s3_class_headers(x);
 	s3_time_headers(x, entry->kind, entry->mtime_ns, entry->mode);
+	/* Sent in parts by somebody who left it out: others can compare it from now on. */
+	if (entry->hash.kind == STORE_HASH_MD5_PARTS) s3_md5_header(x);
 }
 
 /* What it will be: true when it is that already. */

@@ -58,17 +58,20 @@ void s3_time_headers(struct s3_op *x, enum store_kind kind, int64_t mtime_ns, in
 	}
 }
 
+void s3_md5_header(struct s3_op *x) {
+	if (x->op->hash.kind != STORE_HASH_MD5) return;
+	char *text = base64_encode(x->op->hash.bytes, 16);
+	s3_header(x, "x-amz-meta-md5chksum: %s", text);
+	free(text);
+}
+
 void s3_meta_headers(struct s3_op *x, bool large) {
 	const struct store_op *op = x->op;
 
 	s3_header(x, "content-type: application/octet-stream");
 	s3_class_headers(x);
 	s3_time_headers(x, op->kind, op->mtime_ns, op->mode);
-	if ((large || x->s3->opaque_etags) && op->hash.kind == STORE_HASH_MD5) {
-		char *text = base64_encode(op->hash.bytes, 16);
-		s3_header(x, "x-amz-meta-md5chksum: %s", text);
-		free(text);
-	}
+	if (large || x->s3->opaque_etags) s3_md5_header(x);
 }
 
 bool s3_match_works(enum s3_match match) {

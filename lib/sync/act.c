@@ -219,7 +219,7 @@ static void adopt(struct transfer *t) {
 	bool folder = !t->absent && t->stat.kind == DISK_FOLDER;
 	struct index_entry *entry = folder ? &t->folder_entry : &t->file;
 	unsigned marker = entry->flags & INDEX_MARKER;
-	bool read = t->have_hash || t->captured;
+	bool read = (t->have_hash && !t->theirs_by_time) || t->captured;
 	if (!entry->born_ns) entry->born_ns = entry->mtime_ns > 0 ? entry->mtime_ns : 0;
 	base_entry_local(t, entry);
 	if (folder) entry->flags = marker;

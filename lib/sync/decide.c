@@ -50,7 +50,8 @@ static enum plan_same compare(const struct transfer *t) {
 	if (t->have_source && !(base->flags & INDEX_STRANGER) && !t->have_hash) return SAME_ALL;
 	if (t->have_hash && base->hash_len == 16)
 		return memcmp(base->hash, t->hash, 16) == 0 ? same_attributes(t, base) : SAME_NOT;
-	if (t->have_hash && !(t->stat.kind == DISK_LINK && (base->flags & INDEX_STRANGER) &&
+	bool by_time = t->stat.kind == DISK_LINK || t->theirs_by_time;
+	if (t->have_hash && !(by_time && (base->flags & INDEX_STRANGER) &&
 				    base->size == t->stat.size && base->mtime_ns == t->mtime_ns))
 		return SAME_NOT;
 	/* Not read: its identity is the agreed one, or a stranger has its size and mtime. */

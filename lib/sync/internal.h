@@ -368,6 +368,7 @@ enum transfer_state {
 };
 
 struct upload;
+struct parts_match;
 struct transfer;
 
 struct transfer {
@@ -387,8 +388,10 @@ struct transfer {
 	bool theirs_logged, theirs_known, theirs_ours;
 	int64_t theirs_born_ns; /* when it took the place of what was kept, by our own hand; 0: not known */
 	struct store_entry
-		theirs; /* what somebody else wrote there, while the owner mark is read */
+		theirs;      /* what somebody else wrote there, while the owner mark is read */
+	bool theirs_by_time; /* size and mtime are all that is known of it, and are ours */
 	void (*owner_then)(struct transfer *transfer);
+	struct parts_match *parts_match;
 	bool intent_known; /* the remote was asked what became of row.sending */
 	bool entered_only; /* a folder that `include` itself does not name */
 	int parent_tries, change_tries;
@@ -518,6 +521,12 @@ void rename_release(struct transfer *transfer);
 /* The last thing in the folder of `path` went, perhaps. */
 void act_emptied(struct transfer *transfer, const char *path);
 void act_start(struct transfer *transfer); /* transfer->action, as planned */
+
+/* parts.c */
+/* True: what stands there as "md5-N" is compared with the file, and `then` tells whether they are equal. */
+bool parts_match_start(struct transfer *transfer, const struct store_entry *theirs,
+	void (*then)(struct transfer *transfer, bool equal));
+void parts_release(struct transfer *transfer);
 
 /* upload.c */
 void upload_start(struct transfer *transfer);

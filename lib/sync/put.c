@@ -238,8 +238,34 @@ static void theirs_take(struct transfer *t) {
 	if (ok) transfer_plan(t);
 }
 
+/* Is it our own work, whose answer was lost, or the same bytes by another way? */
+static void theirs_judge(struct transfer *t, bool equal) {
+	t->theirs_ours = equal;
+	if (equal) {
+		t->theirs.hash.kind = STORE_HASH_MD5;
+		memcpy(t->theirs.hash.bytes, t->hash, 16);
+	}
+	/* Somebody else's is kept under a name of its own: what is kept under this one may be ours. */
+	t->theirs_born_ns = equal && t->keep_key ? act_keep_born(t->folder, t->keep_key) : 0;
+	if (!act_keep_settle(t, equal)) return;
+	free(t->keep_key);
+	t->keep_key = NULL;
+	/* A 412: whoever wrote there may have taken over what was ours. */
+	if (!equal && t->change_tries)
+		owner_look(t, theirs_take);
+	else
+		theirs_take(t);
+}
+
+/* Nobody wrote a hash beside it, but our time, and at first contact that is enough (SYNC.md §7). */
+static bool same_by_time(const struct transfer *t, const struct store_entry *theirs) {
+	return !t->change_tries && !t->absent && theirs->hash.kind != STORE_HASH_MD5 &&
+	       theirs->kind == STORE_FILE && !t->is_database && theirs->size == t->stat.size &&
+	       theirs->mtime_ns == t->mtime_ns;
+}
+
 static void theirs_seen(struct transfer *t, const struct err *err) {
-	const struct store_entry *theirs = &t->op.entry;
+	const struct store_entry *theirs = &t->theirs;
 	if (err && err->kind != ERR_NOT_FOUND) {
 		transfer_fail(t, err);
 		return;
@@ -248,22 +274,12 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 		if (base_drop(t, false)) transfer_plan(t);
 		return;
 	}
-	/* Our own work, whose answer was lost, or the same bytes by another way: adopted. */
-	t->theirs_ours = theirs->hash.kind == STORE_HASH_MD5 && !t->absent && t->have_hash &&
-			 memcmp(theirs->hash.bytes, t->hash, 16) == 0;
-	/* Somebody else's is kept under a name of its own: what is kept under this one may be ours. */
-	t->theirs_born_ns =
-		t->theirs_ours && t->keep_key ? act_keep_born(t->folder, t->keep_key) : 0;
-	if (!act_keep_settle(t, t->theirs_ours)) return;
-	free(t->keep_key);
-	t->keep_key = NULL;
 	store_entry_release(&t->theirs);
 	t->theirs = store_op_take_entry(&t->op);
-	/* A 412: whoever wrote there may have taken over what was ours. */
-	if (!t->theirs_ours && t->change_tries)
-		owner_look(t, theirs_take);
-	else
-		theirs_take(t);
+	t->theirs_by_time = same_by_time(t, theirs);
+	if (!t->theirs_by_time && parts_match_start(t, theirs, theirs_judge)) return;
+	theirs_judge(t, theirs->hash.kind == STORE_HASH_MD5 && !t->absent && t->have_hash &&
+				memcmp(theirs->hash.bytes, t->hash, 16) == 0);
 }
 
 void act_changed(struct transfer *t) {

@@ -149,9 +149,13 @@ class S3(Store):
     def read(self, key):
         return self.run("cat", self.address(key)).stdout
 
-    def put(self, key, body):
-        subprocess.run(["rclone", "rcat", self.address(key)], input=body, check=True, capture_output=True,
+    def put(self, key, body, chunk_mib=0):
+        """As a stream: nothing but the bytes is known of it. With `chunk_mib` in parts of that size."""
+        words = ["--s3-chunk-size", "%dM" % chunk_mib, "--streaming-upload-cutoff", "0"] if chunk_mib else []
+        subprocess.run(["rclone", "rcat", *words, self.address(key)], input=body, check=True, capture_output=True,
                        env={**os.environ, "RCLONE_CONFIG": "/dev/null", **self.env, "AWS_CA_BUNDLE": ""})
+        if chunk_mib:
+            assert self.etag(key).endswith("-%d" % -(-len(body) // (chunk_mib << 20)))
 
     def remove(self, key):
         self.run("deletefile", self.address(key))
@@ -179,6 +183,11 @@ class S3(Store):
         connection.close()
         assert answer.status == 200, body
         return body
+
+    def etag(self, key):
+        place = "/".join(part for part in (self.prefix, key) if part)
+        tree = ElementTree.fromstring(self.signed("GET", "/" + self.bucket, {"list-type": "2", "prefix": place}))
+        return tree.findtext("%sContents/%sETag" % ((tree.tag.partition("}")[0] + "}",) * 2)).strip('"')
 
     def metadata(self, key):
         folder, _, name = key.rpartition("/")

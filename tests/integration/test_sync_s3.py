@@ -3,6 +3,8 @@
 servers: s3_rgw s3_swift
 """
 
+import os
+
 import pytest
 
 from basics import *  # noqa: F403  the tests every store passes
@@ -50,3 +52,36 @@ def test_metadata(tendd, store):
     tendd.barrier("data")
     assert store.metadata("data/a")["mode"][-3:] == "600"
     store.judge(data)
+
+
+# ---- what other programs sent in parts ----
+
+@pytest.mark.parametrize("chunk, size", [(5, 11), (15, 17)])
+def test_parts_of_others_are_adopted(tendd, store, chunk, size):
+    """An ETag "md5-N" and nothing else to go by: the parts that tools like to make are tried, and nothing is sent again."""
+    data = tendd.folder("data")
+    body = os.urandom(1 << 20) * size + b"end"
+    (data / "large").write_bytes(body)
+    store.put("data/large", body, chunk_mib=chunk)
+    (data / "other").write_bytes(body[:-1] + b"X")  # as large, and not the same
+    store.put("data/other", body, chunk_mib=chunk)
+    start(tendd, store)
+    tendd.barrier("data")
+    sent, _, set_only, removed = counted(tendd)
+    assert (sent, set_only, removed) == (1, 1, 0)
+    assert store.versions("data/large") == []
+    assert store.versions("data/other") == [body]
+    store.judge(data)
+
+
+def test_parts_of_rclone_are_adopted_by_their_time(tendd, store):
+    """rclone may be told to leave the MD5 out; its mtime is ours."""
+    data = tendd.folder("data")
+    (data / "large").write_bytes(os.urandom(1 << 20) * 13)
+    store.run("copy", "-M", "--s3-upload-cutoff", "6M", "--s3-chunk-size", "6M", "--s3-disable-checksum", data,
+              store.address("data"))
+    assert "-" in store.etag("data/large")
+    start(tendd, store)
+    tendd.barrier("data")
+    assert counted(tendd)[0] == 0
+    assert store.read("data/large") == (data / "large").read_bytes()

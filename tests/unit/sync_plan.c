@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/base.h"
+#include "sync/parts.h"
 #include "sync/plan.h"
 
 struct row {
@@ -113,8 +115,42 @@ static void test_no_base_no_removal(void **state) {
 	}
 }
 
+/* ---- parts that others sent ---- */
+
+static const struct {
+	int64_t size;
+	int parts;
+	int64_t bytes[3]; /* the habits to be tried, in order; 0: no more */
+} habit_rows[] = {
+	{ 17 << 20, 3, { 8 << 20 } },
+	{ 16 << 20, 2, { 8 << 20, 15 << 20 } }, /* to the byte */
+	{ (16 << 20) + 1, 2, { 16 << 20, 15 << 20 } },
+	{ 17 << 20, 4, { 5 << 20 } },
+	{ 100 << 20, 2, { 64 << 20 } },
+	{ 100, 1, { 8 << 20, 5 << 20, 16 << 20 } },
+	{ 17 << 20, 7, { 0 } },
+	{ 0, 1, { 0 } },
+	{ INT64_C(80000) << 20, 10000, { 8 << 20 } },
+};
+
+static void test_habits(void **state) {
+	for (size_t i = 0; i < ARRAY_LEN(habit_rows); i++) {
+		size_t at = 0;
+		for (size_t n = 0; n < 3; n++, at++) {
+			at = parts_habit(habit_rows[i].size, habit_rows[i].parts, at);
+			if (!habit_rows[i].bytes[n]) {
+				assert_true(at == PARTS_NO_HABIT);
+				break;
+			}
+			assert_true(at != PARTS_NO_HABIT);
+			assert_int_equal(parts_habit_bytes(at), habit_rows[i].bytes[n]);
+		}
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_habits),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_no_base_no_removal),
 	};
