@@ -341,8 +341,8 @@ static int start_keeper(struct keeper *keeper, struct err *err) {
 	posix_spawnattr_setsigdefault(&attributes, &signals);
 	sigemptyset(&signals);
 	posix_spawnattr_setsigmask(&attributes, &signals);
-	int errnum = posix_spawn(
-		&keeper->child, keeper->keeper_path, &actions, &attributes, argv, env);
+	int errnum =
+		posix_spawn(&keeper->child, keeper->keeper_path, &actions, &attributes, argv, env);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	strv_free(env);
