@@ -11,7 +11,13 @@ char *path_join(const char *left, const char *right) {
 	if (*right == '\0') return xstrdup(left);
 	while (len > 0 && left[len - 1] == '/') len--;
 	while (*right == '/') right++;
-	return xasprintf("%.*s/%s", (int)len, left, right);
+	/* Not printf: a join or more for each file, and this is a tenth of the instructions. */
+	size_t more = strlen(right);
+	char *path = xmalloc(len + more + 2);
+	memcpy(path, left, len);
+	path[len] = '/';
+	memcpy(path + len + 1, right, more + 1);
+	return path;
 }
 
 char *path_clean(const char *path) {

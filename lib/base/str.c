@@ -41,6 +41,18 @@ void str_trim(char *text) {
 	text[len] = '\0';
 }
 
+char *str_put_int(char *to, int64_t value) {
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	char digits[20];
+	size_t count = 0;
+
+	if (value < 0) *to++ = '-';
+	do digits[count++] = (char)('0' + left % 10);
+	while (left /= 10);
+	while (count > 0) *to++ = digits[--count];
+	return to;
+}
+
 int str_to_int(const char *text, int64_t min, int64_t max, int64_t *value) {
 	const char *digits = *text == '-' ? text + 1 : text;
 

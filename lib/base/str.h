@@ -26,6 +26,10 @@ void str_trim(char *text); /* white space at both ends, in place */
 /* Decimal, all of it, within [min, max]: 0 or -1. */
 int str_to_int(const char *text, int64_t min, int64_t max, int64_t *value);
 
+/* Writes `value` in decimals at `to`, which has room for 20 bytes, and returns the end; no NUL. For
+ * what is said of every file: printf takes six times the instructions. */
+char *str_put_int(char *to, int64_t value);
+
 /* Of NULL-ended `names`, the one nearest to `word` by edit distance, if it is near enough to
  * suggest; else NULL. */
 const char *str_nearest(const char *word, const char *const *names);

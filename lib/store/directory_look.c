@@ -11,8 +11,13 @@ enum { PAGE_ENTRIES = 8192, TARGET_MAX_BYTES = 4096 };
 char *directory_version(const struct disk_stat *stat) {
 	if (stat->kind == DISK_FOLDER) return NULL;
 	/* ctime, which nobody can set back, tells a change that kept size and mtime. */
-	return xasprintf("%llu-%lld-%lld-%lld", (unsigned long long)stat->ino,
-		(long long)stat->size, (long long)stat->mtime_ns, (long long)stat->ctime_ns);
+	const int64_t parts[] = { (int64_t)stat->ino, stat->size, stat->mtime_ns, stat->ctime_ns };
+	char text[sizeof(parts) / sizeof(*parts) * 21], *to = text;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (i > 0) *to++ = '-';
+		to = str_put_int(to, parts[i]);
+	}
+	return xstrndup(text, (size_t)(to - text));
 }
 
 void directory_entry(struct store_entry *entry, const struct disk_stat *stat) {

@@ -9,7 +9,7 @@
  * to compare, the same inode with the same size is taken for the same content. */
 static int meet_own_set(struct directory_op *work, const struct disk_stat *stat, struct err *err) {
 	struct store_op *op = work->op;
-	char *begin = xasprintf("%llu-%lld-", (unsigned long long)stat->ino, (long long)stat->size);
+	char *begin = xasprintf("%lld-%lld-", (long long)stat->ino, (long long)stat->size);
 	bool same = stat->kind != DISK_FOLDER && str_starts(op->if_version, begin);
 
 	free(begin);

@@ -100,6 +100,19 @@ static void integers(void **state) {
 	}
 }
 
+static void puts_numbers(void **state) {
+	static const int64_t cases[] = { 0, 9, 10, -1, 1764198000123456789, INT64_MAX, INT64_MIN };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char got[21], *end = str_put_int(got, cases[i]);
+		char *expected = xasprintf("%lld", (long long)cases[i]);
+		*end = '\0';
+		assert_string_equal(got, expected);
+		free(expected);
+	}
+}
+
 static void nearest(void **state) {
 	static const char *const names[] = { "interval", "path", "remote", "mode", "max_delete",
 		NULL };
@@ -240,6 +253,7 @@ int main(void) {
 		cmocka_unit_test(compares),
 		cmocka_unit_test(trims),
 		cmocka_unit_test(integers),
+		cmocka_unit_test(puts_numbers),
 		cmocka_unit_test(nearest),
 		cmocka_unit_test(vectors),
 		cmocka_unit_test(percent),
