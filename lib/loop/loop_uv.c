@@ -44,7 +44,8 @@ static bool real_wait(struct loop *loop) {
 	int64_t due_ms = timer_next_due_ms(loop), now_ms = (int64_t)uv_now(&self->uv);
 	int64_t delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
 
-	workers_hand_over(&self->workers);
+	int64_t look_ms = workers_hand_over(&self->workers);
+	if (delay_ms > look_ms) delay_ms = look_ms;
 	/* Always set. Repeated: libuv fires what is due before it polls, and would then block
 	 * without an end. */
 	if (delay_ms > WAIT_MAX_MS) delay_ms = WAIT_MAX_MS;

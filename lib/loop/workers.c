@@ -8,6 +8,11 @@ enum {
 	TASKS_FREE_MAX = 1024, /* kept: 100,000s of jobs run while a tree is adopted */
 	BATCH = 8, /* handed over within a turn, so that the threads need not wait for its end */
 	WORKED_BATCH = 16,
+	/* Brief jobs that one woken thread is to do: a wake-up costs 5 to 10 us, and more threads than
+	 * cores stand in each other's way (measured, 30,000 files of 8 KiB from memory to memory on 2
+	 * cores: 2.7 s of CPU with a wake-up for each of 4 threads, 2.3 s this way). */
+	BRIEF_A_WAKE = 8,
+	PATIENCE_MS = 5, /* then they were not brief, and every idle thread is called */
 };
 
 static struct task *task_of(struct list *link) {
@@ -104,17 +109,27 @@ static void threads_begin(struct workers *workers) {
 	assert(workers->running > 0); /* no thread at all: as when memory is out */
 }
 
-void workers_hand_over(struct workers *workers) {
-	unsigned wake = workers->fresh_count;
+/* How many threads to wake. Locked. */
+static unsigned wakes(const struct workers *workers, int64_t now_ms) {
+	if (list_empty(&workers->queue)) return 0;
+	if (now_ms - task_of(workers->queue.next)->handed_ms >= PATIENCE_MS) return workers->idle;
+	unsigned wake = (workers->fresh_weight + BRIEF_A_WAKE - 1) / BRIEF_A_WAKE;
+	return wake < workers->idle ? wake : workers->idle;
+}
 
-	if (wake == 0) return;
+int64_t workers_hand_over(struct workers *workers) {
+	if (workers->fresh_count == 0 && !workers->crowded) return INT64_MAX;
+	int64_t now_ms = loop_now_ms(workers->loop);
 	threads_begin(workers);
+	list_each(&workers->fresh, link) task_of(link)->handed_ms = now_ms;
 	uv_mutex_lock(&workers->lock);
 	list_take_all(&workers->queue, &workers->fresh);
-	if (wake > workers->idle) wake = workers->idle;
+	unsigned wake = wakes(workers, now_ms);
+	workers->crowded = !list_empty(&workers->queue) && wake < workers->idle;
 	uv_mutex_unlock(&workers->lock);
-	workers->fresh_count = 0;
+	workers->fresh_count = workers->fresh_weight = 0;
 	while (wake-- > 0) uv_cond_signal(&workers->work_there);
+	return workers->crowded ? PATIENCE_MS : INT64_MAX;
 }
 
 struct ticket *workers_start(struct workers *workers, struct job *job) {
@@ -135,6 +150,7 @@ struct ticket *workers_start(struct workers *workers, struct job *job) {
 	list_init(&task->link);
 	list_add_tail(&workers->fresh, &task->link);
 	workers->fresh_count++;
+	workers->fresh_weight += job->brief ? 1 : BRIEF_A_WAKE;
 	if (!workers->loop->awake || workers->fresh_count >= BATCH) workers_hand_over(workers);
 	return &task->ticket;
 }

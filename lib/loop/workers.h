@@ -18,6 +18,7 @@ enum task_state { TASK_WAITING, TASK_WORKING, TASK_WORKED };
 struct task {
 	struct ticket ticket;
 	struct list link; /* in fresh, queue, worked or free */
+	int64_t handed_ms;
 	enum task_state state;
 };
 
@@ -26,6 +27,8 @@ struct workers {
 	uv_async_t ended;  /* wakes the loop: something is in `worked` */
 	struct list fresh; /* started in this turn, not handed over yet */
 	unsigned fresh_count;
+	unsigned fresh_weight; /* 1 for each brief one, BRIEF_A_WAKE for others */
+	bool crowded;          /* when last handed over, jobs waited and a thread was idle */
 	struct list free;
 	unsigned free_count;
 	uv_thread_t *threads;
@@ -46,7 +49,8 @@ void workers_release(struct workers *workers);
 
 struct ticket *workers_start(struct workers *workers, struct job *job);
 void workers_cancel(struct workers *workers, struct ticket *ticket);
-/* The end of a turn: what was started in it goes to the threads. */
-void workers_hand_over(struct workers *workers);
+/* The end of a turn: what was started in it goes to the threads. In how many ms this is to be called
+ * again at the latest; INT64_MAX: when something is started. */
+int64_t workers_hand_over(struct workers *workers);
 
 #endif

@@ -328,6 +328,52 @@ static void pass_time(struct turn_end *end) {
 		(now.tv_sec - from.tv_sec) * NS_PER_S + now.tv_nsec - from.tv_nsec < 5 * NS_PER_MS);
 }
 
+/* One that calls itself brief and hangs until the other was done. */
+struct waits {
+	struct job job;
+	struct waits *other;
+	atomic_bool worked;
+	bool done;
+};
+
+static int waits_work(struct job *job, struct err *err) {
+	struct waits *waits = container_of(job, struct waits, job);
+
+	(void)err;
+	while (waits->other && !atomic_load(&waits->other->worked)) usleep(1000);
+	atomic_store(&waits->worked, true);
+	return 0;
+}
+
+static void waits_done(struct job *job, const struct err *err) {
+	assert_null(err);
+	container_of(job, struct waits, job)->done = true;
+}
+
+static struct waits waiting[2];
+
+/* In one turn: one thread is woken for both. */
+static void waiting_start(struct defer *defer) {
+	(void)defer;
+	for (int i = 0; i < 2; i++) {
+		waiting[i].job =
+			(struct job){ .work = waits_work, .done = waits_done, .brief = true };
+		job_start(loop, &waiting[i].job);
+	}
+}
+
+static void a_brief_job_that_hangs_holds_no_other(void **state) {
+	struct defer defer;
+
+	(void)state;
+	waiting[0].other = &waiting[1];
+	defer_init(&defer, waiting_start);
+	defer_start(loop, &defer);
+	alarm(30); /* it hangs when it fails */
+	for (int i = 0; i < 2; i++) loop_run_until(loop, &waiting[i].done);
+	alarm(0);
+}
+
 static void silent(void *user, int events) {
 	(void)user;
 	(void)events;
@@ -369,6 +415,8 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(signals, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			cancel_stops_only_what_has_not_begun, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_brief_job_that_hangs_holds_no_other, setup, teardown),
 		cmocka_unit_test_setup_teardown(order_in_a_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_idle_loop_sleeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(
