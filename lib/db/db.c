@@ -224,3 +224,9 @@ int db_checkpoint(const char *path, struct err *err) {
 	sqlite3_close(handle);
 	return rc;
 }
+
+int db_checkpoint_rest(struct db *db, struct err *err) {
+	assert(!db_in_transaction(db));
+	int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return rc ? db_fail(db->handle, db->path, rc, err) : 0;
+}

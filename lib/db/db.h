@@ -74,6 +74,8 @@ void db_bind_int(struct db_stmt *stmt, int parameter, int64_t value);
 void db_bind_text(struct db_stmt *stmt, int parameter, const char *text); /* NULL binds null */
 void db_bind_blob(
 	struct db_stmt *stmt, int parameter, const void *bytes, size_t len); /* NULL binds null */
+/* Not copied: the bytes must stay until the statement was stepped to its end or reset. */
+void db_lend_blob(struct db_stmt *stmt, int parameter, const void *bytes, size_t len);
 void db_bind_null(struct db_stmt *stmt, int parameter);
 
 /* 1: a row; 0: no more; -1: err. After 0 and -1 it is reset and its values are forgotten. */
@@ -97,6 +99,9 @@ int64_t db_wal_bytes(const struct db *db);
 /* Copies the log into the database file, on a connection of its own: for a job, while the owner
  * goes on writing. The next write then begins the log anew, unless a reader still needs it. */
 int db_checkpoint(const char *path, struct err *err);
+/* The same by the owner itself, between two transactions: for the rest that a job left, as its
+ * commits always come between. */
+int db_checkpoint_rest(struct db *db, struct err *err);
 
 /* ---- databases in memory, for tests ---- */
 

@@ -35,6 +35,10 @@ void db_bind_blob(struct db_stmt *stmt, int parameter, const void *bytes, size_t
 	check_bound(stmt, sqlite3_bind_blob64(stmt->impl, parameter, bytes, len, SQLITE_TRANSIENT));
 }
 
+void db_lend_blob(struct db_stmt *stmt, int parameter, const void *bytes, size_t len) {
+	check_bound(stmt, sqlite3_bind_blob64(stmt->impl, parameter, bytes, len, SQLITE_STATIC));
+}
+
 void db_bind_null(struct db_stmt *stmt, int parameter) {
 	check_bound(stmt, sqlite3_bind_null(stmt->impl, parameter));
 }

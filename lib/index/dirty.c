@@ -28,7 +28,7 @@ int index_keyed(struct index *index, enum index_sql which, const char *path, str
 	*stmt = index_stmt(index, which, err);
 	if (!*stmt) return -1;
 	db_bind_int(*stmt, 1, dir);
-	db_bind_blob(*stmt, 2, name, strlen(name));
+	db_lend_blob(*stmt, 2, name, strlen(name));
 	return 1;
 }
 
@@ -39,6 +39,7 @@ static int renew(struct index *index, const char *path, int64_t seq, int64_t now
 	int64_t settle_ms, int64_t max_settle_ms, int prio, struct err *err) {
 	struct db_stmt *stmt;
 
+	index_fronts_forget(index, INT64_MIN);
 	if (index_keyed(index, SQL_DIRTY_RENEW, path, &stmt, err) <= 0) return -1;
 	db_bind_int(stmt, 3, seq);
 	db_bind_int(stmt, 4, prio);
@@ -51,14 +52,16 @@ static int renew(struct index *index, const char *path, int64_t seq, int64_t now
 
 static int mark(struct index *index, const char *path, int64_t seq, int64_t now_ms,
 	int64_t settle_ms, int64_t max_settle_ms, int prio, struct err *err) {
+	int64_t due_ms = now_ms + (settle_ms < max_settle_ms ? settle_ms : max_settle_ms);
 	struct db_stmt *stmt;
 	const char *name;
 
 	if (index_dir_make(index, path, index_split(path, &name), err) < 0) return -1;
 	if (index_keyed(index, SQL_DIRTY_NEW, path, &stmt, err) <= 0) return -1;
+	index_fronts_forget(index, due_ms);
 	db_bind_int(stmt, 3, seq);
 	db_bind_int(stmt, 4, now_ms);
-	db_bind_int(stmt, 5, now_ms + (settle_ms < max_settle_ms ? settle_ms : max_settle_ms));
+	db_bind_int(stmt, 5, due_ms);
 	db_bind_int(stmt, 6, prio);
 	if (db_run(stmt, err) < 0) return -1;
 	if (db_changes(index->db) == 0) {
@@ -103,6 +106,7 @@ int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int
 	if (index_begin(index, err) < 0) return -1;
 	int64_t seq = index_sequence_next(index, err);
 	if (seq < 0) return -1;
+	index_fronts_forget(index, INT64_MIN);
 	struct db_stmt *stmt = index_stmt(index, SQL_TREE_MARK, err);
 	if (!stmt) return index_fail(index, err);
 	db_bind_int(stmt, 1, dir);
@@ -145,6 +149,7 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 		dirty_add(index, -1);
 		return dir <= 0 ? (int)dir : index_dir_prune(index, path, above, dir, err);
 	}
+	index_fronts_forget(index, INT64_MIN);
 	if (index_keyed(index, SQL_DIRTY_STAY, path, &stmt, err) <= 0) return -1;
 	db_bind_int(stmt, 3, covered + 1);
 	db_bind_int(stmt, 4, claim && claim->marked ? claim->marked_ms : due_ms);
@@ -174,6 +179,7 @@ int index_again(struct index *index, const char *path, enum index_why why, const
 	struct db_stmt *stmt;
 
 	free(claim);
+	index_fronts_forget(index, sooner ? INT64_MIN : due_ms);
 	if (index_begin(index, err) < 0) return -1;
 	int got = index_keyed(index, SQL_DIRTY_AGAIN, path, &stmt, err);
 	if (got == 0) return 0;
@@ -197,6 +203,6 @@ int index_sending(struct index *index, const char *path, int kind, const void *h
 	int got = index_keyed(index, SQL_DIRTY_SENDING, path, &stmt, err);
 	if (got == 0) return 0;
 	if (got < 0) return index_fail(index, err);
-	db_bind_blob(stmt, 3, bytes, 1 + hash_len);
+	db_lend_blob(stmt, 3, bytes, 1 + hash_len);
 	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
 }

@@ -84,18 +84,22 @@ int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *e
 	return got;
 }
 
+enum { NAME_AT_HAND = 256 };
+
 /* Binds the key of `path` at 1 and 2. */
 static void bind_key(struct db_stmt *stmt, int64_t dir, const char *name, bool folder) {
 	size_t len = strlen(name);
 
 	db_bind_int(stmt, 1, dir);
 	if (!folder) {
-		db_bind_blob(stmt, 2, name, len);
+		db_lend_blob(stmt, 2, name, len);
 		return;
 	}
-	char *key = xasprintf("%s/", name);
+	char at_hand[NAME_AT_HAND], *key = len < sizeof(at_hand) ? at_hand : xmalloc(len + 1);
+	memcpy(key, name, len);
+	key[len] = '/';
 	db_bind_blob(stmt, 2, key, len + 1);
-	free(key);
+	if (key != at_hand) free(key);
 }
 
 int index_get(struct index *index, const char *path, bool folder, struct index_entry *entry,
@@ -179,10 +183,10 @@ static int write_row(struct index *index, enum index_sql which, int64_t dir, con
 		(int64_t)entry->ino, entry->mode };
 	int at = 3;
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) db_bind_int(stmt, at++, numbers[i]);
-	db_bind_blob(stmt, at++, entry->hash_len ? entry->hash : NULL, entry->hash_len);
-	db_bind_blob(stmt, at++, entry->id, entry->id ? strlen(entry->id) : 0);
-	db_bind_blob(stmt, at++, entry->version, entry->version ? strlen(entry->version) : 0);
-	db_bind_blob(stmt, at, entry->extra_len ? entry->extra : NULL, entry->extra_len);
+	db_lend_blob(stmt, at++, entry->hash_len ? entry->hash : NULL, entry->hash_len);
+	db_lend_blob(stmt, at++, entry->id, entry->id ? strlen(entry->id) : 0);
+	db_lend_blob(stmt, at++, entry->version, entry->version ? strlen(entry->version) : 0);
+	db_lend_blob(stmt, at, entry->extra_len ? entry->extra : NULL, entry->extra_len);
 	return db_run(stmt, err);
 }
 

@@ -174,6 +174,7 @@ int index_fail(struct index *index, struct err *err) {
 
 	db_rollback(index->db);
 	index_dir_forget_all(index);
+	index_fronts_forget(index, INT64_MIN);
 	if (meta_read(index, &ignored) < 0) log_error("index '%s': %s", index->path, ignored.text);
 	return err_wrap(err, "index '%s'", index->path ? index->path : "in memory");
 }
@@ -206,6 +207,10 @@ int64_t index_wal_bytes(const struct index *index) {
 
 int index_checkpoint(const char *path, struct err *err) {
 	return db_checkpoint(path, err);
+}
+
+int index_checkpoint_rest(struct index *index, struct err *err) {
+	return db_checkpoint_rest(index->db, err);
 }
 
 struct index_totals index_totals(const struct index *index) {

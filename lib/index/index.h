@@ -70,6 +70,8 @@ bool index_has_uncommitted(const struct index *index);
  * of its own. */
 int64_t index_wal_bytes(const struct index *index);
 int index_checkpoint(const char *path, struct err *err);
+/* What was committed since, right after index_commit, on the loop: the log then begins anew. */
+int index_checkpoint_rest(struct index *index, struct err *err);
 
 /* ---- entries: the base ---- */
 

@@ -121,6 +121,7 @@ static int move(struct index *index, const char *from, const char *to, struct er
 
 int index_move_folder(struct index *index, const char *from, const char *to, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
+	index_fronts_forget(index, INT64_MIN);
 	int got = move(index, from, to, err);
 	return got < 0 ? index_fail(index, err) : got;
 }

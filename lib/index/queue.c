@@ -15,10 +15,25 @@ void index_dirty_release(struct index_dirty *dirty) {
 void index_claims_release(struct index *index) {
 	for (struct map_item *it = NULL; (it = map_next(&index->claims, it));) free(map_value(it));
 	map_release(&index->claims);
+	index_fronts_forget(index, INT64_MIN);
+	for (size_t i = 0; i < DUE_FRONTS; i++) {
+		free(index->fronts[i].name);
+		index->fronts[i].name = NULL;
+	}
+}
+
+void index_fronts_forget(struct index *index, int64_t due_ms) {
+	for (size_t i = 0; i < DUE_FRONTS; i++) {
+		struct due_front *front = &index->fronts[i];
+		if (due_ms <= front->due_ms) front->known = false;
+	}
 }
 
 void index_unclaim(struct index *index, const char *path) {
-	free(map_take(&index->claims, path));
+	struct claim *claim = map_take(&index->claims, path);
+
+	if (claim) index_fronts_forget(index, INT64_MIN);
+	free(claim);
 }
 
 /* ---- rows ---- */
@@ -112,23 +127,71 @@ static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err
 	return claimed;
 }
 
-/* Unclaimed rows of one priority, the earliest first, while there is room. */
-static int due_rows(struct index *index, int64_t prio, int64_t upto_ms, size_t limit,
-	struct index_dirty *rows, size_t *count, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_DUE, err);
+/* The key of the row that `stmt` stands at. */
+static void front_set(
+	struct due_front *front, struct db_stmt *stmt, const struct index_dirty *row) {
+	size_t len = 0;
+	const char *name = db_blob(stmt, 1, &len);
+
+	if (len > front->name_len || !front->name) front->name = xrealloc(front->name, len + 1);
+	if (len > 0) memcpy(front->name, name, len);
+	front->name_len = len;
+	front->dir = db_int(stmt, 0);
+	front->due_ms = row->due_ms;
+	front->known = true;
+}
+
+/* Where a walk through the due rows of one priority puts what it finds. */
+struct due_walk {
+	int64_t prio, upto_ms;
+	struct index_dirty *rows;
+	size_t *count, limit;
+	struct due_front *front; /* moved along; NULL: the rows will not be claimed */
+};
+
+/* Unclaimed rows from a statement, while there is room. */
+static int walk_rows(
+	struct index *index, struct db_stmt *stmt, const struct due_walk *walk, struct err *err) {
 	int got = 0;
 
-	if (!stmt) return -1;
-	db_bind_int(stmt, 1, prio);
-	db_bind_int(stmt, 2, upto_ms);
-	while (*count < limit && (got = db_step(stmt, err)) == 1) {
+	while (*walk->count < walk->limit && (got = db_step(stmt, err)) == 1) {
+		struct index_dirty *row = &walk->rows[*walk->count];
 		got = is_claimed(index, stmt, err);
-		if (got == 0) got = read_row(index, stmt, &rows[*count], err) < 0 ? -1 : 2;
+		if (got == 0) got = read_row(index, stmt, row, err) < 0 ? -1 : 2;
 		if (got < 0) break;
-		if (got == 2) (*count)++;
+		if (got != 2) continue;
+		if (walk->front) front_set(walk->front, stmt, row);
+		(*walk->count)++;
 	}
 	db_reset(stmt);
 	return got < 0 ? -1 : 0;
+}
+
+/* Unclaimed rows of one priority, the earliest first, while there is room. */
+static int due_rows(struct index *index, const struct due_walk *walk, struct err *err) {
+	static const struct due_front start;
+	bool has_front = walk->prio >= 0 && walk->prio < DUE_FRONTS;
+	const struct due_front *front = has_front ? &index->fronts[walk->prio] : &start;
+	int64_t behind_ms = INT64_MIN;
+	struct db_stmt *stmt;
+
+	if (front->known && front->due_ms <= walk->upto_ms) {
+		behind_ms = front->due_ms;
+		stmt = index_stmt(index, SQL_DIRTY_DUE_SAME, err);
+		if (!stmt) return -1;
+		db_bind_int(stmt, 1, walk->prio);
+		db_bind_int(stmt, 2, behind_ms);
+		db_bind_int(stmt, 3, front->dir);
+		db_bind_blob(stmt, 4, front->name, front->name_len);
+		if (walk_rows(index, stmt, walk, err) < 0) return -1;
+		if (*walk->count == walk->limit) return 0;
+	}
+	stmt = index_stmt(index, SQL_DIRTY_DUE, err);
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, walk->prio);
+	db_bind_int(stmt, 2, walk->upto_ms);
+	db_bind_int(stmt, 3, behind_ms);
+	return walk_rows(index, stmt, walk, err);
 }
 
 int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows,
@@ -139,10 +202,13 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 	*rows = limit ? xcalloc(limit, sizeof(**rows)) : NULL;
 	*count = 0;
 	while (*count < limit && (got = next_prio(index, &prio, err)) == 1) {
-		got = due_rows(index, prio, now_ms, limit, *rows, count, err);
+		struct due_walk walk = { prio, now_ms, *rows, count, limit,
+			prio >= 0 && prio < DUE_FRONTS ? &index->fronts[prio] : NULL };
+		got = due_rows(index, &walk, err);
 		if (got < 0) break;
 	}
 	if (got < 0 || *count == 0) {
+		index_fronts_forget(index, INT64_MIN);
 		rows_release(*rows, *count);
 		*rows = NULL;
 		*count = 0;
@@ -164,7 +230,8 @@ int64_t index_next_due(struct index *index) {
 	while ((got = next_prio(index, &prio, &err)) == 1) {
 		struct index_dirty row = { 0 };
 		size_t count = 0;
-		if (due_rows(index, prio, due, 1, &row, &count, &err) < 0) return 0;
+		struct due_walk walk = { prio, due, &row, &count, 1, NULL };
+		if (due_rows(index, &walk, &err) < 0) return 0;
 		if (count) due = row.due_ms;
 		index_dirty_release(&row);
 	}
@@ -182,6 +249,7 @@ int index_hurry(struct index *index, int64_t upto, int64_t now_ms, struct err *e
 	if (upto > index->hurried) index->hurried = upto;
 	if (index->dirty_count == 0) return 0;
 	if (index_begin(index, err) < 0) return -1;
+	index_fronts_forget(index, INT64_MIN);
 	while ((got = next_prio(index, &prio, err)) == 1) {
 		struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_HURRY, err);
 		if (!stmt) return index_fail(index, err);

@@ -124,8 +124,11 @@ const char *const index_sql_text[SQL_COUNT] = {
 			    " WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_COUNT_AT] = "SELECT count(*) FROM dirty WHERE since = ?1",
 	[SQL_DIRTY_GET] = "SELECT " DIRTY_COLUMNS " FROM dirty WHERE dir = ?1 AND name = ?2",
-	[SQL_DIRTY_DUE] =
-		"SELECT " DIRTY_COLUMNS " FROM dirty WHERE prio = ?1 AND due <= ?2 ORDER BY due",
+	[SQL_DIRTY_DUE] = "SELECT " DIRTY_COLUMNS " FROM dirty INDEXED BY by_due"
+			  " WHERE prio = ?1 AND due <= ?2 AND due > ?3 ORDER BY due, dir, name",
+	[SQL_DIRTY_DUE_SAME] = "SELECT " DIRTY_COLUMNS " FROM dirty INDEXED BY by_due"
+			       " WHERE prio = ?1 AND due = ?2 AND (dir, name) > (?3, ?4)"
+			       " ORDER BY dir, name",
 	[SQL_DIRTY_NEXT_PRIO] = "SELECT prio FROM dirty WHERE prio > ?1 ORDER BY prio LIMIT 1",
 	[SQL_DIRTY_DROP] = "DELETE FROM dirty WHERE dir = ?1 AND name = ?2 AND seen <= ?3",
 	[SQL_DIRTY_STAY] = "UPDATE dirty SET since = max(since, ?3), first = ?4, tries = 0, why = "

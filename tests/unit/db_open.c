@@ -305,6 +305,25 @@ static void a_checkpoint_leaves_the_writer_alone(void **state) {
 	clean_up();
 }
 
+/* A commit that came during the checkpoint keeps the log from beginning anew: the owner copies it. */
+static void the_rest_of_a_checkpoint(void **state) {
+	struct db *db = open_with_rows(500);
+
+	(void)state;
+	assert_int_equal(db_checkpoint(path, &err), 0);
+	assert_int_equal(db_exec(db, "INSERT INTO t(b) VALUES (zeroblob(10))", &err), 0);
+	int64_t anew = db_wal_bytes(db);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(db_exec(db, "INSERT INTO t(b) VALUES (zeroblob(10))", &err), 0);
+	assert_true(db_wal_bytes(db) > anew);
+	assert_int_equal(db_checkpoint_rest(db, &err), 0);
+	assert_int_equal(db_exec(db, "INSERT INTO t(b) VALUES (zeroblob(10))", &err), 0);
+	assert_true(db_wal_bytes(db) <= anew);
+	assert_int_equal(number(db, "SELECT count(*) FROM t"), 504);
+	db_close(db);
+	clean_up();
+}
+
 /* What was committed is in the files: a copy of them, as a crash would leave them, holds it. */
 static void copy_file(const char *from, const char *to) {
 	char *command = xasprintf("cp '%s' '%s'", from, to);
@@ -350,6 +369,7 @@ int main(void) {
 		cmocka_unit_test(a_full_disk),
 		cmocka_unit_test(checkpoints),
 		cmocka_unit_test(a_checkpoint_leaves_the_writer_alone),
+		cmocka_unit_test(the_rest_of_a_checkpoint),
 		cmocka_unit_test(a_crash_keeps_what_was_committed),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

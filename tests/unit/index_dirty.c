@@ -110,6 +110,105 @@ static void marks_settle_but_not_for_ever(void **state) {
 	index_close(index);
 }
 
+/* What is next does not depend on what was asked before: against a plain search of all rows. */
+enum { RANDOM_PATHS = 60, RANDOM_STEPS = 20000 };
+
+struct known {
+	char path[12];
+	bool there, claimed;
+	int prio;
+};
+
+static void is_next(
+	struct index *index, struct known known[], int64_t now, size_t limit, const char *told) {
+	struct index_dirty *rows;
+	size_t count, expected = 0;
+	int64_t last_due = INT64_MIN;
+	int last_prio = 0;
+
+	for (size_t i = 0; i < RANDOM_PATHS; i++) {
+		if (!known[i].there || known[i].claimed) continue;
+		expected += row(index, known[i].path).due_ms <= now;
+	}
+	assert_int_equal(index_claim_due(index, now, limit, &rows, &count, &err), 0);
+	if (count != (expected < limit ? expected : limit))
+		fail_msg("%zu of %zu are claimed after %s", count, expected, told);
+	for (size_t i = 0; i < count; i++) {
+		struct known *it = &known[strtol(rows[i].path + 1, NULL, 10)];
+		assert_true(it->there && !it->claimed && rows[i].due_ms <= now);
+		if (it->prio == last_prio) assert_true(rows[i].due_ms >= last_due);
+		assert_true(it->prio >= last_prio);
+		last_prio = it->prio;
+		last_due = rows[i].due_ms;
+		it->claimed = true;
+		index_dirty_release(&rows[i]);
+	}
+	free(rows);
+}
+
+static void claims_miss_nothing(void **state) {
+	struct index *index = open_memory();
+	struct known known[RANDOM_PATHS] = { 0 };
+	int64_t now = 1000;
+	uint64_t seed = 7;
+
+	(void)state;
+	for (int step = 0; step < RANDOM_STEPS; step++) {
+		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+		unsigned dice = (unsigned)(seed >> 33);
+		struct known *it = &known[dice % RANDOM_PATHS];
+		(void)snprintf(it->path, sizeof(it->path), "f%d", (int)(it - known));
+		const char *path = it->path, *told = "";
+		dice /= RANDOM_PATHS;
+		now += dice % 3;
+		dice /= 3;
+		int prio = (int)(dice % 4) * 2 + (dice % 4 == 3) * 10;
+		int64_t due = now + dice % 7 * 10;
+		switch (dice / 7 % 8) {
+		case 0:
+		case 1:
+		case 2:
+			told = "a mark";
+			assert_int_equal(
+				index_mark(index, path, now, due - now, 100, prio, NULL, &err), 0);
+			if (!it->there || prio < it->prio) it->prio = prio;
+			it->there = true;
+			break;
+		case 3:
+			told = "a done";
+			if (!it->claimed) continue;
+			it->there = row(index, path).seen > index_sequence(index) - 20;
+			assert_int_equal(
+				index_done(index, path, index_sequence(index) - 20, due, &err), 0);
+			it->claimed = false;
+			break;
+		case 4:
+			told = "an again";
+			if (!it->claimed) continue;
+			assert_int_equal(index_again(index, path, (enum index_why)(dice % 4),
+						 dice % 2 ? "x" : NULL, due, 1, &err),
+				0);
+			it->claimed = false;
+			if (it->prio > 7) it->prio = 1; /* as what was held and is no more */
+			break;
+		case 5:
+			told = "an unclaim";
+			index_unclaim(index, path);
+			it->claimed = false;
+			break;
+		case 6:
+			if (dice % 31 > 0) continue;
+			told = "a hurry";
+			assert_int_equal(
+				index_hurry(index, index_sequence(index) - 5, now, &err), 0);
+			break;
+		default: break;
+		}
+		is_next(index, known, now, dice % 4, told);
+	}
+	index_close(index);
+}
+
 static void what_was_given_up_is_claimed_again(void **state) {
 	struct index *index = open_memory();
 
@@ -318,6 +417,7 @@ int main(void) {
 		cmocka_unit_test(marks_settle_but_not_for_ever),
 		cmocka_unit_test(done_forgets_what_was_covered),
 		cmocka_unit_test(again_keeps_since_and_says_why),
+		cmocka_unit_test(claims_miss_nothing),
 		cmocka_unit_test(what_was_given_up_is_claimed_again),
 		cmocka_unit_test(a_barrier_hurries_what_it_covers),
 		cmocka_unit_test(a_tree_is_marked_whole),
