@@ -123,6 +123,9 @@ int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err);
  * for people; -1 with err. `name` gets its path (the caller's). */
 int disk_create_beside(
 	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
+/* From now on the names in `folder` are reached by a descriptor of it that stays open. For one
+ * folder of a disk, where files are made by the 100,000; harmless again, or when it is not there. */
+void disk_hold(struct disk *disk, const char *folder);
 char *disk_beside_path(const char *folder, const char *hint); /* such a path; the caller's */
 bool disk_is_beside(const char *name);                        /* such a name */
 /* O_EXCL, read and write; the descriptor. ERR_CHANGED: exists. */

@@ -50,8 +50,15 @@ int disk_create_beside(
 }
 
 int disk_create(struct disk *disk, const char *path, int mode, struct err *err) {
-	int fd = disk_open_beneath(disk, path, O_RDWR | O_CREAT | O_EXCL, mode & 07777);
+	const int flags = O_RDWR | O_CREAT | O_EXCL;
+	const char *name = path_name(path);
+	struct held *held = disk_held(disk, path, name);
+	int fd = -1;
 
+	if (held) fd = openat(held->fd, name, flags | O_NOFOLLOW | O_CLOEXEC, mode & 07777);
+	if (held && fd < 0 && errno == ENOENT) disk_held_removed(disk, held);
+	if (!held || (fd < 0 && errno == ENOENT))
+		fd = disk_open_beneath(disk, path, flags, mode & 07777);
 	if (fd < 0) return disk_fail(err, errno, "create", path);
 	return fd;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -83,7 +84,14 @@ struct disk *disk_open(const char *path, struct err *err) {
 	return disk;
 }
 
+static void held_close(struct held *held) {
+	if (held) close(held->fd);
+	free(held);
+}
+
 static void posix_close(struct disk *disk) {
+	held_close(atomic_load(&disk->held));
+	held_close(atomic_load(&disk->removed));
 	close(disk->root);
 	free(disk->path);
 	free(disk);
@@ -158,12 +166,48 @@ int disk_open_beneath(struct disk *disk, const char *path, int flags, int mode) 
 	return fd;
 }
 
+/* Measured, files of 8 KiB in memory: 29 us of system time to read and to store one, 26 when the
+ * folder they are made in stays open. (A file without a name that gets one by a link takes 25 there,
+ * but 80 instead of 57 on ext4.) */
+void disk_hold(struct disk *disk, const char *folder) {
+	struct held *none = NULL;
+
+	if (disk->ground != &posix_ground || atomic_load(&disk->held) ||
+		atomic_load(&disk->removed))
+		return;
+	int fd = disk_open_beneath(disk, folder, os_folder_flags, 0);
+	if (fd < 0) return;
+	struct held *held = xmalloc(sizeof(*held) + strlen(folder) + 1);
+	held->fd = fd;
+	memcpy(held->folder, folder, strlen(folder) + 1);
+	if (!atomic_compare_exchange_strong(&disk->held, &none, held)) held_close(held);
+}
+
+struct held *disk_held(struct disk *disk, const char *path, const char *name) {
+	struct held *held = atomic_load(&disk->held);
+
+	if (!held || name == path) return NULL;
+	size_t len = (size_t)(name - path) - 1;
+	return strncmp(held->folder, path, len) == 0 && !held->folder[len] ? held : NULL;
+}
+
+void disk_held_removed(struct disk *disk, struct held *held) {
+	if (atomic_compare_exchange_strong(&disk->held, &held, NULL))
+		atomic_store(&disk->removed, held);
+}
+
 int disk_place_open(struct disk *disk, const char *path, struct place *place, struct err *err) {
 	place->name = path_name(path);
 	place->ours = place->name != path;
 	if (!place->ours) {
 		assert(*path == '\0' || path_is_plain(path));
 		place->folder = disk->root;
+		return 0;
+	}
+	const struct held *held = disk_held(disk, path, place->name);
+	if (held) {
+		place->folder = held->fd;
+		place->ours = false;
 		return 0;
 	}
 	char *parent = path_parent(path);

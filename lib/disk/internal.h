@@ -38,6 +38,12 @@ struct disk_ground {
 	int (*rmdir)(struct disk *disk, const char *path, struct err *err);
 };
 
+/* A folder that stays open (disk_hold). */
+struct held {
+	int fd;
+	char folder[];
+};
+
 /* Immutable once open, so that jobs on several workers may share it. */
 struct disk {
 	const struct disk_ground *ground;
@@ -46,6 +52,10 @@ struct disk {
 	/* Of the system's files: */
 	int root;     /* of a folder; good for *at calls, not for reading it */
 	bool openat2; /* the kernel resolves beneath by itself */
+	/* The exception: set once, and unset for good when that folder was removed. Whoever loaded it
+	 * may go on with it, so it is closed with the disk. */
+	_Atomic(struct held *) held;
+	_Atomic(struct held *) removed;
 };
 
 extern const struct disk_ground posix_ground;
@@ -65,6 +75,10 @@ int disk_open_beneath(struct disk *disk, const char *path, int flags, int mode);
 /* As disk_open_file, with other flags. */
 int disk_open_kind(
 	struct disk *disk, const char *path, int flags, struct disk_stat *stat, struct err *err);
+/* The held folder, where `path` lies right in it (`name`: its last component); else NULL. */
+struct held *disk_held(struct disk *disk, const char *path, const char *name);
+/* Nothing can be made in it any more: the path leads to another one, or nowhere. */
+void disk_held_removed(struct disk *disk, struct held *held);
 /* The folder that holds `path`; it must be there. */
 int disk_place_open(struct disk *disk, const char *path, struct place *place, struct err *err);
 void disk_place_close(struct place *place);

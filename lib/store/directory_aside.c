@@ -39,7 +39,9 @@ static int make_file_in(struct directory_op *work, const char *folder, const cha
 		if (directory_make_parents(work, DIRECTORY_TMP "/x", err) < 0) return -1;
 		made->fd = disk_create_beside(work->disk, folder, hint, &made->path, err);
 	}
-	return made->fd < 0 ? -1 : 0;
+	if (made->fd < 0) return -1;
+	if (str_equal(folder, DIRECTORY_TMP)) disk_hold(work->disk, folder);
+	return 0;
 }
 
 int directory_make_file(

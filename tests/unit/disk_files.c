@@ -474,6 +474,40 @@ static void names_are_made_linked_renamed_and_removed(void **state) {
 	fine(scene, disk_check_writable(disk, err));
 }
 
+static int made_in(struct scene *scene, const char *folder, struct err *err) {
+	char *name, *to = xasprintf("%s/made", folder);
+	struct disk_stat stat;
+
+	int fd = disk_create_beside(scene->disk, folder, "put", &name, err);
+	if (fd >= 0) {
+		close(fd);
+		fine(scene, disk_rename(scene->disk, name, to, true, err));
+		fine(scene, disk_stat(scene->disk, to, &stat, err));
+		free(name);
+	}
+	free(to);
+	return fd < 0 ? -1 : 0;
+}
+
+static void a_held_folder_may_go_and_come_back(void **state) {
+	struct scene *scene = *state;
+	struct disk *disk = scene->disk;
+	struct err *err = &scene->err;
+
+	disk_hold(disk, "h/tmp"); /* not there: nothing happens */
+	fine(scene, disk_mkdir_parents(disk, "h/tmp/x", err));
+	for (int round = 0; round < 3; round++) {
+		disk_hold(disk, "h/tmp");
+		fine(scene, made_in(scene, "h/tmp", err));
+		fine(scene, made_in(scene, "h", err));
+		fine(scene, disk_remove(disk, "h/tmp/made", err));
+		fine(scene, disk_rmdir(disk, "h/tmp", err));
+		expect(scene, made_in(scene, "h/tmp", err), ERR_NOT_FOUND);
+		fine(scene, disk_mkdir(disk, "h/tmp", 0755, err));
+	}
+	fine(scene, made_in(scene, "h/tmp", err));
+}
+
 static void a_tree_deeper_than_a_path_is_reached(void **state) {
 	struct scene *scene = *state;
 	struct buf path;
@@ -562,6 +596,7 @@ int main(void) {
 		BOTH_WAYS(things_are_compared_by_their_bytes),
 		BOTH_WAYS(a_root_that_was_moved_away_is_told),
 		BOTH_WAYS(names_are_made_linked_renamed_and_removed),
+		BOTH_WAYS(a_held_folder_may_go_and_come_back),
 		BOTH_WAYS(a_tree_deeper_than_a_path_is_reached),
 		BOTH_WAYS(errors_say_what_to_do),
 		BOTH_WAYS(the_identity_is_of_the_folder_not_the_path),
