@@ -241,6 +241,10 @@ void folder_turn_ended(struct turn_end *end) {
 	struct err err;
 	if (!f->index || f->phase == PHASE_DOWN) return;
 	bool full = f->intents;
+	if (transfer_submits_wait(f) && !full && !f->commit_now) {
+		if (!timer_running(&f->commit_timer)) timer_start(&f->commit_timer, COMPANY_MS);
+		return;
+	}
 	if (full || !list_empty(&f->submits) || !folder_is_busy(f) || f->commit_now) {
 		f->intents = f->commit_now = false;
 		timer_cancel(&f->commit_timer);
@@ -248,6 +252,7 @@ void folder_turn_ended(struct turn_end *end) {
 			folder_index_failed(f, &err);
 			return;
 		}
+		log_committed(f);
 	} else if (!timer_running(&f->commit_timer)) {
 		timer_start(&f->commit_timer, COMMIT_MS);
 	}
@@ -258,30 +263,6 @@ void folder_commit_passed(struct timer *timer) {
 	struct folder *f = container_of(timer, struct folder, commit_timer);
 	f->commit_now = true;
 	turn_end_want(&f->turn_end);
-}
-
-/* ---- the checkpoint, not the commit, would stall the loop: a job does it (SYNC.md §10) ---- */
-
-static int checkpoint_work(struct job *job, struct err *err) {
-	struct folder *f = container_of(job, struct folder, checkpoint_job);
-	return index_checkpoint(f->checkpoint_path, err);
-}
-
-static void checkpoint_done(struct job *job, const struct err *err) {
-	struct folder *f = container_of(job, struct folder, checkpoint_job);
-	f->checkpointing = false;
-	if (err) log_warn("folder '%s': cannot checkpoint its index: %s", f->name, err->text);
-	folder_wake(f);
-}
-
-static void checkpoint_if_large(struct folder *f) {
-	if (f->checkpointing || !f->index_path || index_wal_bytes(f->index) < WAL_CHECKPOINT_BYTES)
-		return;
-	f->checkpointing = true;
-	f->checkpoint_path = f->index_path;
-	f->checkpoint_job.work = checkpoint_work;
-	f->checkpoint_job.done = checkpoint_done;
-	job_start(f->loop, &f->checkpoint_job);
 }
 
 /* ---- running ---- */
@@ -409,7 +390,7 @@ void folder_step(struct defer *defer) {
 		f->last_sync_ns = loop_wall_ns(f->loop);
 		if (f->trouble.kind != ERR_NONE) folder_trouble_clear(f);
 	}
-	checkpoint_if_large(f);
+	log_step(f);
 	prune_step(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	brake_step(f);

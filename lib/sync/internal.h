@@ -32,6 +32,7 @@ enum {
 	COMMIT_MS = 50,
 	PRUNE_AFTER_MS = 600000, /* SYNC.md §8: never in the first ten minutes of a run */
 	PRUNE_EVERY_MS = 3600000,
+	COMPANY_MS = 5, /* an operation waits so long for others to share its commit */
 	EMPTIED_POLL_MS =
 		200, /* a folder that goes looks so often whether what lay in it is gone */
 };
@@ -173,7 +174,8 @@ struct folder {
 	int renaming;             /* transfers that hold the name they move from */
 	struct list
 		submits; /* struct transfer.submit_link: operations that start after this turn's commit */
-	bool intents; /* this turn's commit goes to the disk before they start */
+	int submit_count, looks; /* operations in `submits`; transfers whose first look runs */
+	bool intents;            /* this turn's commit goes to the disk before they start */
 
 	struct turn_end turn_end;
 	struct timer due_timer; /* the next due row */
@@ -226,6 +228,8 @@ struct folder {
 	struct job checkpoint_job;
 	char *checkpoint_path;
 	bool checkpointing;
+	int64_t checkpointed_bytes; /* how long the log was at the last checkpoint */
+	bool log_to_end;            /* the rest of it is to be copied after a commit */
 
 	struct brake brake;
 
@@ -343,6 +347,10 @@ int64_t brake_poll_ms(
 	const struct folder *folder); /* a folder that goes looks after what lies in it */
 /* Rows of the queue with since <= upto that are held. */
 int64_t brake_pending(struct folder *folder, int64_t upto);
+
+/* log.c */
+void log_step(struct folder *folder);
+void log_committed(struct folder *folder);
 
 /* barrier.c */
 bool barrier_wants_anew(const struct transfer *transfer);
@@ -463,7 +471,8 @@ void transfer_again(
 void transfer_forget(struct transfer *transfer); /* frees it; its row stays dirty */
 void transfer_submit(struct transfer *transfer, bool intent,
 	void (*done)(struct transfer *transfer, const struct err *err));
-void transfer_submit_all(struct folder *folder); /* after the commit */
+void transfer_submit_all(struct folder *folder);         /* after the commit */
+bool transfer_submits_wait(const struct folder *folder); /* more will share their commit soon */
 bool transfer_memory_reserve(
 	struct transfer *transfer, int64_t bytes); /* false: waits in TRANSFER_MEMORY */
 void transfer_cancel_all(struct folder *folder);

@@ -198,6 +198,7 @@ static void look_go(struct transfer *t, bool stat_only) {
 	t->opens = !stat_only;
 	t->job_running = true;
 	t->job.brief = true;
+	t->folder->looks++;
 	err_clear(&t->look_err);
 	job_start(t->folder->loop, &t->job);
 }
@@ -208,6 +209,7 @@ static void look_done(struct job *job, const struct err *err) {
 	bool stat_only = t->stat_only;
 	(void)err;
 	t->job_running = t->job.brief = false;
+	t->folder->looks--;
 	t->ino = t->stat.ino;
 	t->dev = t->stat.dev;
 	t->opens = false;

@@ -146,6 +146,7 @@ void transfer_submit(struct transfer *t, bool intent,
 	t->op.done = transfer_op_ended;
 	t->op_done = done;
 	list_add_tail(&t->folder->submits, &t->submit_link);
+	t->folder->submit_count++;
 	if (intent) t->folder->intents = true;
 	turn_end_want(&t->folder->turn_end);
 }
@@ -157,6 +158,14 @@ void transfer_submit_all(struct folder *f) {
 		t->state = TRANSFER_OPERATING;
 		store_start(f->store, &t->op);
 	}
+	f->submit_count = 0;
+}
+
+/* Each commit writes the same ten pages or so, whether one operation follows or half of all: while
+ * looks run that take no time, they come along. */
+bool transfer_submits_wait(const struct folder *f) {
+	return f->submit_count > 0 && f->looks > 0 &&
+	       f->submit_count < (int)f->settings.max_transfers / 2;
 }
 
 /* ---- ends ---- */
@@ -169,6 +178,7 @@ void transfer_forget(struct transfer *t) {
 	struct folder *f = t->folder;
 	assert(!t->job_running && t->state != TRANSFER_OPERATING);
 	list_remove(&t->link);
+	if (!list_empty(&t->submit_link)) f->submit_count--;
 	list_remove(&t->submit_link);
 	list_remove(&t->wait_link);
 	index_unclaim(f->index, t->path); /* a folder that only went away goes on with this index */
