@@ -128,6 +128,7 @@ def say(bench, figure, unit, tend, peer, peer_name, target, **more):
                 "ratio": round(ratio, 6),
                 "target": target,
                 "met": ratio <= target,
+                "load": round(os.getloadavg()[0], 1),
                 **more,
             }
         ),
