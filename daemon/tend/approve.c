@@ -63,11 +63,11 @@ static void print_list(const json_t *deletions) {
 		(long long)files, size, (long long)folders);
 }
 
-static int approve(struct call *call, const json_t *unit, const json_t *deletions) {
+/* `body` names what was shown; it is taken. */
+static int approve(struct call *call, const json_t *unit, json_t *body) {
 	struct err err;
 	char *path = xasprintf("/v1/units/%s/approve", json_text(unit, "unit"));
-	json_t *answer = client_ask(&call->client, "POST", path,
-		json_pack("{s:I}", "upto", (json_int_t)json_number(deletions, "upto")), &err);
+	json_t *answer = client_ask(&call->client, "POST", path, body, &err);
 
 	free(path);
 	if (!answer) return say_failure(call, &err);
@@ -79,15 +79,30 @@ static int approve(struct call *call, const json_t *unit, const json_t *deletion
 	return EXIT_DONE;
 }
 
+/* Another folder stands where the synced one was. */
+static int approve_root(struct call *call, const json_t *unit, const json_t *folder) {
+	if (call->json && !call_option(call, "yes")) {
+		print_json(folder);
+		return EXIT_PERSON;
+	}
+	if (!call->json) printf("%s\n", json_text(json_object_get(folder, "trouble"), "text"));
+	int code = ask_person(call, "Go on with what is there now?");
+	if (code != EXIT_DONE) return code;
+	return approve(call, unit, json_pack("{s:s}", "root", json_text(folder, "refused_root")));
+}
+
 static int approve_run(struct call *call) {
 	struct err err;
 	json_t *answer = folder_load(call, &err);
 
 	if (!answer) return say_failure(call, &err);
 	const json_t *unit = json_object_get(answer, "unit");
-	const json_t *deletions = json_object_get(json_object_get(unit, "folder"), "deletions");
+	const json_t *folder = json_object_get(unit, "folder");
+	const json_t *deletions = json_object_get(folder, "deletions");
 	int code = EXIT_DONE;
-	if (!json_is_object(deletions)) {
+	if (*json_text(folder, "refused_root")) {
+		code = approve_root(call, unit, folder);
+	} else if (!json_is_object(deletions)) {
 		if (call->json)
 			print_json(answer);
 		else
@@ -98,7 +113,10 @@ static int approve_run(struct call *call) {
 	} else {
 		if (!call->json) print_list(deletions);
 		code = ask_person(call, "Delete them?");
-		if (code == EXIT_DONE) code = approve(call, unit, deletions);
+		if (code == EXIT_DONE)
+			code = approve(call, unit,
+				json_pack("{s:I}", "upto",
+					(json_int_t)json_number(deletions, "upto")));
 	}
 	json_decref(answer);
 	return code;

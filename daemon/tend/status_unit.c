@@ -38,6 +38,22 @@ static void line_count(
 		line(page, label, "%lld", (long long)json_number(object, key));
 }
 
+/* ---- both ---- */
+
+static void print_names(
+	const struct page *page, const json_t *unit, const char *key, const char *label) {
+	struct buf names;
+	size_t i;
+	json_t *name;
+
+	buf_init(&names, TEXT_MAX);
+	json_array_foreach(json_object_get(unit, key), i, name) {
+		buf_addf(&names, "%s%s", i ? ", " : "", json_string_value(name));
+	}
+	line(page, label, "%s", names.at);
+	buf_release(&names);
+}
+
 /* ---- folder ---- */
 
 static void print_troubles(const struct page *page, const json_t *troubles) {
@@ -82,6 +98,7 @@ static void print_folder(const struct page *page, const json_t *folder) {
 	line_count(page, folder, "pending", "to go");
 	line_count(page, folder, "refused", "refused");
 	line_count(page, json_object_get(folder, "deletions"), "files", "held back");
+	print_names(page, folder, "away", "away");
 	line_count(page, folder, "not_kept", "not kept");
 	line_count(page, folder, "strangers", "strangers");
 	size_format(json_number(folder, "sent_bytes"), sent, sizeof(sent));
@@ -120,22 +137,6 @@ static void print_service(const struct page *page, const json_t *service) {
 	}
 	line(page, "next try", "%s", json_text(service, "next_try"));
 	line(page, "log", "%s", json_text(service, "log"));
-}
-
-/* ---- both ---- */
-
-static void print_names(
-	const struct page *page, const json_t *unit, const char *key, const char *label) {
-	struct buf names;
-	size_t i;
-	json_t *name;
-
-	buf_init(&names, TEXT_MAX);
-	json_array_foreach(json_object_get(unit, key), i, name) {
-		buf_addf(&names, "%s%s", i ? ", " : "", json_string_value(name));
-	}
-	line(page, label, "%s", names.at);
-	buf_release(&names);
 }
 
 void status_unit_print(const json_t *unit, int64_t wall_ns) {

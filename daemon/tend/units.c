@@ -175,6 +175,8 @@ static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *ou
 	add_count(out, folder, "pending", "to go");
 	add_count(out, folder, "refused", "refused");
 	add_count(out, folder, "strangers", "only at the remote");
+	if (json_array_size(json_object_get(folder, "away")) > 0)
+		add_part(out, "%zu away", json_array_size(json_object_get(folder, "away")));
 	if (json_number(folder, "pending") == 0 && idle_ms >= 0) {
 		char *span = span_text(idle_ms);
 		add_part(out, "last sync %s ago", span);

@@ -110,6 +110,14 @@ static void asked_approve(void *user, struct control_request *request) {
 	const json_t *upto = json_object_get(control_body(request), "upto");
 	struct err err;
 	if (!folder) return;
+	const char *root = json_string_value(json_object_get(control_body(request), "root"));
+	if (root) {
+		if (folder_approve_root(folder, root, &err))
+			control_refuse(request, &err, NULL);
+		else
+			route_answer_unit(house, request, folder_unit(folder));
+		return;
+	}
 	if (!json_is_integer(upto)) {
 		err_set(&err, ERR_INVALID,
 			"'upto' is the number that came with the list of deletions");

@@ -129,6 +129,11 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		json_object_set_new(part, numbers[i].name, json_integer(numbers[i].value));
 	}
+	json_object_set_new(part, "refused_root", status_text(status.refused_root));
+	json_t *away = json_array();
+	for (size_t i = 0; status.away && status.away[i]; i++)
+		json_array_append_new(away, status_text(status.away[i]));
+	json_object_set_new(part, "away", away);
 	json_object_set_new(part, "deletions", deletions_of(folder, &status, troubles > 0));
 	json_object_set_new(part, "last_sync", moment(status.last_sync_ns));
 	json_object_set_new(part, "pruned", moment(status.pruned_ns));

@@ -32,6 +32,7 @@ struct disk_stat {
 	int64_t mtime_ns, ctime_ns;
 	int64_t btime_ns; /* birth; 0 where the file system has none */
 	uint64_t ino, dev;
+	bool mount; /* something is mounted here: only where the system says so (Linux 5.8) */
 	uint32_t nlink;
 	int mode; /* permission bits, 07777 */
 };

@@ -58,6 +58,8 @@ int os_stat(int at, const char *name, struct disk_stat *stat) {
 		.btime_ns = x.stx_mask & STATX_BTIME ? nanoseconds(&x.stx_btime) : 0,
 		.ino = x.stx_ino,
 		.dev = makedev(x.stx_dev_major, x.stx_dev_minor),
+		/* Also for a bind mount, which has the device of its neighbours. */
+		.mount = (x.stx_attributes & x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0,
 		.nlink = x.stx_nlink,
 		.mode = x.stx_mode & 07777,
 	};

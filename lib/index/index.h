@@ -97,6 +97,13 @@ struct index_totals {
 /* Kept up to date, not counted at each call. */
 struct index_totals index_totals(const struct index *index);
 
+/* Paths of up to `count` agreed files and links, chosen by `random`, some perhaps more than once;
+ * none when there are none. The caller's vector. */
+int index_sample(
+	struct index *index, const uint64_t *random, size_t count, char ***paths, struct err *err);
+/* Paths of all folders with INDEX_MOUNT. The caller's vector. */
+int index_mounts(struct index *index, char ***paths, struct err *err);
+
 /* Walks one folder's entries in order of name (a folder counts as "name/"), from after `after`
  * (NULL: the first), at most `limit`. `after` a folder is "name/", after a file or link "name". */
 struct index_row {

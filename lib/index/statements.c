@@ -103,6 +103,13 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_ENTRY_NEXT_EPOCH] = "SELECT epoch FROM entry INDEXED BY by_epoch"
 				 " WHERE epoch > 0 AND epoch > ?1 ORDER BY epoch LIMIT 1",
 
+	[SQL_DIR_LAST] = "SELECT max(id) FROM dir",
+	[SQL_SAMPLE_IN] = "SELECT dir, name FROM entry WHERE dir = ?1 AND name >= ?2 AND kind <> 1"
+			  " AND (flags & 1) = 0 ORDER BY name LIMIT 1",
+	[SQL_SAMPLE_FROM] = "SELECT dir, name FROM entry WHERE dir >= ?1 AND kind <> 1"
+			    " AND (flags & 1) = 0 ORDER BY dir, name LIMIT 1",
+	[SQL_MOUNTS] = "SELECT dir, name FROM entry INDEXED BY mounts WHERE (flags & 32) != 0",
+
 	[SQL_TREE_MARK] = SUBTREE
 	"INSERT INTO dirty(dir, name, since, seen, first, due, prio, tries, why, reason)"
 	" SELECT entry.dir, CASE kind WHEN 1 THEN substr(name, 1, length(name) - 1) ELSE name END,"

@@ -242,6 +242,7 @@ static void forget(struct transfer *t) {
 		return;
 	}
 	f->forgotten++;
+	mount_forget(f, t->path);
 	if (t->has_file && !base_drop(t, false)) return;
 	if (t->has_folder && !base_drop(t, true)) return;
 	transfer_finish(t);
@@ -251,6 +252,10 @@ static void forget(struct transfer *t) {
 static void empty_folder(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
+	if (mount_away_below(f, t->path)) { /* it is not ours to empty before its disk is back */
+		transfer_finish(t);
+		return;
+	}
 	int below = index_dirty_below(f->index, t->path, &err);
 	if (below < 0 ||
 		(!below && index_mark_tree(f->index, t->path, folder_clock_ms(f), 0, &err))) {
@@ -278,9 +283,17 @@ static bool name_refused(struct transfer *t) {
 	return true;
 }
 
+/* Something is mounted on an agreed folder since it was looked at last. */
+static bool mount_news(const struct transfer *t) {
+	return t->mounted && t->has_folder &&
+	       !(t->folder_entry.flags & (INDEX_MOUNT | INDEX_STRANGER));
+}
+
 void act_start(struct transfer *t) {
 	switch (t->action) {
-	case PLAN_NOTHING: transfer_finish(t); return;
+	case PLAN_NOTHING:
+		if (!mount_news(t) || base_put(t, true, &t->folder_entry)) transfer_finish(t);
+		return;
 	case PLAN_RECORD: record(t); return;
 	case PLAN_ADOPT: adopt(t); return;
 	case PLAN_PUT:

@@ -500,9 +500,10 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		timer_cancel(&f->attempt_timer);
 		timer_cancel(&f->commit_timer);
 		timer_cancel(&f->brake.timer);
+		timer_cancel(&f->away_timer);
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
-		prune_is_busy(f) || !list_empty(&f->transfers)) {
+		prune_is_busy(f) || f->away_looking || !list_empty(&f->transfers)) {
 		return; /* their ends wake us */
 	}
 	disk_close(f->disk);

@@ -103,6 +103,10 @@ struct open_job {
 	struct disk *disk;
 	struct disk_identity identity;
 	bool running;
+	/* Is it the root that was synced? (root.c) */
+	char *known, **samples;
+	bool differs;
+	size_t present;
 };
 
 struct scan_job;
@@ -232,6 +236,11 @@ struct folder {
 	bool log_to_end;            /* the rest of it is to be copied after a commit */
 
 	struct brake brake;
+	char *root_refused; /* the identity of a root that a person has to approve */
+	struct map mounts;  /* path to struct mount: folders that something was mounted on */
+	int away;           /* so many of them have nothing mounted on them now */
+	struct timer away_timer;
+	bool away_looking;
 
 	int64_t started_ms;
 	int64_t forgotten;
@@ -352,6 +361,29 @@ int64_t brake_pending(struct folder *folder, int64_t upto);
 void log_step(struct folder *folder);
 void log_committed(struct folder *folder);
 
+/* root.c */
+enum root_verdict { ROOT_SAME, ROOT_RENEWED, ROOT_OTHER };
+enum root_verdict root_judge(bool differs, size_t sampled, size_t present);
+char *root_name(const struct disk_identity *identity); /* the caller's */
+int root_ask(struct folder *folder, struct open_job *open, struct err *err);
+void root_look(struct open_job *open);
+bool root_accept(struct folder *folder, const struct open_job *open);
+
+/* mount.c */
+void mounts_init(struct folder *folder);
+int mounts_load(struct folder *folder, struct err *err);
+void mounts_release(struct folder *folder);
+/* Those on or above a path, outermost first; those that are away, or are not. The caller's. */
+char **mounts_above(const struct folder *folder, const char *path);
+char **mounts_list(const struct folder *folder, bool away);
+bool mount_away_below(const struct folder *folder, const char *path);
+void mount_add(struct folder *folder, const char *path);
+void mount_forget(struct folder *folder, const char *path);
+void mount_gone(struct folder *folder, const char *path); /* nothing is mounted there any more */
+/* In jobs: is something mounted on this folder? The first of `mounts` on which nothing is; NULL. */
+bool mount_look(struct disk *disk, const char *path);
+const char *mount_missing(struct disk *disk, char *const *mounts);
+
 /* barrier.c */
 bool barrier_wants_anew(const struct transfer *transfer);
 void barrier_owe(const struct transfer *transfer);
@@ -416,6 +448,9 @@ struct transfer {
 
 	/* what the jobs found */
 	bool root_gone, root_empty;
+	char **mounts;         /* on it or above it */
+	const char *away;      /* one of them on which nothing is mounted */
+	bool mounted;          /* it is a folder, and something is mounted on it */
 	bool let_go, approved; /* this deletion may be done; a person said so */
 	struct err look_err;   /* why the path could not be looked at */
 	uint64_t ino, dev;     /* the loop's copy, which no job writes */

@@ -94,6 +94,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	list_init(&f->link);
 	map_init(&f->by_path);
 	map_init(&f->wanted);
+	mounts_init(f);
 	if (folder_remote_split(settings->remote, &remote, &f->remote_key, err)) goto fail;
 	flat = path_flatten(f->remote_key);
 	f->owner_key = xasprintf(".tend/owner/%s", flat);
@@ -102,7 +103,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	f->index = ground ? ground->index_open(ground->user, name, err)
 			  : index_open(f->index_path, err);
 	if (!f->index && f->index_path && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
-	if (!f->index || index_check_place(f, err) || brake_load(f, err)) {
+	if (!f->index || index_check_place(f, err) || brake_load(f, err) || mounts_load(f, err)) {
 		err_wrap(err, "cannot open the index of folder '%s'", name);
 		goto fail;
 	}
@@ -129,6 +130,7 @@ fail:
 	free(remote);
 	free(flat);
 	index_close(f->index);
+	mounts_release(f);
 	settings_release(&f->settings);
 	free(f->owner_key);
 	free(f->remote_key);
@@ -152,6 +154,10 @@ void folder_free(struct folder *f) {
 	list_remove(&f->link);
 	map_release(&f->by_path);
 	map_release(&f->wanted);
+	mounts_release(f);
+	free(f->root_refused);
+	free(f->open.known);
+	strv_free(f->open.samples);
 	ignore_free(f->ignore);
 	settings_release(&f->settings);
 	path_stack_release(&f->list_queue);

@@ -170,24 +170,38 @@ static bool look_new(struct transfer *t) {
 	return true;
 }
 
-static int look_work(struct job *job, struct err *err) {
-	struct transfer *t = container_of(job, struct transfer, job);
-	(void)err;
-	if (look_new(t)) return 0;
+static void look_path(struct transfer *t) {
+	if (look_new(t)) return;
 	if (disk_stat(t->disk, t->path, &t->stat, &t->look_err)) {
 		if (t->look_err.kind == ERR_NOT_FOUND) {
 			err_clear(&t->look_err);
 			look_absent(t);
 		}
-		return 0;
+		return;
 	}
-	if (t->stat_only) return 0;
+	if (t->stat_only) return;
 	switch (t->stat.kind) {
 	case DISK_FILE: look_file(t); break;
 	case DISK_LINK: look_link(t); break;
-	case DISK_FOLDER: look_folder(t); break;
+	case DISK_FOLDER:
+		look_folder(t);
+		t->mounted = mount_look(t->disk, t->path);
+		break;
 	case DISK_OTHER: break;
 	}
+}
+
+static int look_work(struct job *job, struct err *err) {
+	struct transfer *t = container_of(job, struct transfer, job);
+	struct disk_stat stat;
+	(void)err;
+	look_path(t);
+	t->away = mount_missing(t->disk, t->mounts);
+	/* It may have been mounted between the two looks: then what was seen before says nothing. */
+	if (t->mounts && !t->away && t->absent && !disk_stat(t->disk, t->path, &stat, &t->look_err))
+		err_set(&t->look_err, ERR_CHANGED, "was mounted");
+	else if (t->absent)
+		err_clear(&t->look_err);
 	return 0;
 }
 
@@ -230,13 +244,21 @@ static void look_done(struct job *job, const struct err *err) {
 		folder_root_away(t->folder);
 		return;
 	}
+	/* What the rules leave out now is forgotten, mounted or not. */
+	bool is_folder = t->has_folder && !t->has_file;
+	if (t->away && !transfer_excluded(t->folder, t->path, is_folder)) {
+		mount_gone(t->folder, t->away);
+		transfer_finish(t);
+		return;
+	}
 	transfer_plan(t);
 }
 
 void look_start(struct transfer *t) {
 	t->job.work = look_work;
 	t->job.done = look_done;
-	t->absent = t->root_gone = t->root_empty = t->hot = false;
+	t->absent = t->root_gone = t->root_empty = t->hot = t->mounted = false;
+	t->away = NULL;
 	t->is_database = t->have_source = t->journal_name = t->have_hash = false;
 	buf_release(&t->body);
 	look_go(t, capture_any(t->folder->sync));

@@ -15,6 +15,7 @@ static int open_work(struct job *job, struct err *err) {
 		open->disk = NULL;
 		return -1;
 	}
+	root_look(open);
 	return 0;
 }
 
@@ -53,6 +54,11 @@ static void open_done(struct job *job, const struct err *err) {
 				"lies on",
 				f->settings.path);
 		folder_hold(f, &why);
+		return;
+	}
+	if (!root_accept(f, open)) {
+		disk_close(open->disk);
+		open->disk = NULL;
 		return;
 	}
 	disk_close(f->disk);
@@ -94,7 +100,7 @@ static int index_renew(struct folder *f) {
 		return -1;
 	}
 	f->index_broken = false;
-	if (brake_load(f, &err)) {
+	if (brake_load(f, &err) || mounts_load(f, &err)) {
 		f->index_broken = true;
 		folder_hold(f, &err);
 		return -1;
@@ -104,9 +110,14 @@ static int index_renew(struct folder *f) {
 
 void folder_open_start(struct folder *f) {
 	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing ||
-		prune_is_busy(f))
+		prune_is_busy(f) || f->away_looking)
 		return; /* ends of before wake us */
 	if (f->index_broken && index_renew(f)) return;
+	struct err err;
+	if (root_ask(f, &f->open, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
 	f->open.folder = f;
 	f->open.ground = f->sync->ground;
 	f->open.running = true;

@@ -45,6 +45,10 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 	struct err err;
 	t->base_fresh = false;
+	if (folder && t->mounted) {
+		entry->flags |= INDEX_MOUNT;
+		mount_add(t->folder, t->path);
+	}
 	if (!index_put(t->folder->index, t->path, entry, &err)) return true;
 	folder_index_failed(t->folder, &err);
 	return false;

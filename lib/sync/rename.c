@@ -405,6 +405,10 @@ static void folder_sealed(struct transfer *t, const struct err *err) {
 	entry.version = t->origin_version;
 	if (!row_drop(t, t->origin, true) || !base_put(t, true, &entry)) return;
 	if (!brake_moved(f, t->origin, true)) return;
+	if (mounts_load(f, &failed)) {
+		folder_index_failed(f, &failed);
+		return;
+	}
 	f->moved++;
 	f->parents_lost++; /* what was loaded of rows below is of before */
 	if (index_commit(f->index, false, &failed)) {

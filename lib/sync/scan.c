@@ -16,7 +16,7 @@ enum {
 };
 
 /* What a job found to be different from the index, or merely to be there. */
-enum found_what { FOUND_SAME, FOUND_NEW, FOUND_DIFFERS, FOUND_GONE };
+enum found_what { FOUND_SAME, FOUND_NEW, FOUND_DIFFERS, FOUND_GONE, FOUND_AWAY };
 
 struct found {
 	char *name;
@@ -30,7 +30,10 @@ struct listed_folder {
 	char *path;
 	struct err err;
 	bool done;
-	char *rules; /* the text of its .tendignore; NULL: none */
+	char **mounts; /* on it or above it */
+	const char
+		*away; /* one of them on which nothing is mounted: what was listed says nothing */
+	char *rules;   /* the text of its .tendignore; NULL: none */
 	bool rules_unread;
 	struct found *found;
 	size_t count, cap;
@@ -94,12 +97,18 @@ static bool database_same(const struct disk_list *list, const struct disk_item *
 	       source.wal_mtime_ns == stat->mtime_ns;
 }
 
+static bool is_mount(const struct disk_list *list, const struct disk_item *item) {
+	return item->stat.kind == DISK_FOLDER &&
+	       (item->stat.mount || item->stat.dev != list->self.dev);
+}
+
 static bool row_same(const struct disk_list *list, const struct disk_item *item,
 	const struct index_entry *base) {
 	const struct disk_stat *stat = &item->stat;
 	if (base->flags & INDEX_STRANGER) return false;
 	if (base->kind == INDEX_FOLDER)
-		return stat->kind == DISK_FOLDER && (base->mode & 0777) == (stat->mode & 0777);
+		return stat->kind == DISK_FOLDER && (base->mode & 0777) == (stat->mode & 0777) &&
+		       is_mount(list, item) == ((base->flags & INDEX_MOUNT) != 0);
 	if (base->flags & INDEX_DATABASE) return database_same(list, item, base);
 	if ((base->kind == INDEX_LINK) != (stat->kind == DISK_LINK) || (base->flags & INDEX_RACY))
 		return false;
@@ -150,7 +159,9 @@ static void merge(struct scan_job *job, struct listed_folder *l, const struct di
 			continue;
 		}
 		if (order > 0) {
-			if (!(row->entry.flags & INDEX_STRANGER))
+			if (row->entry.flags & INDEX_MOUNT)
+				found_add(l, row->name, FOUND_AWAY, DISK_FOLDER, NULL);
+			else if (!(row->entry.flags & INDEX_STRANGER))
 				found_add(l, row->name, FOUND_GONE,
 					row->entry.kind == INDEX_FOLDER ? DISK_FOLDER : DISK_FILE,
 					NULL);
@@ -158,6 +169,13 @@ static void merge(struct scan_job *job, struct listed_folder *l, const struct di
 			continue;
 		}
 		bool same = item->err.kind == ERR_NONE && row_same(list, item, &row->entry);
+		if ((row->entry.flags & INDEX_MOUNT) && item->err.kind == ERR_NONE &&
+			!is_mount(list, item)) {
+			found_add(l, item->name, FOUND_AWAY, DISK_FOLDER, NULL);
+			i++;
+			k++;
+			continue;
+		}
 		/* Folders are always told: they are to be entered. */
 		if (!same || job->tell_same || item->stat.kind == DISK_FOLDER)
 			found_add(l, item->name, same ? FOUND_SAME : FOUND_DIFFERS, item->stat.kind,
@@ -213,6 +231,7 @@ static int scan_work(struct job *base, struct err *err) {
 	for (size_t i = 0; i < job->count && entries < CHUNK_ENTRIES && !job->root_gone; i++) {
 		watch_add_in_job(&job->folders[i].add);
 		folder_list(job, &job->folders[i]);
+		job->folders[i].away = mount_missing(job->disk, job->folders[i].mounts);
 		job->folders[i].done = true;
 		entries += job->folders[i].count;
 	}
@@ -238,7 +257,9 @@ static void scan_found(struct folder *f, struct listed_folder *l, const struct f
 	char *path = path_join(l->path, found->name);
 	bool is_folder = found->kind == DISK_FOLDER;
 	bool out = transfer_excluded(f, path, is_folder);
-	if (found->what == FOUND_GONE) {
+	if (found->what == FOUND_AWAY && !out) {
+		mount_gone(f, path);
+	} else if (found->what == FOUND_GONE || found->what == FOUND_AWAY) {
 		scan_mark(f, path, found);
 	} else if (out) {
 		/* What is agreed and left out now is forgotten; the rest is no business of ours. */
@@ -261,12 +282,17 @@ static void listed_release(struct listed_folder *l) {
 	for (size_t i = 0; i < l->count; i++) free(l->found[i].name);
 	free(l->found);
 	free(l->rules);
+	strv_free(l->mounts);
 	free(l->path);
 }
 
 static void listed_done(struct folder *f, struct listed_folder *l, const struct err *watched) {
 	if (watched->kind == ERR_CHANGED)
 		return; /* moved meanwhile: its new place is told by an event */
+	if (l->away) {
+		mount_gone(f, l->away);
+		return;
+	}
 	if (l->err.kind == ERR_NONE && watched->kind != ERR_NONE && watched->kind != ERR_FULL)
 		l->err = *watched;
 	if (l->err.kind == ERR_CHANGED) {
@@ -373,6 +399,7 @@ void scan_step(struct folder *f) {
 	while (scan->queue.count && job->count < CHUNK_FOLDERS) {
 		struct listed_folder *l = &job->folders[job->count++];
 		l->path = path_stack_pop(&scan->queue);
+		l->mounts = mounts_above(f, l->path);
 		watch_add_begin(&l->add, f->watch, l->path);
 	}
 	job->job.work = scan_work;

@@ -46,6 +46,8 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		status->held_bytes = held->bytes;
 		status->held_upto = held->newest;
 	}
+	status->refused_root = xstrdup(f->root_refused);
+	status->away = f->away ? mounts_list(f, true) : NULL;
 	status->pending = pending - refused;
 	status->refused = refused;
 }
@@ -54,6 +56,8 @@ void folder_status_release(struct folder_status *status) {
 	free(status->path);
 	free(status->remote);
 	free(status->degraded);
+	free(status->refused_root);
+	strv_free(status->away);
 	*status = (struct folder_status){ 0 };
 }
 

@@ -139,6 +139,8 @@ struct folder_status {
 	const char *prune_trouble; /* NULL, or why none is removed */
 	bool stopped_deletions;    /* more than max_delete: held until folder_approve */
 	int64_t held_files, held_folders, held_bytes, held_upto;
+	char *refused_root; /* NULL, or the root is another folder than was synced: folder_approve_root */
+	char **away; /* paths of folders whose disk is not mounted: their subtrees are left alone */
 };
 void folder_status(struct folder *folder, struct folder_status *status);
 void folder_status_release(struct folder_status *status);
@@ -157,6 +159,9 @@ size_t folder_deletions(
 void folder_deletions_free(struct folder_deletion *deletions, size_t count);
 /* A person saw the list named by `upto`: these go, what came after stays. ERR_CHANGED: nothing is held back. */
 int folder_approve(struct folder *folder, int64_t upto, struct err *err);
+
+/* A person says that the root, whose identity was shown as refused_root, is to be synced as it is. */
+int folder_approve_root(struct folder *folder, const char *root, struct err *err);
 
 /* Called when something worth an event changed. */
 void sync_observe(

@@ -82,6 +82,7 @@ void transfer_start(struct folder *f, struct index_dirty *row) {
 	list_init(&t->wait_link);
 	list_init(&t->capture_link);
 	list_init(&t->children);
+	t->mounts = mounts_above(f, t->path);
 	buf_init(&t->body, 0);
 	/* A file that never stays the same long enough is taken while it grows, once its patience has run out. */
 	t->growth = folder_clock_ms(f) - t->row.first_ms >= f->settings.max_settle_ms ||
@@ -195,6 +196,7 @@ void transfer_forget(struct transfer *t) {
 	index_entry_release(&t->folder_entry);
 	buf_release(&t->body);
 	strv_free(t->names);
+	strv_free(t->mounts);
 	free(t->target);
 	free(t->key);
 	free(t->keep_key);

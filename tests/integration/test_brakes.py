@@ -1,7 +1,9 @@
 """Deletions that are too many stop, and a person lets exactly those go that were shown."""
 
 import json
+import os
 import shutil
+import subprocess
 import threading
 import time
 
@@ -9,6 +11,7 @@ import pytest
 
 from basics import start
 from stores import Directory, assert_same
+from tend import Tendd
 
 
 @pytest.fixture
@@ -98,3 +101,81 @@ def test_an_emptied_folder_may_be_meant(tendd, store):
     assert "d/002" in tendd.tend("approve", "data", "-y").stdout
     tendd.barrier("data")
     assert store.keys("data") == {}
+
+
+def test_another_root_is_approved_by_name(tendd, store):
+    """An empty mount point, say: nothing is done until the disk is back, or a person means it."""
+    data = tendd.folder("data")
+    numbered(data, 20)
+    start(tendd, store)
+    tendd.barrier("data")
+    before = store.keys("data")
+    tendd.stop()
+    data.rename(tendd.root / "disk")
+    data.mkdir()
+    tendd.start()
+    tendd.until(lambda: tendd.folder_part("data")["refused_root"], "a root that is refused")
+    assert tendd.tend("status").returncode == 5
+    shown = tendd.tend("approve", "data")
+    assert shown.returncode == 5 and "16 of 16 files" in shown.stdout, shown
+    assert store.keys("data") == before
+    data.rmdir()
+    (tendd.root / "disk").rename(data)
+    tendd.tend("sync", "data")
+    tendd.until_idle("data")
+    assert tendd.folder_part("data")["sent_files"] == 0
+    # Meant, it is what counts; its emptiness is asked about like any other.
+    tendd.stop()
+    data.rename(tendd.root / "disk")
+    data.mkdir()
+    tendd.start()
+    tendd.until(lambda: tendd.folder_part("data")["refused_root"], "a root that is refused")
+    assert tendd.tend("approve", "data", "--yes").returncode == 0
+    tendd.until(lambda: held(tendd) == 20, "20 deletions held back")
+    assert store.keys("data") == before
+    assert tendd.tend("approve", "data", "--yes").returncode == 0
+    tendd.barrier("data")
+    assert store.keys("data") == {}
+
+
+class Unprivileged(Tendd):
+    """Not even root's tests run this daemon as root: it may be refused a folder."""
+
+    def command(self, *arguments):
+        words = super().command(*arguments)
+        if os.geteuid() == 0:
+            words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
+        return words
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_what_cannot_be_read_is_not_deleted(mode):
+    with Unprivileged() as tendd:
+        store = Directory(tendd.root / "remote")
+        data = tendd.folder("data")
+        numbered(data, 3)
+        (data / "sub/deep").mkdir(parents=True)
+        (data / "sub/deep/file").write_text("1\n")
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", "65534:65534", tendd.root], check=True)
+            tendd.stderr_path.touch()
+        start(tendd, store)
+        tendd.barrier("data")
+        before = store.keys("data")
+        (data / "sub").chmod(mode)
+        try:
+            tendd.post("/v1/sync")
+            refused = tendd.until(lambda: tendd.folder_part("data")["troubles"], "a folder that cannot be read")
+            assert refused[0]["path"].startswith("sub") and "ermission" in refused[0]["reason"], refused
+            # Neither the next start nor its being the only change makes it look deleted.
+            tendd.kill()
+            tendd.start()
+            (data / "d/000").unlink()
+            tendd.until(lambda: "d/000" not in store.keys("data"), "what was deleted")
+            tendd.until(lambda: tendd.folder_part("data")["troubles"], "a folder that cannot be read")
+            del before["d/000"]
+            assert store.keys("data") == before
+        finally:
+            (data / "sub").chmod(0o755)
+        (data / "sub/deep/file").write_text("2\n")
+        tendd.until(lambda: store.read("data/sub/deep/file") == b"2\n", "it can be read again")
