@@ -119,6 +119,20 @@ static void order_dependents(struct order *order, struct unit *unit) {
 	strv_free(ids);
 }
 
+/* Whoever waits for what an earlier order wanted waits in vain from now on. */
+static void overrule(struct house *house, const struct unit *unit, enum verb verb) {
+	struct err err;
+	list_each(&house->orders, link) {
+		struct order *order = list_entry(link, struct order, link);
+		bool against = (order->verb == VERB_STOP) != (verb == VERB_STOP);
+		if (!against || !str_equal(order->id, unit->id)) continue;
+		err_set(&err, ERR_CHANGED, "%s was told to %s meanwhile", unit->id,
+			verb == VERB_STOP ? "stop" : "start");
+		if (order->request) control_refuse(order->request, &err, NULL);
+		order_free(order);
+	}
+}
+
 static void asked(struct house *house, struct control_request *request, enum verb verb) {
 	static const char *const names[] = { "start", "stop", "restart" };
 	const json_t *body = control_body(request);
@@ -144,6 +158,7 @@ static void asked(struct house *house, struct control_request *request, enum ver
 	}
 	log_info("%s of %s asked by uid %lu", names[verb], unit->id,
 		(unsigned long)control_uid(request));
+	overrule(house, unit, verb);
 	struct order *order = xcalloc(1, sizeof(*order));
 	order->house = house;
 	order->verb = verb;

@@ -33,6 +33,7 @@ struct control {
 	struct list requests;
 	size_t streams;
 	bool closing;
+	bool kicked; /* while libmicrohttpd ran: it is to run again */
 
 	/* events.c */
 	uint64_t run; /* makes event ids of another run unknown */

@@ -26,12 +26,17 @@ int request_fd(const struct control_request *request) {
 
 /* ---- running libmicrohttpd ---- */
 
-/* libmicrohttpd works only in here; nothing of ours calls it from inside one of its calls. */
+/* libmicrohttpd works only in here. */
 static void run(struct control *control) {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
+	control->kicked = false;
 	MHD_run(control->mhd);
-	if (MHD_get_timeout(control->mhd, &wait_ms) == MHD_YES) {
+	/* A question may be the answer to another one that waits; libmicrohttpd's own time-out says
+	 * nothing of a connection that was taken back inside its calls. */
+	if (control->kicked) {
+		timer_start(&control->timer, 0);
+	} else if (MHD_get_timeout(control->mhd, &wait_ms) == MHD_YES) {
 		timer_start(&control->timer, wait_ms > INT32_MAX ? INT32_MAX : (int64_t)wait_ms);
 	} else {
 		timer_cancel(&control->timer);
@@ -48,6 +53,7 @@ static void timer_fired(struct timer *timer) {
 }
 
 void server_kick(struct control *control) {
+	control->kicked = true;
 	if (!control->closing) timer_start(&control->timer, 0);
 }
 

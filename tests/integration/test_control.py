@@ -6,6 +6,7 @@ import re
 import socket
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,25 @@ def test_start_stop_restart(tendd):
     # Started again: nothing to do, and said at once.
     again = tendd.post("/v1/units/service:second/start", {"wait": True})
     assert again["unit"]["service"]["pid"] == answer["unit"]["service"]["pid"]
+
+
+def test_an_order_against_an_order(tendd):
+    """Whoever waits for a stop is told when somebody starts it again meanwhile; and the other way round."""
+    end = tendd.root / "end"
+    tendd.configure("[service slow]\ncommand = sh -c 'trap \"\" TERM; while [ ! -e %s ]; do sleep 0.05; done'\n"
+                    "stop_timeout = 1m\nnetwork = no\n" % end).start()
+    tendd.until_state("service:slow", "ready")
+    with ThreadPoolExecutor() as pool:
+        stop = pool.submit(tendd.post, "/v1/units/service:slow/stop", {"wait": True})
+        tendd.until_state("service:slow", "stopping")
+        restart = pool.submit(tendd.post, "/v1/units/service:slow/restart", {"wait": True})
+        refused = stop.result(60)
+        assert refused.status == 409 and refused["error"]["text"] == "service:slow was told to start meanwhile"
+        stop = pool.submit(tendd.post, "/v1/units/service:slow/stop", {"wait": True})
+        refused = restart.result(60)
+        assert refused.status == 409 and refused["error"]["text"] == "service:slow was told to stop meanwhile"
+        end.touch()
+        assert stop.result(60)["unit"]["state"] == "down"
 
 
 def test_what_requires_it_goes_along(tendd):
