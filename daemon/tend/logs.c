@@ -129,6 +129,9 @@ static int print_log(struct call *call, const char *id, int64_t lines) {
 	} else {
 		code = stream(&reader, id, lines, false, &err) == 0 ? EXIT_DONE
 								    : say_failure(call, &err);
+		/* To stderr: whoever reads lines gets none. */
+		if (code == EXIT_DONE && !reader.last && lines > 0)
+			say("%s has written nothing yet", id);
 	}
 	buf_release(&reader.line);
 	free(reader.last);

@@ -38,13 +38,20 @@ static int make_folder(const char *path, mode_t mode, struct err *err) {
 	return chmod(path, mode) ? err_sys(err, errno, "cannot set the mode of '%s'", path) : 0;
 }
 
+static int make_place(const char *path, mode_t mode, const char *key, struct err *err) {
+	if (make_folder(path, mode, err) == 0) return 0;
+	struct err why = *err;
+	return err_set(err, why.kind,
+		"%s: let the daemon's user write there, or set '%s' in [tend]", why.text, key);
+}
+
 int state_make_folders(const struct tend_settings *settings, struct err *err) {
 	bool root = geteuid() == 0;
 	/* Services of other users open their FIFO, and the group its socket, through
 	 * runtime_dir. */
-	if (make_folder(settings->state_dir, 0700, err)) return -1;
-	if (make_folder(settings->runtime_dir, root ? 0755 : 0700, err)) return -1;
-	return make_folder(settings->log_dir, root ? 0750 : 0700, err);
+	if (make_place(settings->state_dir, 0700, "state_dir", err)) return -1;
+	if (make_place(settings->runtime_dir, root ? 0755 : 0700, "runtime_dir", err)) return -1;
+	return make_place(settings->log_dir, root ? 0750 : 0700, "log_dir", err);
 }
 
 /* By flock: the kernel lets go of it with the process, however that ends. The pid inside is only

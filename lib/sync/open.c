@@ -1,4 +1,5 @@
 /* Opening a folder: its root in a job, then the watch, then the rules; and what the watch tells while it runs. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,10 @@ static void open_done(struct job *job, const struct err *err) {
 			err_set(&why, ERR_NOT_FOUND,
 				"the folder '%s' does not exist: create it, or mount the disk it "
 				"lies on",
+				f->settings.path);
+		if (err->sys == ENOTDIR)
+			err_set(&why, ERR_INVALID,
+				"'%s' is no folder: move it out of the way, or correct 'path'",
 				f->settings.path);
 		folder_hold(f, &why);
 		return;

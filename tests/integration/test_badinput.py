@@ -232,6 +232,16 @@ def test_socket_path_too_long(tendd):
     assert "cannot be longer than" in ended.stderr
 
 
+def test_a_place_that_cannot_be_made(tendd):
+    """Something is in the way: which key to set is said."""
+    tendd.state.write_text("")
+    tendd.configure("")
+    ended = tendd.run_to_end()
+    assert ended.returncode == 2
+    assert ended.stderr == ("'%s' is in the way: it is not a folder: let the daemon's user write there, or set 'state_dir' in "
+                            "[tend]\n" % tendd.state)
+
+
 def test_stale_socket_and_lock_are_taken_over(tendd):
     tendd.configure("").start()
     tendd.kill()

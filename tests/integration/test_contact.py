@@ -268,6 +268,18 @@ def test_root_missing_at_start(tendd, store):
     assert nothing_was_done(tendd)
 
 
+def test_root_is_a_file(tendd, store):
+    (tendd.root / "data").write_text("a file\n")
+    tendd.configure(store.folder(tendd.root / "data", more="settle = 50ms\n")).start()
+    text = tendd.until(lambda: (tendd.folder_part("data")["trouble"] or {}).get("text"), "the trouble")
+    assert text == "'%s/data' is no folder: move it out of the way, or correct 'path'" % tendd.root
+    (tendd.root / "data").unlink()
+    data = tendd.folder("data")
+    (data / "file").write_text("x")
+    assert tendd.tend("sync", "data").returncode == 0
+    tendd.until(lambda: store.keys("data") == {"file": "file"}, "the folder going on")
+
+
 def test_an_empty_folder_in_its_place_is_not_it(tendd, store):
     """A disk that is not mounted leaves an empty folder behind."""
     data = tendd.folder("data")
