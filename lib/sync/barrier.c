@@ -31,7 +31,9 @@ static void wait_end(struct folder_wait *wait, const struct err *err) {
 void folder_wait_start(struct folder *f, struct folder_wait *wait, int64_t upto) {
 	struct err err;
 	wait->folder = f;
+	/* A scan that was running at the mark may have ended since: what it found has later numbers, and was written before. */
 	wait->upto = upto;
+	if (f->index && index_sequence(f->index) > upto) wait->upto = index_sequence(f->index);
 	wait->owed = 0;
 	wait->reasons = NULL;
 	wait->needs_person = false;
@@ -46,7 +48,7 @@ void folder_wait_start(struct folder *f, struct folder_wait *wait, int64_t upto)
 		scan_request(f, "");
 		wait->scanned = true;
 	}
-	if (index_hurry(f->index, upto, folder_clock_ms(f), &err)) {
+	if (index_hurry(f->index, wait->upto, folder_clock_ms(f), &err)) {
 		folder_index_failed(f, &err);
 		wait_end(wait, &err);
 		return;
