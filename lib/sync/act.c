@@ -266,7 +266,7 @@ static void empty_folder(struct transfer *t) {
 }
 
 static void refuse_kind(struct transfer *t) {
-	t->folder->not_kept++;
+	kinds_seen(t->folder, t->path);
 	transfer_finish(t);
 }
 

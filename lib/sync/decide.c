@@ -225,6 +225,7 @@ void transfer_plan(struct transfer *t) {
 	if (!t->absent) t->mtime_ns = t->stat.mtime_ns;
 	if (t->have_source && t->source.has_wal && t->source.wal_mtime_ns > t->mtime_ns)
 		t->mtime_ns = t->source.wal_mtime_ns;
+	if (t->absent || t->stat.kind != DISK_OTHER) kinds_not_there(f, t->path, t->absent);
 	enum plan_local local = local_kind(t);
 	if (t->journal_name) {
 		/* Never sent: the snapshot of its database holds what it says. */

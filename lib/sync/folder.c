@@ -117,6 +117,7 @@ void folder_stop_for_person(struct folder *f, const struct err *err) {
 
 void folder_trouble_clear(struct folder *f) {
 	if (f->trouble.kind == ERR_NONE && !f->hold_ms) return;
+	if (f->index_trouble) return; /* that the remote answers says nothing about the disk here */
 	if (f->trouble.kind != ERR_NONE) log_info("folder '%s': goes on", f->name);
 	err_clear(&f->trouble);
 	f->needs_person = false;
@@ -206,6 +207,7 @@ void folder_op_go(struct folder *f) {
 void folder_wrote(struct folder *f) {
 	f->unsynced = true;
 	if (!f->syncing) timer_start(&f->sync_timer, SYNC_QUIET_MS);
+	f->index_trouble = false; /* its intent was committed */
 	if (f->trouble.kind != ERR_NONE || f->hold_ms) folder_trouble_clear(f);
 }
 
@@ -388,6 +390,7 @@ void folder_step(struct defer *defer) {
 		timer_cancel(&f->due_timer);
 	if (!f->in_flight && !f->held && scan_is_idle(f) && !index_dirty_count(f->index)) {
 		f->last_sync_ns = loop_wall_ns(f->loop);
+		f->index_trouble = false;
 		if (f->trouble.kind != ERR_NONE) folder_trouble_clear(f);
 	}
 	log_step(f);
@@ -434,7 +437,7 @@ void folder_index_failed(struct folder *f, const struct err *err) {
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
 	err_wrap(&text, "cannot write the index of folder '%s'", f->name);
 	/* What was not committed is as after a crash: everything in flight recognises its own work next time. */
-	f->index_broken = true;
+	f->index_broken = f->index_trouble = true;
 	folder_root_gone(f, &text);
 }
 

@@ -120,8 +120,7 @@ struct scan {
 	bool tell_same; /* the rules changed: what is as agreed is looked at too */
 	bool rules_changed;
 	struct index_reader *reader;
-	bool failed; /* something could not be listed */
-	int64_t not_kept;
+	bool failed;  /* something could not be listed */
 	int64_t seen; /* entries the rules include */
 };
 
@@ -197,6 +196,7 @@ struct folder {
 	bool needs_person;
 	bool cured_here;    /* by what a person does in the folder: the next event tries again */
 	bool trouble_stays; /* until a write went well, or nothing is left to do */
+	bool index_trouble; /* it could not be written, and nothing was sent since */
 	bool index_broken;  /* to be opened anew from what was committed */
 	struct map wanted;  /* folders that `include` does not name, but something below needs */
 	bool paused;
@@ -246,7 +246,9 @@ struct folder {
 	int64_t forgotten;
 	int64_t progress_bytes; /* of large uploads that are not through yet */
 	bool remote_made;       /* the folder's own key stands at the remote */
-	int64_t sent_files, sent_bytes, set_only, moved, removed, scans, last_sync_ns, not_kept;
+	int64_t sent_files, sent_bytes, set_only, moved, removed, scans, last_sync_ns;
+	struct map
+		not_kept; /* kinds.c: paths of sockets, FIFOs, devices to the scan that saw them */
 	bool refused_logged;
 
 	void (*closed)(void *user);
@@ -535,6 +537,16 @@ bool capture_is_journal(
 void capture_start(struct transfer *transfer);
 void capture_release(struct transfer *transfer);
 void transfer_wake_databases(struct folder *folder);
+
+/* life.c: the index and what stands in it; -1: none is open. */
+int folder_index_open(struct folder *folder, struct err *err);
+
+/* kinds.c: what cannot be kept, a FIFO say, as it was seen last */
+void kinds_seen(struct folder *folder, const char *path);
+void kinds_not_there(
+	struct folder *folder, const char *path, bool below); /* no such thing any more */
+void kinds_scanned(
+	struct folder *folder); /* at the end of a full scan: what it did not see is gone */
 
 /* put.c */
 void base_entry_local(

@@ -78,6 +78,22 @@ static int index_check_place(struct folder *f, struct err *err) {
 	return result;
 }
 
+int folder_index_open(struct folder *f, struct err *err) {
+	const struct sync_ground *ground = f->sync->ground;
+	f->index = ground ? ground->index_open(ground->user, f->name, err)
+			  : index_open(f->index_path, err);
+	if (!f->index && f->index_path && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
+	if (!f->index || index_check_place(f, err) || brake_load(f, err) || mounts_load(f, err)) {
+		index_close(f->index);
+		f->index = NULL;
+		return err_wrap(err, "cannot open the index of folder '%s'", f->name);
+	}
+	f->paused = index_meta_int(f->index, "paused", 0) != 0;
+	f->displaced = index_meta_int(f->index, "displaced", 0) != 0;
+	f->epoch = index_meta_int(f->index, "sealed", 0) + 1;
+	return 0;
+}
+
 struct folder *folder_new(struct sync *sync, const char *name,
 	const struct folder_settings *settings, struct store *store, struct err *err) {
 	struct folder *f = xcalloc(1, sizeof(*f));
@@ -95,21 +111,17 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	map_init(&f->by_path);
 	map_init(&f->wanted);
 	mounts_init(f);
+	map_init(&f->not_kept);
 	if (folder_remote_split(settings->remote, &remote, &f->remote_key, err)) goto fail;
 	flat = path_flatten(f->remote_key);
 	f->owner_key = xasprintf(".tend/owner/%s", flat);
 	if (sync->state_dir) f->index_path = xasprintf("%s/folders/%s.db", sync->state_dir, name);
-	const struct sync_ground *ground = sync->ground;
-	f->index = ground ? ground->index_open(ground->user, name, err)
-			  : index_open(f->index_path, err);
-	if (!f->index && f->index_path && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
-	if (!f->index || index_check_place(f, err) || brake_load(f, err) || mounts_load(f, err)) {
-		err_wrap(err, "cannot open the index of folder '%s'", name);
-		goto fail;
+	/* A disk that is full or broken is this folder's trouble: it opens its index again and again, the rest of the house lives. */
+	if (folder_index_open(f, err)) {
+		f->index = index_open(NULL, err);
+		if (!f->index || !f->index_path) goto fail;
+		f->index_broken = true;
 	}
-	f->paused = index_meta_int(f->index, "paused", 0) != 0;
-	f->displaced = index_meta_int(f->index, "displaced", 0) != 0;
-	f->epoch = index_meta_int(f->index, "sealed", 0) + 1;
 	f->ignore = ignore_new();
 	timer_init(&f->due_timer, f->loop, folder_due_passed);
 	timer_init(&f->hold_timer, f->loop, folder_hold_passed);
@@ -158,6 +170,7 @@ void folder_free(struct folder *f) {
 	free(f->root_refused);
 	free(f->open.known);
 	strv_free(f->open.samples);
+	map_release(&f->not_kept);
 	ignore_free(f->ignore);
 	settings_release(&f->settings);
 	path_stack_release(&f->list_queue);

@@ -89,27 +89,17 @@ static void open_done(struct job *job, const struct err *err) {
 	folder_phase_set(f, PHASE_ABOUT);
 }
 
-static int index_renew(struct folder *f) {
-	struct err err;
-	struct index *index;
+static int index_reopen(struct folder *f) {
+	struct err err, none;
 	if (!f->index_path) return 0;
 	/* Closed first: what it holds uncommitted is given up. A folder without one is not asked for anything meanwhile. */
 	index_close(f->index);
-	index = index_open(f->index_path, &err);
-	if (!index) index = index_open(NULL, &err);
-	f->index = index;
-	if (!index_path(index)) {
-		err_set(&err, ERR_FULL, "cannot open the index '%s': is the disk full?",
-			f->index_path);
+	if (folder_index_open(f, &err)) {
+		f->index = index_open(NULL, &none);
 		folder_hold(f, &err);
 		return -1;
 	}
 	f->index_broken = false;
-	if (brake_load(f, &err) || mounts_load(f, &err)) {
-		f->index_broken = true;
-		folder_hold(f, &err);
-		return -1;
-	}
 	return 0;
 }
 
@@ -117,7 +107,7 @@ void folder_open_start(struct folder *f) {
 	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing ||
 		prune_is_busy(f) || f->away_looking)
 		return; /* ends of before wake us */
-	if (f->index_broken && index_renew(f)) return;
+	if (f->index_broken && index_reopen(f)) return;
 	struct err err;
 	if (root_ask(f, &f->open, &err)) {
 		folder_index_failed(f, &err);

@@ -267,7 +267,7 @@ static void scan_found(struct folder *f, struct listed_folder *l, const struct f
 		if (is_folder) watch_drop_folder(f->watch, path);
 	} else {
 		f->scan.seen++;
-		if (found->kind == DISK_OTHER) f->scan.not_kept++;
+		if (found->kind == DISK_OTHER) kinds_seen(f, path);
 		if (found->what != FOUND_SAME && found->kind != DISK_OTHER)
 			scan_mark(f, path, found);
 		if (is_folder) {
@@ -325,8 +325,8 @@ static void listed_done(struct folder *f, struct listed_folder *l, const struct 
 static void scan_ended(struct folder *f) {
 	struct scan *scan = &f->scan;
 	if (scan->full) {
+		kinds_scanned(f);
 		f->scans++;
-		f->not_kept = scan->not_kept;
 		if (watch_is_degraded(f->watch) &&
 			(!f->settings.rescan_ms || f->settings.rescan_ms > DEGRADED_RESCAN_MS))
 			timer_start(&f->rescan_timer, DEGRADED_RESCAN_MS);
@@ -418,7 +418,7 @@ void scan_request(struct folder *f, const char *path) {
 			return;
 		}
 		scan->full = true;
-		scan->seen = scan->not_kept = 0;
+		scan->seen = 0;
 	}
 	path_stack_push(&scan->queue, xstrdup(path));
 	folder_wake(f);

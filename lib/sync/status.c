@@ -21,7 +21,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.links = totals.links,
 		.size_bytes = totals.bytes,
 		.strangers = totals.strangers,
-		.not_kept = f->not_kept,
+		.not_kept = (int64_t)map_count(&f->not_kept),
 		.sent_files = f->sent_files,
 		.sent_bytes = f->sent_bytes,
 		.set_only = f->set_only,
