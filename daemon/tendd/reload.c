@@ -237,6 +237,10 @@ void reload_folder_closed(struct house *house) {
  * twice. */
 static void apply(struct reload *reload) {
 	reload->state = RELOAD_CLOSING;
+	/* The file of a secret may hold another one, though its name is the same. */
+	list_each(&reload->house->remotes, link) {
+		store_renew(list_entry(link, struct house_remote, link)->store);
+	}
 	apply_tend(reload);
 	apply_services(reload);
 	close_folders(reload);

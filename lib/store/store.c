@@ -108,6 +108,10 @@ void store_start(struct store *store, struct store_op *op) {
 	store->driver->start(store, op);
 }
 
+void store_renew(struct store *store) {
+	if (store->driver->renew) store->driver->renew(store);
+}
+
 void store_cancel(struct store *store, struct store_op *op) {
 	op->cancelled = true;
 	store->driver->cancel(store, op);

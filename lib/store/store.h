@@ -209,6 +209,8 @@ void store_cancel(struct store *store, struct store_op *op);
 int store_refuse(struct store *store, const char *key, enum store_kind kind, struct err *err);
 /* Does an operation wait for another try, and not for the first time? With the error of the last that failed. */
 bool store_trouble(const struct store *store, struct err *err);
+/* Secrets and credentials are read anew: after a refusal that a person may have cured meanwhile. */
+void store_renew(struct store *store);
 void store_free(struct store *store); /* also what it wraps; NULL is fine */
 
 /* ---- wrappers: stores themselves ---- */

@@ -151,6 +151,8 @@ static void hold_probed(struct folder *f, const struct err *err) {
 
 void folder_hold_passed(struct timer *timer) {
 	struct folder *f = container_of(timer, struct folder, hold_timer);
+	/* The person may have put another key in its place, and needs not say so. */
+	if (f->trouble.kind == ERR_DENIED) store_renew(f->store);
 	if (f->phase == PHASE_RUNNING || f->phase == PHASE_FLUSHING) {
 		if (f->op_in_flight) {
 			timer_start(&f->hold_timer, HOLD_FIRST_MS);
