@@ -242,7 +242,8 @@ int index_disagree(struct index *index, struct err *err) {
 	if (!stmt || db_run(stmt, err) < 0) return index_fail(index, err);
 	/* Numbers of folders stay: marks go by them. */
 	index_dir_forget_all(index);
-	index->totals = (struct index_totals){ 0 };
+	index->totals = (struct index_totals){ .versions = index->totals.versions,
+		.version_bytes = index->totals.version_bytes };
 	index->totals_changed = true;
 	return 0;
 }

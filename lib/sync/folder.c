@@ -356,7 +356,7 @@ void folder_step(struct defer *defer) {
 	if (f->phase != PHASE_DOWN && f->phase < PHASE_RUNNING) barrier_step(f);
 	switch (f->phase) {
 	case PHASE_DOWN:
-		if (f->closed) folder_free(f);
+		if (f->closed && !past_is_busy(f)) folder_free(f);
 		return;
 	case PHASE_CLOSING: folder_close(f, f->closed, f->closed_user); return;
 	case PHASE_OPENING:
@@ -487,6 +487,7 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		f->closed = closed;
 		f->closed_user = user;
 		unit_unwant(&f->unit); /* its end is no reason to start it again */
+		past_folder_closes(f);
 	}
 	if (f->phase == PHASE_DOWN) {
 		folder_wake(f);

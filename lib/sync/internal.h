@@ -163,6 +163,9 @@ struct folder {
 	struct open_job open;
 	struct scan scan;
 	struct prune *prune;
+	struct list pasts,
+		fetches; /* whoever looks at our remote, and must be gone before we are */
+	unsigned next_past;
 	struct store_op
 		op; /* of the phases before RUNNING, of ABOUT probes and SYNC: one at a time */
 	bool op_in_flight;
@@ -333,6 +336,11 @@ void prune_again(struct folder *folder); /* other settings */
 void prune_stop(struct folder *folder);
 bool prune_is_busy(const struct folder *folder);
 const char *prune_trouble(const struct folder *folder);
+
+/* past.c, past_fetch.c */
+void past_folder_closes(struct folder *folder);
+void past_fetches_end(struct folder *folder);
+bool past_is_busy(const struct folder *folder);
 
 /* durable.c */
 void durable_start(struct folder *folder); /* SYNC now */

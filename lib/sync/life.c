@@ -105,6 +105,8 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	settings_copy(&f->settings, settings);
 	list_init(&f->transfers);
 	list_init(&f->submits);
+	list_init(&f->pasts);
+	list_init(&f->fetches);
 	list_init(&f->waits);
 	list_init(&f->pair_waiters);
 	list_init(&f->link);

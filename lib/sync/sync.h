@@ -163,6 +163,75 @@ int folder_approve(struct folder *folder, int64_t upto, struct err *err);
 /* A person says that the root, whose identity was shown as refused_root, is to be synced as it is. */
 int folder_approve_root(struct folder *folder, const char *root, struct err *err);
 
+/* ---- what stood there (past.c): for `tend ls`, `versions`, `restore`, with a daemon and without ---- */
+
+#define PAST_NOW INT64_MAX
+
+struct past_options {
+	struct loop *loop;
+	struct store *store;
+	const char *remote_key; /* the folder's own key */
+	const char *path;       /* inside the folder, plain; "": all of it */
+	int64_t at_ns;          /* PAST_NOW, or a time */
+	bool recursive;         /* else what lies directly in `path` */
+	bool versions;          /* all contents of the one path: past_next_version */
+	const char *scratch;    /* a file that is not there: its work place, gone with it */
+	struct folder
+		*folder; /* whose index knows since when things stand there; NULL: nobody does */
+};
+
+enum past_kind { PAST_FILE, PAST_FOLDER, PAST_LINK };
+
+/* Strings are the past's, until its next answer. */
+struct past_item {
+	const char *path; /* inside the folder */
+	enum past_kind kind;
+	int64_t size;
+	int64_t mtime_ns;    /* STORE_MTIME_UNKNOWN: a listing of this store does not tell */
+	int mode;            /* STORE_MODE_UNKNOWN */
+	int64_t from_ns;     /* since when it stood there; 0: not known */
+	int64_t to_ns;       /* until when; 0: it still does */
+	const char *version; /* what past_fetch wants; NULL: what stands there now */
+};
+
+struct past;
+/* Reads what the remote says; options are copied. `done` comes exactly once, never inside; then the answers can be had. NULL with err. */
+struct past *past_start(const struct past_options *options,
+	void (*done)(struct past *past, void *user, const struct err *err), void *user,
+	struct err *err);
+void past_cancel(struct past *past); /* `done` comes with ERR_CANCELLED, unless it came */
+void past_free(struct past *past);   /* after `done`; NULL is fine */
+/* In order of the walk, a folder before what lies in it. 1, 0 at the end, -1. */
+int past_next(struct past *past, struct past_item *item, struct err *err);
+/* All contents of the one path that was asked for, oldest first, what stands there now last. 1, 0, -1 as above. */
+int past_next_version(struct past *past, struct past_item *item, struct err *err);
+
+/* For a folder of the daemon: fills in all but `path`, `at_ns` and `recursive`. past_options_release frees what was made. */
+void folder_past(struct folder *folder, struct past_options *options);
+void past_options_release(struct past_options *options);
+
+/* One content, span by span. */
+struct past_fetch {
+	/* Exactly once for each past_fetch_next. With err NULL op.answer_body holds the span (of any length), op.entry what it belongs to. */
+	void (*done)(struct past_fetch *fetch, const struct err *err);
+	struct store_op op;
+	bool ended;       /* that was the last one */
+	struct list link; /* private, as is all below */
+	struct loop *loop;
+	struct store *store; /* NULL: the folder went away */
+	struct folder *folder;
+	char *key, *expected;
+	int64_t offset;
+	bool in_flight;
+	struct defer refuse;
+};
+/* `version` as in a past_item; `folder` may be NULL. -1: no plain path, or no version's name. */
+int past_fetch_init(struct past_fetch *fetch, const struct past_options *options,
+	enum past_kind kind, const char *path, const char *version, struct err *err);
+void past_fetch_next(struct past_fetch *fetch);
+void past_fetch_cancel(struct past_fetch *fetch); /* what is in flight ends soon, with its `done` */
+void past_fetch_release(struct past_fetch *fetch); /* nothing in flight */
+
 /* Called when something worth an event changed. */
 void sync_observe(
 	struct sync *sync, void (*changed)(void *user, struct folder *folder), void *user);

@@ -403,11 +403,13 @@ static void nothing_is_agreed_any_more(void **state) {
 	assert_int_equal(index_mark(index, "d/b", 0, 0, 0, 0, NULL, &err), 0);
 	char *key = intend(index, "d/a", 2, "kept");
 	free(key);
+	keep(index, "d/c", 4, "settled");
 	assert_int_equal(index_disagree(index, &err), 0);
 	assert_int_equal(index_get(index, "d/a", false, &back, &err), 0);
 	assert_int_equal(index_has_folder(index, "d", &err), 0);
 	assert_int_equal(index_totals(index).files + index_totals(index).folders, 0);
 	assert_int_equal(index_totals(index).bytes, 0);
+	assert_int_equal(index_totals(index).versions, 1);
 	assert_int_equal(index_dirty_count(index), 1);
 	assert_int_equal(index_dirty_get(index, "d/b", &dirty, &err), 1);
 	index_dirty_release(&dirty);

@@ -1,0 +1,308 @@
+/*
+ * What stood at a folder's remote at a time. The remote is asked for what stands there now and for what was kept; both are gathered in a
+ * scratch index, which then is walked in order: memory stays flat, however much it is.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sync/internal.h"
+#include "sync/past.h"
+
+static void list_next(struct past *p);
+
+static void past_finish(struct past *p, const struct err *err) {
+	p->state = PAST_READY;
+	list_remove(&p->link);
+	struct folder *folder = p->folder;
+	p->folder = NULL;
+	p->store = NULL;
+	if (folder) folder_wake(folder);
+	p->done(p, p->user, err);
+}
+
+static void op_ended(struct store_op *op, const struct err *err) {
+	struct past *p = container_of(op, struct past, op);
+	struct err failed = { .kind = ERR_NONE };
+	p->in_flight = false;
+	if (p->cancelled)
+		err_set(&failed, ERR_CANCELLED, "cancelled");
+	else if (p->op_done(p, err, &failed) == 0)
+		return;
+	past_finish(p, &failed);
+}
+
+static void op_start(struct past *p, enum store_verb verb, enum store_kind kind, const char *key,
+	past_op_done *done) {
+	store_op_release(&p->op);
+	free(p->key);
+	p->key = xstrdup(key);
+	store_op_init(&p->op, verb, p->key);
+	p->op.kind = kind;
+	p->op.done = op_ended;
+	p->op_done = done;
+	p->in_flight = true;
+}
+
+/* ---- into the scratch index ---- */
+
+/* Since when, as the folder's own index knows: what it agreed on is what was listed. */
+static int64_t born_of(struct past *p, const char *path, const struct store_entry *remote) {
+	struct index_entry base;
+	struct err err;
+	int64_t born = 0;
+	if (!p->folder || index_get(p->folder->index, path, false, &base, &err) != 1) return 0;
+	if (!(base.flags & INDEX_STRANGER) && str_equal(base.version, remote->version))
+		born = base.born_ns;
+	index_entry_release(&base);
+	return born;
+}
+
+/* A folder that nobody listed: it is there, or was, by what lies in it. */
+static int parents_put(struct past *p, const char *path, unsigned flags, struct err *err) {
+	struct index_entry entry = { .kind = INDEX_FOLDER,
+		.flags = flags,
+		.mtime_ns = STORE_MTIME_UNKNOWN,
+		.mode = STORE_MODE_UNKNOWN };
+	struct index_entry old;
+	char *parent = path_parent(path);
+	int result = 0, found = *parent ? index_get(p->work, parent, true, &old, err) : 1;
+	if (found == 1 && *parent) index_entry_release(&old);
+	if (found < 0 || (!found && (parents_put(p, parent, flags, err) ||
+					    index_put(p->work, parent, &entry, err))))
+		result = -1;
+	free(parent);
+	return result;
+}
+
+static int current_put(
+	struct past *p, const char *path, const struct store_entry *remote, struct err *err) {
+	bool folder = remote->kind == STORE_FOLDER;
+	struct index_entry entry = { .kind = folder                       ? INDEX_FOLDER
+					     : remote->kind == STORE_LINK ? INDEX_LINK
+									  : INDEX_FILE,
+		.size = remote->size,
+		.mtime_ns = remote->mtime_ns,
+		.mode = remote->mode,
+		.born_ns = folder ? 0 : born_of(p, path, remote) };
+	return parents_put(p, path, 0, err) ? -1 : index_put(p->work, path, &entry, err);
+}
+
+static int version_put(
+	struct past *p, const char *whole, const struct store_entry *remote, struct err *err) {
+	struct version_span span;
+	struct index_entry ghost = { .kind = remote->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE,
+		.flags = PAST_GONE },
+			   old;
+	char *path = path_parent(whole);
+	int result = 0;
+	if (*path && !version_name_parse(path_name(whole), &span)) {
+		struct index_version version = { .born_ns = span.born_ns,
+			.ended_ns = span.ended_ns,
+			.bytes = remote->size,
+			.kind = (int)remote->kind,
+			.key = (char *)path_name(whole) };
+		int found = index_get(p->work, path, false, &old, err);
+		if (found == 1) index_entry_release(&old);
+		if (found < 0 ||
+			(!found && (parents_put(p, path, PAST_GONE, err) ||
+					   index_put(p->work, path, &ghost, err))) ||
+			index_version_found(p->work, path, &version, err))
+			result = -1;
+	}
+	free(path);
+	return result;
+}
+
+/* ---- listing: what stands there now, then what was kept ---- */
+
+static int page_put(struct past *p, struct err *err) {
+	for (size_t i = 0; i < p->op.entry_count; i++) {
+		const struct store_entry *entry = &p->op.entries[i];
+		if (entry->kind == STORE_OTHER || !entry->name || !path_is_plain(entry->name))
+			continue;
+		char *path = path_join(p->at, entry->name);
+		bool folder = entry->kind == STORE_FOLDER,
+		     own = path_is_within(path, ".tend") && !*p->remote_key;
+		int failed = 0;
+		if (folder && !p->op.recursive && !own && !p->shallow)
+			path_stack_push(&p->queue, xstrdup(path));
+		if (p->state == PAST_VERSIONS)
+			failed = folder ? 0 : version_put(p, path, entry, err);
+		else if (!own)
+			failed = current_put(p, path, entry, err);
+		free(path);
+		if (failed) return -1;
+	}
+	return index_commit(p->work, false, err);
+}
+
+static int page_listed(struct past *p, const struct err *err, struct err *failed) {
+	/* ENOTDIR: the folder that is listed is a file. */
+	if (err && err->kind != ERR_NOT_FOUND && err->kind != ERR_INVALID) {
+		*failed = *err;
+		return -1;
+	}
+	if (!err && page_put(p, failed)) return -1;
+	free(p->token);
+	p->token = !err && p->op.next_token ? xstrdup(p->op.next_token) : NULL;
+	if (!p->token) {
+		free(p->at);
+		p->at = NULL;
+	}
+	list_next(p);
+	return 0;
+}
+
+static void list_ended(struct past *p) {
+	if (p->state == PAST_CURRENT && p->at_ns != PAST_NOW) {
+		p->state = PAST_VERSIONS;
+		path_stack_push(&p->queue, xstrdup(p->path));
+		list_next(p);
+		return;
+	}
+	past_finish(p, NULL);
+}
+
+static void list_next(struct past *p) {
+	if (!p->at) p->at = path_stack_pop(&p->queue);
+	if (!p->at) {
+		list_ended(p);
+		return;
+	}
+	char *key = path_join(p->remote_key, p->at);
+	if (p->state == PAST_VERSIONS) {
+		char *below = key;
+		key = path_join(VERSION_PLACE, below);
+		free(below);
+	}
+	op_start(p, STORE_LIST, STORE_FOLDER, key, page_listed);
+	free(key);
+	p->op.recursive = (p->store->caps & STORE_CAP_FLAT_LIST) && !p->shallow;
+	p->op.page_token = p->token;
+	store_start(p->store, &p->op);
+}
+
+/* ---- the path that was asked for: a file, a link, or a folder ---- */
+
+static void stat_start(struct past *p, enum store_kind kind);
+
+static int path_looked_at(struct past *p, const struct err *err, struct err *failed) {
+	bool absent = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID);
+	if (err && !absent) {
+		*failed = *err;
+		return -1;
+	}
+	if (absent && p->op.kind == STORE_FILE && !(p->store->caps & STORE_CAP_FOLDERS)) {
+		stat_start(p, STORE_LINK);
+		return 0;
+	}
+	if (!absent && current_put(p, p->path, &p->op.entry, failed)) return -1;
+	if (p->versions_of) p->state = PAST_VERSIONS;
+	path_stack_push(&p->queue, xstrdup(p->path));
+	list_next(p);
+	return 0;
+}
+
+static void stat_start(struct past *p, enum store_kind kind) {
+	char *key = path_join(p->remote_key, p->path);
+	op_start(p, STORE_STAT, kind, key, path_looked_at);
+	free(key);
+	store_start(p->store, &p->op);
+}
+
+/* ---- life ---- */
+
+static void scratch_remove(const char *scratch) {
+	static const char *const sides[] = { "", "-wal", "-shm" };
+	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+		char *path = xasprintf("%s%s", scratch, sides[i]);
+		unlink(path);
+		free(path);
+	}
+}
+
+struct past *past_start(const struct past_options *options,
+	void (*done)(struct past *past, void *user, const struct err *err), void *user,
+	struct err *err) {
+	if (*options->path && !path_is_plain(options->path)) {
+		err_set(err, ERR_INVALID, "'%s' is no path inside the folder", options->path);
+		return NULL;
+	}
+	scratch_remove(options->scratch); /* what a crash left */
+	struct index *work = index_open(options->scratch, err);
+	if (!work) return NULL;
+	struct past *p = xcalloc(1, sizeof(*p));
+	p->loop = options->loop;
+	p->store = options->store;
+	p->folder = options->folder;
+	p->work = work;
+	p->scratch = xstrdup(options->scratch);
+	p->remote_key = xstrdup(options->remote_key);
+	p->path = xstrdup(options->path);
+	p->at_ns = options->at_ns;
+	p->recursive = options->recursive;
+	p->versions_of = options->versions;
+	/* One level is enough where nothing has to be known of what lies deeper. */
+	p->shallow = options->versions || (options->at_ns == PAST_NOW && !options->recursive);
+	p->done = done;
+	p->user = user;
+	list_init(&p->link);
+	if (p->folder) list_add_tail(&p->folder->pasts, &p->link);
+	store_op_init(&p->op, STORE_STAT, "");
+	p->state = PAST_CURRENT;
+	if (*p->path) {
+		stat_start(p, STORE_FILE);
+	} else {
+		path_stack_push(&p->queue, xstrdup(""));
+		list_next(p);
+	}
+	return p;
+}
+
+void past_cancel(struct past *p) {
+	if (p->state == PAST_READY) return;
+	p->cancelled = true;
+	if (p->in_flight) store_cancel(p->store, &p->op);
+}
+
+void past_free(struct past *p) {
+	if (!p) return;
+	past_walk_release(p);
+	store_op_release(&p->op);
+	path_stack_release(&p->queue);
+	index_close(p->work);
+	scratch_remove(p->scratch);
+	free(p->scratch);
+	free(p->remote_key);
+	free(p->path);
+	free(p->key);
+	free(p->at);
+	free(p->token);
+	free(p);
+}
+
+/* ---- for a folder ---- */
+
+void folder_past(struct folder *f, struct past_options *options) {
+	options->loop = f->loop;
+	options->store = f->store;
+	options->remote_key = f->remote_key;
+	options->folder = f;
+	options->scratch = xasprintf(
+		"%s/folders/%s.past-%u", f->sync->state_dir, f->name, f->next_past++ % 1000);
+}
+
+void past_options_release(struct past_options *options) {
+	free((char *)options->scratch);
+	options->scratch = NULL;
+}
+
+void past_folder_closes(struct folder *f) {
+	list_each(&f->pasts, link) past_cancel(list_entry(link, struct past, link));
+	past_fetches_end(f);
+}
+
+bool past_is_busy(const struct folder *f) {
+	return !list_empty(&f->pasts) || !list_empty(&f->fetches);
+}

@@ -1,0 +1,59 @@
+/* Inside sync: the gathering of past.c, the walk of past_walk.c. */
+#ifndef SYNC_PAST_H
+#define SYNC_PAST_H
+
+#include "sync/internal.h"
+#include "sync/version.h"
+
+/* A row of the scratch index that only old versions speak of: nothing stands there now. Beside the index's own flags. */
+enum { PAST_GONE = 1 << 8 };
+
+enum past_state { PAST_CURRENT, PAST_VERSIONS, PAST_READY };
+
+/* One folder of the walk. */
+struct past_frame {
+	char *folder, *after;
+	struct index_rows rows;
+	size_t at;
+	bool told;  /* it was an answer already, or need not be one */
+	bool gone;  /* only old versions lie in it */
+	bool empty; /* nothing was met in it */
+	int mode;
+	int64_t mtime_ns;
+};
+
+struct past;
+typedef int past_op_done(struct past *past, const struct err *err, struct err *failed);
+
+struct past {
+	struct list link; /* in folder->pasts, until it is ready */
+	struct loop *loop;
+	struct store *store;
+	struct folder *folder;
+	char *remote_key, *path, *scratch;
+	int64_t at_ns;
+	bool recursive, versions_of, shallow;
+	void (*done)(struct past *past, void *user, const struct err *err);
+	void *user;
+
+	enum past_state state;
+	bool cancelled;
+	struct index *work;
+	struct store_op op;
+	bool in_flight;
+	past_op_done *op_done;
+	struct path_stack queue;
+	char *at, *token, *key;
+
+	/* ---- the walk ---- */
+	bool walking, root_told;
+	struct past_frame *frames;
+	size_t depth, room;
+	char *item_path, *item_version;
+	struct index_versions versions; /* of past_next_version */
+	size_t next_version;
+};
+
+void past_walk_release(struct past *past);
+
+#endif
