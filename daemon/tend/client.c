@@ -216,14 +216,6 @@ json_t *client_ask(struct client *client, const char *method, const char *path, 
 
 /* ---- a stream ---- */
 
-/* A log that is followed may go on for weeks: it is handed on as it comes, never kept. */
-struct stream {
-	struct ask ask;
-	int (*part)(void *user, const char *text, size_t len);
-	void *user;
-	bool enough;
-};
-
 static void stream_arrived(struct http_request *request) {
 	struct stream *stream = container_of(request, struct stream, ask.request);
 	struct buf *answer = &request->answer;
@@ -241,6 +233,16 @@ static void stream_done(struct http_request *request, const struct err *err) {
 
 	if (request->status != 200 || err) read_answer(&stream->ask, err);
 	stream->ask.ended = true;
+	if (stream->done) stream->done(stream->user);
+}
+
+void stream_start(struct stream *stream, struct client *client, const char *path) {
+	ask_init(&stream->ask, client, "GET", path, NULL);
+	stream->enough = false;
+	stream->ask.request.answer_max = STREAM_MAX;
+	stream->ask.request.arrived = stream_arrived;
+	stream->ask.request.done = stream_done;
+	ask_start(&stream->ask, 0);
 }
 
 int client_stream(struct client *client, const char *path,
@@ -248,11 +250,7 @@ int client_stream(struct client *client, const char *path,
 	struct stream stream = { .part = part, .user = user };
 
 	if (client_probe(client, err) != 0) return -1;
-	ask_init(&stream.ask, client, "GET", path, NULL);
-	stream.ask.request.answer_max = STREAM_MAX;
-	stream.ask.request.arrived = stream_arrived;
-	stream.ask.request.done = stream_done;
-	ask_start(&stream.ask, 0);
+	stream_start(&stream, client, path);
 	loop_run_until(client->loop, &stream.ask.ended);
 	*err = stream.ask.err;
 	ask_release(&stream.ask);

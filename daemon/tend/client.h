@@ -66,6 +66,16 @@ int ask_run(struct ask *ask, int64_t patience_ms, struct err *err);
 json_t *client_ask(
 	struct client *client, const char *method, const char *path, json_t *body, struct err *err);
 
+/* An answer that may go on for weeks: it is handed on as it comes, never kept. */
+struct stream {
+	struct ask ask; /* its err tells how it ended; ask_release ends it */
+	int (*part)(void *user, const char *bytes, size_t len); /* -1: no more of it */
+	void (*done)(void *user);                               /* may be NULL */
+	void *user;
+	bool enough; /* part said so */
+};
+void stream_start(struct stream *stream, struct client *client, const char *path);
+
 /* Text that comes bit by bit until the other side ends it; `part` returns -1 to have no more of
  * it. */
 int client_stream(struct client *client, const char *path,
@@ -88,5 +98,7 @@ const char *place_system_start(void); /* the command that starts it */
 const char *place_user_start(void);
 char *place_user_file(void);
 char *place_user_runtime_dir(void);
+const char *place_system_state_dir(void);
+char *place_user_state_dir(void);
 
 #endif

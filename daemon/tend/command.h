@@ -47,7 +47,7 @@ struct command {
 
 extern const struct command command_status, command_sync, command_wait, command_pause,
 	command_resume, command_approve, command_start, command_stop, command_restart, command_logs,
-	command_reload;
+	command_reload, command_ls, command_versions, command_restore;
 
 enum { GIVEN_MAX = 32 };
 

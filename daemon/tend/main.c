@@ -24,9 +24,6 @@ static const struct command_option global_options[] = {
 
 /* In the contract, and not in this version. */
 static const struct command later[] = {
-	{ .name = "ls" },
-	{ .name = "versions" },
-	{ .name = "restore" },
 	{ .name = "verify" },
 	{ .name = "plan" },
 	{ .name = "run" },
@@ -56,6 +53,9 @@ static const struct command *const built[] = {
 	&command_restart,
 	&command_logs,
 	&command_reload,
+	&command_ls,
+	&command_versions,
+	&command_restore,
 };
 
 /* Both, for the parser: a mistyped "aprove" is as near to its command as any other. */

@@ -28,6 +28,17 @@ char *place_user_file(void) {
 	return home && *home == '/' ? path_join(home, ".config/tend/tend.ini") : NULL;
 }
 
+const char *place_system_state_dir(void) {
+	return "/var/lib/tend";
+}
+
+char *place_user_state_dir(void) {
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (state && *state == '/') return path_join(state, "tend");
+	return home && *home == '/' ? path_join(home, ".local/state/tend") : NULL;
+}
+
 char *place_user_runtime_dir(void) {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 

@@ -30,6 +30,14 @@ char *place_user_file(void) {
 	return below_support("/tend.ini");
 }
 
+const char *place_system_state_dir(void) {
+	return "/var/lib/tend";
+}
+
+char *place_user_state_dir(void) {
+	return below_support("");
+}
+
 char *place_user_runtime_dir(void) {
 	return below_support("");
 }

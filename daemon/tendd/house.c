@@ -284,6 +284,8 @@ struct house *house_new(struct loop *loop, char *home, struct config *config, st
 	list_init(&house->orders);
 	list_init(&house->barriers);
 	list_init(&house->logs);
+	list_init(&house->pasts);
+	list_init(&house->contents);
 	house->control = control_new(loop, tendd_routes, tendd_route_count, house);
 	return house;
 }

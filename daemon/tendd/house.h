@@ -62,8 +62,9 @@ struct house {
 	struct control *control;
 	struct signals *signals;
 	struct news *news;
-	struct list orders, barriers, logs; /* of open requests: orders.c, barrier.c, log.c */
-	struct reload *reload;              /* the one under way; NULL: none */
+	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c. */
+	struct list orders, barriers, logs, pasts, contents;
+	struct reload *reload; /* the one under way; NULL: none */
 	struct stopping *stopping;
 
 	unsigned closing; /* ends that house_close waits for */

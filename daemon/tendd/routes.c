@@ -241,9 +241,9 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/stop", asked_stop },
 	{ "POST", "/v1/units/:id/restore", asked_later },
 	{ "POST", "/v1/units/:id/run", asked_later },
-	{ "GET", "/v1/units/:id/tree", asked_later },
-	{ "GET", "/v1/units/:id/versions", asked_later },
-	{ "GET", "/v1/units/:id/content", asked_later },
+	{ "GET", "/v1/units/:id/tree", route_tree },
+	{ "GET", "/v1/units/:id/versions", route_versions },
+	{ "GET", "/v1/units/:id/content", route_content },
 	{ "POST", "/v1/upgrade", asked_later },
 	{ "POST", "/v1/awake", asked_later },
 	{ "GET", "/v1/plan", asked_later },
@@ -258,4 +258,6 @@ void routes_close(struct house *house) {
 	orders_close(house);
 	barriers_close(house);
 	logs_close(house);
+	pasts_close(house);
+	contents_close(house);
 }

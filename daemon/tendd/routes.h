@@ -31,4 +31,11 @@ void barriers_close(struct house *house);
 void route_log(void *user, struct control_request *request);
 void logs_close(struct house *house);
 
+/* ---- past.c, content.c: GET /v1/units/folder:NAME/tree, versions, content ---- */
+void route_tree(void *user, struct control_request *request);
+void route_versions(void *user, struct control_request *request);
+void route_content(void *user, struct control_request *request);
+void pasts_close(struct house *house);
+void contents_close(struct house *house);
+
 #endif

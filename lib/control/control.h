@@ -84,10 +84,14 @@ struct control_stream_calls {
 /* NULL: there are too many streams; the request was answered 503. */
 struct control_stream *control_stream_start(struct control_request *request, const char *type,
 	const struct control_stream_calls *calls, void *user);
+/* Right after the start only: one more line of the answer's head. */
+void control_stream_header(struct control_stream *stream, const char *name, const char *value);
 /* -1: more than CONTROL_QUEUE_MAX would wait: the reader is dropped, `gone` comes soon. */
 int control_stream_send(struct control_stream *stream, const void *bytes, size_t len);
 size_t control_stream_queued(const struct control_stream *stream);
 void control_stream_end(struct control_stream *stream); /* what is queued is still sent */
+/* Ends it so that the reader sees that something is missing. */
+void control_stream_break(struct control_stream *stream);
 
 /* ---- server-sent events ---- */
 

@@ -77,6 +77,10 @@ struct control_stream *control_stream_start(struct control_request *request, con
 	return stream;
 }
 
+void control_stream_header(struct control_stream *stream, const char *name, const char *value) {
+	MHD_add_response_header(stream_request(stream)->response, name, value);
+}
+
 int control_stream_send(struct control_stream *stream, const void *bytes, size_t len) {
 	struct control_request *request = stream_request(stream);
 
@@ -103,6 +107,11 @@ void control_stream_end(struct control_stream *stream) {
 	stream->ended = true;
 	list_remove(&stream->reader);
 	if (request->state == REQUEST_QUEUED) request_resume(request);
+}
+
+void control_stream_break(struct control_stream *stream) {
+	stream->dropped = true;
+	control_stream_end(stream);
 }
 
 /* Its reader is gone. Harmless when the daemon has ended it before. */

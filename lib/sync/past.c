@@ -51,7 +51,8 @@ static int64_t born_of(struct past *p, const char *path, const struct store_entr
 	struct index_entry base;
 	struct err err;
 	int64_t born = 0;
-	if (!p->folder || index_get(p->folder->index, path, false, &base, &err) != 1) return 0;
+	struct index *known = p->folder ? p->folder->index : p->known;
+	if (!known || index_get(known, path, false, &base, &err) != 1) return 0;
 	if (!(base.flags & INDEX_STRANGER) && str_equal(base.version, remote->version))
 		born = base.born_ns;
 	index_entry_release(&base);
@@ -237,6 +238,8 @@ struct past *past_start(const struct past_options *options,
 	p->store = options->store;
 	p->folder = options->folder;
 	p->work = work;
+	/* One that cannot be read only knows less. */
+	if (options->index_path) p->known = index_open(options->index_path, err);
 	p->scratch = xstrdup(options->scratch);
 	p->remote_key = xstrdup(options->remote_key);
 	p->path = xstrdup(options->path);
@@ -272,6 +275,7 @@ void past_free(struct past *p) {
 	store_op_release(&p->op);
 	path_stack_release(&p->queue);
 	index_close(p->work);
+	index_close(p->known);
 	scratch_remove(p->scratch);
 	free(p->scratch);
 	free(p->remote_key);

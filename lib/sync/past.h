@@ -39,6 +39,7 @@ struct past {
 	enum past_state state;
 	bool cancelled;
 	struct index *work;
+	struct index *known; /* of options->index_path; NULL: none */
 	struct store_op op;
 	bool in_flight;
 	past_op_done *op_done;

@@ -176,8 +176,9 @@ struct past_options {
 	bool recursive;         /* else what lies directly in `path` */
 	bool versions;          /* all contents of the one path: past_next_version */
 	const char *scratch;    /* a file that is not there: its work place, gone with it */
-	struct folder
-		*folder; /* whose index knows since when things stand there; NULL: nobody does */
+	/* Whose index knows since when things stand there: a folder of the daemon, or, when none runs, the file; NULL: nobody does. */
+	struct folder *folder;
+	const char *index_path;
 };
 
 enum past_kind { PAST_FILE, PAST_FOLDER, PAST_LINK };

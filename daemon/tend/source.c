@@ -1,0 +1,328 @@
+#include "tend/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE_MAX_BYTES = 64 << 10 };
+
+/* ---- whom to ask ---- */
+
+static int ask_tendd(struct source *source, const char *word, struct err *err) {
+	json_t *units = units_load(source->call, err);
+	const json_t *unit = units ? units_find(units, word, "folder", err) : NULL;
+	if (unit) {
+		source->folder = xstrdup(json_text(unit, "name"));
+		source->local = xstrdup(json_text(json_object_get(unit, "folder"), "path"));
+	}
+	json_decref(units);
+	return unit ? 0 : -1;
+}
+
+int source_open(struct source *source, struct call *call, const char *word, struct err *err) {
+	*source = (struct source){ .call = call };
+	if (client_probe(&call->client, err) == 0) return ask_tendd(source, word, err);
+	if (err->kind != ERR_OFFLINE) return -1;
+	source->direct = direct_open(call, word, &source->local, err);
+	if (!source->direct) return -1;
+	source->folder = xstrdup(str_starts(word, "folder:") ? word + strlen("folder:") : word);
+	return 0;
+}
+
+void source_close(struct source *source) {
+	direct_close(source->direct);
+	free(source->folder);
+	free(source->local);
+}
+
+int source_failure(const struct source *source, const struct err *err) {
+	if (!source->direct) return say_failure(source->call, err);
+	say("%s", err->text);
+	return err->kind == ERR_INVALID || err->kind == ERR_NOT_FOUND ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/* ---- words ---- */
+
+char *source_path(const struct source *source, const char *word, struct err *err) {
+	char *clean = path_clean(word), *path = NULL;
+	if (str_equal(clean, ".") || !*clean) {
+		path = xstrdup("");
+	} else if (*clean == '/') {
+		char *local = path_clean(source->local);
+		size_t len = strlen(local);
+		if (path_is_within(clean, local)) path = xstrdup(clean + len + (clean[len] == '/'));
+		free(local);
+	} else if (path_is_plain(clean)) {
+		path = xstrdup(clean);
+	}
+	if (!path)
+		err_set(err, ERR_INVALID, "'%s' is no path inside the folder '%s'", word,
+			source->folder);
+	free(clean);
+	return path;
+}
+
+int source_at(struct call *call, int64_t *at_ns, struct err *err) {
+	const char *text = call_option(call, "at");
+	int64_t now_ns = loop_wall_ns(call->client.loop);
+	*at_ns = PAST_NOW;
+	if (!text || str_equal(text, "now")) return 0;
+	if (time_parse_words(text, now_ns, at_ns))
+		return err_set(err, ERR_INVALID,
+			"'%s' is no time: write '2026-11-22 14:03', '14:00', 'yesterday 14:00' or "
+			"'2h ago'",
+			text);
+	if (*at_ns > now_ns) return err_set(err, ERR_INVALID, "'%s' is still to come", text);
+	return 0;
+}
+
+char *entry_path(const json_t *entry) {
+	const char *encoded = json_string_value(json_object_get(entry, "path_percent"));
+	char *path = xstrdup(encoded ? encoded : json_text(entry, "path"));
+	if (encoded && str_percent_decode(path) < 0) path[0] = 0;
+	return path;
+}
+
+/* ---- entries, from the remote itself ---- */
+
+static json_t *text_json(const char *text) {
+	json_t *value = json_string(text);
+	if (value) return value;
+	char *printable = str_printable(text);
+	value = json_string(printable);
+	free(printable);
+	return value;
+}
+
+static json_t *moment(int64_t wall_ns) {
+	char text[TIME_TEXT_SIZE];
+	if (wall_ns == 0 || wall_ns == STORE_MTIME_UNKNOWN) return json_null();
+	time_format(wall_ns, text);
+	return json_string(text);
+}
+
+/* As tendd would tell it. */
+static json_t *entry_of(const struct past_item *item) {
+	static const char *const kinds[] = { "file", "folder", "link" };
+	char mode[8] = "";
+	if (item->mode != STORE_MODE_UNKNOWN)
+		snprintf(mode, sizeof(mode), "%04o", (unsigned)item->mode & 07777);
+	json_t *entry = json_pack("{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:s?}", "path",
+		text_json(item->path), "kind", kinds[item->kind], "size_bytes",
+		(json_int_t)item->size, "mtime", moment(item->mtime_ns), "mode",
+		*mode ? json_string(mode) : json_null(), "from", moment(item->from_ns), "to",
+		moment(item->to_ns), "version", item->version);
+	if (!str_is_utf8(item->path, strlen(item->path))) {
+		char *encoded = str_percent_encode(item->path, "/");
+		json_object_set_new(entry, "path_percent", json_string(encoded));
+		free(encoded);
+	}
+	return entry;
+}
+
+static int direct_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
+	int (*entry)(void *user, json_t *entry), void *user, struct err *err) {
+	struct past *past = direct_past(source->direct, path, at_ns, recursive, false, err);
+	struct past_item item;
+	int got = past ? 1 : -1;
+	while (got > 0 && (got = past_next(past, &item, err)) > 0) {
+		json_t *line = entry_of(&item);
+		int rc = entry(user, line);
+		json_decref(line);
+		if (rc) break;
+	}
+	past_free(past);
+	return got < 0 ? -1 : 0;
+}
+
+/* ---- entries, from tendd: JSON lines ---- */
+
+struct lines {
+	struct buf line;
+	int (*entry)(void *user, json_t *entry);
+	void *user;
+	bool whole, stopped;
+};
+
+static int line_came(struct lines *lines) {
+	json_t *line = json_loadb(lines->line.at, lines->line.len, 0, NULL);
+	int rc = line ? 0 : -1;
+	if (json_flag(line, "end"))
+		lines->whole = true;
+	else if (json_object_get(line, "kind"))
+		rc = lines->entry(lines->user, line);
+	json_decref(line);
+	return rc;
+}
+
+static int text_came(void *user, const char *text, size_t len) {
+	struct lines *lines = user;
+	while (len) {
+		const char *end = memchr(text, '\n', len);
+		size_t part = end ? (size_t)(end - text) : len;
+		if (buf_add(&lines->line, text, part)) return -1;
+		if (!end) return 0;
+		if (line_came(lines)) {
+			lines->stopped = true;
+			return -1;
+		}
+		buf_clear(&lines->line);
+		text += part + 1;
+		len -= part + 1;
+	}
+	return 0;
+}
+
+/* The caller's. */
+static char *query(
+	const struct source *source, const char *what, const char *path, const char *more) {
+	char *encoded = str_percent_encode(path, "/"),
+	     *name = str_percent_encode(source->folder, "");
+	char *url = xasprintf("/v1/units/folder:%s/%s?path=%s%s", name, what, encoded, more);
+	free(encoded);
+	free(name);
+	return url;
+}
+
+static int tendd_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
+	int (*entry)(void *user, json_t *entry), void *user, struct err *err) {
+	struct lines lines = { .entry = entry, .user = user };
+	char at[TIME_TEXT_SIZE] = "", more[80];
+	if (at_ns != PAST_NOW) time_format(at_ns, at);
+	snprintf(more, sizeof(more), "&at=%s&recursive=%d", at, recursive);
+	char *url = query(source, "tree", path, more);
+	buf_init(&lines.line, LINE_MAX_BYTES);
+	int rc = client_stream(&source->call->client, url, text_came, &lines, err);
+	if (rc == 0 && !lines.whole && !lines.stopped)
+		rc = err_set(
+			err, ERR_CORRUPT, "tendd ended in the middle of its answer: try again");
+	buf_release(&lines.line);
+	free(url);
+	return rc;
+}
+
+int source_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
+	int (*entry)(void *user, json_t *entry), void *user, struct err *err) {
+	return (source->direct ? direct_tree : tendd_tree)(
+		source, path, at_ns, recursive, entry, user, err);
+}
+
+/* ---- versions ---- */
+
+static json_t *direct_versions(struct source *source, const char *path, struct err *err) {
+	struct past *past = direct_past(source->direct, path, PAST_NOW, false, true, err);
+	struct past_item item;
+	json_t *list = json_array();
+	int got = past ? 1 : -1;
+	while (got > 0 && (got = past_next_version(past, &item, err)) > 0)
+		json_array_append_new(list, entry_of(&item));
+	past_free(past);
+	if (got == 0 && !json_array_size(list))
+		got = err_set(err, ERR_NOT_FOUND,
+			"there is no '%s' at the remote, and no old version of it", path);
+	if (got == 0)
+		return json_pack("{s:i, s:o, s:o, s:o}", "api", 1, "folder",
+			text_json(source->folder), "path", text_json(path), "versions", list);
+	json_decref(list);
+	return NULL;
+}
+
+json_t *source_versions(struct source *source, const char *path, struct err *err) {
+	if (source->direct) return direct_versions(source, path, err);
+	char *url = query(source, "versions", path, "");
+	json_t *answer = client_ask(&source->call->client, "GET", url, NULL, err);
+	free(url);
+	return answer;
+}
+
+/* ---- one content ---- */
+
+static void span_came(struct past_fetch *direct, const struct err *err) {
+	struct source_fetch *fetch = container_of(direct, struct source_fetch, direct);
+	const struct store_entry *entry = &direct->op.entry;
+	const struct buf *span = &direct->op.answer_body;
+	if (err) {
+		fetch->done(fetch, err);
+		return;
+	}
+	fetch->size = direct->op.kind == STORE_LINK ? (int64_t)span->len : entry->size;
+	fetch->mtime_ns = entry->mtime_ns;
+	fetch->mode = entry->mode;
+	fetch->got += (int64_t)span->len;
+	if (fetch->bytes(fetch, span->at, span->len, &fetch->err)) {
+		fetch->done(fetch, &fetch->err);
+	} else if (!direct->ended) {
+		past_fetch_next(direct);
+	} else if (fetch->got != fetch->size) {
+		err_set(&fetch->err, ERR_CHANGED, "it changed while it was read");
+		fetch->done(fetch, &fetch->err);
+	} else {
+		fetch->done(fetch, NULL);
+	}
+}
+
+static int64_t header_number(
+	const struct source_fetch *fetch, const char *name, int base, int64_t preset) {
+	const char *text = http_header(&fetch->stream.ask.request, name);
+	char *end;
+	if (!text || !*text) return preset;
+	long long value = strtoll(text, &end, base);
+	return *end ? preset : value;
+}
+
+static int bytes_came(void *user, const char *bytes, size_t len) {
+	struct source_fetch *fetch = user;
+	fetch->got += (int64_t)len;
+	return fetch->bytes(fetch, bytes, len, &fetch->err);
+}
+
+static void stream_ended(void *user) {
+	struct source_fetch *fetch = user;
+	if (fetch->err.kind == ERR_NONE) fetch->err = fetch->stream.ask.err;
+	fetch->size = header_number(fetch, "x-tend-size", 10, -1);
+	fetch->mtime_ns = header_number(fetch, "x-tend-mtime", 10, STORE_MTIME_UNKNOWN);
+	fetch->mode = (int)header_number(fetch, "x-tend-mode", 8, STORE_MODE_UNKNOWN);
+	if (fetch->err.kind == ERR_NONE && fetch->got != fetch->size)
+		err_set(&fetch->err, ERR_CHANGED, "only %lld of its %lld bytes came",
+			(long long)fetch->got, (long long)fetch->size);
+	fetch->done(fetch, fetch->err.kind == ERR_NONE ? NULL : &fetch->err);
+}
+
+static void tendd_fetch(
+	struct source_fetch *fetch, const char *path, const char *version, bool link) {
+	char *encoded = str_percent_encode(version ? version : "", "");
+	char *more =
+		xasprintf("%s%s%s", link ? "&kind=link" : "", version ? "&version=" : "", encoded);
+	char *url = query(fetch->source, "content", path, more);
+	fetch->stream = (struct stream){ .part = bytes_came, .done = stream_ended, .user = fetch };
+	stream_start(&fetch->stream, &fetch->source->call->client, url);
+	free(encoded);
+	free(more);
+	free(url);
+}
+
+void source_fetch_start(struct source_fetch *fetch, struct source *source, const json_t *entry) {
+	const char *version = json_string_value(json_object_get(entry, "version"));
+	bool link = str_equal(json_text(entry, "kind"), "link");
+	char *path = entry_path(entry);
+	fetch->source = source;
+	fetch->got = 0;
+	err_clear(&fetch->err);
+	if (!source->direct) {
+		tendd_fetch(fetch, path, version, link);
+	} else if (past_fetch_init(&fetch->direct, direct_options(source->direct),
+			   link ? PAST_LINK : PAST_FILE, path, version, &fetch->err)) {
+		abort(); /* what a listing of ours gave is plain */
+	} else {
+		fetch->direct.done = span_came;
+		past_fetch_next(&fetch->direct);
+	}
+	free(path);
+}
+
+void source_fetch_release(struct source_fetch *fetch) {
+	if (fetch->source->direct)
+		past_fetch_release(&fetch->direct);
+	else
+		ask_release(&fetch->stream.ask);
+}

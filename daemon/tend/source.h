@@ -1,0 +1,70 @@
+/*
+ * source: what stood in a folder's remote, from tendd over the API, or, when none runs, from the remote itself by the configuration: for
+ * `ls`, `versions`, `restore`.
+ *
+ * Loop thread. Entries are JSON as GET /v1/units/folder:NAME/tree gives them, whichever way they came.
+ */
+#ifndef TEND_SOURCE_H
+#define TEND_SOURCE_H
+
+#include "sync/sync.h"
+#include "tend/command.h"
+
+struct direct; /* direct.c */
+
+struct source {
+	struct call *call;
+	char *folder;          /* its name */
+	char *local;           /* its path on this machine */
+	struct direct *direct; /* NULL: tendd answers */
+};
+
+/* -1 with err: no such folder, or nobody to ask. */
+int source_open(struct source *source, struct call *call, const char *word, struct err *err);
+void source_close(struct source *source);
+/* Says it; the exit code. A remote that is offline is not a tendd that does not run. */
+int source_failure(const struct source *source, const struct err *err);
+
+/* A path as a person wrote it: inside the folder, or a whole one that leads into it. NULL with err. The caller's. */
+char *source_path(const struct source *source, const char *word, struct err *err);
+
+/* The time of `--at`; PAST_NOW without. -1 with err. */
+int source_at(struct call *call, int64_t *at_ns, struct err *err);
+
+/* What stood at or below `path`, in order. `entry` borrows; -1 ends it. */
+int source_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
+	int (*entry)(void *user, json_t *entry), void *user, struct err *err);
+/* {"folder","path","versions":[...]}; NULL with err. The caller's. */
+json_t *source_versions(struct source *source, const char *path, struct err *err);
+
+char *entry_path(const json_t *entry); /* its bytes; the caller's */
+
+/* ---- one content ---- */
+
+struct source_fetch {
+	/* Bytes in order; -1 with err ends it. */
+	int (*bytes)(struct source_fetch *fetch, const void *bytes, size_t len, struct err *err);
+	void (*done)(struct source_fetch *fetch, const struct err *err); /* exactly once */
+	/* ---- told before `done` ---- */
+	int64_t size, mtime_ns;
+	int mode;
+	/* ---- private ---- */
+	struct source *source;
+	struct past_fetch direct;
+	struct stream stream;
+	struct err err;
+	int64_t got;
+};
+void source_fetch_start(struct source_fetch *fetch, struct source *source, const json_t *entry);
+void source_fetch_release(struct source_fetch *fetch); /* after done */
+
+/* ---- direct.c ---- */
+
+struct direct *direct_open(struct call *call, const char *folder, char **local, struct err *err);
+void direct_close(struct direct *direct); /* NULL is fine */
+/* Gathers and runs the loop until that is done; the caller frees. NULL with err. */
+struct past *direct_past(struct direct *direct, const char *path, int64_t at_ns, bool recursive,
+	bool versions, struct err *err);
+const struct past_options *direct_options(const struct direct *direct);
+
+#endif
