@@ -19,7 +19,11 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	-n | --lines | -t | --timeout) return ;;
+	-n | --lines | -t | --timeout | --at) return ;;
+	--to)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
 	esac
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -39,8 +43,10 @@ _tend() {
 	status) options+=' --watch' kind='' ;;
 	sync) options+=' --wait' kind=folder ;;
 	wait) options+=' --timeout' kind=folder ;;
-	pause | resume) kind=folder ;;
+	pause | resume | versions) kind=folder ;;
 	approve) options+=' --yes' kind=folder ;;
+	ls) options+=' --at --recursive' kind=folder ;;
+	restore) options+=' --at --to --overwrite' kind=folder ;;
 	start) options+=' --only' kind=service ;;
 	restart) options+=' --only' kind=service ;;
 	stop) options+=' --only --yes' kind=service ;;
@@ -53,7 +59,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve start stop restart logs reload' -- "$cur")
+			'status sync wait pause resume approve start stop restart logs reload ls versions restore' -- "$cur")
 	elif [[ $kind != none ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_tend_units "$kind" "${which[@]}")" -- "$cur")
 	fi

@@ -13,6 +13,8 @@ static void local(int64_t wall_ns, struct tm *tm) {
 /* Fields in range, and a day that the month has: mktime would go on into the next one. */
 static int join(struct tm *tm, int64_t *wall_ns) {
 	int day = tm->tm_mday, month = tm->tm_mon;
+	/* Years that nanoseconds in 64 bits can tell. */
+	if (tm->tm_year < 70 || tm->tm_year > 2261 - 1900) return -1;
 	if (month < 0 || month > 11 || day < 1 || tm->tm_hour > 23 || tm->tm_min > 59 ||
 		tm->tm_sec > 59)
 		return -1;

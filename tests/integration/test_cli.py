@@ -250,7 +250,7 @@ def test_logs(home):
     assert out
     lines = good(home.tend("logs", "web", "-n5")).splitlines()
     assert len(lines) == 5
-    assert json.loads(good(home.tend("logs", "web", "-n1", "--json")))["text"].startswith("line ")
+    assert json.loads(good(home.tend("logs", "web", "-n1", "--json")).splitlines()[0])["text"].startswith("line ")
 
 
 def test_logs_follow_over_a_crash_of_the_daemon(home):
