@@ -11,6 +11,8 @@ from churn import Churn
 from stores import S3, Directory, assert_same, walk
 
 OPERATIONS = 5000
+# It deletes most of what it makes: the brake has tests of its own.
+KEYS = "settle = 100ms\nmax_delete = none\n"
 
 
 def compare(tendd, store, data):
@@ -35,7 +37,7 @@ def assert_versions(store, churn):
 def test_churn_directory(tendd, mode):
     store = Directory(tendd.root / "remote")
     data = tendd.folder("data")
-    tendd.configure(store.folder(data, more="mode = %s\nsettle = 100ms\n" % mode)).start()
+    tendd.configure(store.folder(data, more="mode = %s\n%s" % (mode, KEYS))).start()
     churn = Churn(data, seed=7)
     churn.work(OPERATIONS)
     compare(tendd, store, data)
@@ -50,7 +52,7 @@ def test_churn_directory(tendd, mode):
 def test_churn_s3(tendd, kind):
     store = S3(kind, tendd.root)
     data = tendd.folder("data")
-    tendd.configure(store.folder(data, more="settle = 100ms\n")).start()
+    tendd.configure(store.folder(data, more=KEYS)).start()
     churn = Churn(data, seed=8, directory=False)
     churn.work(OPERATIONS)
     compare(tendd, store, data)

@@ -10,7 +10,7 @@ import pytest
 
 from churn import Churn
 from stores import S3, Directory, assert_same
-from test_churn import assert_versions, compare
+from test_churn import KEYS, assert_versions, compare
 
 KILLS = 20
 OPERATIONS = 5000
@@ -35,7 +35,7 @@ def churn_and_kill(tendd, churn, seed):
 def test_kill_directory(tendd, mode):
     store = Directory(tendd.root / "remote")
     data = tendd.folder("data")
-    tendd.configure(store.folder(data, more="mode = %s\nsettle = 100ms\n" % mode)).start()
+    tendd.configure(store.folder(data, more="mode = %s\n%s" % (mode, KEYS))).start()
     churn = Churn(data, seed=11)
     churn_and_kill(tendd, churn, seed=12)
     compare(tendd, store, data)
@@ -47,7 +47,7 @@ def test_kill_directory(tendd, mode):
 def test_kill_s3(tendd):
     store = S3("s3_rgw", tendd.root)
     data = tendd.folder("data")
-    tendd.configure(store.folder(data, more="settle = 100ms\n")).start()
+    tendd.configure(store.folder(data, more=KEYS)).start()
     churn = Churn(data, seed=13, directory=False)
     churn_and_kill(tendd, churn, seed=14)
     compare(tendd, store, data)
