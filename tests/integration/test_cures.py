@@ -89,19 +89,6 @@ class Mounted:
                         "remount," + how, str(self.path)], check=True)
 
 
-def test_full_disk(tendd):
-    disk = Mounted(tendd)
-    (disk.data / "small").write_text("small\n")
-    tendd.barrier("data")
-    (disk.inside / ".tend/filler").write_bytes(b"x" * 1_900_000)
-    (disk.data / "large").write_bytes(os.urandom(1_000_000))
-    trouble(tendd, "No space left on device")
-    assert tendd.tend("wait", "data").returncode == 1
-    (disk.inside / ".tend/filler").unlink()
-    goes_on(tendd)
-    assert_same(disk.data, disk.inside, without=(".tend",))
-
-
 def test_read_only_disk(tendd):
     disk = Mounted(tendd)
     (disk.data / "small").write_text("small\n")
