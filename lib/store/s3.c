@@ -90,6 +90,10 @@ static bool is_known(struct store_op *op) {
 	return true;
 }
 
+void s3_flow(struct s3_op *x) {
+	flows[x->op->verb](x);
+}
+
 static void s3_start(struct store *store, struct store_op *op) {
 	struct s3 *s3 = container_of(store, struct s3, store);
 
@@ -108,13 +112,14 @@ static void s3_start(struct store *store, struct store_op *op) {
 	if (op->key)
 		x->object =
 			s3_object(s3, op->key, op->verb == STORE_LIST ? STORE_FOLDER : op->kind);
-	flows[op->verb](x);
+	list_init(&x->role_link);
+	if (!s3_role_waits(x)) s3_flow(x);
 }
 
 static void s3_cancel(struct store *store, struct store_op *op) {
 	struct s3_op *x = op->impl;
 
-	if (!x) return; /* known at once, or its end is on the way */
+	if (!x || s3_role_cancel(x)) return; /* known at once, or its end is on the way */
 	http_request_cancel(&x->request);
 	if (x->job.impl) job_cancel(&x->job);
 }
@@ -124,6 +129,7 @@ static void s3_cancel(struct store *store, struct store_op *op) {
 static void s3_free(struct store *store) {
 	struct s3 *s3 = container_of(store, struct s3, store);
 
+	s3_role_free(s3);
 	s3_credentials_release(&s3->credentials);
 	crypto_wipe(s3->key, sizeof(s3->key));
 	char *const texts[] = { s3->bucket, s3->prefix, s3->region, s3->storage_class, s3->sse,
@@ -139,6 +145,7 @@ static void s3_renew(struct store *store) {
 	struct s3_credentials fresh;
 	struct err err;
 
+	if (s3->role) return; /* asks in time by itself */
 	if (s3_credentials_read(s3, &fresh, &err)) {
 		log_warn("%s: %s", store->label, err.text);
 		return;
@@ -209,6 +216,7 @@ struct store *store_s3_new(struct loop *loop, struct http *http,
 	s3->access_key_setting = xstrdup(settings->access_key_id);
 	s3->secret_file = xstrdup(settings->secret_access_key_file);
 	s3->profile = xstrdup(settings->profile ? settings->profile : "default");
+	s3->profile_named = settings->profile != NULL;
 	s3->endpoint = settings->endpoint ? xstrdup(settings->endpoint)
 					  : xasprintf("https://s3.%s.amazonaws.com", s3->region);
 	set_address(s3, settings->addressing);
@@ -224,6 +232,10 @@ struct store *store_s3_new(struct loop *loop, struct http *http,
 		.part_max = PART_MAX,
 		.label = xasprintf("s3://%s/%s", s3->bucket, s3->prefix),
 	};
+	if (s3_credentials_none(s3)) {
+		s3_role_new(s3);
+		return &s3->store;
+	}
 	if (!s3_credentials_read(s3, &s3->credentials, err)) return &s3->store;
 	store_free(&s3->store);
 	return NULL;

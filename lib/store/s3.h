@@ -24,6 +24,8 @@ struct s3_credentials {
 	struct secret secret, token; /* token: empty for lasting keys */
 };
 
+struct s3_role;
+
 struct s3 {
 	struct store store;
 	struct http *http;
@@ -36,8 +38,10 @@ struct s3 {
 	int64_t timeout_ms;
 
 	char *access_key_setting, *secret_file, *profile;
+	bool profile_named;
 	struct s3_credentials credentials;
-	char key_day[9]; /* the day that `key` signs */
+	struct s3_role *role; /* NULL: the keys stand elsewhere */
+	char key_day[9];      /* the day that `key` signs */
 	uint8_t key[DIGEST_MAX];
 
 	/* What was found out. */
@@ -64,6 +68,8 @@ struct s3_call {
 
 struct s3_op {
 	struct s3 *s3;
+	struct list role_link; /* it waits for keys */
+	bool role_cancelled;
 	struct store_op *op;
 	/* Called with the answer of each call: err.kind is ERR_NONE for 2xx. */
 	void (*step)(struct s3_op *x);
@@ -105,6 +111,19 @@ void s3_finish(struct s3_op *x, const struct err *err);
 void s3_fail(struct s3_op *x);
 /* Inside start: what cannot even be asked. Answers later, with x->err. */
 void s3_refuse_start(struct s3_op *x);
+
+void s3_flow(struct s3_op *x); /* the first request of its verb */
+
+/* ---- s3_role.c: keys of the machine's own role, where no others are named ---- */
+
+/* Are no keys named anywhere, so that only the machine's role is left? */
+bool s3_credentials_none(const struct s3 *s3);
+void s3_role_new(struct s3 *s3);
+void s3_role_free(struct s3 *s3);
+/* True: the operation waits for keys; s3_flow or its end comes then. */
+bool s3_role_waits(struct s3_op *x);
+/* True: it waits, and its end comes with the answer. */
+bool s3_role_cancel(struct s3_op *x);
 
 /* ---- s3_request.c ---- */
 

@@ -1,13 +1,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/s3.h"
 
 /*
  * Where the keys come from, in this order: the settings, the environment, the profile in
- * ~/.aws/credentials ($AWS_SHARED_CREDENTIALS_FILE). Read at start and when asked to renew.
+ * ~/.aws/credentials ($AWS_SHARED_CREDENTIALS_FILE). Read at start and when asked to renew. Where
+ * there is none of them, the role of the machine is asked (s3_role.c).
  */
 
 enum { FILE_MAX = 1 << 20 };
@@ -86,6 +89,22 @@ static char *profile_path(void) {
 
 	if (path && *path) return xstrdup(path);
 	return xasprintf("%s/.aws/credentials", home ? home : "");
+}
+
+static bool is_set(const char *name) {
+	const char *value = getenv(name);
+
+	return value && *value;
+}
+
+bool s3_credentials_none(const struct s3 *s3) {
+	const char *disabled = getenv("AWS_EC2_METADATA_DISABLED");
+	char *path = profile_path();
+	bool file = access(path, F_OK) == 0;
+
+	free(path);
+	return !s3->access_key_setting && !s3->profile_named && !file &&
+	       !is_set("AWS_ACCESS_KEY_ID") && !(disabled && strcasecmp(disabled, "true") == 0);
 }
 
 static int from_profile(const struct s3 *s3, struct s3_credentials *credentials, struct err *err) {
