@@ -44,6 +44,8 @@ _tend() {
 	sync) options+=' --wait' kind=folder ;;
 	wait) options+=' --timeout' kind=folder ;;
 	pause | resume | versions) kind=folder ;;
+	verify) options+=' --read' kind=folder ;;
+	forget) options+=' --remote --yes' kind=folder ;;
 	approve) options+=' --yes' kind=folder ;;
 	ls) options+=' --at --recursive' kind=folder ;;
 	restore) options+=' --at --to --overwrite' kind=folder ;;
@@ -59,7 +61,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve start stop restart logs reload ls versions restore' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore' -- "$cur")
 	elif [[ $kind != none ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_tend_units "$kind" "${which[@]}")" -- "$cur")
 	fi

@@ -40,7 +40,7 @@ json_t *folder_load(struct call *call, struct err *err) {
 	return answer;
 }
 
-static void print_list(const json_t *deletions) {
+void print_deletions(const json_t *deletions) {
 	int64_t files = json_number(deletions, "files"),
 		folders = json_number(deletions, "folders");
 	char size[32];
@@ -59,8 +59,7 @@ static void print_list(const json_t *deletions) {
 	if ((int64_t)i < files + folders)
 		printf("%10s  and %lld more\n", "", (long long)(files + folders - (int64_t)i));
 	size_format(json_number(deletions, "size_bytes"), size, sizeof(size));
-	printf("%lld files (%s) and %lld folders would be deleted at the remote\n",
-		(long long)files, size, (long long)folders);
+	printf("%lld files (%s) and %lld folders\n", (long long)files, size, (long long)folders);
 }
 
 /* `body` names what was shown; it is taken. */
@@ -111,8 +110,8 @@ static int approve_run(struct call *call) {
 		print_json(deletions); /* a look: the list alone, and what is still needed */
 		code = EXIT_PERSON;
 	} else {
-		if (!call->json) print_list(deletions);
-		code = ask_person(call, "Delete them?");
+		if (!call->json) print_deletions(deletions);
+		code = ask_person(call, "Delete them at the remote?");
 		if (code == EXIT_DONE)
 			code = approve(call, unit,
 				json_pack("{s:I}", "upto",

@@ -46,8 +46,9 @@ struct command {
 };
 
 extern const struct command command_status, command_sync, command_wait, command_pause,
-	command_resume, command_approve, command_start, command_stop, command_restart, command_logs,
-	command_reload, command_ls, command_versions, command_restore;
+	command_resume, command_approve, command_verify, command_forget, command_start,
+	command_stop, command_restart, command_logs, command_reload, command_ls, command_versions,
+	command_restore;
 
 enum { GIVEN_MAX = 32 };
 
@@ -113,6 +114,8 @@ int barrier_run(struct call *call, json_t *folders, int64_t timeout_ms);
 void status_unit_print(const json_t *unit, int64_t wall_ns);
 /* A question on the terminal: 0 yes, or an exit code; without one --yes is asked for. */
 int ask_person(struct call *call, const char *question);
+/* "paths" of what would be deleted, with sizes and how many there are (approve.c). */
+void print_deletions(const json_t *deletions);
 /* The unit of the folder that the first word names, asked of tendd as a whole. NULL with err. The
  * caller's. */
 json_t *folder_load(struct call *call, struct err *err);

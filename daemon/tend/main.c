@@ -24,7 +24,6 @@ static const struct command_option global_options[] = {
 
 /* In the contract, and not in this version. */
 static const struct command later[] = {
-	{ .name = "verify" },
 	{ .name = "plan" },
 	{ .name = "run" },
 	{ .name = "awake" },
@@ -37,7 +36,6 @@ static const struct command later[] = {
 	{ .name = "env" },
 	{ .name = "doctor" },
 	{ .name = "history" },
-	{ .name = "forget" },
 	{ .name = "ui" },
 };
 
@@ -48,6 +46,8 @@ static const struct command *const built[] = {
 	&command_pause,
 	&command_resume,
 	&command_approve,
+	&command_verify,
+	&command_forget,
 	&command_start,
 	&command_stop,
 	&command_restart,

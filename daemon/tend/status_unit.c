@@ -84,11 +84,14 @@ static void print_troubles(const struct page *page, const json_t *troubles) {
 	term_table_release(&table);
 }
 
-static void print_folder(const struct page *page, const json_t *folder) {
+static void print_folder(const struct page *page, const json_t *folder, const char *name) {
 	char size[32], sent[32];
 
 	line(page, "path", "%s", json_text(folder, "path"));
 	line(page, "remote", "%s (%s)", json_text(folder, "remote"), json_text(folder, "mode"));
+	if (json_is_false(json_object_get(folder, "conditions")))
+		line(page, "conditions",
+			"the remote keeps none: it is looked at just before each write");
 	line(page, "trouble", "%s", json_text(json_object_get(folder, "trouble"), "text"));
 	line(page, "degraded", "%s", json_text(folder, "degraded"));
 	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
@@ -97,6 +100,21 @@ static void print_folder(const struct page *page, const json_t *folder) {
 		(long long)json_number(folder, "links"), size);
 	line_count(page, folder, "pending", "to go");
 	line_count(page, folder, "refused", "refused");
+	const json_t *forgotten = json_object_get(folder, "forgotten");
+	int64_t left_out = json_number(forgotten, "files") + json_number(forgotten, "folders");
+	if (left_out > 0)
+		line(page, "forgotten",
+			"%lld no longer covered; 'tend forget %s --remote' removes them",
+			(long long)left_out, name);
+	const json_t *verify = json_object_get(folder, "verify");
+	if (json_flag(verify, "running"))
+		line(page, "verify", "runs: %lld files compared",
+			(long long)json_number(verify, "compared"));
+	else if (*json_text(verify, "trouble"))
+		line(page, "verify", "put off: %s", json_text(verify, "trouble"));
+	else if (*json_text(verify, "text"))
+		line(page, "verify", "%s (%s)", json_text(verify, "text"),
+			json_text(verify, "last"));
 	line_count(page, json_object_get(folder, "deletions"), "files", "held back");
 	print_names(page, folder, "away", "away");
 	line_count(page, folder, "not_kept", "not kept");
@@ -154,7 +172,7 @@ void status_unit_print(const json_t *unit, int64_t wall_ns) {
 	line(&page, "detail", "%s", json_text(unit, "detail"));
 	print_names(&page, unit, "waits_for", "waits for");
 	print_names(&page, unit, "dependents", "needed by");
-	if (json_is_object(folder)) print_folder(&page, folder);
+	if (json_is_object(folder)) print_folder(&page, folder, json_text(unit, "name"));
 	if (json_is_object(service)) print_service(&page, service);
 	free(span);
 }

@@ -133,6 +133,40 @@ static void asked_approve(void *user, struct control_request *request) {
 	route_answer_unit(house, request, folder_unit(folder));
 }
 
+static void asked_forget(void *user, struct control_request *request) {
+	struct house *house = user;
+	struct folder *folder = route_folder(house, request);
+	const json_t *upto = json_object_get(control_body(request), "upto");
+	bool remote = json_is_true(json_object_get(control_body(request), "remote"));
+	struct err err;
+	if (!folder) return;
+	if (!json_is_integer(upto)) {
+		err_set(&err, ERR_INVALID, "'upto' is the number that came with what is forgotten");
+		control_refuse(request, &err, "'tend forget' shows it first");
+		return;
+	}
+	if (folder_forget(folder, json_integer_value(upto), remote, &err)) {
+		control_refuse(request, &err, NULL);
+		return;
+	}
+	log_info("folder '%s': uid %lu asked to %s what is no longer covered", folder_name(folder),
+		(unsigned long)control_uid(request),
+		remote ? "remove at the remote" : "count no longer");
+	route_answer_unit(house, request, folder_unit(folder));
+}
+
+static void asked_verify(void *user, struct control_request *request) {
+	struct house *house = user;
+	struct folder *folder = route_folder(house, request);
+	bool read = json_is_true(json_object_get(control_body(request), "read"));
+	struct err err;
+	if (!folder) return;
+	if (folder_verify(folder, read, &err))
+		control_refuse(request, &err, NULL);
+	else
+		route_answer_unit(house, request, folder_unit(folder));
+}
+
 /* All names are looked at before any folder is: a wrong one changes nothing. */
 static void asked_sync_all(void *user, struct control_request *request) {
 	struct house *house = user;
@@ -230,6 +264,8 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/units/:id/pause", asked_pause },
 	{ "POST", "/v1/units/:id/resume", asked_resume },
 	{ "POST", "/v1/units/:id/approve", asked_approve },
+	{ "POST", "/v1/units/:id/verify", asked_verify },
+	{ "POST", "/v1/units/:id/forget", asked_forget },
 	{ "POST", "/v1/units/:id/start", route_start },
 	{ "POST", "/v1/units/:id/stop", route_stop_unit },
 	{ "POST", "/v1/units/:id/restart", route_restart },

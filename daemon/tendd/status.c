@@ -75,6 +75,17 @@ static struct folder *folder_of(struct house *house, const struct unit *unit) {
 	return NULL;
 }
 
+static json_t *deletion_list(struct folder_deletion *list, size_t count) {
+	json_t *paths = json_array();
+	for (size_t i = 0; i < count; i++) {
+		json_array_append_new(paths,
+			json_pack("{s:o, s:b, s:I}", "path", status_text(list[i].path), "folder",
+				list[i].folder, "size_bytes", (json_int_t)list[i].bytes));
+	}
+	folder_deletions_free(list, count);
+	return paths;
+}
+
 /* What waits for `tend approve`; the paths only where a single folder is asked about. */
 static json_t *deletions_of(struct folder *folder, const struct folder_status *status, bool paths) {
 	if (!status->stopped_deletions) return json_null();
@@ -85,16 +96,23 @@ static json_t *deletions_of(struct folder *folder, const struct folder_status *s
 	struct folder_deletion *deletions = NULL;
 	int64_t upto = 0;
 	size_t count = folder_deletions(folder, DELETIONS_MAX, &deletions, &upto);
-	json_t *list = json_array();
-	for (size_t i = 0; i < count; i++) {
-		json_array_append_new(
-			list, json_pack("{s:o, s:b, s:I}", "path", status_text(deletions[i].path),
-				      "folder", deletions[i].folder, "size_bytes",
-				      (json_int_t)deletions[i].bytes));
-	}
-	folder_deletions_free(deletions, count);
 	json_object_set_new(part, "upto", json_integer(upto));
-	json_object_set_new(part, "paths", list);
+	json_object_set_new(part, "paths", deletion_list(deletions, count));
+	return part;
+}
+
+/* What the rules no longer cover; null: nothing. */
+static json_t *forgotten_of(struct folder *folder, const struct folder_status *status, bool paths) {
+	if (!status->forgotten_files && !status->forgotten_folders) return json_null();
+	json_t *part = json_pack("{s:I, s:I, s:I, s:I, s:I}", "files",
+		(json_int_t)status->forgotten_files, "folders",
+		(json_int_t)status->forgotten_folders, "size_bytes",
+		(json_int_t)status->forgotten_bytes, "upto", (json_int_t)status->forgotten_upto,
+		"removing", (json_int_t)status->forgotten_removing);
+	struct folder_deletion *list = NULL;
+	if (!paths) return part;
+	size_t count = folder_forgotten(folder, DELETIONS_MAX, &list);
+	json_object_set_new(part, "paths", deletion_list(list, count));
 	return part;
 }
 
@@ -129,6 +147,16 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		json_object_set_new(part, numbers[i].name, json_integer(numbers[i].value));
 	}
+	json_object_set_new(part, "conditions",
+		status.conditions_known ? json_boolean(status.conditions) : json_null());
+	json_object_set_new(part, "forgotten", forgotten_of(folder, &status, troubles > 0));
+	json_object_set_new(part, "verify",
+		json_pack("{s:b, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "running", status.verifying,
+			"last", moment(status.verified_ns), "text", status_text(status.verify_text),
+			"trouble", status_text(status.verify_trouble), "compared",
+			(json_int_t)status.verify_compared, "read", (json_int_t)status.verify_read,
+			"missing", (json_int_t)status.verify_missing, "changed",
+			(json_int_t)status.verify_changed));
 	json_object_set_new(part, "refused_root", status_text(status.refused_root));
 	json_t *away = json_array();
 	for (size_t i = 0; status.away && status.away[i]; i++)

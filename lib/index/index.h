@@ -267,6 +267,33 @@ int index_held_list(struct index *index, enum index_held_state state, int64_t up
 /* How many dirty rows with since <= upto wait for a count or a person. */
 int index_held_pending(struct index *index, int64_t upto, int64_t *count, struct err *err);
 
+/* ---- what the rules leave out since it was stored (SYNC.md §8) ---- */
+
+struct index_forgotten {
+	char *path;
+	enum index_kind kind;
+	int64_t bytes, born_ns;
+	char *version; /* NULL: unknown */
+};
+void index_forgotten_release(struct index_forgotten *row);
+struct index_forgotten_sum {
+	int64_t files, folders, bytes; /* files: links too */
+	int64_t newest;                /* names the list, for index_forgotten_settle */
+	int64_t removing;              /* so many are to be removed at the remote */
+};
+int index_forgotten_add(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
+int index_forgotten_drop(struct index *index, const char *path, struct err *err); /* both kinds */
+/* Those up to `upto` are to be removed at the remote, or no longer counted. */
+int index_forgotten_settle(struct index *index, int64_t upto, bool remove, struct err *err);
+/* Costs what is forgotten. */
+int index_forgotten_sum(struct index *index, struct index_forgotten_sum *sum, struct err *err);
+/* The next that is to be removed, children before their folders: 1, 0, -1. */
+int index_forgotten_next(struct index *index, struct index_forgotten *row, struct err *err);
+/* At most `limit`, oldest first. The caller's array. */
+int index_forgotten_list(struct index *index, size_t limit, struct index_forgotten **rows,
+	size_t *count, struct err *err);
+
 /* ---- versions kept (SYNC.md §8), intents first ---- */
 
 struct index_version {

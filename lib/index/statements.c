@@ -50,6 +50,10 @@ const char *const index_schema[] = {
 	"  folder INT NOT NULL, bytes INT, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
 	"CREATE INDEX held_by_number ON held(number);"
 	"CREATE INDEX mounts ON entry(dir, name) WHERE (flags & 32) != 0;",
+	"CREATE TABLE forgotten(id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL, kind INT "
+	"NOT "
+	"NULL,"
+	"  bytes INT, born INT, ver BLOB, removing INT NOT NULL, UNIQUE(path, kind));",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -180,6 +184,21 @@ const char *const index_sql_text[SQL_COUNT] = {
 	/* 0 and 1: WAITS and STOPPED. */
 	[SQL_HELD_PENDING] = "SELECT count(*) FROM held JOIN dirty USING(dir, name)"
 			     " WHERE state <= 1 AND since <= ?1",
+
+	[SQL_FORGOTTEN_ADD] =
+		"INSERT OR REPLACE INTO forgotten(path, kind, bytes, born, ver, removing)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, 0)",
+	[SQL_FORGOTTEN_DROP] = "DELETE FROM forgotten WHERE path = ?1",
+	[SQL_FORGOTTEN_REMOVE] = "UPDATE forgotten SET removing = 1 WHERE id <= ?1",
+	[SQL_FORGOTTEN_CLEAR] = "DELETE FROM forgotten WHERE id <= ?1 AND removing = 0",
+	[SQL_FORGOTTEN_SUM] = "SELECT coalesce(sum(kind <> 1), 0), coalesce(sum(kind = 1), 0),"
+			      " coalesce(sum(bytes), 0), coalesce(max(id), 0),"
+			      " coalesce(sum(removing), 0) FROM forgotten",
+	[SQL_FORGOTTEN_NEXT] =
+		"SELECT path, kind, bytes, born, ver FROM forgotten WHERE removing = 1"
+		" ORDER BY kind = 1, path DESC LIMIT 1",
+	[SQL_FORGOTTEN_LIST] =
+		"SELECT path, kind, bytes, born, ver FROM forgotten ORDER BY id LIMIT ?1",
 
 	[SQL_VERSION_PENDING] = "SELECT key FROM version WHERE path = ?1 AND pending = 1",
 	[SQL_VERSION_ADD] = "INSERT INTO version(path, born, ended, key, bytes, kind, pending)"

@@ -233,7 +233,7 @@ int directory_about(struct directory_op *work, struct err *err) {
 	struct store_about *about = &work->op->about;
 
 	if (disk_check_writable(work->disk, err) < 0) return -1;
-	about->conditions = true;
+	about->conditions = about->conditions_known = true;
 	about->server_ns = server_time(work);
 	return disk_free_bytes(work->disk, &about->free_bytes, err);
 }

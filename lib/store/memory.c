@@ -343,6 +343,7 @@ static int sync_all(struct memory *memory, struct store_op *op, struct err *err)
 static int about(struct memory *memory, struct store_op *op, struct err *err) {
 	op->about.free_bytes = -1;
 	op->about.server_ns = loop_wall_ns(memory->store.loop);
+	op->about.conditions_known = true;
 	op->about.conditions = memory->options.conditions == STORE_CONDITIONS_KEPT;
 	return 0;
 }

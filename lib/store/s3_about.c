@@ -58,6 +58,7 @@ static void done(struct s3_op *x, const struct err *err) {
 
 	s3->probing = false;
 	x->op->about.conditions = s3->creates_only && s3_match_works(s3->put_match);
+	x->op->about.conditions_known = s3->probed;
 	s3_finish(x, err);
 }
 
@@ -77,6 +78,7 @@ static void listed(struct s3_op *x) {
 	 * ended, the store looks before it writes. */
 	if (x->err.kind != ERR_NONE || s3->probed || s3->probing) {
 		x->op->about.conditions = s3->creates_only && s3_match_works(s3->put_match);
+		x->op->about.conditions_known = s3->probed;
 		s3_finish(x, x->err.kind == ERR_NONE ? NULL : &x->err);
 		return;
 	}

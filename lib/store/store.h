@@ -106,9 +106,10 @@ struct store_part {
 };
 
 struct store_about {
-	int64_t free_bytes; /* -1 unknown */
-	int64_t server_ns;  /* the clock of whoever keeps the files, 0 unknown */
-	bool conditions;    /* if_absent and if_version are honoured by the server itself */
+	int64_t free_bytes;    /* -1 unknown */
+	int64_t server_ns;     /* the clock of whoever keeps the files, 0 unknown */
+	bool conditions;       /* if_absent and if_version are honoured by the server itself */
+	bool conditions_known; /* false: it was not found out yet */
 };
 
 struct store_op {

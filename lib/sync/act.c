@@ -241,8 +241,12 @@ static void forget(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
-	f->forgotten++;
 	mount_forget(f, t->path);
+	bool marker =
+		(f->store->caps & STORE_CAP_FOLDERS) || (t->folder_entry.flags & INDEX_MARKER);
+	bool file = t->has_file && !(t->file.flags & INDEX_STRANGER);
+	if (file && !forget_note(f, t->path, &t->file)) return;
+	if (t->has_folder && marker && !forget_note(f, t->path, &t->folder_entry)) return;
 	if (t->has_file && !base_drop(t, false)) return;
 	if (t->has_folder && !base_drop(t, true)) return;
 	transfer_finish(t);

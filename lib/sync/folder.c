@@ -141,6 +141,10 @@ void folder_probe_passed(struct folder *f) {
 }
 
 static void hold_probed(struct folder *f, const struct err *err) {
+	if (!err) {
+		f->conditions = f->op.about.conditions;
+		f->conditions_known = f->op.about.conditions_known;
+	}
 	if (err)
 		folder_hold(f, err);
 	else if (f->judging)
@@ -156,6 +160,10 @@ void folder_hold_passed(struct timer *timer) {
 	if (f->phase == PHASE_RUNNING || f->phase == PHASE_FLUSHING) {
 		if (f->op_in_flight) {
 			timer_start(&f->hold_timer, HOLD_FIRST_MS);
+			return;
+		}
+		if (f->remote_empty) {
+			verify_probe(f);
 			return;
 		}
 		folder_op_start(f, STORE_ABOUT, f->remote_key, hold_probed);
@@ -397,6 +405,8 @@ void folder_step(struct defer *defer) {
 	}
 	log_step(f);
 	prune_step(f);
+	if (f->phase == PHASE_RUNNING) verify_step(f);
+	if (f->phase == PHASE_RUNNING) forget_step(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	brake_step(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
@@ -411,6 +421,8 @@ static void folder_drop_work(struct folder *f) {
 	transfer_cancel_all(f);
 	scan_release(f);
 	prune_stop(f);
+	verify_stop(f);
+	forget_stop(f);
 	watch_free(f->watch);
 	f->watch = NULL;
 	if (f->op_in_flight) store_cancel(f->store, &f->op);
@@ -509,7 +521,8 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		timer_cancel(&f->away_timer);
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
-		prune_is_busy(f) || f->away_looking || !list_empty(&f->transfers)) {
+		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || f->away_looking ||
+		!list_empty(&f->transfers)) {
 		return; /* their ends wake us */
 	}
 	disk_close(f->disk);

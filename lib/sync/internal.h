@@ -111,6 +111,8 @@ struct open_job {
 
 struct scan_job;
 struct prune;
+struct verify;
+struct forget;
 
 struct scan {
 	struct path_stack queue; /* folders to list, last in first out */
@@ -166,6 +168,11 @@ struct folder {
 	struct list pasts,
 		fetches; /* whoever looks at our remote, and must be gone before we are */
 	unsigned next_past;
+	struct verify *verify;
+	struct forget *forget;
+	bool conditions,
+		conditions_known; /* does the remote itself keep them? What ABOUT said last */
+	bool remote_empty;        /* verify found nothing at the remote: a person is asked */
 	struct store_op
 		op; /* of the phases before RUNNING, of ABOUT probes and SYNC: one at a time */
 	bool op_in_flight;
@@ -246,7 +253,6 @@ struct folder {
 	bool away_looking;
 
 	int64_t started_ms;
-	int64_t forgotten;
 	int64_t progress_bytes; /* of large uploads that are not through yet */
 	bool remote_made;       /* the folder's own key stands at the remote */
 	int64_t sent_files, sent_bytes, set_only, moved, removed, scans, last_sync_ns;
@@ -327,6 +333,26 @@ void scan_step(struct folder *folder);
 bool scan_is_idle(const struct folder *folder);
 void scan_release(struct folder *folder);
 void scan_rules_changed(struct folder *folder);
+
+/* forget.c: what the rules leave out since it was stored. False: the index failed. */
+void forget_new(struct folder *folder);
+void forget_free(struct folder *folder); /* not busy */
+void forget_step(struct folder *folder); /* while it runs */
+void forget_stop(struct folder *folder);
+bool forget_is_busy(const struct folder *folder);
+bool forget_note(struct folder *folder, const char *path, const struct index_entry *entry);
+bool forget_agreed(struct folder *folder, const char *path); /* it is not, or no longer */
+void forget_status(struct folder *folder, struct folder_status *status);
+
+/* verify.c: does the remote still hold what the base says? */
+void verify_new(struct folder *folder);
+void verify_free(struct folder *folder);  /* not busy */
+void verify_step(struct folder *folder);  /* while it runs */
+void verify_again(struct folder *folder); /* other settings */
+void verify_stop(struct folder *folder);
+bool verify_is_busy(const struct folder *folder);
+void verify_probe(struct folder *folder); /* of a remote that was found empty */
+void verify_status(struct folder *folder, struct folder_status *status);
 
 /* prune.c: old versions go */
 void prune_new(struct folder *folder);

@@ -134,6 +134,8 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	brake_init(f);
 	defer_init(&f->step_defer, folder_step);
 	prune_new(f);
+	verify_new(f);
+	forget_new(f);
 	turn_end_add(f->loop, &f->turn_end, folder_turn_ended);
 	unit_init(&f->unit, sync->graph, UNIT_FOLDER, name, &folder_unit_calls);
 	list_add_tail(&sync->folders, &f->link);
@@ -162,6 +164,8 @@ void folder_free(struct folder *f) {
 		log_warn("folder '%s': cannot write its index: %s", f->name, err.text);
 	index_close(f->index);
 	prune_free(f);
+	verify_free(f);
+	forget_free(f);
 	store_op_release(&f->op);
 	turn_end_remove(&f->turn_end);
 	unit_release(&f->unit);
@@ -201,6 +205,7 @@ int folder_apply(struct folder *f, const struct folder_settings *settings, struc
 	bool rules = !strv_equal(f->settings.include, settings->include) ||
 		     !strv_equal(f->settings.exclude, settings->exclude);
 	bool rescan = f->settings.rescan_ms != settings->rescan_ms;
+	bool verify = f->settings.verify_ms != settings->verify_ms;
 	struct folder_settings old = f->settings;
 	(void)err;
 	settings_copy(&f->settings, settings);
@@ -214,6 +219,7 @@ int folder_apply(struct folder *f, const struct folder_settings *settings, struc
 		if (f->settings.rescan_ms > 0) timer_start(&f->rescan_timer, f->settings.rescan_ms);
 	}
 	prune_again(f);
+	if (verify) verify_again(f);
 	folder_wake(f);
 	return 0;
 }

@@ -317,6 +317,8 @@ static void about_done(struct folder *f, const struct err *err) {
 		folder_hold(f, err);
 		return;
 	}
+	f->conditions = f->op.about.conditions;
+	f->conditions_known = f->op.about.conditions_known;
 	/* That it was taken over stands until the marks say otherwise. */
 	if (f->trouble.kind != ERR_NONE && !f->displaced) folder_trouble_clear(f);
 	folder_phase_set(f, PHASE_OWNER);

@@ -46,6 +46,10 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		status->held_bytes = held->bytes;
 		status->held_upto = held->newest;
 	}
+	forget_status(f, status);
+	status->conditions = f->conditions;
+	status->conditions_known = f->conditions_known;
+	verify_status(f, status);
 	status->refused_root = xstrdup(f->root_refused);
 	status->away = f->away ? mounts_list(f, true) : NULL;
 	status->pending = pending - refused;
@@ -57,6 +61,7 @@ void folder_status_release(struct folder_status *status) {
 	free(status->remote);
 	free(status->degraded);
 	free(status->refused_root);
+	free(status->verify_text);
 	strv_free(status->away);
 	*status = (struct folder_status){ 0 };
 }

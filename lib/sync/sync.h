@@ -27,6 +27,7 @@ struct folder_settings {
 	int mode;     /* enum folder_mode */
 	char **include, **exclude;
 	int64_t settle_ms, max_settle_ms, rescan_ms;
+	int64_t verify_ms, verify_read; /* 0: never; per cent of files that are read back */
 	int64_t keep_ms; /* how long kept versions stay; 0: nothing is ever removed */
 	int64_t max_transfers;
 	char *max_delete; /* NULL: the default of the mode */
@@ -139,6 +140,18 @@ struct folder_status {
 	const char *prune_trouble; /* NULL, or why none is removed */
 	bool stopped_deletions;    /* more than max_delete: held until folder_approve */
 	int64_t held_files, held_folders, held_bytes, held_upto;
+	int64_t forgotten_files, forgotten_folders,
+		forgotten_bytes; /* no longer covered by the rules, still at the remote */
+	int64_t forgotten_upto,
+		forgotten_removing; /* the name of their list; so many are being removed */
+	bool conditions_known;
+	bool conditions; /* the remote refuses to replace what somebody else wrote; else it is looked at just before */
+	bool verifying;
+	char *verify_text;          /* what the last full compare found; NULL: none yet */
+	const char *verify_trouble; /* NULL, or why the last one did not come to its end */
+	int64_t verified_ns;        /* when it ended */
+	int64_t verify_compared, verify_read, verify_missing,
+		verify_changed; /* of this one or the last */
 	char *refused_root; /* NULL, or the root is another folder than was synced: folder_approve_root */
 	char **away; /* paths of folders whose disk is not mounted: their subtrees are left alone */
 };
@@ -162,6 +175,16 @@ int folder_approve(struct folder *folder, int64_t upto, struct err *err);
 
 /* A person says that the root, whose identity was shown as refused_root, is to be synced as it is. */
 int folder_approve_root(struct folder *folder, const char *root, struct err *err);
+
+/* Compares the remote with what was agreed, in the background; `read`: the contents of all files too. What is missing or changed there
+ * is sent again; nothing is deleted. ERR_BUSY: not now. */
+int folder_verify(struct folder *folder, bool read, struct err *err);
+
+/* What is no longer covered by the rules; the caller's array, as of folder_deletions. */
+size_t folder_forgotten(struct folder *folder, size_t limit, struct folder_deletion **list);
+/* Of the list named by `upto`: no longer counted; `remote`: removed at the remote, in the background, with a version kept in backup mode.
+ * ERR_BUSY: not now. */
+int folder_forget(struct folder *folder, int64_t upto, bool remote, struct err *err);
 
 /* ---- what stood there (past.c): for `tend ls`, `versions`, `restore`, with a daemon and without ---- */
 

@@ -282,3 +282,24 @@ def test_odd_kinds_do_not_disturb(tendd, store):
     tendd.barrier("data")
     assert store.read("data/fifo") == b"a file now\n"
     assert stat.S_ISREG(os.lstat(data / "fifo").st_mode)
+
+
+def test_verify_sends_again_what_another_hand_took(tendd, store):
+    data = tendd.folder("data")
+    fill(data)
+    start(tendd, store)
+    tendd.barrier("data")
+    got = tendd.tend("verify", "data", "--read")
+    assert got.returncode == 0 and "all as they were stored" in got.stdout, got
+    store.remove("data/plain.txt")
+    store.put("data/private", b"theirs!")  # of the same length
+    store.put("data/stranger", b"nobody's\n")
+    got = tendd.tend("verify", "data")
+    assert got.returncode == 0 and "1 were missing" in got.stdout and "1 were not as they were stored" in got.stdout, got
+    tendd.barrier("data")
+    assert store.read("data/plain.txt") == b"plain\n"
+    assert store.read("data/private") == b"secret\n"
+    assert b"theirs!" in store.versions("data/private")
+    assert store.read("data/stranger") == b"nobody's\n"
+    assert "all as they were stored" in tendd.tend("verify", "data").stdout
+    assert "verify" in tendd.tend("status", "data").stdout

@@ -19,7 +19,7 @@ CASES = {
     "bad boolean": ("[service a]\ncommand = sleep 1\nshell = maybe\n", "'shell'"),
     "bad word": (REMOTE + FOLDER + "mode = sideways\n", "'mode'"),
     "not built word": (REMOTE + FOLDER + "mode = two-way\n", "not built yet"),
-    "not built key": (REMOTE + FOLDER + "verify = 7d\n", "'verify' is not built yet"),
+    "not built key": (REMOTE + FOLDER + "poll = 60s\n", "'poll' is not built yet"),
     "not built section": ("[idle]\nafter = 30m\n", "[idle] is not built yet"),
     "not built step": ("[step a]\nrun = true\n", "[step a] is not built yet"),
     "not built type": ("[remote cloud]\ntype = gdrive\n", "not built yet"),

@@ -179,3 +179,26 @@ def test_what_cannot_be_read_is_not_deleted(mode):
             (data / "sub").chmod(0o755)
         (data / "sub/deep/file").write_text("2\n")
         tendd.until(lambda: store.read("data/sub/deep/file") == b"2\n", "it can be read again")
+
+
+def test_what_is_newly_excluded_is_forgotten(tendd, store):
+    data = tendd.folder("data")
+    numbered(data, 5)
+    start(tendd, store)
+    tendd.barrier("data")
+    before = store.keys("data")
+    assert "is covered" in tendd.tend("forget", "data").stdout
+    tendd.configure(store.folder(data, more="settle = 50ms\nexclude = /d/001\n\t/d/002\n"))
+    assert tendd.reload().status == 200
+    forgotten = tendd.until(lambda: (tendd.folder_part("data")["forgotten"] or {}).get("files") == 2 and
+                            tendd.folder_part("data")["forgotten"], "two that are forgotten")
+    assert [item["path"] for item in forgotten["paths"]] == ["d/001", "d/002"]
+    assert store.keys("data") == before
+    assert "2 no longer covered; 'tend forget data --remote' removes them" in tendd.tend("status", "data").stdout
+    shown = tendd.tend("forget", "data", "--remote")
+    assert shown.returncode == 5 and "d/002" in shown.stdout and store.keys("data") == before, shown
+    assert tendd.tend("forget", "data", "--remote", "--yes").returncode == 0
+    tendd.until(lambda: tendd.folder_part("data")["forgotten"] is None, "none left")
+    assert sorted(set(before) - set(store.keys("data"))) == ["d/001", "d/002"]
+    assert store.versions("data/d/001") == [b"1\n"] and (data / "d/001").exists()
+    assert tendd.post("/v1/units/folder:data/forget", {}).status == 400

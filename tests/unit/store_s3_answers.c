@@ -372,6 +372,57 @@ static void a_probe_finds_the_form_of_etags(void **state) {
 	close_world(&world);
 }
 
+/* Accepted and ignored: what it promises is worth nothing, so that what stands there is looked at just before. */
+static void a_server_that_ignores_conditions_is_found_out(void **state) {
+	static const char etag[] = "ETag: \"e1\"\r\n",
+			  copied[] = "<CopyObjectResult><ETag>\"e1\"</ETag></CopyObjectResult>",
+			  theirs[] = "Content-Length: 7\r\nETag: \"theirs\"\r\n",
+			  md5[] = "ETag: \"9dd4e461268c8034f5c8564e155c67a6\"\r\n";
+	struct world world;
+	struct store_op op;
+
+	open_world(&world);
+	open_store(&world);
+	store_op_init(&op, STORE_ABOUT, "");
+	assert_int_equal(
+		RUN(&world, &op, { "GET /tend?", NULL, "200 OK", "", "<ListBucketResult/>" },
+			{ "PUT /tend/.tend/probe-", NULL, "200 OK", etag, "" },
+			{ "PUT /tend/.tend/probe-", "if-none-match: *\r\n", "200 OK", etag, "" },
+			{ "PUT /tend/.tend/probe-", "if-match: \"0000", "200 OK", etag, "" },
+			{ "PUT /tend/.tend/probe-", "x-amz-copy-source-if-match: \"0000", "200 OK",
+				"", copied },
+			{ "DELETE /tend/.tend/probe-", NULL, "204 No Content", "", "" },
+			{ "DELETE /tend/.tend/probe-", NULL, "204 No Content", "", "" }),
+		ERR_NONE);
+	assert_false(op.about.conditions);
+	store_op_release(&op);
+
+	/* Somebody else's bytes stand there: nothing is sent. */
+	store_op_init(&op, STORE_PUT, "a");
+	op.body = "x";
+	op.body_len = 1;
+	op.if_version = "v7";
+	assert_int_equal(
+		RUN(&world, &op, { "HEAD /tend/a HTTP", NULL, "200 OK", theirs, "" }), ERR_CHANGED);
+	store_op_release(&op);
+	store_op_init(&op, STORE_PUT, "a");
+	op.body = "x";
+	op.body_len = 1;
+	op.if_absent = true;
+	assert_int_equal(
+		RUN(&world, &op, { "HEAD /tend/a HTTP", NULL, "200 OK", theirs, "" }), ERR_CHANGED);
+	store_op_release(&op);
+	store_op_init(&op, STORE_PUT, "a");
+	op.body = "x";
+	op.body_len = 1;
+	op.if_version = "theirs";
+	assert_int_equal(RUN(&world, &op, { "HEAD /tend/a HTTP", NULL, "200 OK", theirs, "" },
+				 { "PUT /tend/a HTTP", NULL, "200 OK", md5, "" }),
+		ERR_NONE);
+	store_op_release(&op);
+	close_world(&world);
+}
+
 /* ---- copies that are too large for one request ---- */
 
 static const char too_large[] = "<Error><Code>InvalidRequest</Code><Message>The specified copy "
@@ -556,6 +607,7 @@ int main(void) {
 		cmocka_unit_test(clocks_are_told_apart),
 		cmocka_unit_test(a_span_must_be_a_span),
 		cmocka_unit_test(a_probe_finds_the_form_of_etags),
+		cmocka_unit_test(a_server_that_ignores_conditions_is_found_out),
 		cmocka_unit_test(a_huge_object_is_set_in_parts),
 		cmocka_unit_test(a_huge_copy_that_fails_is_cleaned_up),
 		cmocka_unit_test(settings_reach_the_request),
