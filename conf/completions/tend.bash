@@ -41,7 +41,7 @@ _tend() {
 
 	case $command in
 	status) options+=' --watch' kind='' ;;
-	sync) options+=' --wait' kind=folder ;;
+	sync) options+=' --wait --dry-run' kind=folder ;;
 	wait) options+=' --timeout' kind=folder ;;
 	pause | resume | versions) kind=folder ;;
 	verify) options+=' --read' kind=folder ;;

@@ -45,6 +45,7 @@ complete -c tend -n '__fish_seen_subcommand_from stop approve forget' -s y -l ye
 complete -c tend -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'go on'
 complete -c tend -n '__fish_seen_subcommand_from logs' -s n -l lines -x -d 'begin with the last N lines'
 complete -c tend -n '__fish_seen_subcommand_from reload' -l dry-run -d 'only say what would change'
+complete -c tend -n '__fish_seen_subcommand_from sync' -l dry-run -d 'only say what would be sent'
 complete -c tend -n '__fish_seen_subcommand_from ls restore' -l at -x -d 'as it was then'
 complete -c tend -n '__fish_seen_subcommand_from ls' -s r -l recursive -d 'all that lies below'
 complete -c tend -n '__fish_seen_subcommand_from restore' -l to -r -a '(__fish_complete_directories)' -d 'where to'

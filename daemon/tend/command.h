@@ -119,6 +119,8 @@ void print_deletions(const json_t *deletions);
 /* The unit of the folder that the first word names, asked of tendd as a whole. NULL with err. The
  * caller's. */
 json_t *folder_load(struct call *call, struct err *err);
+/* What a sync of the folder `word` would do (dry_run.c); an exit code. */
+int dry_run_folder(struct call *call, const char *word);
 /* start, stop and restart of one unit (unit_control.c). */
 int unit_control_run(struct call *call, const char *verb);
 

@@ -27,6 +27,7 @@ static const struct config_table tend_table = {
 struct direct {
 	struct loop *loop;
 	struct config *config;
+	const struct folder_settings *settings; /* in `config` */
 	struct store *store;
 	char *remote_key, *scratch_dir, *scratch, *index_path;
 	struct past_options options;
@@ -122,6 +123,7 @@ static int open_by(struct direct *direct, struct call *call, const char *file, c
 		return err_set(err, ERR_INVALID, "[folder %s] in '%s' has no path or remote",
 			section->name, file);
 	if (open_store(direct, call, settings, err) || make_scratch(direct, err)) return -1;
+	direct->settings = settings;
 	*local = xstrdup(settings->path);
 	char *state = state_dir(direct->config);
 	if (state) direct->index_path = xasprintf("%s/folders/%s.db", state, section->name);
@@ -160,6 +162,13 @@ void direct_close(struct direct *direct) {
 	free(direct->index_path);
 	free(direct->remote_key);
 	free(direct);
+}
+
+int direct_dry(struct direct *direct,
+	void (*found)(void *user, enum dry_what what, const char *path, int64_t bytes), void *user,
+	struct dry_totals *totals, struct err *err) {
+	return dry_run(direct->loop, direct->options.index_path, direct->settings, direct->store,
+		found, user, totals, err);
 }
 
 const struct past_options *direct_options(const struct direct *direct) {

@@ -65,6 +65,10 @@ void direct_close(struct direct *direct); /* NULL is fine */
 /* Gathers and runs the loop until that is done; the caller frees. NULL with err. */
 struct past *direct_past(struct direct *direct, const char *path, int64_t at_ns, bool recursive,
 	bool versions, struct err *err);
+/* dry_run of the folder (sync.h). */
+int direct_dry(struct direct *direct,
+	void (*found)(void *user, enum dry_what what, const char *path, int64_t bytes), void *user,
+	struct dry_totals *totals, struct err *err);
 const struct past_options *direct_options(const struct direct *direct);
 
 #endif

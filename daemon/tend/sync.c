@@ -5,7 +5,7 @@
 
 static const struct command_option sync_options[] = {
 	{ "wait", 'w', NULL, "return when it is durable, as tend wait does" },
-	{ "dry-run", 0, NULL, "not built yet" },
+	{ "dry-run", 0, NULL, "only say what would be sent and deleted in one folder" },
 	{ 0 },
 };
 
@@ -33,8 +33,11 @@ static int sync_run(struct call *call) {
 	struct err err;
 
 	if (call_option(call, "dry-run")) {
-		say("'sync --dry-run' is not built yet");
-		return EXIT_USAGE;
+		if (call->word_count == 1 && !call_option(call, "wait"))
+			return dry_run_folder(call, call->words[0]);
+		(void)err_set(&err, ERR_INVALID,
+			"--dry-run looks at one folder: tend sync --dry-run FOLDER");
+		return say_usage(call, &err);
 	}
 	json_t *folders = units_folders(call, &err);
 	if (!folders) return say_failure(call, &err);
@@ -45,7 +48,7 @@ static int sync_run(struct call *call) {
 
 const struct command command_sync = {
 	.name = "sync",
-	.usage = "[FOLDER...] [--wait]",
+	.usage = "[FOLDER...] [--wait | --dry-run]",
 	.help = "scan and send now",
 	.options = sync_options,
 	.most = SIZE_MAX,

@@ -81,6 +81,8 @@ int disk_list(struct disk *disk, const char *path, struct disk_list *list, struc
 int disk_list_after(struct disk *disk, const char *path, const char *after, size_t limit,
 	struct disk_list *list, struct err *err);
 void disk_list_release(struct disk_list *list);
+/* The order of lists: <0, 0, >0. */
+int disk_name_compare(const char *left, bool left_folder, const char *right, bool right_folder);
 /* 1: the folder has no entry at all; 0; -1 with err. Stops at the first entry. */
 int disk_is_empty(struct disk *disk, const char *path, struct err *err);
 

@@ -111,7 +111,6 @@ ssize_t disk_pread(struct disk *disk, int fd, void *at, size_t length, int64_t o
 /* The same of the system's descriptors. */
 ssize_t posix_read(struct disk *disk, int fd, void *at, size_t length, int64_t offset);
 /* The order of disk_list. */
-int disk_name_compare(const char *left, bool left_folder, const char *right, bool right_folder);
 void disk_list_sort(struct disk_list *list);
 /* All of it, or -1 with errno. */
 int disk_pwrite(int fd, const void *at, size_t length, int64_t offset);

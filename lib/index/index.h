@@ -358,6 +358,8 @@ struct index_reader;
 struct index_reader *index_reader_open(
 	struct index *index_on_loop, const char *path, struct err *err);
 void index_reader_close(struct index_reader *reader);
+/* NULL: not set, or it cannot be read. Not in memory. The caller's. */
+char *index_reader_meta(struct index_reader *reader, const char *key);
 /* Rows of one folder in order, all of them (bounded by what the folder holds). Each call is a read
  * transaction of its own and sees what was committed when it began. In memory (path NULL) it is the
  * loop's own connection: for jobs of the simulated loop only. */

@@ -9,7 +9,7 @@
 struct index_reader {
 	struct index *shared; /* in memory: the loop's own; else NULL */
 	struct db *db;
-	struct db_stmt find, list;
+	struct db_stmt find, list, meta;
 };
 
 struct index_reader *index_reader_open(
@@ -75,4 +75,20 @@ int index_reader_list(
 	if (got == 0) got = list(reader, folder, rows, err);
 	db_rollback(reader->db);
 	return got < 0 ? err_wrap(err, "index '%s'", db_path(reader->db)) : 0;
+}
+
+char *index_reader_meta(struct index_reader *reader, const char *key) {
+	struct err err;
+	char *value = NULL;
+
+	if (db_prepare(reader->db, &reader->meta, "SELECT v FROM meta WHERE k = ?1", &err) < 0)
+		return NULL;
+	db_bind_blob(&reader->meta, 1, key, strlen(key));
+	if (db_step(&reader->meta, &err) == 1) {
+		size_t len = 0;
+		const char *bytes = db_blob(&reader->meta, 0, &len);
+		value = xstrndup(bytes ? bytes : "", len);
+	}
+	db_reset(&reader->meta);
+	return value;
 }

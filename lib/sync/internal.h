@@ -303,6 +303,9 @@ int64_t folder_clock_ms(const struct folder *folder);
 
 /* life.c */
 void folder_load_rules(struct folder *folder);
+/* Between which places an index agrees. The caller's. */
+char *folder_place(
+	const struct folder_settings *settings, const struct store *store, const char *remote_key);
 void folder_free(struct folder *folder); /* phase DOWN; calls closed */
 
 /* open.c */

@@ -53,10 +53,15 @@ static struct index *index_renew(struct folder *f, struct err *err) {
 	return index_begin_anew(f, "damaged", err);
 }
 
+char *folder_place(
+	const struct folder_settings *settings, const struct store *store, const char *remote_key) {
+	return xasprintf("%s\n%s\n%s", settings->path, store->label, remote_key);
+}
+
 /* What was agreed between other places says nothing about these: by it a new folder would look like one from which everything
  * was deleted (SERVICES.md §3: rebuild). */
 static int index_check_place(struct folder *f, struct err *err) {
-	char *place = xasprintf("%s\n%s\n%s", f->settings.path, f->store->label, f->remote_key);
+	char *place = folder_place(&f->settings, f->store, f->remote_key);
 	char *before = index_meta_get(f->index, "place");
 	int result = 0;
 	if (before && !str_equal(before, place) && f->index_path) {

@@ -256,6 +256,32 @@ void past_fetch_next(struct past_fetch *fetch);
 void past_fetch_cancel(struct past_fetch *fetch); /* what is in flight ends soon, with its `done` */
 void past_fetch_release(struct past_fetch *fetch); /* nothing in flight */
 
+/* ---- what a sync would do, without doing it (dry.c): nothing is written here, at the remote or in the index. For commands: blocks, and
+ * runs `loop` while the remote is asked. ---- */
+
+enum dry_what {
+	DRY_SEND,       /* new, or other bytes than were stored */
+	DRY_ATTRIBUTES, /* the same bytes, another time or mode */
+	DRY_DELETE,     /* gone here: removed at the remote, in mode backup with a version kept */
+	DRY_FORGET,     /* left out by the rules since it was stored: stays at the remote */
+	DRY_UNREADABLE, /* cannot be looked at: left as it is */
+	DRY_WHATS
+};
+
+struct dry_totals {
+	int64_t files[DRY_WHATS], bytes[DRY_WHATS];
+	int64_t same;    /* files and links that are as they were stored */
+	bool contacted;  /* by the index; else by what the remote lists */
+	bool over_brake; /* the deletions are more than max_delete: they would wait for approval */
+};
+
+/* `index_path`: the folder's index, which need not be there; may be NULL. `found` is told every path. -1 with
+ * err: the folder cannot be opened, or the remote does not answer. */
+int dry_run(struct loop *loop, const char *index_path, const struct folder_settings *settings,
+	struct store *store,
+	void (*found)(void *user, enum dry_what what, const char *path, int64_t bytes), void *user,
+	struct dry_totals *totals, struct err *err);
+
 /* Called when something worth an event changed. */
 void sync_observe(
 	struct sync *sync, void (*changed)(void *user, struct folder *folder), void *user);

@@ -202,3 +202,33 @@ def test_what_is_newly_excluded_is_forgotten(tendd, store):
     assert sorted(set(before) - set(store.keys("data"))) == ["d/001", "d/002"]
     assert store.versions("data/d/001") == [b"1\n"] and (data / "d/001").exists()
     assert tendd.post("/v1/units/folder:data/forget", {}).status == 400
+
+
+def test_dry_run_says_what_would_be_done(tendd, store):
+    data = tendd.folder("data")
+    numbered(data, 5)
+    tendd.configure(store.folder(data, more="settle = 50ms\nmax_delete = 1\n"))
+    # Before the first push, without a daemon.
+    got = tendd.tend("sync", "--dry-run", "data")
+    assert got.returncode == 0 and "5 files to send" in got.stdout and "d/004" in got.stdout, got
+    assert store.keys("") == {} and not tendd.state.exists()
+    tendd.start()
+    tendd.barrier("data")
+    tendd.stop()
+    (data / "d/000").unlink()
+    (data / "d/001").unlink()
+    (data / "d/002").write_text("other\n")
+    (data / "new").write_text("new\n")
+    told = json.loads(tendd.tend("sync", "--dry-run", "data", "--json").stdout)
+    assert {(item["what"], item["path"]) for item in told["paths"]} == {
+        ("delete", "d/000"), ("delete", "d/001"), ("send", "d/002"), ("send", "new")}
+    assert told["contacted"] and told["needs_approval"] and told["same"] == 2
+    assert told["send"] == {"files": 2, "size_bytes": 10}
+    assert "d/000" in store.keys("data") and "new" not in store.keys("data")
+    # Beside a daemon that waits for a person just that is still to be done.
+    tendd.start()
+    tendd.until(lambda: held(tendd) == 2, "two held back")
+    tendd.until(lambda: "new" in store.keys("data") and store.read("data/d/002") == b"other\n", "the rest sent")
+    got = tendd.tend("sync", "--dry-run", "data")
+    assert got.returncode == 0 and "0 files to send" in got.stdout and "would wait for 'tend approve'" in got.stdout, got
+    assert tendd.tend("sync", "--dry-run", "nothing").returncode == 2

@@ -80,7 +80,8 @@ def test_without_a_word_it_helps():
     (["pause"], "too few words"),
     (["logs", "jupyter", "-n", "many"], "bad number of lines 'many'"),
     (["status", "--system", "--user"], "exclude each other"),
-    (["sync", "--dry-run", "messages"], "'sync --dry-run' is not built yet"),
+    (["sync", "--dry-run"], "--dry-run looks at one folder"),
+    (["sync", "--dry-run", "a", "b"], "--dry-run looks at one folder"),
     (["-c"], "option '--config' needs a value: FILE"),
 ])
 def test_wrong_usage_is_said(tendd, words, text):
