@@ -15,7 +15,7 @@
 
 #include "tendd/host.h"
 
-enum { ASK_PATIENCE_MS = 5000, LINE_MAX_BYTES = 1024 };
+enum { ASK_PATIENCE_MS = 5000, ASK_TRIES = 3, LINE_MAX_BYTES = 1024 };
 
 struct host {
 	struct loop *loop;
@@ -146,17 +146,26 @@ static void own_unit(char *unit, size_t size, bool *of_user) {
 	if (file) fclose(file);
 }
 
-static int ask_work(struct job *job, struct err *err) {
-	struct asking *asking = container_of(job, struct asking, job);
+/* Did systemctl itself say all? */
+static bool ask_once(struct asking *asking) {
 	char line[LINE_MAX_BYTES];
 	FILE *answer = popen(asking->command, "re"); /* NOLINT: its words are checked in own_unit */
-	if (!answer) return err_sys(err, errno, "cannot run systemctl");
+	if (!answer) return false;
 	/* "1234 tend.service restart running" */
 	while (fgets(line, sizeof(line), answer)) {
 		if (strstr(line, " restart ") || strstr(line, " try-restart "))
 			asking->restart = true;
 	}
-	pclose(answer);
+	return pclose(answer) == 0;
+}
+
+/* A TERM for all of our group may meet the systemctl that we have just started: its silence is no answer, and taken for one it would
+ * end the services. */
+static int ask_work(struct job *job, struct err *err) {
+	struct asking *asking = container_of(job, struct asking, job);
+	for (int i = 0; i < ASK_TRIES && !asking->restart; i++) {
+		if (ask_once(asking)) break;
+	}
 	return 0;
 }
 
