@@ -23,14 +23,14 @@ static void slot_set(struct dir_slot *slot, int64_t id, const char *path, size_t
 static void remember(struct index *index, int64_t id, const char *path, size_t len) {
 	if (len > DIR_CACHED_MAX_BYTES) return;
 	slot_set(&index->by_path[slot_of(path, len)], id, path, len);
-	slot_set(&index->by_id[id % DIR_SLOTS], id, path, len);
+	slot_set(&index->by_id[(uint64_t)id % DIR_SLOTS], id, path, len);
 }
 
 static void forget(struct index *index, int64_t id, const char *path, size_t len) {
 	struct dir_slot *slot = &index->by_path[slot_of(path, len)];
 
 	if (slot->id == id) slot_set(slot, 0, NULL, 0);
-	slot = &index->by_id[id % DIR_SLOTS];
+	slot = &index->by_id[(uint64_t)id % DIR_SLOTS];
 	if (slot->id == id) slot_set(slot, 0, NULL, 0);
 }
 
@@ -118,7 +118,7 @@ int64_t index_dir_make(struct index *index, const char *path, size_t len, struct
 
 static char *path_of(struct index *index, int64_t dir, int depth, struct err *err) {
 	if (dir == DIR_ROOT) return xstrdup("");
-	const struct dir_slot *slot = &index->by_id[dir % DIR_SLOTS];
+	const struct dir_slot *slot = &index->by_id[(uint64_t)dir % DIR_SLOTS];
 	if (slot->id == dir) return xstrdup(slot->path);
 
 	struct db_stmt *stmt = index_stmt(index, SQL_DIR_GET, err);

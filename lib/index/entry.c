@@ -290,7 +290,14 @@ static int unsealed_row(struct index *index, struct db_stmt *stmt, struct unseal
 	free(at->name);
 	at->dir = db_int(stmt, 0);
 	at->name = text_of(stmt, 1);
-	size_t len = strlen(at->name);
+	/* A name that is none would be asked for again and again: the next page begins behind it. */
+	size_t len = 0;
+	db_blob(stmt, 1, &len);
+	if (!at->name || strlen(at->name) != len) {
+		if (!at->name) at->name = xstrdup("");
+		free(folder);
+		return err_set(err, ERR_CORRUPT, "the index holds a name that is none");
+	}
 	bool slash = len > 0 && at->name[len - 1] == '/';
 	strv_add_owned(paths, index_join(folder, at->name, slash ? len - 1 : len));
 	free(folder);
@@ -321,7 +328,9 @@ static int next_epoch(struct index *index, struct unsealed *at, struct err *err)
 	if (!stmt) return -1;
 	db_bind_int(stmt, 1, at->epoch);
 	int got = db_step(stmt, err);
-	if (got == 1) {
+	if (got == 1 && db_int(stmt, 0) <= at->epoch) {
+		got = err_set(err, ERR_CORRUPT, "the index holds an epoch that is no number");
+	} else if (got == 1) {
 		at->epoch = db_int(stmt, 0);
 		at->dir = 0;
 		at->name[0] = '\0';

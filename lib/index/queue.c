@@ -46,6 +46,7 @@ static int read_row(
 
 	if (!folder) return -1;
 	const char *bytes = db_blob(stmt, 1, &len);
+	if (!bytes) bytes = "";
 	*row = (struct index_dirty){
 		.path = index_join(folder, bytes, len),
 		.since = db_int(stmt, 2),
@@ -94,7 +95,10 @@ static int next_prio(struct index *index, int64_t *prio, struct err *err) {
 	if (!stmt) return -1;
 	db_bind_int(stmt, 1, *prio);
 	int got = db_step(stmt, err);
-	if (got == 1) *prio = db_int(stmt, 0);
+	if (got == 1 && db_int(stmt, 0) <= *prio)
+		got = err_set(err, ERR_CORRUPT, "the index holds a priority that is no number");
+	else if (got == 1)
+		*prio = db_int(stmt, 0);
 	db_reset(stmt);
 	return got;
 }
@@ -105,8 +109,9 @@ static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err
 	char path[PATH_AT_HAND];
 	size_t len = 0;
 	int64_t dir = db_int(stmt, 0);
-	const struct dir_slot *slot = &index->by_id[dir % DIR_SLOTS];
+	const struct dir_slot *slot = &index->by_id[(uint64_t)dir % DIR_SLOTS];
 	const char *name = db_blob(stmt, 1, &len);
+	if (!name) name = "";
 	size_t above = dir != DIR_ROOT && slot->id == dir ? strlen(slot->path) : 0;
 
 	if ((dir == DIR_ROOT || above > 0) && above + len + 2 <= sizeof(path)) {
