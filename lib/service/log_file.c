@@ -40,7 +40,14 @@ static int open_log(struct log_work *work, struct err *err) {
 	return 0;
 }
 
+/* By a person, or a job that cleans up: what is written to it is nowhere. */
+static bool is_deleted(const struct log_work *work) {
+	struct stat st;
+	return fstat(work->fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static int write_text(struct log_work *work, struct err *err) {
+	if (is_deleted(work) && open_log(work, err) != 0) return -1;
 	if (look(work, err) != 0) return -1; /* somebody may have emptied it */
 	size_t done = 0;
 	while (done < work->text.len) {

@@ -435,3 +435,17 @@ def test_logs_command_follows_over_a_rotation(tendd):
         follow.wait()
         follow.stdout.close()
     assert numbers == list(range(numbers[0], numbers[0] + 1500))
+
+
+def test_a_log_that_is_deleted(tendd):
+    """By a person, or a cleaning job: it begins anew by itself, and the service notices nothing."""
+    tendd.configure(service("tick", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done")).start()
+    tendd.until(lambda: "\n" in log_of(tendd, "tick"), "a line")
+    pid = pid_of(tendd, "tick")
+    (tendd.logs / "tick.log").unlink()
+    tendd.until(lambda: len(texts_of(tendd, "tick")) > 10, "the log once more")
+    numbers = [int(text) for text in texts_of(tendd, "tick") if text.isdigit()]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert pid_of(tendd, "tick") == pid
+    shown = tendd.tend("logs", "-n", "3", "tick")
+    assert shown.returncode == 0 and len(shown.stdout.splitlines()) == 3
