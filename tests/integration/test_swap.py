@@ -1,0 +1,70 @@
+"""Links that somebody turns while tend, as root, reads: nothing from outside the folder reaches the remote. By hand:
+TEND_ROUNDS=10000.
+
+one build
+"""
+
+import os
+import threading
+import time
+
+from stores import Directory
+
+ROUNDS = int(os.environ.get("TEND_ROUNDS", "2000"))
+SECRET = b"only root may read this " * 500
+
+
+def swap_forever(data, outside, stop, rounds):
+    """A folder and a link to another one, a file and a link to another one, change places all the time."""
+    flip = 0
+    while not stop.is_set():
+        for name in ("folder", "file", "deep/er/folder"):
+            path, aside, away = data / name, data / (name + ".aside"), data / (name + ".away")
+            path.rename(away)
+            aside.rename(path)
+            away.rename(aside)
+        flip += 1
+        rounds[0] = flip
+        if flip % 20 == 0:  # something to send, also where the link leads
+            with open(data / "note", "w") as note:
+                note.write("%d\n" % flip)
+        time.sleep(0)
+
+
+def test_a_swapped_link_leads_nowhere(tendd):
+    store = Directory(tendd.root / "remote")
+    data, outside = tendd.folder("data"), tendd.folder("outside")
+    outside.chmod(0o700)
+    for number in range(3):
+        (outside / ("f%d" % number)).write_bytes(SECRET)
+        (outside / ("f%d" % number)).chmod(0o600)
+    for name in ("folder", "deep/er/folder"):
+        (data / name).mkdir(parents=True)
+        for number in range(3):
+            (data / name / ("f%d" % number)).write_bytes(b"mine %d\n" % number * 1000)
+        (data / (name + ".aside")).symlink_to(outside)
+    (data / "file").write_bytes(b"mine\n" * 3000)
+    (data / "file.aside").symlink_to(outside / "f0")
+    tendd.configure(store.folder(data, more="settle = 1ms\nmax_settle = 5ms\nmax_delete = none\nmode = mirror\n")).start()
+    stop, rounds = threading.Event(), [0]
+    thread = threading.Thread(target=swap_forever, args=(data, outside, stop, rounds))
+    thread.start()
+    try:
+        while rounds[0] < ROUNDS:
+            tendd.tend("sync")
+            for number in range(3):  # makes it look at what may be a link by now
+                try:
+                    os.utime(data / "folder" / ("f%d" % number))
+                except OSError:
+                    pass
+    finally:
+        stop.set()
+        thread.join()
+    assert tendd.tend("wait", "data").returncode == 0
+    assert tendd.folder_part("data")["sent_files"] > 20  # it did read all the while
+    for folder, _, names in os.walk(store.path):
+        for name in names:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path):
+                with open(path, "rb") as file:
+                    assert SECRET[:24] not in file.read(), path
