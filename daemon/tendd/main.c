@@ -100,12 +100,14 @@ static struct config *read_config(const struct arguments *arguments, const char 
 	struct err err;
 	char *path = config_path_of(arguments, home);
 	struct config *config = check_read(path, home, &errors, &err);
-	if (!config && !errors.lines && err.kind == ERR_NOT_FOUND)
-		err_set(&err, ERR_NOT_FOUND,
+	if (!config && err.kind == ERR_NOT_FOUND) {
+		fprintf(stderr,
 			"there is no '%s': write it (tend.ini(5) tells how), or name another file "
-			"with -c",
+			"with -c\n",
 			path);
-	if (!config) print_errors(&errors, &err);
+	} else if (!config) {
+		print_errors(&errors, &err);
+	}
 	config_errors_release(&errors);
 	free(path);
 	return config;

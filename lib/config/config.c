@@ -45,6 +45,8 @@ static void unknown_section(struct loading *loading, int line, const char *kind)
 	strv_free(kinds);
 }
 
+/* A name becomes a file's, a FIFO's and a part of a URL: it must be plain in all three, and "." and ".."
+ * are places. */
 static bool is_unit_name(const char *name) {
 	static const char marks[] = "-_.";
 	bool more_than_dots = false;
@@ -91,6 +93,8 @@ static struct config_section *add_section(struct loading *loading, const struct 
 	return section;
 }
 
+/* After a bad head the values below it are passed over: each would be one more error with the same
+ * cause. */
 static void head_read(void *user, const char *head, int line) {
 	struct loading *loading = user;
 	loading->any_head = true;
@@ -120,6 +124,7 @@ static void head_read(void *user, const char *head, int line) {
 	free(kind);
 }
 
+/* The one key that is this room's own, and so in nobody's table. */
 static bool is_include(const struct config_section *section, const char *key) {
 	return str_equal(section->table->kind, "tend") && str_equal(key, "include");
 }
@@ -233,6 +238,8 @@ static int by_name(const void *left, const void *right) {
 	return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
+/* Patterns may overlap, and one may match the main file itself; that a file is read twice is not what was
+ * meant, and would only say that each of its sections is given twice. */
 static bool was_read(const struct config *config, const char *path) {
 	for (size_t i = 0; config->files[i]; i++) {
 		if (str_equal(config->files[i], path)) return true;
@@ -265,6 +272,8 @@ static void load_pattern(struct loading *loading, const char *file, int line, co
 	globfree(&found);
 }
 
+/* Of the main file alone: an `include` in an included file would be read in an order that nobody can
+ * see. Relative to the main file, not to where tendd was started. */
 static void load_includes(struct loading *loading, const char *path) {
 	static const struct config_key row = { .name = "include", .type = CONFIG_WORDS };
 	struct config_section *tend = config_find(loading->config, "tend", "");
@@ -310,6 +319,7 @@ struct config *config_read(const char *path, const struct config_options *option
 		goto end;
 	}
 	load_includes(&loading, path);
+	/* Sections that exist once are always there: their presets hold when nobody wrote them. */
 	for (const struct config_table *const *table = options->tables; *table; table++) {
 		if ((*table)->named || ((*table)->flags & CONFIG_NOT_BUILT)) continue;
 		if (!config_find(config, (*table)->kind, ""))

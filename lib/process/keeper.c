@@ -66,6 +66,8 @@ static struct remote *find(struct keeper *keeper, const char *id) {
 	return NULL;
 }
 
+/* By us, or by a keeper that knows a run we have never heard of: its start was on its way when the
+ * tendd before us died. */
 static struct remote *add(struct keeper *keeper, const char *id, const char *unit) {
 	struct remote *remote = xcalloc(1, sizeof(*remote));
 	memcpy(remote->run.id, id, PROCESS_RUN_SIZE);
@@ -122,6 +124,8 @@ static void keeper_adopt(struct process_host *host, struct process *process) {
 	struct keeper *keeper = keeper_of(host);
 	struct remote *remote = find(keeper, process->run);
 	if (!remote) {
+		/* A record of ours that no keeper confirms. Before its list is complete that says
+		 * nothing yet; after it the run is lost. */
 		remote = add(keeper, process->run, process->unit);
 		remote->run.facts.lost = keeper->listed;
 	}
@@ -130,6 +134,7 @@ static void keeper_adopt(struct process_host *host, struct process *process) {
 
 static void keeper_signal(struct process_host *host, struct run *run, int signum, bool all) {
 	struct remote *remote = remote_of(run);
+	/* The last one counts: a KILL that follows a TERM nobody has heard replaces it. */
 	remote->signum = signum;
 	remote->all = all;
 	send_waiting(keeper_of(host), remote);
@@ -147,6 +152,8 @@ static void keeper_sweep(
 	send_waiting(keeper_of(host), remote);
 }
 
+/* Not said to anybody yet: it may be taken back, and nothing of it exists. Once it was sent, also
+ * over a connection that broke, only a keeper's list tells. */
 static bool keeper_pending(const struct run *run) {
 	const struct remote *remote = container_of(run, struct remote, run);
 	return remote->wish == WISH_SPAWN && !remote->sent;
@@ -186,6 +193,7 @@ static bool judge_unseen(struct remote *remote) {
 	return true;
 }
 
+/* From a list of its own: what is told of one run may add another. */
 static void judge_all(struct keeper *keeper) {
 	struct list runs;
 	list_init(&runs);
@@ -230,10 +238,13 @@ static void listed(struct keeper *keeper) {
 	if (keeper->quit) keeper_quit(&keeper->host);
 }
 
+/* The keeper repeats all it knows on each connection; facts only ever grow, so that hearing one twice
+ * changes nothing. */
 static void take_facts(struct remote *remote, const struct frame *frame) {
 	struct facts *facts = &remote->run.facts;
 	remote->seen = true;
 	if (remote->wish == WISH_SPAWN) {
+		/* It was heard: from here on a repeat would be a second start. */
 		remote->wish = WISH_NONE;
 		frame_release(&remote->request);
 	}
@@ -278,7 +289,8 @@ static void frame_came(void *user, const struct frame *frame) {
 		if (remote && remote->forgotten) drop(remote);
 		return;
 	}
-	if (frame->type < FRAME_STARTING || frame->type > FRAME_EMPTY) return;
+	if (frame->type < FRAME_STARTING || frame->type > FRAME_EMPTY)
+		return; /* of a newer keeper */
 	if (!remote) remote = add(keeper, frame->run, frame->unit);
 	take_facts(remote, frame);
 }

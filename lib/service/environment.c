@@ -30,6 +30,7 @@ static void person_release(struct person *person) {
 	free(person->shell);
 }
 
+/* An entry may leave fields empty, and login(1) has an answer for each. */
 static void take_entry(struct person *person, const struct passwd *entry) {
 	person->name = xstrdup(entry->pw_name);
 	person->home = xstrdup(entry->pw_dir && *entry->pw_dir ? entry->pw_dir : "/");
@@ -57,6 +58,8 @@ static int find_person(const char *user, struct person *person, struct err *err)
 		person->uid = geteuid();
 		person->gid = getegid();
 	} else if (errnum && errnum != ENOENT && errnum != ESRCH) {
+		/* "Not found" is no error by POSIX, and these two in some libraries. A directory
+		 * service that does not answer is one, and passes. */
 		result = err_sys(err, errnum, "cannot look up user '%s'", user);
 	} else {
 		result = err_set(err, ERR_NOT_FOUND, "there is no user '%s'", user);
@@ -81,6 +84,7 @@ static int find_group(const char *group, gid_t *gid, struct err *err) {
 	return result;
 }
 
+/* Numbers only, and now: initgroups(3) would look them up between fork and exec. */
 static void list_groups(struct service_plan *plan, const char *name) {
 	int count = 64;
 	plan->groups = xcalloc((size_t)count, sizeof(gid_t));
@@ -124,6 +128,7 @@ int service_check_user(const struct service_settings *settings, const char **key
 
 /* ---- the environment ---- */
 
+/* What a shell could set as well: other names are typing errors, and some programs trip over them. */
 bool service_env_valid(const char *item) {
 	if (!isalpha((unsigned char)*item) && *item != '_') return false;
 	while (isalnum((unsigned char)*item) || *item == '_') item++;
@@ -172,6 +177,8 @@ static char *expand(const char *text, const char *home, struct err *err) {
 	return whole;
 }
 
+/* Said in full and not inherited: tendd's own PATH depends on who started it, and a service that works
+ * from a shell and not at boot is hard to explain. */
 static int plan_path(struct service_plan *plan, const struct person *person, struct err *err) {
 	struct buf path;
 	buf_init(&path, 1 << 17);
@@ -203,12 +210,15 @@ static void plan_basics(struct service_plan *plan, const struct person *person) 
 	env_set(&plan->env, "SHELL", person->shell);
 	env_set(&plan->env, "LANG", lang && *lang ? lang : "C.UTF-8");
 	if (zone) env_set(&plan->env, "TZ", zone);
+	/* Only where logind has made it: a path that is not there is worse than none. */
 	char *runtime = xasprintf("/run/user/%lu", (unsigned long)person->uid);
 	if (stat(runtime, &st) == 0 && S_ISDIR(st.st_mode))
 		env_set(&plan->env, "XDG_RUNTIME_DIR", runtime);
 	free(runtime);
 }
 
+/* One pair around the whole, as systemd's EnvironmentFile and docker's --env-file have them; no escapes
+ * inside, for those two disagree about them. */
 static void strip_quotes(char *value) {
 	size_t len = strlen(value);
 	if (len < 2 || (*value != '"' && *value != '\'') || value[len - 1] != *value) return;
@@ -243,6 +253,7 @@ static int read_env_file(struct service_plan *plan, const struct person *person,
 	size_t len = 0;
 	ssize_t got = 0;
 	int result = -1;
+	/* O_NONBLOCK: a FIFO in its place must not hold the worker for ever. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		err_sys(err, errno, "cannot open environment_file '%s'", path);

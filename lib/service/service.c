@@ -38,6 +38,8 @@ void service_write_record(struct service *service) {
 
 /* ---- how it stands, for the graph and for people ---- */
 
+/* Words for status and log. The class is of this life of tendd; the numbers stand in the record, which
+ * outlives it. */
 static char *explain_end(const struct service *service) {
 	const struct ledger_service *record = &service->record;
 	switch (service->last_class) {
@@ -117,6 +119,8 @@ static void set_state(struct service *service, enum service_state state) {
 
 /* ---- starting ---- */
 
+/* Only the graph knows whether all it is to come after is there: also a restart goes through it, since a
+ * required unit may have gone meanwhile. */
 static void wait_for_graph(struct service *service) {
 	timer_cancel(&service->timer);
 	service->next_try_ns = 0;
@@ -194,6 +198,8 @@ static int make_plan(struct job *job, struct err *err) {
 	return service_plan_make(container_of(job, struct service_plan, job), err);
 }
 
+/* In a job: users, groups and files of the environment may lie on a network that does not answer, and
+ * nothing else may wait for that. */
 static void start_plan(struct service *service) {
 	struct services *services = service->services;
 	service->asked = service->counted = service->group_gone = false;
@@ -213,6 +219,8 @@ static void start_plan(struct service *service) {
 
 /* ---- ending ---- */
 
+/* The main process first and alone: it knows best in which order its children end. What it leaves is
+ * asked together, when it has gone. */
 static void ask_to_end(struct service *service, bool all) {
 	process_signal(
 		&service->process, service_signal_number(service->settings->stop_signal), all);
@@ -237,6 +245,8 @@ static void note_end(struct service *service) {
 	free(why);
 }
 
+/* `counted`: it ended because we found it failing, so that its exit code says nothing. An end that was
+ * asked for is never a failure, whatever the code. */
 static void count_failure(struct service *service) {
 	if (service->asked && !service->counted) return;
 	if (service->class != SERVICE_EXIT_OK || service->counted) service->record.failures++;
@@ -252,6 +262,8 @@ static void delay_next_try(struct service *service) {
 	timer_start(&service->timer, delay_ms);
 }
 
+/* Its end is known in full, its log is drained: what now? The record is written once, with the answer in
+ * it, so that a tendd that dies here neither forgets the end nor counts it twice. */
 static void settle(struct service *service) {
 	timer_cancel(&service->timer);
 	process_forget(&service->process);
@@ -371,6 +383,7 @@ static void process_spawned(struct process *process) {
 		log_info("%s started with pid %d", service->unit.id, (int)process->pid);
 		note_history(service, "started", NULL);
 	}
+	/* One that was taken up has been up for a while: it is forgiven by its own age, not by ours. */
 	if (service->state == SERVICE_STARTING) {
 		service_feed(service, SERVICE_IS_READY);
 	} else if (service->state == SERVICE_UP) {
@@ -389,10 +402,12 @@ static void process_exited(struct process *process) {
 	service_feed(service, SERVICE_MAIN_EXITED);
 }
 
+/* Only now: a service that starts again writes into the same file, behind the last words of this run. */
 static void log_drained(void *user) {
 	service_feed(user, SERVICE_ALL_GONE);
 }
 
+/* The group is empty and nobody saw the main process end: the keeper that did has died. */
 static void end_unknown(struct service *service) {
 	if (service->class != SERVICE_EXIT_NONE) return;
 	service->class = SERVICE_EXIT_UNKNOWN;

@@ -30,6 +30,7 @@ struct services *services_new(const struct services_options *options) {
 	return services;
 }
 
+/* The old ones are freed last: what comes in may be these very vectors. */
 void services_set_environment(
 	struct services *services, char *const *path, char *const *environment) {
 	char **old_path = services->path;
@@ -42,6 +43,7 @@ void services_set_environment(
 	strv_free(old_environment);
 }
 
+/* One that is leaving has handed its name on: a section of that name may have come back meanwhile. */
 static struct service *find(struct services *services, const char *name) {
 	list_each(&services->all, link) {
 		struct service *service = container_of(link, struct service, link);
@@ -68,6 +70,8 @@ struct unit *service_unit(struct service *service) {
 	return &service->unit;
 }
 
+/* By a person, in this boot: a restart of tendd or of the keeper does not undo what somebody wanted,
+ * a reboot does (SERVICES.md §3). */
 static bool is_stopped(const struct service *service) {
 	return str_equal(service->record.stopped_boot, process_boot_id());
 }
@@ -76,6 +80,7 @@ struct service *service_add(
 	struct services *services, const char *name, const struct service_settings *settings) {
 	struct service *service = find(services, name);
 	if (service) {
+		/* Removed and added again before it was down: it is the same service, and goes on. */
 		service->removing = false;
 		service_apply(service, settings);
 		if (settings->enabled && !is_stopped(service))
@@ -122,6 +127,8 @@ void services_begin(struct services *services) {
 
 /* ---- changes and wishes ---- */
 
+/* Down and up again are two events of the table: the second is noted while the first is on its way. The
+ * failures so far were those of the old settings, or a person says to try again. */
 static void begin_anew(struct service *service) {
 	service->record.failures = 0;
 	service->record.delay_step = 0;
@@ -149,6 +156,8 @@ static void apply_restart(struct service *service) {
 int service_apply(struct service *service, const struct service_settings *settings) {
 	int effect = service_settings_compare(service->settings, settings);
 	if (effect == 0) return 0;
+	/* `enabled` decides first: a change of the command of a service that is switched off, or is
+	 * being switched off by this very reload, must not start it. */
 	bool was_enabled = service->settings->enabled;
 	service_settings_free(service->settings);
 	service->settings = service_settings_copy(settings);
@@ -165,6 +174,7 @@ int service_apply(struct service *service, const struct service_settings *settin
 
 void service_remove(struct service *service) {
 	service->removing = true;
+	/* A section of this name that comes back one day is a new service, which nobody stopped. */
 	service->record.stopped_boot[0] = '\0';
 	/* Down already: it is not told again. */
 	if (service->state == SERVICE_DOWN)
@@ -173,6 +183,7 @@ void service_remove(struct service *service) {
 		service_feed(service, SERVICE_WANT_DOWN);
 }
 
+/* Written before the start: should tendd die in between, the next one starts it. */
 static void allow_start(struct service *service) {
 	service->record.stopped_boot[0] = '\0';
 	service->record.done_boot[0] = '\0';
@@ -212,6 +223,7 @@ static void stray_free(struct stray *stray) {
 	free(stray);
 }
 
+/* Again and again: a process in D state takes a KILL only when it wakes. */
 static void stray_timer_fired(struct timer *timer) {
 	struct stray *stray = container_of(timer, struct stray, timer);
 	process_signal(&stray->process, SIGKILL, true);
@@ -233,6 +245,7 @@ static void stray_failed(struct process *process, const struct err *err) {
 	stray_ended(process);
 }
 
+/* Its keeper died. Nothing is known of it but its mark in the environment of what it left behind. */
 static void stray_lost(struct process *process) {
 	process_sweep(process, 0, 0);
 }
