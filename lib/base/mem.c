@@ -67,3 +67,13 @@ char *xasprintf(const char *format, ...) {
 	va_end(args);
 	return text;
 }
+
+char *xconcat(const char *left, const char *right) {
+	size_t len = strlen(left), more = strlen(right);
+	char *text = xmalloc(len + more + 1);
+
+	memcpy(text, left, len);
+	memcpy(text + len, right, more);
+	text[len + more] = '\0';
+	return text;
+}

@@ -17,6 +17,7 @@ char *xstrdup(const char *text); /* NULL gives NULL */
 char *xstrndup(const char *text, size_t len);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *xvasprintf(const char *format, va_list args);
+char *xconcat(const char *left, const char *right); /* both, one behind the other */
 
 bool str_equal(const char *left, const char *right); /* NULL equals NULL only */
 bool str_starts(const char *text, const char *prefix);

@@ -149,16 +149,16 @@ static void sign(struct s3_op *x) {
 	time_format_compact(loop_wall_ns(s3->store.loop), date);
 	date[strlen("20130524T000000")] = 'Z'; /* in place of the milliseconds */
 	date[strlen("20130524T000000Z")] = '\0';
-	own_header(x, xasprintf("host: %s", s3->host));
-	own_header(x, xasprintf("x-amz-date: %s", date));
-	own_header(x, xasprintf("x-amz-content-sha256: %s", x->payload_hash));
+	own_header(x, xconcat("host: ", s3->host));
+	own_header(x, xconcat("x-amz-date: ", date));
+	own_header(x, xconcat("x-amz-content-sha256: ", x->payload_hash));
 	if (x->call.body && !x->call.no_md5) {
 		char *md5 = base64_encode(x->call.md5 ? x->call.md5->bytes : x->md5, 16);
-		own_header(x, xasprintf("content-md5: %s", md5));
+		own_header(x, xconcat("content-md5: ", md5));
 		free(md5);
 	}
 	if (s3->credentials.token.len) {
-		own_header(x, xasprintf("x-amz-security-token: %s", s3->credentials.token.text));
+		own_header(x, xconcat("x-amz-security-token: ", s3->credentials.token.text));
 	}
 	s3_sort_headers(x->headers, x->header_count);
 	struct s3_signing signing = {
@@ -173,7 +173,7 @@ static void sign(struct s3_op *x) {
 	};
 	char *value =
 		s3_authorization(&signing, s3->credentials.access_key_id, signing_key(s3, date));
-	own_header(x, xasprintf("authorization: %s", value));
+	own_header(x, xconcat("authorization: ", value));
 	x->headers[x->header_count] = NULL;
 	free(value);
 }

@@ -43,11 +43,17 @@ static void add_signed_names(const struct s3_signing *signing, struct buf *out) 
 }
 
 void s3_canonical_request(const struct s3_signing *signing, struct buf *out) {
-	buf_addf(out, "%s\n%s\n%s\n", signing->method, signing->path, signing->query);
+	/* Not printf: this is written and hashed for every request. */
+	const char *const lines[] = { signing->method, signing->path, signing->query };
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		buf_adds(out, lines[i]);
+		buf_addc(out, '\n');
+	}
 	for (size_t i = 0; i < signing->header_count; i++) add_header(out, signing->headers[i]);
 	buf_addc(out, '\n');
 	add_signed_names(signing, out);
-	buf_addf(out, "\n%s", signing->payload_hash);
+	buf_addc(out, '\n');
+	buf_adds(out, signing->payload_hash);
 }
 
 static void add_scope(const struct s3_signing *signing, struct buf *out) {

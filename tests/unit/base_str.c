@@ -100,6 +100,18 @@ static void integers(void **state) {
 	}
 }
 
+static void concatenates(void **state) {
+	static const char *const cases[][3] = { { "", "", "" }, { "a", "", "a" }, { "", "b", "b" },
+		{ "x: ", "y z", "x: y z" } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *got = xconcat(cases[i][0], cases[i][1]);
+		assert_string_equal(got, cases[i][2]);
+		free(got);
+	}
+}
+
 static void puts_numbers(void **state) {
 	static const int64_t cases[] = { 0, 9, 10, -1, 1764198000123456789, INT64_MAX, INT64_MIN };
 
@@ -253,6 +265,7 @@ int main(void) {
 		cmocka_unit_test(compares),
 		cmocka_unit_test(trims),
 		cmocka_unit_test(integers),
+		cmocka_unit_test(concatenates),
 		cmocka_unit_test(puts_numbers),
 		cmocka_unit_test(nearest),
 		cmocka_unit_test(vectors),
