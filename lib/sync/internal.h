@@ -32,7 +32,7 @@ enum {
 	COMMIT_MS = 50,
 	PRUNE_AFTER_MS = 600000, /* SYNC.md §8: never in the first ten minutes of a run */
 	PRUNE_EVERY_MS = 3600000,
-	COMPANY_MS = 5, /* an operation waits so long for others to share its commit */
+	COMPANY_MS = 5, /* what costs a commit waits so long for others to share it */
 	EMPTIED_POLL_MS =
 		200, /* a folder that goes looks so often whether what lay in it is gone */
 };
@@ -187,6 +187,7 @@ struct folder {
 	int renaming;             /* transfers that hold the name they move from */
 	struct list
 		submits; /* struct transfer.submit_link: operations that start after this turn's commit */
+	int64_t claimed_ms;      /* when rows were claimed last */
 	int submit_count, looks; /* operations in `submits`; transfers whose first look runs */
 	bool intents;            /* this turn's commit goes to the disk before they start */
 
