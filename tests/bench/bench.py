@@ -89,11 +89,17 @@ class Daemon:
         fields = Path("/proc/%d/stat" % self.process.pid).read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def resident_bytes(self):
+    def status_bytes(self, name):
         for line in Path("/proc/%d/status" % self.process.pid).read_text().splitlines():
-            if line.startswith("VmRSS"):
+            if line.startswith(name + ":"):
                 return int(line.split()[1]) * 1024
         return 0
+
+    def resident_bytes(self):
+        return self.status_bytes("VmRSS")
+
+    def peak_bytes(self):
+        return self.status_bytes("VmHWM")
 
     def stop(self):
         self.process.terminate()

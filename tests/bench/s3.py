@@ -30,17 +30,35 @@ def bare_once(base, server, source, name):
     )
 
 
-def tend_once(base, server, source, name):
-    shutil.rmtree(base / "tend", ignore_errors=True)
-    (base / "tend").mkdir()
+def s3_section(base, server, prefix):
+    """[remote cloud] in a folder of one's own; its secret goes to base/tend."""
     secret = base / "tend/secret"
     secret.write_text(server["secret"])
     secret.chmod(0o600)
+    return (
+        "[remote cloud]\ntype = s3\nendpoint = %s\nbucket = %s\nregion = %s\nprefix = %s\naccess_key_id = %s\n"
+        "secret_access_key_file = %s\n"
+        % (server["endpoint"], server["bucket"], server["region"], prefix, server["access"], secret)
+    )
+
+
+def rclone_remote(server, prefix):
+    return ":s3,provider=Ceph,env_auth=false,access_key_id='%s',secret_access_key='%s',endpoint='%s':%s/%s" % (
+        server["access"],
+        server["secret"],
+        server["endpoint"],
+        server["bucket"],
+        prefix,
+    )
+
+
+def tend_once(base, server, source, name):
+    shutil.rmtree(base / "tend", ignore_errors=True)
+    (base / "tend").mkdir()
     daemon = Daemon(
         base / "tend",
-        "[remote cloud]\ntype = s3\nendpoint = %s\nbucket = %s\nregion = %s\nprefix = %s\naccess_key_id = %s\n"
-        "secret_access_key_file = %s\n[folder all]\npath = %s\nremote = cloud:\nmax_transfers = %d\n"
-        % (server["endpoint"], server["bucket"], server["region"], name, server["access"], secret, source, PARALLEL),
+        s3_section(base, server, name)
+        + "[folder all]\npath = %s\nremote = cloud:\nmax_transfers = %d\n" % (source, PARALLEL),
     )
     start = time.monotonic()
     daemon.start()
@@ -52,14 +70,9 @@ def tend_once(base, server, source, name):
 
 
 def rclone_once(server, source, name, transfers):
-    remote = ":s3,provider=Ceph,env_auth=false,access_key_id='%s',secret_access_key='%s',endpoint='%s':%s/%s" % (
-        server["access"],
-        server["secret"],
-        server["endpoint"],
-        server["bucket"],
-        name,
+    return timed(
+        ["rclone", "copy", "--config", "/dev/null", "--transfers", str(transfers), str(source), rclone_remote(server, name)]
     )
-    return timed(["rclone", "copy", "--config", "/dev/null", "--transfers", str(transfers), str(source), remote])
 
 
 def main(count):
@@ -76,10 +89,12 @@ def main(count):
             peer.append(rclone_once(server, source, "rclone%d" % n, n))
         middle = lambda runs, at: sorted(run[at] for run in runs)[len(runs) // 2]
         say("s3", "wall", "s", middle(tend, 0), middle(bare, 0), "bare PUT loop", 1.15, files=count)
-        say("s3", "cpu", "s", middle(tend, 1), min(run[1] for run in peer), "rclone copy, best of 8/32/64", 0.25, files=count)
+        say("s3", "cpu", "s", middle(tend, 1), min(run[1] for run in peer), "rclone copy, best of 8/32/64", 0.25, files=count,
+            bare_loop=round(middle(bare, 1), 2))
     finally:
         subprocess.run([ROOT / "tests/support/stop-server", base / "rgw"])
         shutil.rmtree(base, ignore_errors=True)
 
 
-main(int(sys.argv[1]) if len(sys.argv) > 1 else 10000)
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10000)
