@@ -226,6 +226,9 @@ struct disk_snapshot {
 	struct disk_source source; /* as it was when the capture began */
 	int64_t size;
 	uint8_t hash[32]; /* of the image, of the kind asked for */
+	/* The same, but that what SQLite stamps anew into each copy is as in an image: equal
+	 * whenever the databases are, be it an image or the file itself. */
+	uint8_t content[32];
 	bool plain; /* the file itself is the image: nothing lay beside it; no image was written */
 };
 /*

@@ -36,6 +36,35 @@ static int hash_file(struct disk *disk, int fd, enum digest_kind kind, int64_t s
 	return rc;
 }
 
+/* The file's own hash, and what an image of it would have. */
+static int hash_both(struct disk *disk, int fd, enum digest_kind kind, int64_t size,
+	struct disk_snapshot *snapshot, struct err *err) {
+	uint8_t header[SNAPSHOT_HEADER];
+	struct digest whole, content;
+	int64_t done = 0;
+	int rc = -1;
+
+	if (size < (int64_t)sizeof(header))
+		return err_set(err, ERR_CORRUPT, "too short for a database");
+	digest_init(&whole, kind);
+	digest_init(&content, kind);
+	if (disk_read_span(disk, fd, 0, sizeof(header), header, err) < 0) goto release;
+	digest_add(&whole, header, sizeof(header));
+	snapshot_stamp(header);
+	digest_add(&content, header, sizeof(header));
+	if (disk_hash_span(disk, fd, sizeof(header), size - (int64_t)sizeof(header), &whole,
+		    &content, &done, err) < 0)
+		goto release;
+	snapshot->size = (int64_t)sizeof(header) + done;
+	digest_end(&whole, snapshot->hash);
+	digest_end(&content, snapshot->content);
+	rc = 0;
+release:
+	digest_release(&whole);
+	digest_release(&content);
+	return rc;
+}
+
 /*
  * With no log and no journal beside it the file is the database. 1: read whole, and unchanged
  * meanwhile; 0: somebody wrote, so that it takes a lock; -1.
@@ -53,8 +82,7 @@ static int snapshot_plain(struct disk *disk, const char *path, const struct besi
 		disk_fail(err, errno, "read", path);
 		goto close;
 	}
-	if (hash_file(disk, fd, kind, stat.size, snapshot->hash, &snapshot->size, err) < 0)
-		goto close;
+	if (hash_both(disk, fd, kind, stat.size, snapshot, err) < 0) goto close;
 	if (read_counter(disk, fd, &counter_after) < 0) {
 		disk_fail(err, errno, "read", path);
 		goto close;
@@ -101,7 +129,9 @@ static int make_image(struct disk *disk, const char *path, const struct beside *
 	if (make_empty(image, err) < 0) return -1;
 	if (!copy) {
 		int rc = snapshot_by_lock(disk, path, image, err);
-		if (rc <= 0) return rc;
+		/* A writer that holds its lock for good (locking_mode=exclusive) would never let us
+		 * in: when it rests, what lies there is whole by its journal. */
+		if (rc == 0 || (rc < 0 && err->kind != ERR_BUSY)) return rc;
 		if (make_empty(image, err) < 0) return -1;
 	}
 	return snapshot_by_copy(disk, path, image, err);
@@ -114,6 +144,7 @@ static int hash_image(struct disk *disk, const char *image, enum digest_kind kin
 	if (fd < 0) return disk_fail(err, errno, "open", image);
 	int rc = hash_file(disk, fd, kind, INT64_MAX, snapshot->hash, &snapshot->size, err);
 	close(fd);
+	memcpy(snapshot->content, snapshot->hash, sizeof(snapshot->content));
 	return rc;
 }
 

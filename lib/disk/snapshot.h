@@ -27,6 +27,9 @@ int snapshot_by_copy(struct disk *disk, const char *path, const char *image, str
 
 /* The image of a database that is ours alone: opened read and write, recovered. */
 int snapshot_of_own(const char *database, const char *image, struct err *err);
+enum { SNAPSHOT_HEADER = 100 };
+/* Makes of a database's header what it is in an image of it. */
+void snapshot_stamp(uint8_t header[SNAPSHOT_HEADER]);
 /* ERR_CORRUPT when it is not whole. Leaves nothing beside it. */
 int snapshot_check(const char *image, struct err *err);
 
