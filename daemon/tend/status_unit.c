@@ -118,6 +118,7 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 	line_count(page, json_object_get(folder, "deletions"), "files", "held back");
 	print_names(page, folder, "away", "away");
 	line_count(page, folder, "not_kept", "not kept");
+	line_count(page, folder, "plain_databases", "plain");
 	line_count(page, folder, "strangers", "strangers");
 	size_format(json_number(folder, "sent_bytes"), sent, sizeof(sent));
 	line(page, "sent",

@@ -135,6 +135,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 		{ "pending", status.pending },
 		{ "refused", status.refused },
 		{ "not_kept", status.not_kept },
+		{ "plain_databases", status.plain_databases },
 		{ "sent_files", status.sent_files },
 		{ "sent_bytes", status.sent_bytes },
 		{ "set_only", status.set_only },

@@ -29,6 +29,8 @@ enum {
 	INDEX_MARKER = 8, /* a folder whose marker object stands at the remote */
 	INDEX_RACY = 16,  /* its mtime was younger than 2 s when it was hashed: hash again */
 	INDEX_MOUNT = 32, /* a folder on which something was mounted */
+	/* Has SQLite's header, but no image of it can be had: the file itself was sent. */
+	INDEX_PLAIN = 64,
 };
 
 struct index_entry {
@@ -126,6 +128,9 @@ int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int
  * caller's; NULL: none. */
 int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limit, char ***paths,
 	struct err *err);
+/* Agreed files of INDEX_PLAIN: how many, and at most `limit` paths of them, as a vector (strv) of the
+ * caller's. */
+int index_plain(struct index *index, size_t limit, int64_t *count, char ***paths, struct err *err);
 /* All that is known below the folder `from`, rows and marks, is below `to` from now on, whatever its
  * size, in a few statements; the folder's own row stays where it is. Marks that were made below `to`
  * are joined to those that come. 1: done; 0: not, rows stand below `to` already; -1. Nothing below

@@ -1,4 +1,4 @@
-/* Renames: which agreed path has this inode, and a folder's rows under its new name. */
+/* Renames: which agreed path has this inode, and a folder's rows under its new name. And rows of one flag. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +30,26 @@ int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limi
 	strv_free(*paths);
 	*paths = NULL;
 	return -1;
+}
+
+int index_plain(struct index *index, size_t limit, int64_t *count, char ***paths, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_PLAIN, err);
+	int got;
+
+	*paths = NULL;
+	*count = 0;
+	if (!stmt) return -1;
+	while ((got = db_step(stmt, err)) == 1) {
+		if ((size_t)++ * count > limit) continue;
+		char *above = index_dir_path(index, db_int(stmt, 0), err);
+		if (!above) break;
+		size_t len = 0;
+		const char *name = db_blob(stmt, 1, &len);
+		strv_add_owned(paths, index_join(above, name, len));
+		free(above);
+	}
+	db_reset(stmt);
+	return got < 0 ? -1 : 0;
 }
 
 /* One number by one number: 1 and *value, 0: no row, -1. */

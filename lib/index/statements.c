@@ -54,6 +54,7 @@ const char *const index_schema[] = {
 	"NOT "
 	"NULL,"
 	"  bytes INT, born INT, ver BLOB, removing INT NOT NULL, UNIQUE(path, kind));",
+	"CREATE INDEX plain ON entry(dir, name) WHERE (flags & 64) <> 0;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -95,6 +96,7 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_ENTRY_BY_INO] = "SELECT dir, name FROM entry INDEXED BY by_ino"
 			     " WHERE ino = ?1 AND ino <> 0 AND kind < 2 AND (flags & 1) = 0 AND "
 			     "kind = ?2 LIMIT ?3",
+	[SQL_ENTRY_PLAIN] = "SELECT dir, name FROM entry INDEXED BY plain WHERE (flags & 64) <> 0",
 	[SQL_ENTRY_LIST] = "SELECT " ENTRY_COLUMNS ", name FROM entry WHERE dir = ?1 AND name > ?2"
 			   " ORDER BY name LIMIT ?3",
 	/* Row values reach into an index behind an equality only: with (epoch, dir, name) > (...) a

@@ -69,6 +69,21 @@ static void image_drop(struct transfer *t) {
 	t->image = NULL;
 }
 
+bool capture_base(const struct index_entry *entry, struct database_base *base) {
+	bool is = (entry->flags & INDEX_DATABASE) && entry->extra_len == sizeof(*base);
+	if (is) memcpy(base, entry->extra, sizeof(*base));
+	return is;
+}
+
+/* Is this the database that the remote has? Its image or itself, which differ in a few bytes when they say the same (trap 3). */
+static bool is_stored(const struct transfer *t) {
+	struct database_base base;
+	if (!t->has_file || t->file.hash_len != 16) return false;
+	if (!memcmp(t->file.hash, t->snapshot.hash, 16)) return true;
+	if (t->file.flags & INDEX_STRANGER) return false;
+	return capture_base(&t->file, &base) && !memcmp(base.content, t->snapshot.content, 16);
+}
+
 static bool others_pending(struct transfer *t);
 
 static void capture_done(struct job *job, const struct err *err) {
@@ -85,9 +100,11 @@ static void capture_done(struct job *job, const struct err *err) {
 	capture_moved(sync);
 	if (err && err->kind == ERR_CORRUPT) {
 		/* Encrypted or damaged: it only has the header. A plain copy, and it is said. */
-		log_warn("folder '%s': '%s' looks like a database but is none that can be read "
-			 "(%s): sent as a plain file",
-			f->name, t->path, err->text);
+		if (!t->has_file || !(t->file.flags & INDEX_PLAIN))
+			log_warn("folder '%s': '%s' looks like a database but is none that can be "
+				 "read (%s): sent as a plain file, with its -wal or -journal",
+				f->name, t->path, err->text);
+		t->plain_copy = true;
 		t->snapshot.plain = true;
 		t->is_database = false;
 		t->have_source = false;
@@ -110,22 +127,36 @@ static void capture_done(struct job *job, const struct err *err) {
 		memcpy(t->hash, t->snapshot.hash, 16);
 		t->have_hash = true;
 	}
-	if (t->has_file && t->file.hash_len == 16 && !memcmp(t->file.hash, t->snapshot.hash, 16)) {
-		/* The image is the one that is stored: only the source moved. */
-		memcpy(t->hash, t->snapshot.hash, 16);
-		t->have_hash = true;
+	if (is_stored(t)) {
+		/* Only the source moved. */
+		memcpy(t->snapshot.hash, t->file.hash, 16);
+		memcpy(t->hash, t->file.hash, 16);
+		t->have_hash = t->image_same = true;
 		transfer_plan(t);
 		return;
 	}
 	if (others_pending(t)) {
 		t->state = TRANSFER_DATABASE;
+		t->idle_ms -= folder_clock_ms(f);
 		return;
 	}
 	transfer_plan(t);
 }
 
+/* What lies beside a database that is sent as it lies is sent as well; beside an image it must not be. */
+void capture_mark_journals(struct transfer *t) {
+	static const char *const ends[] = { "-wal", "-journal" };
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char *path = xasprintf("%s%s", t->path, ends[i]);
+		folder_mark_path(t->folder, path, PRIO_SMALL, 0);
+		free(path);
+	}
+	barrier_owe(t);
+}
+
 static void capture_go(struct transfer *t) {
 	struct sync *sync = t->folder->sync;
+	pace_begin(t);
 	t->state = TRANSFER_CAPTURING;
 	t->image = xasprintf(
 		"%s/images/%llu.db", sync->state_dir, (unsigned long long)++sync->next_image);
@@ -207,6 +238,7 @@ void transfer_wake_databases(struct folder *f) {
 		struct transfer *t = list_entry(link, struct transfer, link);
 		if (t->state != TRANSFER_DATABASE || others_pending(t)) continue;
 		t->state = TRANSFER_LOOKING;
+		t->idle_ms += folder_clock_ms(f);
 		transfer_plan(t);
 		return; /* the list may have changed; its end wakes us */
 	}

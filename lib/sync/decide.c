@@ -19,6 +19,7 @@ static enum plan_local local_kind(const struct transfer *t) {
 		return as_file || as_folder ? LOCAL_EXCLUDED : LOCAL_ABSENT;
 	}
 	if (transfer_excluded(f, t->path, t->stat.kind == DISK_FOLDER)) return LOCAL_EXCLUDED;
+	if (t->is_database && t->sqlite == FOLDER_SQLITE_SKIP) return LOCAL_EXCLUDED;
 	switch (t->stat.kind) {
 	case DISK_FILE: return LOCAL_FILE;
 	case DISK_LINK: return LOCAL_LINK;
@@ -90,12 +91,10 @@ static bool folder_differs(struct transfer *t) {
 
 static bool fetch_database(struct transfer *t) {
 	if (t->state == TRANSFER_CAPTURING || t->captured) return false;
-	if (t->has_file && (t->file.flags & INDEX_DATABASE) &&
-		t->file.extra_len == sizeof(struct disk_source)) {
-		struct disk_source base;
-		memcpy(&base, t->file.extra, sizeof(base));
-		if (disk_source_same(&base, &t->source)) return false;
-	}
+	struct database_base base;
+	if (t->has_file && capture_base(&t->file, &base) &&
+		disk_source_same(&base.source, &t->source))
+		return false;
 	capture_start(t);
 	return true;
 }
@@ -169,7 +168,7 @@ static bool look_failed(struct transfer *t) {
 	switch (err.kind) {
 	case ERR_CHANGED:
 		transfer_again(t, t->growth ? INDEX_WHY_HOT : INDEX_WHY_CHANGE,
-			"it changes while it is read", t->folder->settings.settle_ms);
+			"it changes while it is read", pace_after(t));
 		break;
 	case ERR_NOT_FOUND:
 		transfer_again(t, INDEX_WHY_CHANGE, NULL, t->folder->settings.settle_ms);
@@ -226,10 +225,14 @@ void transfer_plan(struct transfer *t) {
 	if (t->have_source && t->source.has_wal && t->source.wal_mtime_ns > t->mtime_ns)
 		t->mtime_ns = t->source.wal_mtime_ns;
 	if (t->absent || t->stat.kind != DISK_OTHER) kinds_not_there(f, t->path, t->absent);
+	if (t->image_same) t->mtime_ns = t->file.mtime_ns; /* a checkpoint is no news */
 	enum plan_local local = local_kind(t);
 	if (t->journal_name) {
-		/* Never sent: the snapshot of its database holds what it says. */
-		t->action = t->has_file ? PLAN_FORGET : PLAN_NOTHING;
+		/* Never sent: the snapshot of its database holds what it says. One that was sent when the database went as it lay would
+		 * be played into the image by whoever opens that. */
+		bool sent = t->has_file && !(t->file.flags & INDEX_STRANGER);
+		bool skip = t->sqlite == FOLDER_SQLITE_SKIP;
+		t->action = !t->has_file ? PLAN_NOTHING : sent && !skip ? PLAN_REMOVE : PLAN_FORGET;
 		act_start(t);
 		return;
 	}

@@ -225,8 +225,10 @@ void folder_wrote(struct folder *f) {
 
 void folder_mark_path(struct folder *f, const char *path, int prio, int64_t settle_ms) {
 	struct err err;
-	if (index_mark(f->index, path, folder_clock_ms(f), settle_ms, f->settings.max_settle_ms,
-		    prio, NULL, &err)) {
+	int64_t most_ms = f->settings.max_settle_ms, pace_ms = pace_left_ms(f, path);
+	if (pace_ms > settle_ms) settle_ms = pace_ms;
+	if (pace_ms > most_ms) most_ms = pace_ms;
+	if (index_mark(f->index, path, folder_clock_ms(f), settle_ms, most_ms, prio, NULL, &err)) {
 		folder_index_failed(f, &err);
 		return;
 	}

@@ -6,6 +6,7 @@
 #include "index/index.h"
 #include "sync/brake_rule.h"
 #include "sync/ignore.h"
+#include "sync/pace.h"
 #include "sync/pair.h"
 #include "sync/plan.h"
 #include "sync/sync.h"
@@ -209,7 +210,9 @@ struct folder {
 	bool trouble_stays; /* until a write went well, or nothing is left to do */
 	bool index_trouble; /* it could not be written, and nothing was sent since */
 	bool index_broken;  /* to be opened anew from what was committed */
-	struct map wanted;  /* folders that `include` does not name, but something below needs */
+	struct map paces;   /* path to struct pace: not sent again before */
+	size_t paces_sweep;
+	struct map wanted; /* folders that `include` does not name, but something below needs */
 	bool paused;
 	const char *said; /* the word of state that observers know */
 	bool unit_stopping;
@@ -311,6 +314,7 @@ void folder_free(struct folder *folder); /* phase DOWN; calls closed */
 
 /* open.c */
 void folder_open_start(struct folder *folder);
+bool folder_sqlite_changed(struct folder *folder);
 void folder_watch_happened(void *user, const struct watch_event *event);
 
 /* owner.c */
@@ -451,6 +455,12 @@ struct upload;
 struct parts_match;
 struct transfer;
 
+/* `extra` of a database's row. */
+struct database_base {
+	struct disk_source source;
+	uint8_t content[16]; /* disk_snapshot.content */
+};
+
 struct transfer {
 	struct list link, submit_link, wait_link, capture_link;
 	struct list children; /* transfers in TRANSFER_PARENT that wait for this one (wait_link) */
@@ -463,8 +473,10 @@ struct transfer {
 	int64_t covered; /* the marks up to here are served by this capture */
 	int64_t number;  /* of the folder's transfers: a barrier counts those that began after it */
 	bool slot, lock_inode;
-	bool growth; /* may commit the prefix of a file that only grows */
-	bool hot;    /* it did */
+	int64_t work_ms; /* when its bytes were first read or sent; 0: not yet */
+	int64_t idle_ms; /* what it waited for others since */
+	bool growth;     /* may commit the prefix of a file that only grows */
+	bool hot;        /* it did */
 	bool theirs_logged, theirs_known, theirs_ours;
 	int64_t theirs_born_ns; /* when it took the place of what was kept, by our own hand; 0: not known */
 	struct store_entry
@@ -505,14 +517,18 @@ struct transfer {
 	bool opens;     /* this job opens a file whose inode the loop does not know */
 	bool want_names;
 	char **names;        /* of a folder: some of what lies in it ("x/" for a folder) */
+	int sqlite;          /* the folder's, for the job */
 	bool journal;        /* NAME-journal lies beside the database */
 	bool database_known; /* of NAME-wal: NAME is agreed to be a database, no need to open it */
+	bool database_plain; /* of NAME-wal: NAME is sent as it lies, and this with it */
+	bool plain_copy;     /* no image can be had: it is sent as it lies */
 	bool abandoned;      /* its folder gave up: free it when its job or operation ends */
 	bool is_database,
 		journal_name; /* journal_name: -wal, -shm, -journal of a database: never sent */
 	struct disk_source source;
 	bool have_source;
-	bool captured; /* snapshot holds what the base has to be compared with */
+	bool image_same; /* the database is the one that is stored: only its source moved */
+	bool captured;   /* snapshot holds what the base has to be compared with */
 	bool wants_marker;
 	struct disk_snapshot snapshot;
 	char *image;          /* absolute path of a captured image; NULL */
@@ -573,6 +589,9 @@ void capture_moved(struct sync *sync);               /* a job that opened someth
 bool capture_is_journal(
 	const char *path, char **database); /* NAME of NAME-wal, NAME-journal, NAME-shm */
 void capture_start(struct transfer *transfer);
+/* What the row says of the database; false: nothing, it is no row of one. */
+bool capture_base(const struct index_entry *entry, struct database_base *base);
+void capture_mark_journals(struct transfer *transfer);
 void capture_release(struct transfer *transfer);
 void transfer_wake_databases(struct folder *folder);
 
@@ -600,6 +619,12 @@ int64_t act_keep_born(
 /* intent.c */
 bool intent_note(struct transfer *transfer, const uint8_t *hash);
 bool intent_ask(struct transfer *transfer);
+
+/* pace.c */
+void pace_begin(struct transfer *transfer);
+int64_t pace_after(const struct transfer *transfer);
+int64_t pace_left_ms(const struct folder *folder, const char *path);
+void pace_release(struct folder *folder);
 
 /* rename.c */
 bool rename_locks(const struct folder *folder, const char *path);

@@ -119,6 +119,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	map_init(&f->wanted);
 	mounts_init(f);
 	map_init(&f->not_kept);
+	map_init(&f->paces);
 	if (folder_remote_split(settings->remote, &remote, &f->remote_key, err)) goto fail;
 	flat = path_flatten(f->remote_key);
 	f->owner_key = xasprintf(".tend/owner/%s", flat);
@@ -182,6 +183,7 @@ void folder_free(struct folder *f) {
 	free(f->open.known);
 	strv_free(f->open.samples);
 	map_release(&f->not_kept);
+	pace_release(f);
 	ignore_free(f->ignore);
 	settings_release(&f->settings);
 	path_stack_release(&f->list_queue);
@@ -215,6 +217,7 @@ int folder_apply(struct folder *f, const struct folder_settings *settings, struc
 	(void)err;
 	settings_copy(&f->settings, settings);
 	settings_release(&old);
+	if (folder_sqlite_changed(f)) rules = true;
 	if (rules) {
 		folder_load_rules(f);
 		scan_rules_changed(f);

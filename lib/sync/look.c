@@ -97,7 +97,8 @@ static void look_read(struct transfer *t, size_t max) {
 
 /* What was read has SQLite's header: it is captured, not sent as it lies there. */
 static void look_sqlite(struct transfer *t) {
-	if (!t->have_hash || t->body.len < sizeof(sqlite_header) ||
+	if (t->sqlite == FOLDER_SQLITE_COPY || !t->have_hash ||
+		t->body.len < sizeof(sqlite_header) ||
 		memcmp(t->body.at, sqlite_header, sizeof(sqlite_header)) != 0)
 		return;
 	buf_release(&t->body);
@@ -105,22 +106,41 @@ static void look_sqlite(struct transfer *t) {
 	look_database(t);
 }
 
+/* A database that was sent as a plain file while the key `sqlite` said so, and is in use: rows may be in its -wal alone. */
+static bool was_copied(struct transfer *t) {
+	struct disk_stat stat;
+	struct err err;
+	if (t->file.flags & INDEX_PLAIN) return false;
+	char *wal = xasprintf("%s-wal", t->path);
+	bool used = !disk_stat(t->disk, wal, &stat, &err) && stat.size > 0;
+	free(wal);
+	return used && disk_is_sqlite(t->disk, t->path, &err) == 1;
+}
+
 static void look_file(struct transfer *t) {
 	char *database = NULL;
-	if (t->has_file && (t->file.flags & INDEX_DATABASE) && !(t->file.flags & INDEX_STRANGER)) {
+	bool copy = t->sqlite == FOLDER_SQLITE_COPY;
+	if (!copy && t->has_file && (t->file.flags & INDEX_DATABASE) &&
+		!(t->file.flags & INDEX_STRANGER)) {
 		look_database(t);
 		return;
 	}
 	if (capture_is_journal(t->path, &database) && database) {
 		struct err err;
-		t->journal_name = t->database_known || disk_is_sqlite(t->disk, database, &err) == 1;
+		/* As they lie there: all but the -shm, which is of use to nobody else. */
+		if (!(copy || t->database_plain) || str_ends(t->path, "-shm"))
+			t->journal_name =
+				t->database_known || disk_is_sqlite(t->disk, database, &err) == 1;
 		free(database);
 		if (t->journal_name) return;
 	}
-	if (!look_wants_bytes(t)) return;
+	if (!look_wants_bytes(t)) {
+		if (!copy && was_copied(t)) look_database(t);
+		return;
+	}
 	if (t->stat.size > INLINE_MAX) {
 		struct err err;
-		if (disk_is_sqlite(t->disk, t->path, &err) == 1) look_database(t);
+		if (!copy && disk_is_sqlite(t->disk, t->path, &err) == 1) look_database(t);
 		return;
 	}
 	look_read(t, INLINE_MAX);
@@ -294,6 +314,7 @@ static void read_done(struct job *job, const struct err *err) {
 }
 
 void look_read_start(struct transfer *t) {
+	pace_begin(t);
 	t->state = TRANSFER_READING;
 	t->job.work = read_work;
 	t->job.done = read_done;

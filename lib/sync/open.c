@@ -1,5 +1,6 @@
 /* Opening a folder: its root in a job, then the watch, then the rules; and what the watch tells while it runs. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,18 @@ static void watch_degraded(void *user, const struct err *why) {
 
 static const struct watch_calls watch_calls = { .happened = folder_watch_happened,
 	.degraded = watch_degraded };
+
+/* Since what is agreed was agreed; also while nobody ran. */
+bool folder_sqlite_changed(struct folder *f) {
+	struct err err;
+	char text[16];
+	if (index_meta_int(f->index, "sqlite", FOLDER_SQLITE_SNAPSHOT) == f->settings.sqlite)
+		return false;
+	(void)snprintf(text, sizeof(text), "%d", f->settings.sqlite);
+	if (index_meta_set(f->index, "sqlite", text, &err)) folder_index_failed(f, &err);
+	turn_end_want(&f->turn_end);
+	return true;
+}
 
 static void open_done(struct job *job, const struct err *err) {
 	struct open_job *open = container_of(job, struct open_job, job);
@@ -80,6 +93,7 @@ static void open_done(struct job *job, const struct err *err) {
 		return;
 	}
 	folder_load_rules(f);
+	if (folder_sqlite_changed(f)) f->scan.tell_same = true;
 	/* What waited for a retry before the restart is tried anew: its times were of another clock. */
 	if (index_hurry(f->index, INT64_MAX, folder_clock_ms(f), &why)) {
 		folder_index_failed(f, &why);

@@ -18,7 +18,7 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 	entry->btime_ns = t->stat.btime_ns;
 	entry->ino = t->stat.ino;
 	entry->mode = t->stat.mode;
-	entry->flags &= ~(unsigned)(INDEX_STRANGER | INDEX_RACY | INDEX_DATABASE);
+	entry->flags &= ~(unsigned)(INDEX_STRANGER | INDEX_RACY | INDEX_DATABASE | INDEX_PLAIN);
 	if (t->have_hash || t->captured) {
 		memcpy(entry->hash, t->hash, 16);
 		entry->hash_len = 16;
@@ -28,14 +28,19 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 	if (entry->kind == INDEX_FILE && !t->is_database && entry->hash_len &&
 		(t->hot || now_ns - t->stat.mtime_ns < RACY_NS))
 		entry->flags |= INDEX_RACY;
+	struct database_base old = { .content = { 0 } };
+	capture_base(entry, &old);
 	free(entry->extra);
 	entry->extra = NULL;
 	entry->extra_len = 0;
+	if (t->plain_copy) entry->flags |= INDEX_PLAIN;
 	if (t->is_database && t->have_source) {
-		const struct disk_source *source = t->captured ? &t->snapshot.source : &t->source;
+		struct database_base base = { .source = t->captured ? t->snapshot.source
+								    : t->source };
+		memcpy(base.content, t->captured ? t->snapshot.content : old.content, 16);
 		entry->flags |= INDEX_DATABASE;
-		entry->extra = xmemdup(source, sizeof(*source));
-		entry->extra_len = sizeof(*source);
+		entry->extra = xmemdup(&base, sizeof(base));
+		entry->extra_len = sizeof(base);
 		entry->size = t->captured ? t->snapshot.size : entry->size;
 		entry->mtime_ns = t->mtime_ns;
 	}
@@ -127,6 +132,7 @@ void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept)
 	struct folder *f = t->folder;
 	struct index_entry *entry = &t->file;
 	if (!t->has_file) memset(entry, 0, sizeof(*entry));
+	bool was_plain = (entry->flags & INDEX_PLAIN) != 0;
 	entry->kind = t->stat.kind == DISK_LINK ? INDEX_LINK : INDEX_FILE;
 	base_entry_local(t, entry);
 	entry->born_ns = act_keep_born(f, kept ? t->keep_key : NULL);
@@ -138,6 +144,7 @@ void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept)
 	f->sent_files++;
 	f->sent_bytes += entry->size;
 	if (!act_keep_settle(t, kept) || !base_put(t, false, entry)) return;
+	if (was_plain != t->plain_copy) capture_mark_journals(t);
 	/* It grew meanwhile: what was there is stored, and counts for a barrier; the rest has a mark of its own. */
 	if (t->hot) folder_mark_path(f, t->path, PRIO_SMALL, f->settings.settle_ms);
 	transfer_finish(t);
@@ -181,6 +188,7 @@ bool act_wants_theirs(const struct transfer *t) {
 void act_put_start(struct transfer *t) {
 	bool link = t->stat.kind == DISK_LINK;
 	int64_t size = body_size(t);
+	pace_begin(t);
 	if (!link && upload_is_large(t, size)) {
 		upload_start(t);
 		return;

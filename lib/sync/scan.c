@@ -85,9 +85,9 @@ static const struct disk_stat *list_find(const struct disk_list *list, const cha
 /* A database row speaks of the image; what is compared is its source, whose -wal lies beside it. */
 static bool database_same(const struct disk_list *list, const struct disk_item *item,
 	const struct index_entry *base) {
-	struct disk_source source;
-	if (base->extra_len != sizeof(source)) return false;
-	memcpy(&source, base->extra, sizeof(source));
+	struct database_base known;
+	if (!capture_base(base, &known)) return false;
+	const struct disk_source source = known.source;
 	if (!disk_stat_same(&source.db, &item->stat)) return false;
 	char *wal = xasprintf("%s-wal", item->name);
 	const struct disk_stat *stat = list_find(list, wal);

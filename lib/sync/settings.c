@@ -5,6 +5,7 @@
 #include "sync/internal.h"
 
 static const char *const modes[] = { "backup", "mirror", NULL };
+static const char *const databases[] = { "snapshot", "skip", "copy", NULL };
 static const char *const later_modes[] = { "two-way", "fetch", NULL };
 
 #define FIELD(member) offsetof(struct folder_settings, member)
@@ -89,9 +90,12 @@ static const struct config_key keys[] = {
 		.flags = CONFIG_NOT_BUILT,
 		.help = "pull an empty folder back at boot" },
 	{ .name = "pace",
-		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "share of the time that a hot file may be sent" },
+		.type = CONFIG_PERCENT,
+		.offset = FIELD(pace_percent),
+		.preset = "10%",
+		.min = 1,
+		.max = 100,
+		.help = "share of the time that a file which keeps changing may be sent" },
 	{ .name = "poll",
 		.type = CONFIG_TEXT,
 		.flags = CONFIG_NOT_BUILT,
@@ -113,9 +117,13 @@ static const struct config_key keys[] = {
 		.help = "more deletions in an hour stop the folder until tend approve: a share (at "
 			"least 100 files), a count, both or none; 50%, in mirror also 1000" },
 	{ .name = "sqlite",
-		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "live databases: always snapshot in this version" },
+		.type = CONFIG_ENUM,
+		.offset = FIELD(sqlite),
+		.preset = "snapshot",
+		.names = databases,
+		.help = "SQLite databases: snapshot: a consistent image; skip: not sent; copy: as "
+			"they "
+			"lie there" },
 	{ .name = "symlinks",
 		.type = CONFIG_TEXT,
 		.flags = CONFIG_NOT_BUILT,

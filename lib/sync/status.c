@@ -4,6 +4,15 @@
 
 #include "sync/internal.h"
 
+static int64_t plain_count(struct folder *f) {
+	char **paths = NULL;
+	int64_t count = 0;
+	struct err err;
+	if (index_plain(f->index, 0, &count, &paths, &err)) count = 0;
+	strv_free(paths);
+	return count;
+}
+
 void folder_status(struct folder *f, struct folder_status *status) {
 	struct index_totals totals = index_totals(f->index);
 	struct err err;
@@ -22,6 +31,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.size_bytes = totals.bytes,
 		.strangers = totals.strangers,
 		.not_kept = (int64_t)map_count(&f->not_kept),
+		.plain_databases = plain_count(f),
 		.sent_files = f->sent_files,
 		.sent_bytes = f->sent_bytes,
 		.set_only = f->set_only,
@@ -74,13 +84,29 @@ static const char *why_name(enum index_why why) {
 	}
 }
 
+/* They are stored, but not as a person would expect. */
+static size_t plain_databases(
+	struct folder *f, size_t limit, struct folder_trouble *troubles, size_t at) {
+	char **paths = NULL;
+	int64_t count = 0;
+	struct err err;
+	if (index_plain(f->index, limit - at, &count, &paths, &err)) return at;
+	for (size_t i = 0; paths && paths[i]; i++)
+		troubles[at++] = (struct folder_trouble){ .path = xstrdup(paths[i]),
+			.reason = xstrdup("looks like a database, but cannot be read as one: "
+					  "sent as a plain file"),
+			.why = "plain" };
+	strv_free(paths);
+	return at;
+}
+
 size_t folder_troubles(struct folder *f, size_t limit, struct folder_trouble **troubles) {
 	struct index_dirty *rows = NULL;
 	size_t count = 0;
 	struct err err;
 	*troubles = NULL;
 	if (index_troubles(f->index, limit, &rows, &count, &err)) return 0;
-	if (count) *troubles = xcalloc(count, sizeof(**troubles));
+	*troubles = xcalloc(limit + 1, sizeof(**troubles));
 	for (size_t i = 0; i < count; i++) {
 		int64_t wait_ms = rows[i].due_ms - folder_clock_ms(f);
 		(*troubles)[i] = (struct folder_trouble){ .path = xstrdup(rows[i].path),
@@ -91,7 +117,7 @@ size_t folder_troubles(struct folder *f, size_t limit, struct folder_trouble **t
 		index_dirty_release(&rows[i]);
 	}
 	free(rows);
-	return count;
+	return plain_databases(f, limit, *troubles, count);
 }
 
 void folder_troubles_free(struct folder_trouble *troubles, size_t count) {

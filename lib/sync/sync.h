@@ -17,6 +17,7 @@
 #include "store/store.h"
 #include "unit/unit.h"
 
+enum folder_sqlite { FOLDER_SQLITE_SNAPSHOT, FOLDER_SQLITE_SKIP, FOLDER_SQLITE_COPY };
 enum folder_mode { FOLDER_BACKUP, FOLDER_MIRROR, FOLDER_TWO_WAY, FOLDER_FETCH };
 
 /* [folder NAME] */
@@ -29,6 +30,8 @@ struct folder_settings {
 	int64_t settle_ms, max_settle_ms, rescan_ms;
 	int64_t verify_ms, verify_read; /* 0: never; per cent of files that are read back */
 	int64_t keep_ms; /* how long kept versions stay; 0: nothing is ever removed */
+	int64_t pace_percent; /* 0 or 100: none */
+	int sqlite;           /* enum folder_sqlite */
 	int64_t max_transfers;
 	char *max_delete; /* NULL: the default of the mode */
 	char **after, **requires;
@@ -117,8 +120,8 @@ void folder_wait_release(struct folder_wait *wait);
 
 struct folder_trouble {
 	char *path, *reason;
-	const char *why; /* "refused", "retry", "hot" */
-	int64_t next_try_ns;
+	const char *why;     /* "refused", "retry", "hot"; "plain": a database sent as it lies */
+	int64_t next_try_ns; /* 0: none */
 };
 
 struct folder_status {
@@ -132,6 +135,7 @@ struct folder_status {
 	int64_t files, folders, links, size_bytes, strangers;
 	int64_t pending, refused, not_kept;                /* not_kept: sockets, FIFOs, devices */
 	int64_t sent_files, sent_bytes, set_only, removed; /* since this start */
+	int64_t plain_databases;         /* sent as they lie: no image can be had */
 	int64_t moved;                   /* renamed or copied at the remote: no content was sent */
 	int64_t last_sync_ns;            /* when nothing was pending last; 0 never */
 	int64_t scans;                   /* full scans since this start */

@@ -24,12 +24,13 @@ int transfer_base_load(struct transfer *t, struct err *err) {
 	t->has_folder = folder == 1;
 	t->want_names = !(f->store->caps & STORE_CAP_FOLDERS) &&
 			!(t->has_folder && (t->folder_entry.flags & INDEX_MARKER));
-	t->database_known = false;
+	t->database_known = t->database_plain = false;
 	if (capture_is_journal(t->path, &database) && database) {
 		struct index_entry entry;
 		struct transfer *other = map_get(&f->by_path, database);
 		if (index_get(f->index, database, false, &entry, err) == 1) {
 			t->database_known = (entry.flags & INDEX_DATABASE) != 0;
+			t->database_plain = (entry.flags & INDEX_PLAIN) != 0;
 			index_entry_release(&entry);
 		}
 		/* While its job runs nobody knows; then ours may open it, and a capture waits for that. */
@@ -75,6 +76,7 @@ void transfer_start(struct folder *f, struct index_dirty *row) {
 	t->disk = f->disk;
 	t->images = f->sync->images;
 	t->root = f->identity;
+	t->sqlite = f->settings.sqlite;
 	t->covered = index_sequence(f->index);
 	t->number = ++f->started;
 	list_init(&t->link);
@@ -223,7 +225,7 @@ void transfer_finish(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct list waiting;
 	struct err err;
-	int64_t due = folder_clock_ms(f) + f->settings.settle_ms;
+	int64_t due = folder_clock_ms(f) + pace_after(t);
 	turn_end_want(&f->turn_end);
 	if (!brake_finished(t, &err) || index_done(f->index, t->path, t->covered, due, &err)) {
 		folder_index_failed(f, &err);
@@ -270,7 +272,7 @@ void transfer_fail(struct transfer *t, const struct err *err) {
 	switch (err->kind) {
 	case ERR_CHANGED:
 		transfer_again(t, t->growth ? INDEX_WHY_HOT : INDEX_WHY_CHANGE,
-			"it changes while it is read", f->settings.settle_ms);
+			"it changes while it is read", pace_after(t));
 		return;
 	case ERR_OFFLINE:
 	case ERR_BUSY:

@@ -161,6 +161,7 @@ static void upload_new(struct transfer *t) {
 void upload_hash_start(struct transfer *t) {
 	if (t->upload) upload_release(t);
 	upload_new(t);
+	pace_begin(t);
 	t->state = TRANSFER_HASHING;
 	t->job.work = hash_work;
 	t->job.done = hash_done;

@@ -125,7 +125,7 @@ def folder(name, **changes):
         "folder": {
             "path": "/srv/" + name, "remote": "cloud:" + name, "mode": "backup", "state": "idle", "trouble": None,
             "degraded": None, "files": 3, "folders": 1, "links": 0, "size_bytes": 4096, "strangers": 0, "pending": 0,
-            "refused": 0, "not_kept": 0, "sent_files": 3, "sent_bytes": 4096, "set_only": 0, "moved": 0, "removed": 0, "scans": 1,
+            "refused": 0, "not_kept": 0, "plain_databases": 0, "sent_files": 3, "sent_bytes": 4096, "set_only": 0, "moved": 0, "removed": 0, "scans": 1,
             "last_sync": "2026-11-22T14:03:08.000Z", "troubles": [],
         },
     }

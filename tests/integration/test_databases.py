@@ -1,0 +1,131 @@
+"""Live SQLite databases: every copy at the remote is whole, and holds what was committed before it was taken.
+
+servers: s3_rgw
+"""
+
+import multiprocessing
+import os
+import sqlite3
+
+import pytest
+
+from basics import QUICK, counted, since, start
+from stores import S3, Directory
+
+
+@pytest.fixture(params=["directory", "s3_rgw"])
+def store(tendd, request):
+    return Directory(tendd.root / "remote") if request.param == "directory" else S3(request.param, tendd.root)
+
+
+def write_on(path, mode, committed, stop):
+    db = sqlite3.connect(path, timeout=60, isolation_level=None)
+    db.execute("pragma journal_mode=%s" % mode)
+    db.execute("pragma synchronous=off")
+    db.execute("create table if not exists t(id integer primary key, x blob)")
+    number = 0
+    while not stop.is_set():
+        number += 1
+        db.execute("begin")
+        db.execute("insert into t values(?, randomblob(abs(random()) % 3000))", (number,))
+        db.execute("delete from t where id = ? - 500", (number,))
+        db.execute("commit")
+        committed.value = number
+    db.close()
+
+
+class Writer:
+    """A program of its own that commits all the time."""
+
+    def __init__(self, path, mode):
+        self.committed = multiprocessing.Value("q", 0)
+        self.stop = multiprocessing.Event()
+        self.process = multiprocessing.Process(target=write_on, args=(path, mode, self.committed, self.stop), daemon=True)
+
+    def __enter__(self):
+        self.process.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stop.set()
+        self.process.join()
+
+
+def taken_home(tmp_path, body):
+    """What a person gets who opens the copy: the number of its last row."""
+    path = tmp_path / "home.db"
+    path.write_bytes(body)
+    with sqlite3.connect(path) as db:
+        assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+        return db.execute("select max(id) from t").fetchone()[0] or 0
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_writer_that_never_rests(tendd, store, tmp_path, mode):
+    data = start(tendd, store)
+    with Writer(data / "chat.db", mode) as writer:
+        tendd.until(lambda: writer.committed.value > 100, "rows")
+        for _ in range(5):
+            before = writer.committed.value
+            tendd.barrier("data")
+            assert taken_home(tmp_path, store.read("data/chat.db")) >= before
+            tendd.until(lambda: writer.committed.value > before + 50, "more rows")
+    tendd.barrier("data")
+    assert taken_home(tmp_path, store.read("data/chat.db")) == writer.committed.value
+    assert set(store.keys("data")) == {"chat.db"}
+    for body in store.versions("data/chat.db"):
+        taken_home(tmp_path, body)
+
+
+def folder_as_it_is(data):
+    return {entry.name: (entry.stat().st_size, entry.stat().st_mtime_ns, entry.stat().st_ino) for entry in os.scandir(data)}
+
+
+def test_an_idle_database_costs_nothing(tendd, store):
+    """Checkpoints and commits of nothing, with the log there and away; and nothing beside it is made, changed or taken."""
+    data = start(tendd, store)
+    db = sqlite3.connect(data / "chat.db", isolation_level=None)
+    db.execute("pragma journal_mode=wal")
+    db.execute("create table t(id integer primary key, x)")
+    db.execute("insert into t values(1, 2)")
+    tendd.barrier("data")
+    before = counted(tendd)
+    listed = folder_as_it_is(data)
+    for mode in ("passive", "full", "restart", "passive", "truncate", "passive"):
+        db.execute("pragma wal_checkpoint(%s)" % mode)
+        db.execute("begin immediate")
+        db.execute("commit")
+        tendd.barrier("data")
+        assert folder_as_it_is(data).keys() == listed.keys()
+    assert since(tendd, before)[0] == 0
+    db.execute("insert into t values(2, 3)")
+    tendd.barrier("data")
+    assert since(tendd, before)[0] == 1
+    listed = folder_as_it_is(data)
+    tendd.post("/v1/units/folder:data/sync")
+    tendd.barrier("data")
+    assert folder_as_it_is(data) == listed
+    db.close()
+    tendd.barrier("data")
+    assert since(tendd, before)[0] == 1
+    assert [entry.name for entry in os.scandir(data)] == ["chat.db"]
+
+
+def test_200_mib(tendd, tmp_path):
+    """Captured and sent whole while its writer goes on."""
+    store = S3("s3_rgw", tendd.root)
+    data = tendd.folder("data")
+    db = sqlite3.connect(data / "large.db", isolation_level=None)
+    db.execute("pragma journal_mode=wal")
+    db.execute("pragma synchronous=off")
+    db.execute("create table t(id integer primary key, x blob)")
+    db.execute("with recursive n(i) as (select 1 union all select i + 1 from n where i < 51200)"
+               " insert into t select i, zeroblob(4000) from n")
+    db.execute("insert into t values(60000, randomblob(100))")
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.barrier("data")
+    body = store.read("data/large.db")
+    assert len(body) > 200 << 20
+    assert taken_home(tmp_path, body) == 60000
+    (tmp_path / "home.db").unlink()
+    db.close()
