@@ -133,9 +133,10 @@ int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limi
 int index_plain(struct index *index, size_t limit, int64_t *count, char ***paths, struct err *err);
 /* All that is known below the folder `from`, rows and marks, is below `to` from now on, whatever its
  * size, in a few statements; the folder's own row stays where it is. Marks that were made below `to`
- * are joined to those that come. 1: done; 0: not, rows stand below `to` already; -1. Nothing below
+ * are joined to those that come, deletions that were held are looked at again. 1: done; 0: not, rows stand below `to` already; -1. Nothing below
  * either may be claimed under the name of `from`. */
-int index_move_folder(struct index *index, const char *from, const char *to, struct err *err);
+int index_move_folder(
+	struct index *index, const char *from, const char *to, int64_t now_ms, struct err *err);
 /* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a
  * vector (strv) of the caller's; NULL: no more. `*cursor` is NULL at first, replaced by each call,
  * and the caller's to free at any time. */
@@ -228,7 +229,10 @@ int index_troubles(struct index *index, size_t limit, struct index_dirty **rows,
 int64_t index_dirty_count(const struct index *index); /* kept, not counted */
 /* How many rows have a reason: cost follows their number alone. */
 int index_trouble_count(struct index *index, int64_t *count, struct err *err);
-int index_any_pairing(struct index *index, struct err *err); /* a row of INDEX_WHY_PAIR: 1, 0, -1 */
+/* Rows with since <= upto that come before those of INDEX_WHY_DELETE, claimed or not, and have no
+ * reason: at most `limit` paths, a vector (strv) of the caller's; NULL: none. */
+int index_before_deletions(
+	struct index *index, int64_t upto, size_t limit, char ***paths, struct err *err);
 /* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
 

@@ -75,6 +75,16 @@ static int run(
 	return db_run(stmt, err);
 }
 
+/* Nothing below is a deletion any more: what was held is looked at again. */
+static int unhold(struct index *index, int64_t dir, int64_t now_ms, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_TREE_UNHOLD, err);
+
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, dir);
+	if (db_run(stmt, err) < 0) return -1;
+	return run(index, SQL_TREE_WAKE, dir, now_ms, err);
+}
+
 /* Dirty rows of one folder go to another: where both have one, the older mark and the newer count. */
 static int dirty_merge(struct index *index, int64_t from, int64_t to, struct err *err) {
 	if (run(index, SQL_DIRTY_MERGE, from, to, err) < 0) return -1;
@@ -109,7 +119,8 @@ static int merge(struct index *index, int64_t from, int64_t to, int depth, struc
 	return db_run(stmt, err);
 }
 
-static int move(struct index *index, const char *from, const char *to, struct err *err) {
+static int move(
+	struct index *index, const char *from, const char *to, int64_t now_ms, struct err *err) {
 	const char *name;
 	int64_t used = 0;
 	int64_t source = index_dir_find(index, from, strlen(from), err);
@@ -119,10 +130,12 @@ static int move(struct index *index, const char *from, const char *to, struct er
 	if (target > 0) {
 		int got = ask(index, SQL_TREE_USED, target, &used, err);
 		if (got != 0) return got < 0 ? -1 : 0; /* something is known there already */
+		if (unhold(index, target, now_ms, err) < 0) return -1;
 		if (merge(index, target, source, 0, err) < 0) return -1;
 		/* Numbers are gone, and a path of before may lead to one. */
 		index_dir_forget_all(index);
 	}
+	if (unhold(index, source, now_ms, err) < 0) return -1;
 	size_t above = index_split(to, &name);
 	int64_t parent = index_dir_make(index, to, above, err);
 	if (parent <= 0) return -1;
@@ -139,9 +152,10 @@ static int move(struct index *index, const char *from, const char *to, struct er
 	return parent == 0 || index_dir_prune(index, from, above, parent, err) == 0 ? 1 : -1;
 }
 
-int index_move_folder(struct index *index, const char *from, const char *to, struct err *err) {
+int index_move_folder(
+	struct index *index, const char *from, const char *to, int64_t now_ms, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
 	index_fronts_forget(index, INT64_MIN);
-	int got = move(index, from, to, err);
+	int got = move(index, from, to, now_ms, err);
 	return got < 0 ? index_fail(index, err) : got;
 }

@@ -284,13 +284,25 @@ int index_pending(
 	return one_number(index, SQL_DIRTY_REFUSED, upto, refused, err);
 }
 
-int index_any_pairing(struct index *index, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_PAIRING, err);
+int index_before_deletions(
+	struct index *index, int64_t upto, size_t limit, char ***paths, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_BEFORE, err);
+	int got;
 
+	*paths = NULL;
 	if (!stmt) return -1;
-	int got = db_step(stmt, err);
+	db_bind_int(stmt, 1, upto);
+	db_bind_int(stmt, 2, (int64_t)limit);
+	while ((got = db_step(stmt, err)) == 1) {
+		char *folder = index_dir_path(index, db_int(stmt, 0), err);
+		if (!folder) break;
+		size_t len = 0;
+		const char *name = db_blob(stmt, 1, &len);
+		strv_add_owned(paths, index_join(folder, name, len));
+		free(folder);
+	}
 	db_reset(stmt);
-	return got;
+	return got == 0 ? 0 : -1;
 }
 
 int index_trouble_count(struct index *index, int64_t *count, struct err *err) {

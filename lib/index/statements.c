@@ -122,6 +122,10 @@ const char *const index_sql_text[SQL_COUNT] = {
 	"  ?2, ?2, ?3, ?4, 0, 0, 0, NULL"
 	" FROM below JOIN entry ON entry.dir = below.id WHERE (flags & 1) = 0"
 	" ON CONFLICT DO UPDATE SET seen = ?2, due = min(due, ?4), tries = 0",
+	[SQL_TREE_UNHOLD] = SUBTREE "DELETE FROM held WHERE dir IN (SELECT id FROM below)",
+	[SQL_TREE_WAKE] =
+		SUBTREE "UPDATE dirty SET why = 0, prio = min(prio, 1), due = min(due, ?2)"
+			" WHERE dir IN (SELECT id FROM below) AND why = 4",
 	[SQL_TREE_USED] = SUBTREE "SELECT 1 FROM below JOIN entry ON entry.dir = below.id LIMIT 1",
 	[SQL_TREE_DIRTY] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id LIMIT 1",
 
@@ -155,7 +159,8 @@ const char *const index_sql_text[SQL_COUNT] = {
 		"END,"
 		" due = CASE WHEN ?7 THEN min(?5, due) ELSE ?5 END WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_SENDING] = "UPDATE dirty SET sending = ?3 WHERE dir = ?1 AND name = ?2",
-	[SQL_DIRTY_PAIRING] = "SELECT 1 FROM dirty WHERE prio = 8 LIMIT 1",
+	[SQL_DIRTY_BEFORE] = "SELECT dir, name FROM dirty INDEXED BY by_due"
+			     " WHERE prio < 9 AND since <= ?1 AND reason IS NULL LIMIT ?2",
 	[SQL_DIRTY_MERGE] =
 		"UPDATE dirty AS d SET since = min(d.since, o.since), seen = max(d.seen, o.seen),"
 		" first = min(d.first, o.first), due = min(d.due, o.due), prio = min(d.prio, "

@@ -101,27 +101,20 @@ static int64_t quiet_wait_ms(const struct folder *f) {
 	return wait > 0 ? wait : 0;
 }
 
-/* Names that may yet turn out to be renamed are no deletions. */
-static bool is_pairing(struct folder *f) {
-	struct err err;
-	return f->renaming || index_any_pairing(f->index, &err) == 1;
-}
-
-/* Is something else still to be looked at, that may be one of them under its new name? */
+/* Is something else still to be looked at, that may be one of them under its new name? That is no deletion. */
 static bool is_busy(const struct folder *f) {
-	return !f->held && !f->paused && index_next_due(f->index) <= folder_clock_ms(f);
+	return !f->held && !f->paused && rename_pending(f, f->brake.last_seq);
 }
 
 /* How long until what waits is counted; 0: now. */
 static int64_t count_wait_ms(struct folder *f) {
 	const struct brake *b = &f->brake;
 	bool waited_for = !list_empty(&f->waits) || f->phase == PHASE_FLUSHING;
-	if (is_pairing(f)) return BUSY_POLL_MS;
-	/* Nobody is kept waiting once all else has been looked at. */
-	if (waited_for && !f->in_flight && scan_is_idle(f) && !is_busy(f)) return 0;
 	int64_t wait_ms = quiet_wait_ms(f);
 	bool patient = folder_clock_ms(f) - b->first_ms < DELETE_PATIENCE_MS;
-	return wait_ms == 0 && patient && is_busy(f) ? BUSY_POLL_MS : wait_ms;
+	/* Nobody is kept waiting once all else has been looked at. */
+	if (wait_ms > 0 && !waited_for) return wait_ms;
+	return patient && is_busy(f) ? BUSY_POLL_MS : 0;
 }
 
 static void judge(struct folder *f) {
@@ -198,6 +191,7 @@ static void hold(struct transfer *t, bool known) {
 		if (first > now || first <= 0) first = now;
 		if (!b->waiting || first > b->last_ms) b->last_ms = first;
 		if (!b->waiting) b->first_ms = now;
+		b->last_seq = t->row.seen;
 		b->waiting = b->any = true;
 	}
 	if (t->root_empty && b->stopped && !b->empty) b->stale = true;
@@ -222,6 +216,18 @@ bool brake_holds(struct transfer *t) {
 	}
 	hold(t, known == 1);
 	return true;
+}
+
+/* It is agreed under another name: what was held of it is no deletion, and its row has nothing to wait for. */
+void brake_renamed(struct folder *f, const char *path) {
+	struct brake *b = &f->brake;
+	struct err err;
+	if (!b->any) return;
+	b->stale = true;
+	if (index_held_drop(f->index, path, &err))
+		folder_index_failed(f, &err);
+	else
+		folder_mark_path(f, path, PRIO_SMALL, 0);
 }
 
 bool brake_came_back(struct transfer *t) {

@@ -131,6 +131,7 @@ struct scan {
 struct brake {
 	struct timer timer;        /* until they are counted */
 	int64_t first_ms, last_ms; /* of those that wait for that: noticed first, happened last */
+	int64_t last_seq;          /* the mark of the one that was noticed last */
 	bool waiting;              /* there are any */
 	bool stopped;              /* some are held for a person */
 	bool empty;                /* because the whole root is empty */
@@ -184,6 +185,8 @@ struct folder {
 	int in_flight;         /* transfers that hold a slot */
 	int64_t started;       /* transfers, since this start of the daemon */
 	int64_t parents_lost;  /* rows of folders dropped by the transfers of what lies in them */
+	int64_t scanned_seq;   /* of the last mark when a scan ended */
+	struct list moves;     /* struct move (rename.c): folders that go to another name */
 	struct list pair_waiters; /* struct transfer.wait_link: somebody works on their origin */
 	int renaming;             /* transfers that hold the name they move from */
 	struct list
@@ -390,6 +393,7 @@ struct transfer;
 /* Before a planned deletion of what is gone is done. True: it is held, the transfer is gone. */
 bool brake_holds(struct transfer *transfer);
 /* It is to be deleted no longer, if it was. False: the index failed, the transfer is gone. */
+void brake_renamed(struct folder *folder, const char *path);
 bool brake_came_back(struct transfer *transfer);
 /* A path (`tree`: with all below) is another one now, at the remote too: no deletion. False: the
  * index failed. */
@@ -630,10 +634,15 @@ void pace_release(struct folder *folder);
 bool rename_locks(const struct folder *folder, const char *path);
 void rename_postpone(struct folder *folder, const struct index_dirty *row); /* it is locked */
 void rename_wake(struct folder *folder);
+/* Is something under way, or marked up to `upto`, that may turn out to be what vanished elsewhere? */
+bool rename_pending(const struct folder *folder, int64_t upto);
 bool rename_waits(struct transfer *transfer, enum index_why held);
 bool rename_ask_unread(struct transfer *transfer);
 bool rename_ask(struct transfer *transfer);
 bool rename_start(struct transfer *transfer);
+bool rename_resume(struct transfer *transfer);
+void rename_moves_read(struct folder *folder);
+void rename_moves_release(struct folder *folder);
 void rename_release(struct transfer *transfer);
 
 /* act.c */

@@ -114,6 +114,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	list_init(&f->fetches);
 	list_init(&f->waits);
 	list_init(&f->pair_waiters);
+	list_init(&f->moves);
 	list_init(&f->link);
 	map_init(&f->by_path);
 	map_init(&f->wanted);
@@ -184,6 +185,7 @@ void folder_free(struct folder *f) {
 	strv_free(f->open.samples);
 	map_release(&f->not_kept);
 	pace_release(f);
+	rename_moves_release(f);
 	ignore_free(f->ignore);
 	settings_release(&f->settings);
 	path_stack_release(&f->list_queue);

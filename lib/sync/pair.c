@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-/* Agreed, known by its bytes, and no doubt about the row itself. */
+/* Agreed, known by its bytes. One that no SYNC sealed serves too: under its new name it is asked for like any other. */
 static bool base_serves(const struct index_entry *base) {
-	if (base->flags & (INDEX_STRANGER | INDEX_UNVERIFIED)) return false;
-	return base->epoch != INT64_MAX; /* the remote is to be asked for it first */
+	return !(base->flags & (INDEX_STRANGER | INDEX_UNVERIFIED));
 }
 
 enum pair_answer pair_file(const struct pair_question *q) {

@@ -13,12 +13,105 @@ enum {
 	CANDIDATES_MAX = 16, /* rows of one inode: hard links, and leftovers of a reused one */
 	PAIR_POLL_MS = 20,
 	LOCKED_POLL_MS = 50,
+	MOVING_POLL_MS = 1000,
+	NEAR_MARKS = 64,
 };
+
+/*
+ * ---- folders on their way ----
+ *
+ * A folder's move and its rows are two steps. What was begun stands in the index until the rows have followed, so that whoever comes
+ * after a lost answer or a crash asks the remote how far it came, before anything else is done below the old name.
+ */
+
+struct move {
+	struct list link;
+	char *from, *to;
+};
+
+static struct move *move_to(const struct folder *f, const char *path) {
+	list_each(&f->moves, link) {
+		struct move *move = list_entry(link, struct move, link);
+		if (str_equal(move->to, path)) return move;
+	}
+	return NULL;
+}
+
+static struct move *move_add(struct folder *f, char *from, char *to) {
+	struct move *move = xcalloc(1, sizeof(*move));
+	move->from = from;
+	move->to = to;
+	list_add_tail(&f->moves, &move->link);
+	return move;
+}
+
+static void move_free(struct move *move) {
+	list_remove(&move->link);
+	free(move->from);
+	free(move->to);
+	free(move);
+}
+
+/* "FROM TO", percent-encoded, a line each. */
+static bool moves_write(struct folder *f) {
+	struct buf text;
+	struct err err;
+	buf_init(&text, 0);
+	list_each(&f->moves, link) {
+		const struct move *move = list_entry(link, struct move, link);
+		char *from = str_percent_encode(move->from, "");
+		char *to = str_percent_encode(move->to, "");
+		buf_addf(&text, "%s %s\n", from, to);
+		free(from);
+		free(to);
+	}
+	int failed = index_meta_set(f->index, "moves", text.len ? text.at : NULL, &err);
+	buf_release(&text);
+	if (failed) folder_index_failed(f, &err);
+	return !failed;
+}
+
+void rename_moves_release(struct folder *f) {
+	while (!list_empty(&f->moves)) move_free(list_entry(f->moves.next, struct move, link));
+}
+
+static char *decoded(const char *text, size_t len) {
+	char *path = xstrndup(text, len);
+	str_percent_decode(path);
+	return path;
+}
+
+void rename_moves_read(struct folder *f) {
+	char *text = index_meta_get(f->index, "moves"), *at = text;
+	rename_moves_release(f);
+	while (at && *at) {
+		size_t from = strcspn(at, " "), to = strcspn(at + from, "\n");
+		if (!at[from] || to < 2) break;
+		move_add(f, decoded(at, from), decoded(at + from + 1, to - 1));
+		at += from + to + (at[from + to] == '\n');
+	}
+	free(text);
+}
+
+static bool is_moving(const struct folder *f, const char *path) {
+	list_each(&f->moves, link)
+		if (path_is_within(path, list_entry(link, struct move, link)->from)) return true;
+	return false;
+}
+
+/* The rows followed, or the folder did not go after all. */
+static bool move_over(struct transfer *t) {
+	struct move *move = move_to(t->folder, t->path);
+	if (!move) return true;
+	move_free(move);
+	return moves_write(t->folder);
+}
 
 /* ---- who holds which name ---- */
 
 /* Is somebody moving this path, or a folder above it, away? */
 bool rename_locks(const struct folder *f, const char *path) {
+	if (is_moving(f, path)) return true;
 	if (!f->renaming) return false;
 	list_each(&f->transfers, link) {
 		const struct transfer *t = list_entry(link, struct transfer, link);
@@ -30,7 +123,8 @@ bool rename_locks(const struct folder *f, const char *path) {
 void rename_postpone(struct folder *f, const struct index_dirty *row) {
 	enum index_why why = row->why == INDEX_WHY_DELETE ? INDEX_WHY_DELETE : INDEX_WHY_PAIR;
 	struct err err;
-	if (index_again(f->index, row->path, why, row->reason, folder_clock_ms(f) + LOCKED_POLL_MS,
+	int64_t wait_ms = f->renaming ? LOCKED_POLL_MS : MOVING_POLL_MS;
+	if (index_again(f->index, row->path, why, row->reason, folder_clock_ms(f) + wait_ms,
 		    row->tries, &err))
 		folder_index_failed(f, &err);
 }
@@ -68,17 +162,47 @@ void rename_release(struct transfer *t) {
 	index_entry_release(&t->origin_entry);
 }
 
-/* Does somebody still have to say whether it is this one under another name? Those that only come after `t` do not count. */
-static bool others_ask(const struct transfer *t, enum index_why held) {
-	list_each(&t->folder->transfers, link) {
+/* Does this one still have to say whether it is another under a new name? */
+static bool asks(const struct transfer *t) {
+	return !t->origin_asked &&
+	       t->state < TRANSFER_DATABASE; /* a database may wait for a removal */
+}
+
+/* What comes at the same time, or later, does not count: nor does `self`. */
+static bool others_ask(const struct folder *f, const struct transfer *self, enum index_why held) {
+	list_each(&f->transfers, link) {
 		const struct transfer *other = list_entry(link, struct transfer, link);
-		/* A database may be waiting for this very path. */
-		bool asks = !other->origin_asked && other->state < TRANSFER_DATABASE;
 		bool after = other->row.why == INDEX_WHY_DELETE ||
 			     (other->row.why == INDEX_WHY_PAIR && held == INDEX_WHY_PAIR);
-		if (other != t && asks && !after) return true;
+		if (other != self && asks(other) && !after) return true;
 	}
 	return false;
+}
+
+/* The same of rows that wait for their time: the two halves of a rename are marked one right after the other, or by one scan. */
+static bool others_will_ask(const struct folder *f, const struct transfer *self, int64_t upto) {
+	char **paths = NULL;
+	struct err err;
+	bool will = false;
+	upto += NEAR_MARKS;
+	if (upto < f->scanned_seq) upto = f->scanned_seq;
+	if (index_before_deletions(f->index, upto, (size_t)f->in_flight + 1, &paths, &err))
+		return false;
+	for (size_t i = 0; paths && paths[i] && !will; i++) {
+		const struct transfer *other = map_get(&f->by_path, paths[i]);
+		will = !other || (other != self && asks(other));
+	}
+	strv_free(paths);
+	return will;
+}
+
+static bool pending(const struct folder *f, const struct transfer *self, int64_t upto) {
+	if (!scan_is_idle(f) || f->renaming) return true;
+	return others_ask(f, self, INDEX_WHY_DELETE) || others_will_ask(f, self, upto);
+}
+
+bool rename_pending(const struct folder *f, int64_t upto) {
+	return pending(f, NULL, upto);
 }
 
 /*
@@ -88,12 +212,10 @@ static bool others_ask(const struct transfer *t, enum index_why held) {
 static bool may_pair(const struct transfer *t, enum index_why held) {
 	const struct folder *f = t->folder;
 	int64_t age = folder_clock_ms(f) - t->row.first_ms;
-	bool last = held == INDEX_WHY_DELETE;
-	struct err err;
 	if (age < 0 || age > DELETE_PATIENCE_MS) return false;
 	if (t->row.why != held) return index_dirty_count(f->index) > 1;
-	if (last && (f->renaming || index_any_pairing(f->index, &err) == 1)) return true;
-	return !scan_is_idle(f) || others_ask(t, held);
+	if (held == INDEX_WHY_DELETE) return pending(f, t, t->row.seen);
+	return !scan_is_idle(f) || others_ask(f, t, held);
 }
 
 /* True: it comes again, behind everything else that is due. */
@@ -241,6 +363,10 @@ static bool ask(struct transfer *t) {
 	}
 	/* What it would overwrite may be on its way to a name of its own. */
 	if (t->has_file && rename_waits(t, INDEX_WHY_PAIR)) return true;
+	if (is_moving(t->folder, t->origin)) {
+		transfer_again(t, INDEX_WHY_PAIR, NULL, LOCKED_POLL_MS);
+		return true;
+	}
 	const struct transfer *other = origin_user(t);
 	if (other) return wait_for(t, other);
 	look_at_origin(t);
@@ -300,6 +426,7 @@ static bool recorded(struct transfer *t) {
 	struct index_entry entry = { .kind = INDEX_FILE };
 	base_entry_local(t, &entry);
 	entry.born_ns = t->origin_entry.born_ns;
+	if (t->origin_entry.epoch == EPOCH_ASK) entry.epoch = EPOCH_ASK;
 	/* The remote's attributes travelled with it: what differs is set after. */
 	entry.mode = t->origin_entry.mode;
 	entry.mtime_ns = t->origin_entry.mtime_ns;
@@ -337,7 +464,7 @@ static void file_moved(struct transfer *t, const struct err *err) {
 		return;
 	}
 	bool same = (t->origin_entry.mode & 0777) == (t->stat.mode & 0777) &&
-		    t->origin_entry.mtime_ns == t->mtime_ns;
+		    t->origin_entry.mtime_ns == t->mtime_ns && t->origin_entry.epoch != EPOCH_ASK;
 	rename_release(t);
 	t->pair = PAIR_NO;
 	if (same)
@@ -390,18 +517,19 @@ static void folder_sealed(struct transfer *t, const struct err *err) {
 		transfer_fail(t, err);
 		return;
 	}
-	int moved = index_move_folder(f->index, t->origin, t->path, &failed);
+	int moved = index_move_folder(f->index, t->origin, t->path, folder_clock_ms(f), &failed);
 	if (moved < 0) {
 		folder_index_failed(f, &failed);
 		return;
 	}
+	if (!move_over(t)) return;
 	if (moved == 0) { /* something became known there meanwhile: each file finds its own way */
 		send_instead(t);
 		return;
 	}
 	struct index_entry entry = t->origin_entry;
-	entry.epoch = f->epoch;
-	entry.ino = t->stat.ino;
+	if (entry.epoch != EPOCH_ASK) entry.epoch = f->epoch;
+	entry.kind = INDEX_FOLDER;
 	entry.version = t->origin_version;
 	if (!row_drop(t, t->origin, true) || !base_put(t, true, &entry)) return;
 	if (!brake_moved(f, t->origin, true)) return;
@@ -418,6 +546,7 @@ static void folder_sealed(struct transfer *t, const struct err *err) {
 	log_debug("folder '%s': '%s' is '%s' now", f->name, t->origin, t->path);
 	/* What else happened below it; and marks of a new folder under the old name went along with the rows. */
 	scan_request(f, t->path);
+	brake_renamed(f, t->origin);
 	folder_mark_path(f, t->origin, PRIO_FOLDER, 0);
 	scan_request(f, t->origin);
 	barrier_rescan(f);
@@ -430,7 +559,7 @@ static void folder_moved(struct transfer *t, const struct err *err) {
 	bool never = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID ||
 				    err->kind == ERR_CHANGED);
 	if (never) {
-		send_instead(t);
+		if (move_over(t)) send_instead(t);
 		return;
 	}
 	if (err) {
@@ -454,10 +583,66 @@ bool rename_start(struct transfer *t) {
 			file_move(t);
 		return true;
 	}
+	move_add(t->folder, xstrdup(t->origin), xstrdup(t->path));
+	if (!moves_write(t->folder)) return true;
 	act_op_init(t, STORE_MOVE, STORE_FOLDER);
 	t->op.key = t->origin_key;
 	t->op.to_key = t->key;
 	t->op.if_absent = true;
-	if (intent_note(t, NULL)) transfer_submit(t, false, folder_moved);
+	if (intent_note(t, NULL)) transfer_submit(t, true, folder_moved);
+	return true;
+}
+
+/* ---- a folder's move that was begun, and nobody knows how far it came ---- */
+
+static void resumed_to(struct transfer *t, const struct err *err) {
+	if (err && err->kind != ERR_NOT_FOUND) {
+		transfer_fail(t, err);
+		return;
+	}
+	if (err) { /* neither is there: each path's own look finds out */
+		rename_release(t);
+		if (move_over(t)) transfer_plan(t);
+		return;
+	}
+	folder_moved(t, NULL);
+}
+
+static void resumed_from(struct transfer *t, const struct err *err) {
+	if (err && err->kind != ERR_NOT_FOUND) {
+		transfer_fail(t, err);
+		return;
+	}
+	if (!err) { /* it did not go */
+		rename_release(t);
+		if (move_over(t)) transfer_plan(t);
+		return;
+	}
+	act_op_init(t, STORE_STAT, STORE_FOLDER);
+	transfer_submit(t, false, resumed_to);
+}
+
+/* True: the remote is being asked, before anything is planned for the new name. */
+bool rename_resume(struct transfer *t) {
+	struct move *move = t->origin ? NULL : move_to(t->folder, t->path);
+	struct err err;
+	if (!move) return false;
+	rename_release(t);
+	t->origin = xstrdup(move->from);
+	t->origin_asked = true;
+	int found = index_get(t->folder->index, t->origin, true, &t->origin_entry, &err);
+	if (found < 0) {
+		folder_index_failed(t->folder, &err);
+		return true;
+	}
+	if (!found) {
+		rename_release(t);
+		if (move_over(t)) transfer_plan(t);
+		return true;
+	}
+	origin_lock(t);
+	act_op_init(t, STORE_STAT, STORE_FOLDER);
+	t->op.key = t->origin_key;
+	transfer_submit(t, false, resumed_from);
 	return true;
 }

@@ -324,6 +324,7 @@ static void listed_done(struct folder *f, struct listed_folder *l, const struct 
 
 static void scan_ended(struct folder *f) {
 	struct scan *scan = &f->scan;
+	f->scanned_seq = index_sequence(f->index);
 	if (scan->full) {
 		kinds_scanned(f);
 		f->scans++;

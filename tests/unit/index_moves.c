@@ -78,7 +78,7 @@ static void rows_and_marks_follow(void **state) {
 	int64_t last = mark(index, "x/to/sub/new", 21);
 	mark(index, "x/to/only/here", 22);
 	assert_int_equal(index_dirty_count(index), 5);
-	assert_int_equal(index_move_folder(index, "from", "x/to", &err), 1);
+	assert_int_equal(index_move_folder(index, "from", "x/to", 100, &err), 1);
 	assert_true(has(index, "x/to/a") && has(index, "x/to/sub/b") && has(index, "beside"));
 	assert_true(!has(index, "from/a") && !has(index, "from/sub/b"));
 	assert_int_equal(index_dirty_count(index), 4);
@@ -98,7 +98,7 @@ static void rows_and_marks_follow(void **state) {
 	assert_int_equal(index_dirty_get(index, "from/a", &row, &err), 0);
 	assert_int_equal(index_commit(index, false, &err), 0);
 	/* Back again, to where nothing is known any more. */
-	assert_int_equal(index_move_folder(index, "x/to", "from", &err), 1);
+	assert_int_equal(index_move_folder(index, "x/to", "from", 100, &err), 1);
 	assert_true(has(index, "from/sub/b") && !has(index, "x/to/sub/b"));
 	assert_int_equal(index_dirty_count(index), 4);
 	index_close(index);
@@ -109,9 +109,9 @@ static void not_onto_what_is_known(void **state) {
 
 	put(index, "from/a", INDEX_FILE, 2, 0);
 	put(index, "to/sub/b", INDEX_FILE, 3, INDEX_STRANGER);
-	assert_int_equal(index_move_folder(index, "from", "to", &err), 0);
+	assert_int_equal(index_move_folder(index, "from", "to", 100, &err), 0);
 	assert_true(has(index, "from/a") && has(index, "to/sub/b"));
-	assert_int_equal(index_move_folder(index, "nothing", "there", &err), 1);
+	assert_int_equal(index_move_folder(index, "nothing", "there", 100, &err), 1);
 	index_close(index);
 }
 
@@ -127,6 +127,24 @@ static char *claim_one(struct index *index) {
 	return path;
 }
 
+/* What comes before removals, as words in order. */
+static void before(struct index *index, int64_t upto, const char *words) {
+	char **paths, *joined = NULL;
+
+	assert_int_equal(index_before_deletions(index, upto, 10, &paths, &err), 0);
+	for (size_t i = 0; paths && paths[i]; i++) {
+		char *longer = xasprintf("%s%s%s", i ? joined : "", i ? " " : "", paths[i]);
+		free(joined);
+		joined = longer;
+	}
+	if (words)
+		assert_string_equal(joined, words);
+	else
+		assert_null(joined);
+	free(joined);
+	strv_free(paths);
+}
+
 /* What may be half of a rename comes after the rest, and removals come last; a new mark lifts them. */
 static void held_rows_come_last(void **state) {
 	struct index *index = index_open(NULL, &err);
@@ -136,10 +154,13 @@ static void held_rows_come_last(void **state) {
 	mark(index, "pair", 2);
 	for (int i = 0; i < 2; i++) free(claim_one(index));
 	index_again(index, "gone", INDEX_WHY_DELETE, NULL, 3, 0, &err);
-	assert_int_equal(index_any_pairing(index, &err), 0);
 	index_again(index, "pair", INDEX_WHY_PAIR, NULL, 4, 0, &err);
-	assert_int_equal(index_any_pairing(index, &err), 1);
 	mark(index, "new", 5);
+	before(index, 0, NULL);
+	before(index, 2, "pair");
+	before(index, 3, "new pair");
+	index_again(index, "pair", INDEX_WHY_PAIR, "refused", 4, 0, &err);
+	before(index, 3, "new");
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		char *path = claim_one(index);
 		assert_string_equal(path, order[i]);

@@ -68,7 +68,10 @@ static void test_files_that_are_no_origin(void **state) {
 		case 5: base.flags = INDEX_UNVERIFIED; break;
 		case 6: base.hash_len = 0; break;
 		case 7: base.kind = INDEX_LINK; break;
-		case 8: base.epoch = INT64_MAX; break; /* nobody sealed it */
+		case 8: /* nobody sealed it: asked for after */
+			base.epoch = INT64_MAX;
+			wanted = PAIR_MOVE;
+			break;
 		case 9: /* written again within the tick of its time, perhaps */
 			base.flags = INDEX_RACY;
 			wanted = PAIR_READ;
