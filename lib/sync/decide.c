@@ -129,7 +129,7 @@ static bool is_deletion(enum plan_action action) {
 }
 
 /* Parents first. True: the transfer waits, or comes again. */
-static bool parent_missing(struct transfer *t) {
+bool transfer_parent_missing(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
 	char *parent = path_parent(t->path);
@@ -256,7 +256,7 @@ void transfer_plan(struct transfer *t) {
 	bool deletion = is_deletion(t->action) && t->absent;
 	if (deletion ? brake_holds(t) : !brake_came_back(t)) return;
 	if (deletion && rename_waits(t, INDEX_WHY_DELETE)) return;
-	if (needs_parent(t->action) && parent_missing(t)) return;
+	if (needs_parent(t->action) && transfer_parent_missing(t)) return;
 	if (t->action == PLAN_PUT && act_wants_theirs(t)) {
 		act_look_at_theirs(t);
 		return;

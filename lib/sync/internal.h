@@ -577,6 +577,7 @@ bool transfer_base_is_fresh(const struct transfer *transfer);
 
 /* decide.c */
 void transfer_plan(struct transfer *transfer);
+bool transfer_parent_missing(struct transfer *transfer);
 void upload_or_read(struct transfer *transfer); /* memory was granted: read on */
 bool transfer_excluded(const struct folder *folder, const char *path, bool is_folder);
 

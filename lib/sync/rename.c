@@ -355,6 +355,8 @@ void rename_wake(struct folder *f) {
 static bool ask(struct transfer *t) {
 	struct err err;
 	if (t->origin_asked || !t->stat.ino) return false;
+	/* The folder it lies in may be on its way as well, and waits for whoever holds a name below its old one: it comes first. */
+	if (transfer_parent_missing(t)) return true;
 	enum pair_answer got = find(t, &err);
 	if (got == PAIR_READ) return false; /* asked once more when it is read */
 	if (got != PAIR_LOOK) {
