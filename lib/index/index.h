@@ -351,6 +351,9 @@ int index_session_put(struct index *index, const char *path, const struct index_
 	struct err *err);
 int index_session_get(struct index *index, const char *path, struct index_session *session,
 	struct err *err); /* 1, 0, -1 */
+/* One of them, with its path, the caller's: 1, 0, -1. */
+int index_session_any(
+	struct index *index, char **path, struct index_session *session, struct err *err);
 int index_session_drop(struct index *index, const char *path, struct err *err);
 void index_session_release(struct index_session *session);
 

@@ -45,6 +45,21 @@ int index_session_put(struct index *index, const char *path, const struct index_
 	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
 }
 
+static void session_read(struct db_stmt *stmt, struct index_session *session) {
+	session->session = text_of(stmt, 0);
+	session->size = db_int(stmt, 1);
+	session->mtime_ns = db_int(stmt, 2);
+	session->ctime_ns = db_int(stmt, 3);
+	session->ino = (uint64_t)db_int(stmt, 4);
+	session->part_size = db_int(stmt, 5);
+	size_t len = 0;
+	const void *hash = db_blob(stmt, 6, &len);
+	if (hash && len <= sizeof(session->hash)) {
+		memcpy(session->hash, hash, len);
+		session->hash_len = len;
+	}
+}
+
 int index_session_get(
 	struct index *index, const char *path, struct index_session *session, struct err *err) {
 	struct db_stmt *stmt = by_path(index, SQL_SESSION_GET, path, err);
@@ -52,19 +67,22 @@ int index_session_get(
 	*session = (struct index_session){ 0 };
 	if (!stmt) return -1;
 	int got = db_step(stmt, err);
+	if (got == 1) session_read(stmt, session);
+	db_reset(stmt);
+	return got;
+}
+
+int index_session_any(
+	struct index *index, char **path, struct index_session *session, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_SESSION_ANY, err);
+
+	*session = (struct index_session){ 0 };
+	*path = NULL;
+	if (!stmt) return -1;
+	int got = db_step(stmt, err);
 	if (got == 1) {
-		session->session = text_of(stmt, 0);
-		session->size = db_int(stmt, 1);
-		session->mtime_ns = db_int(stmt, 2);
-		session->ctime_ns = db_int(stmt, 3);
-		session->ino = (uint64_t)db_int(stmt, 4);
-		session->part_size = db_int(stmt, 5);
-		size_t len = 0;
-		const void *hash = db_blob(stmt, 6, &len);
-		if (hash && len <= sizeof(session->hash)) {
-			memcpy(session->hash, hash, len);
-			session->hash_len = len;
-		}
+		session_read(stmt, session);
+		*path = text_of(stmt, 7);
 	}
 	db_reset(stmt);
 	return got;

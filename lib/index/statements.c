@@ -225,6 +225,8 @@ const char *const index_sql_text[SQL_COUNT] = {
 
 	[SQL_SESSION_GET] = "SELECT session, size, mtime, ctime, ino, part_size, hash FROM session "
 			    "WHERE path = ?1",
+	[SQL_SESSION_ANY] = "SELECT session, size, mtime, ctime, ino, part_size, hash, path"
+			    " FROM session LIMIT 1",
 	[SQL_SESSION_PUT] = "INSERT OR REPLACE INTO session VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_SESSION_DROP] = "DELETE FROM session WHERE path = ?1",
 };

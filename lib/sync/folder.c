@@ -415,6 +415,8 @@ void folder_step(struct defer *defer) {
 		f->last_sync_ns = loop_wall_ns(f->loop);
 		f->index_trouble = false;
 		if (f->trouble.kind != ERR_NONE) folder_trouble_clear(f);
+		if (f->phase == PHASE_RUNNING && !f->paused) abandoned_step(f);
+		if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	}
 	log_step(f);
 	prune_step(f);

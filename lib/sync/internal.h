@@ -187,6 +187,9 @@ struct folder {
 	int64_t parents_lost;  /* rows of folders dropped by the transfers of what lies in them */
 	int64_t scanned_seq;   /* of the last mark when a scan ended */
 	struct list moves;     /* struct move (rename.c): folders that go to another name */
+	bool sessions_none;    /* no upload is begun (abandoned.c) */
+	int64_t sessions_ms;   /* not looked for before */
+	char *abandoned_path, *abandoned_session;
 	struct list pair_waiters; /* struct transfer.wait_link: somebody works on their origin */
 	int renaming;             /* transfers that hold the name they move from */
 	struct list
@@ -624,6 +627,9 @@ int64_t act_keep_born(
 /* intent.c */
 bool intent_note(struct transfer *transfer, const uint8_t *hash);
 bool intent_ask(struct transfer *transfer);
+
+/* abandoned.c */
+void abandoned_step(struct folder *folder);
 
 /* pace.c */
 void pace_begin(struct transfer *transfer);

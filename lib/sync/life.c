@@ -186,6 +186,8 @@ void folder_free(struct folder *f) {
 	map_release(&f->not_kept);
 	pace_release(f);
 	rename_moves_release(f);
+	free(f->abandoned_path);
+	free(f->abandoned_session);
 	ignore_free(f->ignore);
 	settings_release(&f->settings);
 	path_stack_release(&f->list_queue);

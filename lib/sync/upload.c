@@ -381,6 +381,7 @@ static void begin_done(struct transfer *t, const struct err *err) {
 		return;
 	}
 	t->folder->intents = true;
+	t->folder->sessions_none = false;
 	part_next(t);
 }
 
