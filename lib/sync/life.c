@@ -114,7 +114,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	list_init(&f->fetches);
 	list_init(&f->waits);
 	list_init(&f->pair_waiters);
-	list_init(&f->moves);
+	map_init(&f->moves);
 	list_init(&f->link);
 	map_init(&f->by_path);
 	map_init(&f->wanted);

@@ -24,43 +24,15 @@ enum {
  * after a lost answer or a crash asks the remote how far it came, before anything else is done below the old name.
  */
 
-struct move {
-	struct list link;
-	char *from, *to;
-};
-
-static struct move *move_to(const struct folder *f, const char *path) {
-	list_each(&f->moves, link) {
-		struct move *move = list_entry(link, struct move, link);
-		if (str_equal(move->to, path)) return move;
-	}
-	return NULL;
-}
-
-static struct move *move_add(struct folder *f, char *from, char *to) {
-	struct move *move = xcalloc(1, sizeof(*move));
-	move->from = from;
-	move->to = to;
-	list_add_tail(&f->moves, &move->link);
-	return move;
-}
-
-static void move_free(struct move *move) {
-	list_remove(&move->link);
-	free(move->from);
-	free(move->to);
-	free(move);
-}
-
-/* "FROM TO", percent-encoded, a line each. */
+/* f->moves is new name to old name. */
 static bool moves_write(struct folder *f) {
 	struct buf text;
 	struct err err;
 	buf_init(&text, 0);
-	list_each(&f->moves, link) {
-		const struct move *move = list_entry(link, struct move, link);
-		char *from = str_percent_encode(move->from, "");
-		char *to = str_percent_encode(move->to, "");
+	for (struct map_item *it = NULL; (it = map_next(&f->moves, it));) {
+		/* Percent-encoded, a line each. */
+		char *from = str_percent_encode(map_value(it), "");
+		char *to = str_percent_encode(map_key(it), "");
 		buf_addf(&text, "%s %s\n", from, to);
 		free(from);
 		free(to);
@@ -72,7 +44,9 @@ static bool moves_write(struct folder *f) {
 }
 
 void rename_moves_release(struct folder *f) {
-	while (!list_empty(&f->moves)) move_free(list_entry(f->moves.next, struct move, link));
+	for (struct map_item *it = NULL; (it = map_next(&f->moves, it));) free(map_value(it));
+	map_release(&f->moves);
+	map_init(&f->moves);
 }
 
 static char *decoded(const char *text, size_t len) {
@@ -87,23 +61,25 @@ void rename_moves_read(struct folder *f) {
 	while (at && *at) {
 		size_t from = strcspn(at, " "), to = strcspn(at + from, "\n");
 		if (!at[from] || to < 2) break;
-		move_add(f, decoded(at, from), decoded(at + from + 1, to - 1));
+		char *name = decoded(at + from + 1, to - 1);
+		free(map_put(&f->moves, name, decoded(at, from)));
+		free(name);
 		at += from + to + (at[from + to] == '\n');
 	}
 	free(text);
 }
 
 static bool is_moving(const struct folder *f, const char *path) {
-	list_each(&f->moves, link)
-		if (path_is_within(path, list_entry(link, struct move, link)->from)) return true;
+	for (struct map_item *it = NULL; (it = map_next(&f->moves, it));)
+		if (path_is_within(path, map_value(it))) return true;
 	return false;
 }
 
 /* The rows followed, or the folder did not go after all. */
 static bool move_over(struct transfer *t) {
-	struct move *move = move_to(t->folder, t->path);
-	if (!move) return true;
-	move_free(move);
+	char *from = map_take(&t->folder->moves, t->path);
+	if (!from) return true;
+	free(from);
 	return moves_write(t->folder);
 }
 
@@ -585,7 +561,7 @@ bool rename_start(struct transfer *t) {
 			file_move(t);
 		return true;
 	}
-	move_add(t->folder, xstrdup(t->origin), xstrdup(t->path));
+	free(map_put(&t->folder->moves, t->path, xstrdup(t->origin)));
 	if (!moves_write(t->folder)) return true;
 	act_op_init(t, STORE_MOVE, STORE_FOLDER);
 	t->op.key = t->origin_key;
@@ -626,11 +602,11 @@ static void resumed_from(struct transfer *t, const struct err *err) {
 
 /* True: the remote is being asked, before anything is planned for the new name. */
 bool rename_resume(struct transfer *t) {
-	struct move *move = t->origin ? NULL : move_to(t->folder, t->path);
+	const char *from = t->origin ? NULL : map_get(&t->folder->moves, t->path);
 	struct err err;
-	if (!move) return false;
+	if (!from) return false;
 	rename_release(t);
-	t->origin = xstrdup(move->from);
+	t->origin = xstrdup(from);
 	t->origin_asked = true;
 	int found = index_get(t->folder->index, t->origin, true, &t->origin_entry, &err);
 	if (found < 0) {
