@@ -29,7 +29,7 @@ struct folder_settings {
 	char **include, **exclude;
 	int64_t settle_ms, max_settle_ms, rescan_ms;
 	int64_t verify_ms, verify_read; /* 0: never; per cent of files that are read back */
-	int64_t keep_ms; /* how long kept versions stay; 0: nothing is ever removed */
+	int64_t keep_ms;      /* how long kept versions stay; 0: nothing is ever removed */
 	int64_t pace_percent; /* 0 or 100: none */
 	int sqlite;           /* enum folder_sqlite */
 	int64_t max_transfers;
