@@ -1,6 +1,5 @@
 """Disks that are full or broken, trees that are large or odd, a watch that cannot see all.
 
-runs alone
 one build
 """
 
@@ -91,7 +90,7 @@ def test_full_store(tendd, small):
 
 def test_full_state(tendd, small):
     """The index cannot be written: nothing is sent without it, services and the socket go on; with room all goes on."""
-    small(tendd.state, "24m")
+    small(tendd.state, "96m")
     store = Directory(tendd.root / "remote")
     data = start(tendd, store, services=service("beat", "while :; do echo beat; sleep 0.05; done"))
     tendd.until_state("service:beat", "ready")
@@ -110,7 +109,8 @@ def test_full_state(tendd, small):
     beats = log_of(tendd, "beat").count("beat")
     tendd.until(lambda: log_of(tendd, "beat").count("beat") > beats, "a line of the service")
     ballast.unlink()
-    tendd.until(lambda: tendd.tend("sync").returncode == 0 and tendd.folder_part("data")["state"] == "idle", "the folder")
+    tendd.until(lambda: tendd.tend("sync").returncode == 0, "an answer")
+    tendd.until_idle("data")
     assert tendd.tend("wait", "data").returncode == 0
     assert_same(data, store.at("data"))
     assert tendd.service_part("beat")["pid"] == pid

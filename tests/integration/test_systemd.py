@@ -1,6 +1,5 @@
 """Installed as a service: the release build in a container that systemd boots.
 
-runs alone
 one build
 """
 
