@@ -234,7 +234,9 @@ def test_churn_under_faults(tendd, places):
     churn = Churn(place.data, seed=16, directory=False)
     for _ in range(4):
         churn.work(60)
-        tendd.until_idle("data")
+        # After tries that all met something it waits, longer each time: minutes on a busy machine.
+        tendd.until(lambda: tendd.folder_part("data")["state"] == "idle" and tendd.folder_part("data")["pending"] == 0,
+                    "the folder", patience=240)
     assert place.proxy.count() < 6000
     place.end()
     assert tendd.tend("wait", "data").returncode == 0
