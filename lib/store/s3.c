@@ -77,6 +77,7 @@ static void (*const flows[])(struct s3_op *x) = {
 	[STORE_PART_END] = s3_put,
 	[STORE_PART_ABORT] = s3_part_abort,
 	[STORE_ABOUT] = s3_about,
+	[STORE_REVISIONS] = s3_revisions,
 };
 
 /* What needs no request. The bucket's root is always there, and an answered write is on the
@@ -226,7 +227,7 @@ struct store *store_s3_new(struct loop *loop, struct http *http,
 	s3->store = (struct store){
 		.driver = &s3_driver,
 		.loop = loop,
-		.caps = STORE_CAP_FLAT_LIST | STORE_CAP_HASH_FIRST,
+		.caps = STORE_CAP_FLAT_LIST | STORE_CAP_HASH_FIRST | STORE_CAP_REVISIONS,
 		.part_size = PART_SIZE,
 		.part_from = PART_FROM,
 		.part_max = PART_MAX,

@@ -177,6 +177,7 @@ int64_t s3_server_ns(const struct s3_op *x);
 void s3_list(struct s3_op *x);
 /* Fills the answer from a page that came; -1 with x->err, and then nothing of it. */
 int s3_list_read(struct s3_op *x);
+void s3_revisions(struct s3_op *x);
 void s3_stat(struct s3_op *x);
 void s3_get(struct s3_op *x);
 void s3_set(struct s3_op *x);

@@ -83,7 +83,9 @@ static void get_step(struct s3_op *x) {
 		/* The span is behind the end: no bytes, but an answer. Its headers are the
 		 * error's own. */
 		x->state = GET_BEHIND;
-		s3_look(x, x->object);
+		s3_send(x, &(struct s3_call){ .method = "HEAD",
+				   .object = x->object,
+				   .query = x->text.len ? x->text.at : NULL });
 		return;
 	}
 	if (x->err.kind == ERR_NOT_FOUND) {
@@ -111,8 +113,11 @@ void s3_get(struct s3_op *x) {
 
 	x->step = get_step;
 	s3_header(x, "range: bytes=%lld-%lld", (long long)from, (long long)(from + length - 1));
-	s3_send(x, &(struct s3_call){
-			   .method = "GET", .object = x->object, .answer_max = (size_t)length });
+	if (x->op->revision) s3_query(&x->text, "versionId", x->op->revision);
+	s3_send(x, &(struct s3_call){ .method = "GET",
+			   .object = x->object,
+			   .query = x->text.len ? x->text.at : NULL,
+			   .answer_max = (size_t)length });
 }
 
 /* ---- SET: the object copied onto itself with other metadata ---- */

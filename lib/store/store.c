@@ -22,6 +22,7 @@ void store_entry_release(struct store_entry *entry) {
 	free(entry->id);
 	free(entry->version);
 	free(entry->target);
+	free(entry->revision);
 	*entry =
 		(struct store_entry){ .mtime_ns = STORE_MTIME_UNKNOWN, .mode = STORE_MODE_UNKNOWN };
 }
@@ -97,7 +98,8 @@ bool store_is_ours(const struct store_op *op, const struct store_entry *entry) {
 /* ---- the face ---- */
 
 void store_start(struct store *store, struct store_op *op) {
-	assert(op->done && op->verb <= STORE_ABOUT);
+	assert(op->done && op->verb <= STORE_REVISIONS);
+	assert(op->verb != STORE_REVISIONS || (store->caps & STORE_CAP_REVISIONS));
 	assert(op->key || op->verb == STORE_SYNC || op->verb == STORE_ABOUT ||
 		(op->session && op->verb != STORE_PART_END));
 	if (!op->frame) { /* the caller's start, not a wrapper's */

@@ -48,6 +48,10 @@ enum store_verb {
 	STORE_PART_ABORT, /* session; unknown to the server is success */
 	STORE_SYNC,       /* everything answered before this is on the disk of the store after it */
 	STORE_ABOUT,      /* is the remote reachable and ours to write? -> about */
+	/* key ("": all), page_token -> page: what the store keeps by itself of `key` (name "")
+	 * and below it, of each name newest first, what stands there now and deletions
+	 * included. Only where STORE_CAP_REVISIONS. */
+	STORE_REVISIONS,
 };
 
 enum store_kind { STORE_FILE, STORE_FOLDER, STORE_LINK, STORE_OTHER };
@@ -74,6 +78,7 @@ enum {
 	STORE_CAP_FD_BODY = 8,     /* reads bodies from a descriptor by itself, in its jobs */
 	STORE_CAP_HASH_FIRST = 16, /* wants the MD5 before PUT and PART_BEGIN */
 	STORE_CAP_MOVE = 32,       /* MOVE of a folder is one request */
+	STORE_CAP_REVISIONS = 64,  /* may keep what is replaced by itself */
 };
 
 #define STORE_SPAN_MAX \
@@ -97,6 +102,10 @@ struct store_entry {
 	char *id;      /* opaque; NULL where the key is the identity */
 	char *version; /* opaque: equal versions hold equal bytes; NULL where the store has none */
 	char *target;  /* a link's text, where it came with the answer */
+	/* REVISIONS: its opaque name, since when it stood there, and was it a deletion? */
+	char *revision;
+	int64_t since_ns;
+	bool gone;
 };
 
 struct store_part {
@@ -118,6 +127,7 @@ struct store_op {
 	const char *key;
 	const char *to_key;
 	const char *id;
+	const char *revision; /* GET: of REVISIONS; NULL: what stands there now */
 	/* PUT, SET, REMOVE, PART_END, GET: only when this is the present version, else
 	 * ERR_CHANGED */
 	const char *if_version;

@@ -8,7 +8,10 @@
 /* A row of the scratch index that only old versions speak of: nothing stands there now. Beside the index's own flags. */
 enum { PAST_GONE = 1 << 8 };
 
-enum past_state { PAST_CURRENT, PAST_VERSIONS, PAST_READY };
+enum past_state { PAST_CURRENT, PAST_VERSIONS, PAST_REVISIONS, PAST_READY };
+
+/* The names of what the store keeps by itself: this, "d" where a deletion ended it or "r", ":", and the store's own name. */
+#define PAST_REVISION_PREFIX "revision:"
 
 /* One folder of the walk. */
 struct past_frame {
@@ -45,6 +48,11 @@ struct past {
 	past_op_done *op_done;
 	struct path_stack queue;
 	char *at, *token, *key;
+
+	/* The revision before, which is the newer one of the same path. */
+	char *newer_path;
+	int64_t newer_ns;
+	bool newer_gone;
 
 	/* ---- the walk ---- */
 	bool walking, root_told;

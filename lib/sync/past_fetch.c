@@ -2,8 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/internal.h"
-#include "sync/version.h"
+#include "sync/past.h"
 
 enum { SPAN_BYTES = 4 << 20 };
 
@@ -30,24 +29,40 @@ static void refused(struct defer *defer) {
 	fetch->done(fetch, &err);
 }
 
+/* "revision:r:ID", with a name that leads nowhere else. */
+static bool is_revision(const char *version) {
+	size_t len = strlen(PAST_REVISION_PREFIX);
+	if (!str_starts(version, PAST_REVISION_PREFIX) || !strchr("rd", version[len]) ||
+		!version[len])
+		return false;
+	const char *id = version + len + 2;
+	return version[len + 1] == ':' && *id && strlen(id) < 1024 &&
+	       !id[strspn(
+		       id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-~+=")];
+}
+
 int past_fetch_init(struct past_fetch *fetch, const struct past_options *options,
 	enum past_kind kind, const char *path, const char *version, struct err *err) {
 	struct version_span span;
 	if (!path_is_plain(path))
 		return err_set(err, ERR_INVALID, "'%s' is no path inside the folder", path);
-	if (version && version_name_parse(version, &span))
+	bool revision = version && is_revision(version);
+	if (version && !revision && version_name_parse(version, &span))
 		return err_set(err, ERR_INVALID, "'%s' is no version", version);
 	char *key = path_join(options->remote_key, path);
 	*fetch = (struct past_fetch){
 		.store = options->store, .loop = options->loop, .folder = options->folder
 	};
-	fetch->key = version ? xasprintf("%s/%s/%s", VERSION_PLACE, key, version) : xstrdup(key);
+	fetch->revision = revision ? xstrdup(version + strlen(PAST_REVISION_PREFIX) + 2) : NULL;
+	fetch->key = version && !revision ? xasprintf("%s/%s/%s", VERSION_PLACE, key, version)
+					  : xstrdup(key);
 	free(key);
 	list_init(&fetch->link);
 	if (options->folder) list_add_tail(&options->folder->fetches, &fetch->link);
 	defer_init(&fetch->refuse, refused);
 	store_op_init(&fetch->op, STORE_GET, fetch->key);
 	fetch->op.kind = kind == PAST_LINK ? STORE_LINK : STORE_FILE;
+	fetch->op.revision = fetch->revision;
 	fetch->op.length = SPAN_BYTES;
 	fetch->op.done = ended;
 	return 0;
@@ -74,7 +89,8 @@ void past_fetch_release(struct past_fetch *fetch) {
 	store_op_release(&fetch->op);
 	free(fetch->key);
 	free(fetch->expected);
-	fetch->key = fetch->expected = NULL;
+	free(fetch->revision);
+	fetch->key = fetch->expected = fetch->revision = NULL;
 }
 
 /* The store may go with the folder: what is in flight ends first, what rests is told at its next turn. */

@@ -10,7 +10,9 @@ enum { PAGE_ROWS = 256 };
 
 static void spans_of(const struct index_versions *versions, struct version_span *spans) {
 	for (size_t i = 0; i < versions->count; i++) {
-		version_name_parse(versions->rows[i].key, &spans[i]);
+		const char *name = versions->rows[i].key;
+		if (version_name_parse(name, &spans[i]))
+			spans[i].deleted = str_starts(name, PAST_REVISION_PREFIX "d");
 		spans[i].born_ns = versions->rows[i].born_ns;
 		spans[i].ended_ns = versions->rows[i].ended_ns;
 	}

@@ -248,7 +248,7 @@ struct past_fetch {
 	struct loop *loop;
 	struct store *store; /* NULL: the folder went away */
 	struct folder *folder;
-	char *key, *expected;
+	char *key, *expected, *revision;
 	int64_t offset;
 	bool in_flight;
 	struct defer refuse;

@@ -160,16 +160,16 @@ class S3(Store):
     def remove(self, key):
         self.run("deletefile", self.address(key))
 
-    def signed(self, method, path, query):
+    def signed(self, method, path, query, body=b""):
         """One request of our own, by signature version 4; the answer's body."""
         host = self.server.partition("//")[2]
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         scope = "%s/%s/s3/aws4_request" % (moment[:8], self.region)
-        empty_hash = hashlib.sha256(b"").hexdigest()
-        headers = {"host": host, "x-amz-content-sha256": empty_hash, "x-amz-date": moment}
+        body_hash = hashlib.sha256(body).hexdigest()
+        headers = {"host": host, "x-amz-content-sha256": body_hash, "x-amz-date": moment}
         asked = "&".join("%s=%s" % (quote(name, safe=""), quote(query[name], safe="")) for name in sorted(query))
         canonical = "\n".join([method, path, asked, *("%s:%s" % item for item in headers.items()), "", ";".join(headers),
-                               empty_hash])
+                               body_hash])
         text = "\n".join(["AWS4-HMAC-SHA256", moment, scope, hashlib.sha256(canonical.encode()).hexdigest()])
         key = ("AWS4" + self.secret).encode()
         for part in scope.split("/"):
@@ -177,12 +177,12 @@ class S3(Store):
         headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s" % (
             self.access, scope, ";".join(headers), hmac.digest(key, text.encode(), "sha256").hex())
         connection = http.client.HTTPConnection(host, timeout=60)
-        connection.request(method, path + "?" + asked, headers=headers)
+        connection.request(method, path + "?" + asked, body or None, headers)
         answer = connection.getresponse()
-        body = answer.read()
+        said = answer.read()
         connection.close()
-        assert answer.status == 200, body
-        return body
+        assert answer.status == 200, said
+        return said
 
     def etag(self, key):
         place = "/".join(part for part in (self.prefix, key) if part)

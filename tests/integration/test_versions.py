@@ -9,6 +9,7 @@ import os
 import sqlite3
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -248,13 +249,46 @@ def test_old_ones_go(tendd, store):
     assert "old versions" in told(tendd, "status", "data")
 
 
+def test_versions_that_the_bucket_keeps(tendd):
+    """Where the bucket keeps versions itself, they are found and brought back, also those of a folder that keeps none of its own."""
+    store = S3("s3_rgw", tendd.root)
+    store.bucket = "kept-" + store.prefix
+    store.signed("PUT", "/" + store.bucket, {})
+    store.signed("PUT", "/" + store.bucket, {"versioning": ""},
+                 b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+    data = start(tendd, store, "mode = mirror\n")
+    (data / "d").mkdir()
+    (data / "other").write_text("other\n")
+    known = []
+    for number in range(3):
+        (data / "d/file").write_bytes(os.urandom(100 + number))
+        (data / "d/file2").write_text("another\n")
+        tendd.barrier("data")
+        known.append((now(), (data / "d/file").read_bytes()))
+        tendd.until(lambda: now()[:19] != known[-1][0][:19], "another second: some servers tell no less")
+    (data / "d/file").unlink()
+    (data / "d/file2").unlink()
+    tendd.barrier("data")
+    tendd.until(lambda: store.keys("data") == {"other": "file"}, "the end of the files")
+    after = now()
+    for alone in (False, True):
+        if alone:
+            assert tendd.stop() == 0
+        versions = json_of(tendd, "versions", "data", "d/file")["versions"]
+        assert [version["size_bytes"] for version in versions] == [100, 101, 102], versions
+        for number, (at, body) in enumerate(known):
+            to = tendd.root / ("out-%d-%d" % (alone, number))
+            assert restored(tendd, to, "d", "--at", at) == {"d/file": body, "d/file2": b"another\n"}
+        assert json_of(tendd, "ls", "data", "--at", after, "-r")["entries"][0]["path"] == "other"
+
+
 def test_a_wrong_clock_removes_nothing(tendd):
     """A clock that is 400 days ahead at the start would take all of them."""
     store = Directory(tendd.root / "cloud")
     store.put(".tend/versions/data/f/%s~%s" % (ago(days=3), ago(days=4)), b"kept")
     tendd.environment.update(
-        TEND_WITHOUT="prune-wait", FAKETIME="+400d", NO_FAKE_STAT="1", DONT_FAKE_MONOTONIC="1",
-        LD_PRELOAD="/usr/lib/%s-linux-gnu/faketime/libfaketime.so.1" % os.uname().machine,
+        TEND_WITHOUT="prune-wait", FAKETIME="+400d", NO_FAKE_STAT="1", FAKETIME_DONT_FAKE_MONOTONIC="1",
+        LD_PRELOAD=next(str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),
         ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
     data = tendd.folder("data")
     (data / "f").write_text("now\n")
