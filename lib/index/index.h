@@ -137,6 +137,12 @@ int index_plain(struct index *index, size_t limit, int64_t *count, char ***paths
  * either may be claimed under the name of `from`. */
 int index_move_folder(
 	struct index *index, const char *from, const char *to, int64_t now_ms, struct err *err);
+/* The intent of a folder's move at the remote, to be on the disk before it starts: what stood at
+ * `origin` may stand at `path`. It stays until it is dropped, also over a restart. */
+int index_moving_put(struct index *index, const char *path, const char *origin, struct err *err);
+/* Any of them: 1, 0: none, -1. Both are the caller's. */
+int index_moving_next(struct index *index, char **path, char **origin, struct err *err);
+int index_moving_drop(struct index *index, const char *path, struct err *err);
 /* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a
  * vector (strv) of the caller's; NULL: no more. `*cursor` is NULL at first, replaced by each call,
  * and the caller's to free at any time. */

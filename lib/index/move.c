@@ -159,3 +159,38 @@ int index_move_folder(
 	int got = move(index, from, to, now_ms, err);
 	return got < 0 ? index_fail(index, err) : got;
 }
+
+/* ---- what may have moved ---- */
+
+static int moving_change(struct index *index, enum index_sql which, const char *path,
+	const char *origin, struct err *err) {
+	if (index_begin(index, err) < 0) return -1;
+	struct db_stmt *stmt = index_stmt(index, which, err);
+	if (!stmt) return index_fail(index, err);
+	db_bind_blob(stmt, 1, path, strlen(path));
+	if (origin) db_bind_blob(stmt, 2, origin, strlen(origin));
+	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
+}
+
+int index_moving_put(struct index *index, const char *path, const char *origin, struct err *err) {
+	return moving_change(index, SQL_MOVING_PUT, path, origin, err);
+}
+
+int index_moving_drop(struct index *index, const char *path, struct err *err) {
+	return moving_change(index, SQL_MOVING_DROP, path, NULL, err);
+}
+
+int index_moving_next(struct index *index, char **path, char **origin, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_MOVING_NEXT, err);
+	char **texts[] = { path, origin };
+
+	if (!stmt) return -1;
+	int got = db_step(stmt, err);
+	for (int column = 0; got == 1 && column < 2; column++) {
+		size_t len = 0;
+		const char *bytes = db_blob(stmt, column, &len);
+		*texts[column] = xstrndup(bytes ? bytes : "", len);
+	}
+	db_reset(stmt);
+	return got;
+}

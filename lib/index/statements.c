@@ -55,6 +55,7 @@ const char *const index_schema[] = {
 	"NULL,"
 	"  bytes INT, born INT, ver BLOB, removing INT NOT NULL, UNIQUE(path, kind));",
 	"CREATE INDEX plain ON entry(dir, name) WHERE (flags & 64) <> 0;",
+	"CREATE TABLE moving(path BLOB PRIMARY KEY, origin BLOB NOT NULL) WITHOUT ROWID;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -222,6 +223,10 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_VERSION_LIST] = "SELECT id, born, ended, bytes, kind, key FROM version"
 			     " WHERE path = ?1 AND pending = 0 ORDER BY ended, born",
 	[SQL_VERSION_GONE] = "DELETE FROM version WHERE id = ?1 AND pending = 0",
+
+	[SQL_MOVING_PUT] = "INSERT OR REPLACE INTO moving VALUES(?1, ?2)",
+	[SQL_MOVING_NEXT] = "SELECT path, origin FROM moving LIMIT 1",
+	[SQL_MOVING_DROP] = "DELETE FROM moving WHERE path = ?1",
 
 	[SQL_SESSION_GET] = "SELECT session, size, mtime, ctime, ino, part_size, hash FROM session "
 			    "WHERE path = ?1",

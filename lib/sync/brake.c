@@ -218,18 +218,6 @@ bool brake_holds(struct transfer *t) {
 	return true;
 }
 
-/* It is agreed under another name: what was held of it is no deletion, and its row has nothing to wait for. */
-void brake_renamed(struct folder *f, const char *path) {
-	struct brake *b = &f->brake;
-	struct err err;
-	if (!b->any) return;
-	b->stale = true;
-	if (index_held_drop(f->index, path, &err))
-		folder_index_failed(f, &err);
-	else
-		folder_mark_path(f, path, PRIO_SMALL, 0);
-}
-
 bool brake_came_back(struct transfer *t) {
 	struct brake *b = &t->folder->brake;
 	enum index_held_state state;

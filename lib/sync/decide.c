@@ -210,7 +210,7 @@ void transfer_plan(struct transfer *t) {
 		return;
 	}
 	if (look_failed(t)) return;
-	if (rename_resume(t) || intent_ask(t)) return;
+	if (intent_ask(t)) return;
 	if (t->row.why == INDEX_WHY_REFUSED && !t->absent && t->stat.kind == DISK_FOLDER) {
 		t->row.why = INDEX_WHY_CHANGE;
 		scan_request(f, t->path); /* it can be read again */

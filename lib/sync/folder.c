@@ -394,7 +394,9 @@ void folder_step(struct defer *defer) {
 		scan_step(f);
 		contact_empty_check(f);
 		return;
-	case PHASE_SEALING: durable_unsealed(f); return;
+	case PHASE_SEALING:
+		if (!f->held && !f->op_in_flight && !moving_step(f)) durable_unsealed(f);
+		return;
 	case PHASE_RUNNING:
 	case PHASE_FLUSHING: break;
 	}
@@ -443,7 +445,7 @@ static void folder_drop_work(struct folder *f) {
 	if (f->op_in_flight) store_cancel(f->store, &f->op);
 }
 
-void folder_root_gone(struct folder *f, const struct err *err) {
+void folder_open_anew(struct folder *f, const struct err *err) {
 	if (f->phase == PHASE_OPENING || f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN)
 		return;
 	bool flushing = f->phase == PHASE_FLUSHING;
@@ -458,7 +460,7 @@ void folder_root_away(struct folder *f) {
 	err_set(&err, ERR_NOT_FOUND,
 		"the folder '%s' is gone: create it, or mount the disk it lies on",
 		f->settings.path);
-	folder_root_gone(f, &err);
+	folder_open_anew(f, &err);
 }
 
 void folder_index_failed(struct folder *f, const struct err *err) {
@@ -467,7 +469,7 @@ void folder_index_failed(struct folder *f, const struct err *err) {
 	err_wrap(&text, "cannot write the index of folder '%s'", f->name);
 	/* What was not committed is as after a crash: everything in flight recognises its own work next time. */
 	f->index_broken = f->index_trouble = true;
-	folder_root_gone(f, &text);
+	folder_open_anew(f, &text);
 }
 
 /* ---- orders from the unit graph ---- */

@@ -127,6 +127,12 @@ struct scan {
 	int64_t seen; /* entries the rules include */
 };
 
+/* A folder's move whose answer is not known; see moving.c. */
+struct moving {
+	char *path, *origin;
+	char *key, *origin_key, *version;
+};
+
 /* Deletions held back; see brake.c. */
 struct brake {
 	struct timer timer;        /* until they are counted */
@@ -186,7 +192,6 @@ struct folder {
 	int64_t started;       /* transfers, since this start of the daemon */
 	int64_t parents_lost;  /* rows of folders dropped by the transfers of what lies in them */
 	int64_t scanned_seq;   /* of the last mark when a scan ended */
-	struct map moves;      /* new name to old name of folders that are being moved (rename.c) */
 	bool sessions_none;    /* no upload is begun (abandoned.c) */
 	int64_t sessions_ms;   /* not looked for before */
 	char *abandoned_path, *abandoned_session;
@@ -255,6 +260,7 @@ struct folder {
 	int64_t checkpointed_bytes; /* how long the log was at the last checkpoint */
 	bool log_to_end;            /* the rest of it is to be copied after a commit */
 
+	struct moving moving;
 	struct brake brake;
 	char *root_refused; /* the identity of a root that a person has to approve */
 	struct map mounts;  /* path to struct mount: folders that something was mounted on */
@@ -286,7 +292,8 @@ void folder_probe_passed(struct folder *folder); /* the store answers again */
 void folder_stop_for_person(struct folder *folder, const struct err *err);
 /* The index itself failed: everything in flight ends, and the folder opens anew from what was committed. */
 void folder_index_failed(struct folder *folder, const struct err *err);
-void folder_root_gone(struct folder *folder, const struct err *err);
+/* Everything in flight ends, and the folder is opened as after a restart, as soon as the back-off lets it. */
+void folder_open_anew(struct folder *folder, const struct err *err);
 void folder_root_away(struct folder *folder); /* the same, with the words for it */
 /* The key of a path inside the folder. The caller's. */
 char *folder_key(const struct folder *folder, const char *path);
@@ -396,7 +403,6 @@ struct transfer;
 /* Before a planned deletion of what is gone is done. True: it is held, the transfer is gone. */
 bool brake_holds(struct transfer *transfer);
 /* It is to be deleted no longer, if it was. False: the index failed, the transfer is gone. */
-void brake_renamed(struct folder *folder, const char *path);
 bool brake_came_back(struct transfer *transfer);
 /* A path (`tree`: with all below) is another one now, at the remote too: no deletion. False: the
  * index failed. */
@@ -647,10 +653,13 @@ bool rename_waits(struct transfer *transfer, enum index_why held);
 bool rename_ask_unread(struct transfer *transfer);
 bool rename_ask(struct transfer *transfer);
 bool rename_start(struct transfer *transfer);
-bool rename_resume(struct transfer *transfer);
-void rename_moves_read(struct folder *folder);
-void rename_moves_release(struct folder *folder);
 void rename_release(struct transfer *transfer);
+
+/* moving.c */
+bool moving_step(struct folder *folder); /* in PHASE_SEALING. True: something is asked */
+int moving_settle(struct folder *folder, const char *origin, const char *path, const char *version,
+	struct err *err);
+void moving_release(struct folder *folder);
 
 /* act.c */
 /* The last thing in the folder of `path` went, perhaps. */

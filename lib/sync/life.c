@@ -114,7 +114,6 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	list_init(&f->fetches);
 	list_init(&f->waits);
 	list_init(&f->pair_waiters);
-	map_init(&f->moves);
 	list_init(&f->link);
 	map_init(&f->by_path);
 	map_init(&f->wanted);
@@ -185,7 +184,7 @@ void folder_free(struct folder *f) {
 	strv_free(f->open.samples);
 	map_release(&f->not_kept);
 	pace_release(f);
-	rename_moves_release(f);
+	moving_release(f);
 	free(f->abandoned_path);
 	free(f->abandoned_session);
 	ignore_free(f->ignore);

@@ -93,7 +93,6 @@ static void open_done(struct job *job, const struct err *err) {
 		return;
 	}
 	folder_load_rules(f);
-	rename_moves_read(f);
 	if (folder_sqlite_changed(f)) f->scan.tell_same = true;
 	/* What waited for a retry before the restart is tried anew: its times were of another clock. */
 	if (index_hurry(f->index, INT64_MAX, folder_clock_ms(f), &why)) {

@@ -183,7 +183,7 @@ static void displaced(struct folder *f) {
 		"remove '%s' at the remote to take it back, or choose another path",
 		f->settings.remote, f->other_owner, f->other_key);
 	if (f->phase >= PHASE_RUNNING)
-		folder_root_gone(f, &err);
+		folder_open_anew(f, &err);
 	else
 		folder_hold(f, &err);
 }

@@ -1,8 +1,9 @@
 /*
  * Renames are renames: before new content is sent, the agreed path that it was before is looked for by its inode (SYNC.md §9). A file
  * is moved, or copied where it is one more name of an inode, at the store; a folder is moved whole where the store can, and its rows with
- * it. Both names are locked meanwhile. The intent is that of any other way to make the new name (intent.c), so that a lost answer is
- * recognised; the old name's row goes when the answer is there, and if that is not written down the removal meets its own work.
+ * it. Both names are locked meanwhile. The intent of a file's move is that of any other way to make the new name (intent.c), so that a
+ * lost answer is recognised; the old name's row goes when the answer is there, and if that is not written down the removal meets its own
+ * work. A folder's move takes along what has rows of its own: its intent is moving.c's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,81 +14,13 @@ enum {
 	CANDIDATES_MAX = 16, /* rows of one inode: hard links, and leftovers of a reused one */
 	PAIR_POLL_MS = 20,
 	LOCKED_POLL_MS = 50,
-	MOVING_POLL_MS = 1000,
 	NEAR_MARKS = 64,
 };
-
-/*
- * ---- folders on their way ----
- *
- * A folder's move and its rows are two steps. What was begun stands in the index until the rows have followed, so that whoever comes
- * after a lost answer or a crash asks the remote how far it came, before anything else is done below the old name.
- */
-
-/* f->moves is new name to old name. */
-static bool moves_write(struct folder *f) {
-	struct buf text;
-	struct err err;
-	buf_init(&text, 0);
-	for (struct map_item *it = NULL; (it = map_next(&f->moves, it));) {
-		/* Percent-encoded, a line each. */
-		char *from = str_percent_encode(map_value(it), "");
-		char *to = str_percent_encode(map_key(it), "");
-		buf_addf(&text, "%s %s\n", from, to);
-		free(from);
-		free(to);
-	}
-	int failed = index_meta_set(f->index, "moves", text.len ? text.at : NULL, &err);
-	buf_release(&text);
-	if (failed) folder_index_failed(f, &err);
-	return !failed;
-}
-
-void rename_moves_release(struct folder *f) {
-	for (struct map_item *it = NULL; (it = map_next(&f->moves, it));) free(map_value(it));
-	map_release(&f->moves);
-	map_init(&f->moves);
-}
-
-static char *decoded(const char *text, size_t len) {
-	char *path = xstrndup(text, len);
-	str_percent_decode(path);
-	return path;
-}
-
-void rename_moves_read(struct folder *f) {
-	char *text = index_meta_get(f->index, "moves"), *at = text;
-	rename_moves_release(f);
-	while (at && *at) {
-		size_t from = strcspn(at, " "), to = strcspn(at + from, "\n");
-		if (!at[from] || to < 2) break;
-		char *name = decoded(at + from + 1, to - 1);
-		free(map_put(&f->moves, name, decoded(at, from)));
-		free(name);
-		at += from + to + (at[from + to] == '\n');
-	}
-	free(text);
-}
-
-static bool is_moving(const struct folder *f, const char *path) {
-	for (struct map_item *it = NULL; (it = map_next(&f->moves, it));)
-		if (path_is_within(path, map_value(it))) return true;
-	return false;
-}
-
-/* The rows followed, or the folder did not go after all. */
-static bool move_over(struct transfer *t) {
-	char *from = map_take(&t->folder->moves, t->path);
-	if (!from) return true;
-	free(from);
-	return moves_write(t->folder);
-}
 
 /* ---- who holds which name ---- */
 
 /* Is somebody moving this path, or a folder above it, away? */
 bool rename_locks(const struct folder *f, const char *path) {
-	if (is_moving(f, path)) return true;
 	if (!f->renaming) return false;
 	list_each(&f->transfers, link) {
 		const struct transfer *t = list_entry(link, struct transfer, link);
@@ -99,8 +32,7 @@ bool rename_locks(const struct folder *f, const char *path) {
 void rename_postpone(struct folder *f, const struct index_dirty *row) {
 	enum index_why why = row->why == INDEX_WHY_DELETE ? INDEX_WHY_DELETE : INDEX_WHY_PAIR;
 	struct err err;
-	int64_t wait_ms = f->renaming ? LOCKED_POLL_MS : MOVING_POLL_MS;
-	if (index_again(f->index, row->path, why, row->reason, folder_clock_ms(f) + wait_ms,
+	if (index_again(f->index, row->path, why, row->reason, folder_clock_ms(f) + LOCKED_POLL_MS,
 		    row->tries, &err))
 		folder_index_failed(f, &err);
 }
@@ -341,10 +273,6 @@ static bool ask(struct transfer *t) {
 	}
 	/* What it would overwrite may be on its way to a name of its own. */
 	if (t->has_file && rename_waits(t, INDEX_WHY_PAIR)) return true;
-	if (is_moving(t->folder, t->origin)) {
-		transfer_again(t, INDEX_WHY_PAIR, NULL, LOCKED_POLL_MS);
-		return true;
-	}
 	const struct transfer *other = origin_user(t);
 	if (other) return wait_for(t, other);
 	look_at_origin(t);
@@ -492,41 +420,18 @@ static void folder_sealed(struct transfer *t, const struct err *err) {
 	struct folder *f = t->folder;
 	struct err failed;
 	if (err) {
-		transfer_fail(t, err);
+		folder_open_anew(f, err);
 		return;
 	}
-	int moved = index_move_folder(f->index, t->origin, t->path, folder_clock_ms(f), &failed);
+	int moved = moving_settle(f, t->origin, t->path, t->origin_version, &failed);
 	if (moved < 0) {
 		folder_index_failed(f, &failed);
 		return;
 	}
-	if (!move_over(t)) return;
 	if (moved == 0) { /* something became known there meanwhile: each file finds its own way */
 		send_instead(t);
 		return;
 	}
-	struct index_entry entry = t->origin_entry;
-	if (entry.epoch != EPOCH_ASK) entry.epoch = f->epoch;
-	entry.kind = INDEX_FOLDER;
-	entry.version = t->origin_version;
-	if (!row_drop(t, t->origin, true) || !base_put(t, true, &entry)) return;
-	if (!brake_moved(f, t->origin, true)) return;
-	if (mounts_load(f, &failed)) {
-		folder_index_failed(f, &failed);
-		return;
-	}
-	f->moved++;
-	f->parents_lost++; /* what was loaded of rows below is of before */
-	if (index_commit(f->index, false, &failed)) {
-		folder_index_failed(f, &failed);
-		return;
-	}
-	log_debug("folder '%s': '%s' is '%s' now", f->name, t->origin, t->path);
-	/* What else happened below it; and marks of a new folder under the old name went along with the rows. */
-	scan_request(f, t->path);
-	brake_renamed(f, t->origin);
-	folder_mark_path(f, t->origin, PRIO_FOLDER, 0);
-	scan_request(f, t->origin);
 	barrier_rescan(f);
 	rename_release(t);
 	t->pair = PAIR_NO;
@@ -536,12 +441,17 @@ static void folder_sealed(struct transfer *t, const struct err *err) {
 static void folder_moved(struct transfer *t, const struct err *err) {
 	bool never = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID ||
 				    err->kind == ERR_CHANGED);
-	if (never) {
-		if (move_over(t)) send_instead(t);
+	struct err failed;
+	if (never && index_moving_drop(t->folder->index, t->path, &failed)) {
+		folder_index_failed(t->folder, &failed);
 		return;
 	}
-	if (err) {
-		transfer_fail(t, err);
+	if (never) {
+		send_instead(t);
+		return;
+	}
+	if (err) { /* who knows whether it moved? That is asked before anything else is done */
+		folder_open_anew(t->folder, err);
 		return;
 	}
 	folder_wrote(t->folder);
@@ -553,6 +463,7 @@ static void folder_moved(struct transfer *t, const struct err *err) {
 
 /* The operation of a transfer that found its origin. True: it is on its way. */
 bool rename_start(struct transfer *t) {
+	struct err err;
 	if (t->pair == PAIR_NO || !t->origin) return false;
 	if (t->stat.kind != DISK_FOLDER) {
 		if (t->has_file)
@@ -561,66 +472,13 @@ bool rename_start(struct transfer *t) {
 			file_move(t);
 		return true;
 	}
-	free(map_put(&t->folder->moves, t->path, xstrdup(t->origin)));
-	if (!moves_write(t->folder)) return true;
 	act_op_init(t, STORE_MOVE, STORE_FOLDER);
 	t->op.key = t->origin_key;
 	t->op.to_key = t->key;
 	t->op.if_absent = true;
-	if (intent_note(t, NULL)) transfer_submit(t, true, folder_moved);
-	return true;
-}
-
-/* ---- a folder's move that was begun, and nobody knows how far it came ---- */
-
-static void resumed_to(struct transfer *t, const struct err *err) {
-	if (err && err->kind != ERR_NOT_FOUND) {
-		transfer_fail(t, err);
-		return;
-	}
-	if (err) { /* neither is there: each path's own look finds out */
-		rename_release(t);
-		if (move_over(t)) transfer_plan(t);
-		return;
-	}
-	folder_moved(t, NULL);
-}
-
-static void resumed_from(struct transfer *t, const struct err *err) {
-	if (err && err->kind != ERR_NOT_FOUND) {
-		transfer_fail(t, err);
-		return;
-	}
-	if (!err) { /* it did not go */
-		rename_release(t);
-		if (move_over(t)) transfer_plan(t);
-		return;
-	}
-	act_op_init(t, STORE_STAT, STORE_FOLDER);
-	transfer_submit(t, false, resumed_to);
-}
-
-/* True: the remote is being asked, before anything is planned for the new name. */
-bool rename_resume(struct transfer *t) {
-	const char *from = t->origin ? NULL : map_get(&t->folder->moves, t->path);
-	struct err err;
-	if (!from) return false;
-	rename_release(t);
-	t->origin = xstrdup(from);
-	t->origin_asked = true;
-	int found = index_get(t->folder->index, t->origin, true, &t->origin_entry, &err);
-	if (found < 0) {
+	if (index_moving_put(t->folder->index, t->path, t->origin, &err))
 		folder_index_failed(t->folder, &err);
-		return true;
-	}
-	if (!found) {
-		rename_release(t);
-		if (move_over(t)) transfer_plan(t);
-		return true;
-	}
-	origin_lock(t);
-	act_op_init(t, STORE_STAT, STORE_FOLDER);
-	t->op.key = t->origin_key;
-	transfer_submit(t, false, resumed_from);
+	else
+		transfer_submit(t, true, folder_moved);
 	return true;
 }

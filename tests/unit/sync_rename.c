@@ -339,6 +339,35 @@ static void test_killed_after_the_move(void **state) {
 	end(b);
 }
 
+/* The same, and the folder is gone or goes on to a third name before anybody asks what became of it: what lies in it at the remote is
+ * still ours, and goes where it went, or to the versions. */
+static void test_moved_on_before_the_answer(void **state) {
+	struct bench *b = *state;
+	begin(b, "echo x > x && mkdir d && for i in $(seq 20); do echo $i > d/$i; done");
+	for (int killed = 0; killed < 2; killed++) {
+		count.lose = STORE_MOVE;
+		count.lost = 1;
+		shell("cd '%s' && mv d e", b->local);
+		wait_until(b, "the folder is moved", move_lost);
+		if (killed) world_close(b);
+		shell("cd '%s' && mv e d", b->local);
+		if (killed) world_open(b);
+		assert_int_equal(durable(b).kind, ERR_NONE);
+		assert_equal_trees(b);
+		assert_int_equal(count.bytes, 0);
+	}
+	count.lost = 1;
+	shell("cd '%s' && mv d e", b->local);
+	wait_until(b, "the folder is moved", move_lost);
+	world_close(b);
+	shell("rm -r '%s/e'", b->local);
+	world_open(b);
+	assert_int_equal(durable(b).kind, ERR_NONE);
+	assert_equal_trees(b);
+	shell("test $(find '%s/.tend/versions' -type f | wc -l) = 20", b->cloud);
+	end(b);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files),
@@ -357,6 +386,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(test_hard_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed_after_the_move, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moved_on_before_the_answer, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
