@@ -33,7 +33,7 @@ void memory_look(struct disk_memory *memory) {
 
 /* The lowest number that is free, as ext4 gives them: a file that takes the number of another must
  * not pass for it. */
-struct inode *memory_inode_new(struct disk_memory *memory, enum disk_kind kind, int mode) {
+struct inode *inode_new(struct disk_memory *memory, enum disk_kind kind, int mode) {
 	struct inode *inode = xcalloc(1, sizeof(*inode));
 	size_t ino = MEMORY_ROOT_INO;
 
@@ -60,11 +60,11 @@ static void inode_free(struct disk_memory *memory, struct inode *inode) {
 	free(inode);
 }
 
-void memory_inode_unref(struct disk_memory *memory, struct inode *inode) {
+void inode_unref(struct disk_memory *memory, struct inode *inode) {
 	if (inode->nlink == 0 && inode->opens == 0) inode_free(memory, inode);
 }
 
-void memory_stat(const struct inode *inode, struct disk_stat *stat) {
+void inode_stat(const struct inode *inode, struct disk_stat *stat) {
 	*stat = (struct disk_stat){
 		.kind = inode->kind,
 		.size = (int64_t)inode->len,
@@ -94,7 +94,7 @@ static struct inode *enter(struct inode *folder, const char *name) {
 	return inode ? inode : missing(ENOENT);
 }
 
-struct inode *memory_find(struct disk_memory *memory, const char *path) {
+struct inode *inode_find(struct disk_memory *memory, const char *path) {
 	struct inode *at = memory->root;
 	char *copy = xstrdup(path);
 
@@ -111,9 +111,9 @@ struct inode *memory_find(struct disk_memory *memory, const char *path) {
 	return at;
 }
 
-struct inode *memory_parent(struct disk_memory *memory, const char *path, const char **name) {
+struct inode *inode_parent(struct disk_memory *memory, const char *path, const char **name) {
 	char *parent = path_parent(path);
-	struct inode *folder = memory_find(memory, parent);
+	struct inode *folder = inode_find(memory, parent);
 	int errnum = errno;
 
 	free(parent);
@@ -150,15 +150,15 @@ static int memory_identity(
 static int memory_stat_path(
 	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
 	memory_look(memory_of(disk));
-	const struct inode *inode = memory_find(memory_of(disk), path);
+	const struct inode *inode = inode_find(memory_of(disk), path);
 
 	if (!inode) return disk_fail(err, errno, "look at", path);
-	memory_stat(inode, stat);
+	inode_stat(inode, stat);
 	return 0;
 }
 
 static struct inode *find_folder(struct disk *disk, const char *path, struct err *err) {
-	struct inode *folder = memory_find(memory_of(disk), path);
+	struct inode *folder = inode_find(memory_of(disk), path);
 	int errnum = folder ? 0 : errno;
 
 	if (folder && folder->kind == DISK_LINK) errnum = ELOOP;
@@ -179,7 +179,7 @@ static int memory_list(struct disk *disk, const char *path, const char *after, s
 	memory_look(memory);
 	struct inode *folder = find_folder(disk, path, err);
 	if (!folder) return -1;
-	memory_stat(folder, &list->self);
+	inode_stat(folder, &list->self);
 	folder->opens++;
 	for (struct map_item *it = NULL; (it = map_next(&folder->names, it));)
 		strv_add(&names, map_key(it));
@@ -189,7 +189,7 @@ static int memory_list(struct disk *disk, const char *path, const char *after, s
 		struct disk_item *item = &list->items[list->count];
 		const struct inode *inode = map_get(&folder->names, *name);
 		if (!inode) continue;
-		memory_stat(inode, &item->stat);
+		inode_stat(inode, &item->stat);
 		if (after &&
 			disk_name_compare(*name, inode->kind == DISK_FOLDER, after, false) <= 0)
 			continue;
@@ -198,7 +198,7 @@ static int memory_list(struct disk *disk, const char *path, const char *after, s
 	}
 	strv_free(names);
 	folder->opens--;
-	memory_inode_unref(memory, folder);
+	inode_unref(memory, folder);
 	disk_list_sort(list);
 	while (limit && list->count > limit) {
 		free(list->items[--list->count].name);
@@ -221,7 +221,7 @@ static int memory_open_file(
 	size_t fd = 0;
 
 	memory_look(memory);
-	struct inode *inode = memory_find(memory, path);
+	struct inode *inode = inode_find(memory, path);
 	if (!inode) return disk_fail(err, errno, "open", path);
 	if (inode->kind != DISK_FILE) return disk_fail_kind(err, path);
 	if (!(inode->mode & 0400)) return disk_fail(err, EACCES, "open", path);
@@ -232,7 +232,7 @@ static int memory_open_file(
 	}
 	memory->open[fd] = inode;
 	inode->opens++;
-	memory_stat(inode, stat);
+	inode_stat(inode, stat);
 	return (int)fd;
 }
 
@@ -248,12 +248,12 @@ static void memory_close_file(struct disk *disk, int fd) {
 
 	memory_of(disk)->open[fd] = NULL;
 	inode->opens--;
-	memory_inode_unref(memory_of(disk), inode);
+	inode_unref(memory_of(disk), inode);
 }
 
 static int memory_stat_file(struct disk *disk, int fd, struct disk_stat *stat) {
 	memory_look(memory_of(disk));
-	memory_stat(opened(disk, fd), stat);
+	inode_stat(opened(disk, fd), stat);
 	return 0;
 }
 
@@ -276,7 +276,7 @@ static ssize_t memory_read(struct disk *disk, int fd, void *at, size_t length, i
 static int memory_read_link(
 	struct disk *disk, const char *path, struct buf *target, struct err *err) {
 	memory_look(memory_of(disk));
-	const struct inode *inode = memory_find(memory_of(disk), path);
+	const struct inode *inode = inode_find(memory_of(disk), path);
 
 	if (!inode) return disk_fail(err, errno, "read link", path);
 	if (inode->kind != DISK_LINK)
@@ -318,7 +318,7 @@ struct disk_memory *disk_memory_new(const struct disk_memory_calls *calls) {
 	struct disk_memory *memory = xcalloc(1, sizeof(*memory));
 
 	memory->calls = *calls;
-	memory->root = memory_inode_new(memory, DISK_FOLDER, 0755);
+	memory->root = inode_new(memory, DISK_FOLDER, 0755);
 	memory->root->nlink = 1;
 	return memory;
 }

@@ -35,14 +35,14 @@ void memory_look(struct disk_memory *memory);
 int64_t memory_now(const struct disk_memory *memory);
 
 /* What stands at `path`, no link followed. NULL with errno as the system would set it. */
-struct inode *memory_find(struct disk_memory *memory, const char *path);
+struct inode *inode_find(struct disk_memory *memory, const char *path);
 /* The folder that holds `path`, and the name in it. */
-struct inode *memory_parent(struct disk_memory *memory, const char *path, const char **name);
-void memory_stat(const struct inode *inode, struct disk_stat *stat);
+struct inode *inode_parent(struct disk_memory *memory, const char *path, const char **name);
+void inode_stat(const struct inode *inode, struct disk_stat *stat);
 
-struct inode *memory_inode_new(struct disk_memory *memory, enum disk_kind kind, int mode);
+struct inode *inode_new(struct disk_memory *memory, enum disk_kind kind, int mode);
 /* Frees it when no name and no open number is left. */
-void memory_inode_unref(struct disk_memory *memory, struct inode *inode);
+void inode_unref(struct disk_memory *memory, struct inode *inode);
 
 /* The calls that change names (memory_names.c). */
 int memory_mkdir(struct disk *disk, const char *path, int mode, struct err *err);

@@ -42,7 +42,7 @@ static void tell_all(struct disk_memory *memory, const struct inode *inode, cons
 /* The folder that a name is added to or taken from. NULL with err. */
 static struct inode *writable(struct disk_memory *memory, const char *path, const char **name,
 	const char *verb, struct err *err) {
-	struct inode *folder = memory_parent(memory, path, name);
+	struct inode *folder = inode_parent(memory, path, name);
 
 	if (folder && (folder->mode & 0300) != 0300) {
 		errno = EACCES;
@@ -86,7 +86,7 @@ static struct inode *vacant(struct disk_memory *memory, const char *path, const 
 
 static struct inode *make(struct disk_memory *memory, struct inode *folder, const char *name,
 	enum disk_kind kind, int mode) {
-	struct inode *inode = memory_inode_new(memory, kind, mode);
+	struct inode *inode = inode_new(memory, kind, mode);
 
 	name_put(memory, folder, name, inode);
 	return inode;
@@ -97,7 +97,7 @@ static struct inode *make(struct disk_memory *memory, struct inode *folder, cons
 int memory_mkdir(struct disk *disk, const char *path, int mode, struct err *err) {
 	struct disk_memory *memory = memory_of(disk);
 	const char *name;
-	struct inode *there = memory_find(memory, path);
+	struct inode *there = inode_find(memory, path);
 
 	if (there && there->kind == DISK_FOLDER) return 0;
 	if (there)
@@ -136,7 +136,7 @@ int disk_memory_mkother(struct disk_memory *memory, const char *path, struct err
 int memory_link(struct disk *disk, const char *from, const char *to, struct err *err) {
 	struct disk_memory *memory = memory_of(disk);
 	const char *name;
-	struct inode *inode = memory_find(memory, from);
+	struct inode *inode = inode_find(memory, from);
 
 	if (!inode) return disk_fail(err, errno, "link", to);
 	struct inode *folder = vacant(memory, to, &name, "link", err);
@@ -164,7 +164,7 @@ static void bytes_put(
 
 int disk_memory_write(struct disk_memory *memory, const char *path, int64_t offset,
 	const void *bytes, size_t length, bool truncate, struct err *err) {
-	struct inode *inode = memory_find(memory, path);
+	struct inode *inode = inode_find(memory, path);
 	const char *name;
 
 	if (!inode) {
@@ -184,7 +184,7 @@ int disk_memory_write(struct disk_memory *memory, const char *path, int64_t offs
 
 int memory_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err) {
 	struct disk_memory *memory = memory_of(disk);
-	struct inode *inode = memory_find(memory, path);
+	struct inode *inode = inode_find(memory, path);
 
 	if (!inode) return disk_fail(err, errno, "look at", path);
 	if (mode >= 0 && inode->kind != DISK_LINK) inode->mode = mode & 07777;
@@ -210,7 +210,7 @@ int memory_remove(struct disk *disk, const char *path, struct err *err) {
 		return -1;
 	}
 	name_take(memory, folder, name);
-	memory_inode_unref(memory, inode);
+	inode_unref(memory, inode);
 	tell(memory, DISK_CHANGED, path, NULL);
 	return 0;
 }
@@ -230,7 +230,7 @@ int memory_rmdir(struct disk *disk, const char *path, struct err *err) {
 		return -1;
 	}
 	name_take(memory, folder, name);
-	memory_inode_unref(memory, inode);
+	inode_unref(memory, inode);
 	tell(memory, DISK_FOLDER_GONE, path, NULL);
 	return 0;
 }
@@ -273,7 +273,7 @@ int memory_rename(
 	if (there) {
 		bool folder = there->kind == DISK_FOLDER;
 		name_take(memory, to_folder, to_name);
-		memory_inode_unref(memory, there);
+		inode_unref(memory, there);
 		if (folder) tell(memory, DISK_FOLDER_GONE, to, NULL);
 	}
 	name_take(memory, from_folder, from_name);
