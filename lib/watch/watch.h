@@ -98,5 +98,7 @@ struct watch *watch_new_simulated(struct loop *loop, const struct watch_calls *c
 void watch_feed(struct watch *watch, enum watch_what what, const char *path, const char *from);
 /* What is fed is delivered up to so much later, by the loop's randomness. */
 void watch_feed_late(struct watch *watch, int64_t max_ms);
+/* `*slot` becomes the watch, and NULL when its owner frees it. */
+void watch_feed_slot(struct watch *watch, struct watch **slot);
 
 #endif

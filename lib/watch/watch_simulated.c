@@ -13,6 +13,7 @@ struct simulated {
 	int64_t late_ms;
 	struct timer timer;
 	struct watch *watch; /* whom the timer tells */
+	struct watch **slot; /* NULL: nobody wants to know that it ends */
 };
 
 static struct simulated *simulated(struct watch_source *source) {
@@ -100,7 +101,10 @@ static void simulated_wake(struct watch *watch) {
 }
 
 static void simulated_leave(struct watch *watch) {
-	timer_cancel(&simulated(watch->source)->timer);
+	struct simulated *self = simulated(watch->source);
+
+	timer_cancel(&self->timer);
+	if (self->slot) *self->slot = NULL;
 }
 
 static void simulated_free(struct watch_source *source) {
@@ -165,4 +169,9 @@ void watch_feed(struct watch *watch, enum watch_what what, const char *path, con
 		if (sees(watch, path)) watch_report(watch, what, path, NULL);
 		break;
 	}
+}
+
+void watch_feed_slot(struct watch *watch, struct watch **slot) {
+	simulated(watch->source)->slot = slot;
+	*slot = watch;
 }
