@@ -1,4 +1,5 @@
 /* What was planned is done: the operations at the store and what the base says after each answer. Content is sent by put.c. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,13 +121,14 @@ static void removed(struct transfer *t, bool folder) {
 
 static void rmdir_done(struct transfer *t, const struct err *err) {
 	struct err ignored;
-	if (err && err->kind == ERR_BUSY &&
-		index_dirty_below(t->folder->index, t->path, &ignored) == 1) {
+	/* A server that is only busy says so too. */
+	bool not_empty = err && err->kind == ERR_BUSY && err->sys == ENOTEMPTY;
+	if (not_empty && index_dirty_below(t->folder->index, t->path, &ignored) == 1) {
 		/* Ours, perhaps, by an answer that was lost: what lies below comes first. */
 		transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(t->folder));
 		return;
 	}
-	if (err && err->kind == ERR_BUSY) {
+	if (not_empty) {
 		log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies "
 			 "in it",
 			t->folder->name, t->path);
