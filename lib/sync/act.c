@@ -76,8 +76,7 @@ static void mkdir_done(struct transfer *t, const struct err *err) {
 static void mkdir_start(struct transfer *t) {
 	bool markers = !(t->folder->store->caps & STORE_CAP_FOLDERS);
 	t->entered_only = ignore_check(t->folder->ignore, t->path, true) == IGNORE_ENTERED;
-	bool agreed = t->has_folder && !(t->folder_entry.flags & INDEX_STRANGER) &&
-		      t->folder_entry.epoch != EPOCH_ASK;
+	bool stands = t->has_folder && t->folder_entry.epoch != EPOCH_ASK;
 	if (markers && !t->wants_marker) {
 		mkdir_recorded(t, NULL, false); /* it exists by what lies in it */
 		return;
@@ -87,7 +86,7 @@ static void mkdir_start(struct transfer *t) {
 			t); /* `include` names nothing in it yet: it is made when something is */
 		return;
 	}
-	if (agreed && (!markers || (t->folder_entry.flags & INDEX_MARKER))) {
+	if (stands && (!markers || (t->folder_entry.flags & INDEX_MARKER))) {
 		set_start(t, true);
 		return;
 	}

@@ -84,7 +84,8 @@ static bool folder_differs(struct transfer *t) {
 		t->wants_marker = has || folder_wants_marker(t);
 		if (!has) return t->wants_marker;
 	}
-	return t->has_folder && (t->folder_entry.mode & 0777) != (t->stat.mode & 0777);
+	return t->has_folder && t->folder_entry.mode >= 0 &&
+	       (t->folder_entry.mode & 0777) != (t->stat.mode & 0777);
 }
 
 /* ---- what is still to be fetched before there is an answer; true: on the way ---- */

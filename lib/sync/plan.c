@@ -48,7 +48,7 @@ enum plan_action plan_path(const struct plan_question *q) {
 	case LOCAL_FOLDER: break;
 	}
 	if (q->file == BASE_AGREED) return PLAN_REMOVE;
-	if (q->folder == BASE_STRANGER) return PLAN_ADOPT;
+	if (q->folder == BASE_STRANGER && !q->folder_differs) return PLAN_ADOPT;
 	if (q->folder == BASE_AGREED && q->unsealed)
 		return PLAN_MKDIR; /* made again: harmless twice */
 	if (q->folder == BASE_AGREED && !q->folder_differs) return PLAN_NOTHING;
