@@ -268,7 +268,10 @@ static void scan_found(struct folder *f, struct listed_folder *l, const struct f
 	} else {
 		f->scan.seen++;
 		if (found->kind == DISK_OTHER) kinds_seen(f, path);
-		if (found->what != FOUND_SAME && found->kind != DISK_OTHER)
+		/* What was agreed under its name is gone, also where something stands that is not
+		 * kept. */
+		if (found->what == FOUND_DIFFERS ||
+			(found->what == FOUND_NEW && found->kind != DISK_OTHER))
 			scan_mark(f, path, found);
 		if (is_folder) {
 			path_stack_push(&f->scan.queue, path);
