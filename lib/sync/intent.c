@@ -22,7 +22,8 @@ bool intent_note(struct transfer *t, const uint8_t *hash) {
 
 static bool is_ours(const struct transfer *t, const struct store_entry *remote) {
 	const struct index_dirty *row = &t->row;
-	return row->sending_hash_len == 16 && remote->hash.kind == STORE_HASH_MD5 &&
+	return remote->kind != STORE_FOLDER && row->sending_hash_len == 16 &&
+	       remote->hash.kind == STORE_HASH_MD5 &&
 	       memcmp(remote->hash.bytes, row->sending_hash, 16) == 0;
 }
 
@@ -65,7 +66,9 @@ static void intent_asked(struct transfer *t, const struct err *err) {
 		transfer_fail(t, err);
 		return;
 	}
-	if (!absent && (folder || is_ours(t, remote))) {
+	/* A STAT answers with what stands there, whatever kind was asked for. */
+	bool ours = !absent && (folder ? remote->kind == STORE_FOLDER : is_ours(t, remote));
+	if (ours) {
 		folder_wrote(t->folder);
 		if (!ours_put(t, remote, folder)) return;
 	}
