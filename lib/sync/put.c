@@ -329,5 +329,7 @@ void act_parents_lost(struct transfer *t) {
 	}
 	free(path);
 	f->remote_made = false;
-	transfer_again(t, INDEX_WHY_RETRY, "the folder it lies in is gone at the remote", 200);
+	/* No trouble yet, and no reason for a barrier to give up: the next try makes it. */
+	transfer_again(t, INDEX_WHY_RETRY,
+		t->row.tries < 3 ? NULL : "the folder it lies in is gone at the remote", 200);
 }
