@@ -175,7 +175,8 @@ int index_again(struct index *index, const char *path, enum index_why why, const
 	int64_t due_ms, int tries, struct err *err) {
 	struct claim *claim = map_take(&index->claims, path);
 	/* It was refused, and something happened to it meanwhile: that may have been the cure. */
-	bool sooner = claim && claim->marked && why == INDEX_WHY_REFUSED;
+	bool sooner =
+		claim && claim->marked && (why == INDEX_WHY_REFUSED || why == INDEX_WHY_UNREADABLE);
 	struct db_stmt *stmt;
 
 	free(claim);

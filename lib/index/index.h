@@ -159,6 +159,7 @@ enum index_why {
 	INDEX_WHY_HOT,
 	INDEX_WHY_DELETE, /* gone: held, since it may be a rename */
 	INDEX_WHY_PAIR,   /* perhaps one half of a rename, and the other half comes first */
+	INDEX_WHY_UNREADABLE, /* here; REFUSED is over there */
 };
 
 struct index_dirty {

@@ -65,11 +65,21 @@ static void mkdir_done(struct transfer *t, const struct err *err) {
 		act_parents_lost(t);
 		return;
 	}
+	if (err && err->kind == ERR_CHANGED) {
+		/* Not agreed, so not ours to remove; and no change that passes by itself. */
+		struct err why;
+		err_set(&why, ERR_INVALID,
+			"something else than a folder stands there at the remote: move it away");
+		transfer_fail(t, &why);
+		return;
+	}
 	if (err) {
 		transfer_fail(t, err);
 		return;
 	}
 	folder_wrote(t->folder);
+	/* It failed before: what lies in it waits longer and longer. */
+	if (t->row.tries) scan_request(t->folder, t->path);
 	mkdir_recorded(t, t->op.entry.version, !(t->folder->store->caps & STORE_CAP_FOLDERS));
 }
 

@@ -129,6 +129,26 @@ static bool is_deletion(enum plan_action action) {
 	return action == PLAN_REMOVE || action == PLAN_REMOVE_FOLDER || action == PLAN_EMPTY_FOLDER;
 }
 
+/* Nobody is at the folder it lies in. One that waits for a retry is not hurried by each of its
+ * children (trap 15): its success lets them come again. */
+static void parent_wait(struct transfer *t, const char *parent) {
+	struct folder *f = t->folder;
+	struct index_dirty row;
+	struct err err;
+	int64_t wait_ms = 50;
+	bool refused = false;
+	int dirty = index_dirty_get(f->index, parent, &row, &err);
+	if (dirty == 1) {
+		refused = row.reason != NULL;
+		index_dirty_release(&row);
+	}
+	for (int i = 0; i < t->row.tries && wait_ms < REFUSED_MAX_MS; i++) wait_ms *= 2;
+	transfer_again(t, INDEX_WHY_RETRY,
+		refused || t->row.tries >= 3 ? "the folder it lies in is not stored yet" : NULL,
+		wait_ms);
+	if (dirty != 1) folder_mark_path(f, parent, PRIO_FOLDER, 0);
+}
+
 /* Parents first. True: the transfer waits, or comes again. */
 bool transfer_parent_missing(struct transfer *t) {
 	struct folder *f = t->folder;
@@ -145,12 +165,7 @@ bool transfer_parent_missing(struct transfer *t) {
 		t->state = TRANSFER_PARENT;
 		list_add_tail(&other->children, &t->wait_link);
 	} else {
-		int64_t wait_ms = 50;
-		for (int i = 0; i < t->row.tries && wait_ms < REFUSED_MAX_MS; i++) wait_ms *= 2;
-		if (t->row.tries < 2) folder_mark_path(f, parent, PRIO_FOLDER, 0);
-		transfer_again(t, INDEX_WHY_RETRY,
-			t->row.tries < 3 ? NULL : "the folder it lies in is not stored yet",
-			wait_ms);
+		parent_wait(t, parent);
 	}
 out:
 	free(parent);
@@ -179,7 +194,7 @@ static bool look_failed(struct transfer *t) {
 		if (!t->row.tries)
 			log_warn("folder '%s': '%s' cannot be read: %s", t->folder->name, t->path,
 				err.text);
-		transfer_again(t, INDEX_WHY_REFUSED, err.text, transfer_retry_ms(t->row.tries));
+		transfer_again(t, INDEX_WHY_UNREADABLE, err.text, transfer_retry_ms(t->row.tries));
 		break;
 	}
 	return true;
@@ -212,11 +227,11 @@ void transfer_plan(struct transfer *t) {
 	}
 	if (look_failed(t)) return;
 	if (intent_ask(t)) return;
-	if (t->row.why == INDEX_WHY_REFUSED && !t->absent && t->stat.kind == DISK_FOLDER) {
+	if (t->row.why == INDEX_WHY_UNREADABLE && !t->absent && t->stat.kind == DISK_FOLDER) {
 		t->row.why = INDEX_WHY_CHANGE;
 		scan_request(f, t->path); /* it can be read again */
 	}
-	if (t->row.why == INDEX_WHY_REFUSED && str_equal(path_name(t->path), IGNORE_FILE_NAME)) {
+	if (t->row.why == INDEX_WHY_UNREADABLE && str_equal(path_name(t->path), IGNORE_FILE_NAME)) {
 		char *parent = path_parent(t->path);
 		t->row.why = INDEX_WHY_CHANGE;
 		scan_request(f, parent);

@@ -218,7 +218,7 @@ static void theirs_take(struct transfer *t) {
 	if (!ours && !t->theirs_logged && t->change_tries)
 		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s",
 			f->name, t->path,
-			t->absent ? "it is left there"
+			t->absent || t->stat.kind == DISK_FOLDER ? "it is left there"
 			: f->settings.mode == FOLDER_BACKUP
 				? "theirs is kept as a version, ours goes in"
 				: "ours goes in");
