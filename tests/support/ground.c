@@ -1,0 +1,368 @@
+#include "support/ground.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAST_COMMITS = 6, STOP_MS = 600000, BARRIER_MS = 5 * 3600000 };
+
+/* ---- chance ---- */
+
+uint64_t ground_draw(struct ground *g, uint64_t below) {
+	uint64_t z = (g->random += UINT64_C(0x9e3779b97f4a7c15));
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return (z ^ (z >> 31)) % below;
+}
+
+bool ground_chance(struct ground *g, unsigned of_a_million) {
+	return of_a_million && ground_draw(g, 1000000) < of_a_million;
+}
+
+void ground_say(struct ground *g, const char *format, ...) {
+	va_list args;
+	if (!g->tell) return;
+	printf("%9lld  ", (long long)loop_now_ms(g->loop));
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+void ground_wrong(struct ground *g, const char *what, const char *path) {
+	ground_say(g, "WRONG: %s: '%s'", what, path);
+	if (g->wrong) return;
+	g->wrong = what;
+	g->wrong_path = xstrdup(path);
+	g->stop = true;
+}
+
+bool ground_covers(char **paths, const char *path) {
+	for (; paths && *paths; paths++)
+		if (path_is_within(path, *paths)) return true;
+	return false;
+}
+
+/* ---- the disk and the watch ---- */
+
+static int64_t disk_now(void *user) {
+	struct ground *g = user;
+	return loop_wall_ns(g->loop) + (g->fine_clock ? ++g->ticks % NS_PER_MS : 0);
+}
+
+static enum watch_what told_as(enum disk_change what) {
+	switch (what) {
+	case DISK_FOLDER_MADE: return WATCH_FOLDER_NEW;
+	case DISK_FOLDER_GONE: return WATCH_FOLDER_GONE;
+	case DISK_FOLDER_MOVED: return WATCH_FOLDER_MOVED;
+	case DISK_CHANGED: break;
+	}
+	return WATCH_CHANGED;
+}
+
+static void disk_changed(void *user, enum disk_change what, const char *path, const char *from) {
+	static const char *const words[] = { "changed", "made", "gone", "moved" };
+	struct ground *g = user;
+	struct disk_stat stat;
+	struct err err;
+	g->counts.edits++;
+	strv_add(&g->hit, path);
+	if (from) strv_add(&g->hit, from);
+	if (disk_stat(g->disk, path, &stat, &err)) strv_add(&g->gone, path);
+	if (from) strv_add(&g->gone, from);
+	ground_say(g, "  disk: %s '%s'%s%s", words[what], path, from ? " from " : "",
+		from ? from : "");
+	if (!g->watch) return;
+	if (ground_chance(g, g->odds.overflow)) {
+		ground_say(g, "  watch: overflow");
+		g->counts.overflows++;
+		watch_feed(g->watch, WATCH_OVERFLOW, "", NULL);
+		return;
+	}
+	watch_feed(g->watch, told_as(what), path, from);
+}
+
+static void disk_looking(void *user) {
+	struct ground *g = user;
+	if (g->edit && !g->paused && ground_chance(g, g->odds.edit_while_looking)) {
+		ground_say(g, "(while it is looked at)");
+		g->edit(g);
+	}
+}
+
+static struct disk *open_disk(void *user, const char *path, struct err *err) {
+	return disk_memory_open(((struct ground *)user)->memory, err);
+}
+
+static struct watch *new_watch(void *user, struct loop *loop, const char *root,
+	const struct watch_calls *calls, void *calls_user, struct err *err) {
+	struct ground *g = user;
+	struct watch *watch = watch_new_simulated(loop, calls, calls_user);
+	watch_feed_slot(watch, &g->watch);
+	watch_feed_late(watch, g->late_ms);
+	return watch;
+}
+
+static struct index *open_index(void *user, const char *name, struct err *err) {
+	return index_past_open(((struct ground *)user)->past, err);
+}
+
+/* ---- the store ---- */
+
+static const char *const verbs[] = { "LIST", "STAT", "GET", "PUT", "SET", "MKDIR", "COPY", "MOVE",
+	"REMOVE", "PART_BEGIN", "PART_PUT", "PART_QUERY", "PART_END", "PART_ABORT", "SYNC",
+	"ABOUT" };
+
+static void mix(struct ground *g, const void *bytes, size_t len) {
+	const unsigned char *at = bytes;
+	for (size_t i = 0; i < len; i++) /* FNV-1a */
+		g->trace = (g->trace ^ at[i]) * UINT64_C(0x100000001b3);
+}
+
+static void mix_text(struct ground *g, const char *text) {
+	mix(g, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+static bool is_write(enum store_verb verb) {
+	switch (verb) {
+	case STORE_PUT:
+	case STORE_SET:
+	case STORE_MKDIR:
+	case STORE_COPY:
+	case STORE_MOVE:
+	case STORE_REMOVE:
+	case STORE_PART_BEGIN:
+	case STORE_PART_PUT:
+	case STORE_PART_END: return true;
+	default: return false;
+	}
+}
+
+/* The path in the folder; NULL: the key lies outside of it. */
+static const char *path_of(const struct ground *g, const char *key) {
+	const char *base = strchr(g->settings.remote, ':') + 1;
+	if (!key || path_is_within(key, ".tend") || !path_is_within(key, base)) return NULL;
+	if (str_equal(key, base)) return NULL;
+	return key + (*base ? strlen(base) + 1 : 0);
+}
+
+static void note(struct ground *g, const struct store_op *op) {
+	int64_t now = loop_now_ms(g->loop);
+	const char *path = path_of(g, op->key);
+	mix(g, &op->verb, sizeof(op->verb));
+	mix(g, &now, sizeof(now));
+	mix_text(g, op->key);
+	mix_text(g, op->if_version);
+	mix_text(g, op->keep_key);
+	mix_text(g, op->to_key);
+	mix(g, op->body, op->body ? op->body_len : 0);
+	g->counts.ops++;
+	bool makes = op->verb == STORE_PUT || op->verb == STORE_MKDIR || op->verb == STORE_PART_END;
+	if (path && makes) strv_add(&g->fresh, path);
+	if (op->verb == STORE_SYNC) {
+		strv_free(g->less_fresh);
+		g->less_fresh = g->fresh;
+		g->fresh = NULL;
+	}
+	if (path && is_write(op->verb)) g->counts.writes++;
+	if (op->verb == STORE_REMOVE && path) {
+		g->counts.removes++;
+		if (!ground_covers(g->gone, path))
+			ground_wrong(g, "removed at the remote, never gone here", path);
+	}
+}
+
+static struct err fault(
+	struct ground *g, const struct store_op *op, bool *after, int64_t *delay_ms) {
+	static const enum err_kind odd[] = { ERR_INVALID, ERR_DENIED, ERR_FULL, ERR_CORRUPT };
+	struct err err = { .kind = ERR_NONE };
+	if (g->fault) return g->fault(g, op, after);
+	if (ground_chance(g, g->odds.slow)) *delay_ms = (int64_t)ground_draw(g, 4000);
+	if (ground_chance(g, g->odds.lost)) {
+		*after = true;
+		err_set(&err, ERR_OFFLINE, "the answer was lost");
+	} else if (ground_chance(g, g->odds.away)) {
+		err_set(&err, ERR_OFFLINE, "nobody answered");
+	} else if (ground_chance(g, g->odds.refused)) {
+		err_set(&err, ERR_BUSY, "too many requests");
+	} else if (ground_chance(g, g->odds.odd)) {
+		*after = ground_draw(g, 2);
+		err_set(&err, odd[ground_draw(g, ARRAY_LEN(odd))], "the server is out of order");
+	}
+	if (err.kind != ERR_NONE) g->counts.faults++;
+	return err;
+}
+
+static struct err decide(void *user, const struct store_op *op, bool *after, int64_t *delay_ms) {
+	struct ground *g = user;
+	struct err err = { .kind = ERR_NONE };
+	if (g->frozen) {
+		err_set(&err, ERR_CANCELLED, "its process is gone");
+		return err;
+	}
+	note(g, op);
+	err = fault(g, op, after, delay_ms);
+	ground_say(g, "  store: %s '%s'%s%s%s%s%s%s", verbs[op->verb], op->key ? op->key : "",
+		op->kind == STORE_FOLDER ? "/" : "", op->if_version ? " if " : "",
+		op->if_version ? op->if_version : "", op->if_absent ? " if absent" : "",
+		op->keep_key ? " keep" : "",
+		err.kind == ERR_NONE ? ""
+		: *after             ? ": lost"
+				     : ": refused");
+	if (g->kill_at_op && (int64_t)g->counts.ops >= g->kill_at_op) g->stop = true;
+	return err;
+}
+
+/* ---- life ---- */
+
+static void time_passed(struct timer *timer) {
+	container_of(timer, struct ground, timer)->stop = true;
+}
+
+struct ground *ground_new(uint64_t seed, const struct store_memory_options *options, bool retries) {
+	struct ground *g = xcalloc(1, sizeof(*g));
+	struct disk_memory_calls calls = {
+		.now_ns = disk_now, .changed = disk_changed, .looking = disk_looking, .user = g
+	};
+	struct store_fault_plan plan = { .user = g, .decide = decide };
+	struct err err;
+	g->random = seed * 2 + 1;
+	g->trace = UINT64_C(0xcbf29ce484222325);
+	g->loop = loop_new_simulated(seed);
+	g->memory = disk_memory_new(&calls);
+	g->disk = disk_memory_open(g->memory, &err);
+	g->past = index_past_new(PAST_COMMITS);
+	g->content = store_memory_new(g->loop);
+	store_memory_set(g->content, options);
+	g->store = store_fault(g->content, plan);
+	if (retries) g->store = store_retry(g->store, 4);
+	g->face = (struct sync_ground){
+		.disk_open = open_disk, .watch_new = new_watch, .index_open = open_index, .user = g
+	};
+	timer_init(&g->timer, g->loop, time_passed);
+	return g;
+}
+
+void ground_free(struct ground *g) {
+	store_free(g->store);
+	index_past_free(g->past);
+	disk_close(g->disk);
+	disk_memory_free(g->memory);
+	loop_free(g->loop);
+	strv_free(g->fresh);
+	strv_free(g->less_fresh);
+	strv_free(g->orphans);
+	strv_free(g->gone);
+	strv_free(g->hit);
+	free(g->wrong_path);
+	free(g);
+}
+
+void ground_run(struct ground *g, int64_t ms) {
+	g->stop = false;
+	timer_start(&g->timer, ms);
+	if (!g->wrong) loop_run_until(g->loop, &g->stop);
+	timer_cancel(&g->timer);
+}
+
+void ground_open(struct ground *g) {
+	struct sync_options options = { .ground = &g->face, .machine_id = "machine" };
+	struct err err;
+	g->graph = unit_graph_new(g->loop);
+	g->sync = sync_new(g->loop, g->graph, &options, &err);
+	g->folder = folder_new(g->sync, "model", &g->settings, g->store, &err);
+	if (!g->folder) {
+		ground_wrong(g, "cannot open the folder", err.text);
+		return;
+	}
+	unit_want(folder_unit(g->folder));
+}
+
+static void ended(void *user) {
+	*(bool *)user = true;
+}
+
+/* What is in flight ends before it; a server that never answers would hold it for ever. */
+void ground_close(struct ground *g) {
+	bool done = false;
+	if (g->folder) {
+		folder_close(g->folder, ended, &done);
+		loop_run_until(g->loop, &done);
+		if (!done) ground_wrong(g, "does not end", "");
+	}
+	g->folder = NULL;
+	sync_free(g->sync);
+	unit_graph_free(g->graph);
+}
+
+void ground_kill(struct ground *g, bool power) {
+	bool paused = g->paused;
+	ground_say(g, "KILLED%s", power ? ", and the power went" : "");
+	g->counts.kills++;
+	g->frozen = g->paused = true;
+	index_past_end(g->past);
+	ground_close(g);
+	size_t lost = power ? ground_draw(g, PAST_COMMITS + 1) : 0;
+	if (power) {
+		for (char **at = g->fresh; at && *at; at++) strv_add(&g->orphans, *at);
+		for (char **at = g->less_fresh; at && *at; at++) strv_add(&g->orphans, *at);
+	}
+	g->counts.commits_lost += (unsigned)index_past_crash(g->past, lost);
+	g->frozen = false;
+	g->paused = paused;
+}
+
+static void all_down(void *user) {
+	struct ground *g = user;
+	g->down = g->stop = true;
+}
+
+void ground_stop(struct ground *g) {
+	ground_say(g, "stopped");
+	g->down = false;
+	unit_graph_stop(g->graph, false, all_down, g);
+	ground_run(g, STOP_MS);
+	if (!g->down) ground_wrong(g, "does not stop", "");
+	ground_close(g);
+}
+
+/* ---- the barrier ---- */
+
+struct barrier {
+	struct folder_wait wait;
+	struct ground *g;
+	bool done;
+	struct err err;
+};
+
+static void barrier_done(struct folder_wait *wait, const struct err *err) {
+	struct barrier *b = container_of(wait, struct barrier, wait);
+	b->done = b->g->stop = true;
+	if (err) b->err = *err;
+}
+
+enum ground_outcome ground_barrier(struct ground *g, struct err *err) {
+	struct barrier b = { .wait = { .done = barrier_done }, .g = g };
+	strv_free(g->hit);
+	g->hit = NULL;
+	ground_say(g, "barrier");
+	folder_wait_start(g->folder, &b.wait, folder_mark(g->folder));
+	ground_run(g, BARRIER_MS);
+	bool ended = b.done;
+	if (!ended) {
+		bool killed =
+			g->wrong || (g->kill_at_op && (int64_t)g->counts.ops >= g->kill_at_op);
+		if (!killed) ground_wrong(g, "a barrier does not end", "");
+		folder_wait_cancel(&b.wait);
+		g->stop = false;
+		loop_run_until(g->loop, &b.done);
+	}
+	*err = b.err;
+	for (char **reason = b.wait.reasons; reason && *reason; reason++)
+		ground_say(g, "barrier: %s", *reason);
+	folder_wait_release(&b.wait);
+	ground_say(g, "barrier: %s", !ended ? "interrupted" : b.err.kind ? b.err.text : "durable");
+	if (!ended) return GROUND_INTERRUPTED;
+	return b.err.kind == ERR_NONE ? GROUND_DURABLE : GROUND_REFUSED;
+}

@@ -1,0 +1,98 @@
+/*
+ * A ground of a test's own for one folder (SYNC.md §12): simulated loop, disk in memory, simulated
+ * watch, memory store behind faults, an index that a crash rolls back. What is edited on the disk is
+ * told by the watch: late, coalesced, or lost with an overflow. The same seed is the same run.
+ */
+#ifndef SUPPORT_GROUND_H
+#define SUPPORT_GROUND_H
+
+#include "disk/disk.h"
+#include "index/index.h"
+#include "sync/sync.h"
+#include "watch/watch.h"
+
+/* Of a million: how often each happens. */
+struct ground_odds {
+	unsigned overflow;                  /* of an edit: events are lost, and that is told */
+	unsigned edit_while_looking;        /* of a call to the disk by the engine */
+	unsigned lost, refused, away, slow; /* of an operation at the store */
+	unsigned odd; /* answered INVALID, DENIED, FULL or CORRUPT, as a server out of order does */
+};
+
+struct ground_counts {
+	unsigned ops, writes, removes; /* started; not those of .tend/ */
+	unsigned edits, overflows, faults, foreign, kills, commits_lost;
+};
+
+struct ground {
+	uint64_t random;
+	struct loop *loop;
+	struct disk_memory *memory;
+	struct disk *disk; /* for edits and comparisons */
+	bool fine_clock;   /* else two edits within a millisecond have one time */
+	int64_t ticks;
+	struct watch *watch; /* the engine's; NULL: nobody watches */
+	int64_t late_ms;
+	struct index_past *past;
+	struct store *content, *store; /* the memory store; what the engine talks to */
+	struct ground_odds odds;
+	/* Instead of the odds at the store. */
+	struct err (*fault)(struct ground *ground, const struct store_op *op, bool *after);
+	bool frozen; /* what the engine does has no effect any more */
+	struct sync_ground face;
+
+	struct unit_graph *graph;
+	struct sync *sync;
+	struct folder *folder;
+	struct folder_settings settings;
+
+	void (*edit)(struct ground *ground); /* while somebody looks */
+	bool paused;                         /* no edits by themselves */
+	int64_t kill_at_op;                  /* counts.ops; 0: no */
+	bool stop;                           /* what loop_run_until waits for */
+	bool down;
+	struct timer timer;
+	/* Made at the remote since the index was last on its disk for sure, and before that: when the
+	 * power goes, what says so may be lost. */
+	char **fresh, **less_fresh;
+	char **orphans; /* so that this may stay there when it goes here */
+	char **gone;    /* paths that were absent at some time */
+	char **hit;     /* paths that changed since this was cleared; a folder's with all below */
+	uint64_t trace;
+	bool tell;         /* the trace, for people */
+	const char *wrong; /* the first thing that must not be; NULL */
+	char *wrong_path;
+	struct ground_counts counts;
+};
+
+/* `options`: of the memory store. `retries`: with a retrying wrapper before it, as it is in the
+ * daemon. */
+struct ground *ground_new(uint64_t seed, const struct store_memory_options *options, bool retries);
+void ground_free(struct ground *ground); /* no engine is open */
+
+uint64_t ground_draw(struct ground *ground, uint64_t below);
+bool ground_chance(struct ground *ground, unsigned of_a_million);
+void ground_say(struct ground *ground, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void ground_wrong(struct ground *ground, const char *what, const char *path);
+
+/* The engine on this ground. */
+void ground_open(struct ground *ground);
+void ground_close(struct ground *ground); /* without a flush */
+/* It ends here, and nothing it had in flight is heard of again; what was at the server may have
+ * taken effect. `power`: what was not on the disk of the index is lost. */
+void ground_kill(struct ground *ground, bool power);
+/* As a stop of the service: everything goes out first. */
+void ground_stop(struct ground *ground);
+
+enum ground_outcome { GROUND_DURABLE, GROUND_REFUSED, GROUND_INTERRUPTED };
+/* Until it ends, or ground->stop; ground->hit gets what changes meanwhile. */
+enum ground_outcome ground_barrier(struct ground *ground, struct err *err);
+
+/* For so long, or until ground->stop. */
+void ground_run(struct ground *ground, int64_t ms);
+
+/* Does any of `paths` stand for this one, itself or a folder above it? */
+bool ground_covers(char **paths, const char *path);
+
+#endif

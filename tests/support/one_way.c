@@ -1,0 +1,295 @@
+#include "support/one_way.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/edits.h"
+#include "support/trees.h"
+
+enum { SPIN_OPS = 60000 };
+
+/* ---- edits that come by themselves ---- */
+
+struct writer {
+	struct timer timer;
+	struct story *s;
+	int64_t gap_ms; /* at most, between two */
+	int left;
+};
+
+static void writer_next(struct timer *timer) {
+	struct writer *w = container_of(timer, struct writer, timer);
+	struct ground *g = w->s->g;
+	if (g->paused || w->left-- <= 0) return;
+	if (ground_draw(g, 25) == 0 && w->s->foreign < 6) {
+		g->paused = true;
+		story_meddle(w->s);
+		g->paused = false;
+	} else {
+		edit_random(g);
+	}
+	/* Now and then a long quiet. */
+	timer_start(
+		timer, (int64_t)ground_draw(g, ground_draw(g, 12) ? (uint64_t)w->gap_ms : 20000));
+}
+
+static void barrier_and_compare(struct story *s) {
+	struct err err;
+	if (ground_barrier(s->g, &err) != GROUND_DURABLE) return;
+	bool paused = s->g->paused;
+	s->g->paused = true;
+	story_compare(s, s->g->hit);
+	story_nothing_lost(s);
+	s->g->paused = paused;
+}
+
+/* ---- what must stop the engine ---- */
+
+static bool root_is_empty(struct ground *g) {
+	struct err err;
+	return disk_is_empty(g->disk, "", &err) == 1;
+}
+
+static bool has_files(struct ground *g) {
+	char **paths = edit_paths(g);
+	bool any = false;
+	for (char **path = paths; path && *path && !any; path++) {
+		struct disk_stat stat;
+		struct err err;
+		any = !disk_stat(g->disk, *path, &stat, &err) && stat.kind == DISK_FILE &&
+		      !story_excludes(*path, false);
+	}
+	strv_free(paths);
+	return any;
+}
+
+/* All goes at once: nothing is deleted over there until somebody says that it was meant. */
+static void empty_the_root(struct story *s) {
+	struct ground *g = s->g;
+	struct err err;
+	bool paused = g->paused;
+	g->paused = true;
+	if (ground_barrier(g, &err) == GROUND_DURABLE && !g->wrong) {
+		unsigned removes = g->counts.removes;
+		bool files = has_files(g);
+		ground_say(g, "all that is in the root goes");
+		edit_make_readable(g);
+		edit_remove_tree(g, "");
+		if (root_is_empty(g)) ground_run(g, 90000);
+		/* Of folders alone nothing is lost. */
+		if (files && root_is_empty(g) && g->counts.removes != removes)
+			ground_wrong(g, "an emptied root was taken for deletions", "");
+		edit_put(g, "back");
+	}
+	g->paused = paused;
+}
+
+static void hide_the_root(struct story *s) {
+	struct ground *g = s->g;
+	bool paused = g->paused;
+	unsigned removes = g->counts.removes;
+	g->paused = true;
+	ground_say(g, "the root is gone");
+	disk_memory_hide_root(g->memory, true);
+	if (g->watch && ground_draw(g, 2)) watch_feed(g->watch, WATCH_ROOT_GONE, "", NULL);
+	ground_run(g, (int64_t)ground_draw(g, 60000));
+	(void)removes;
+	disk_memory_hide_root(g->memory, false);
+	ground_say(g, "the root is back");
+	g->paused = paused;
+}
+
+/* ---- one run of the engine ---- */
+
+static void run_once(struct story *s, struct writer *w) {
+	struct ground *g = s->g;
+	g->paused = false;
+	w->left = 5 + (int)ground_draw(g, 60);
+	w->gap_ms = 1 + (int64_t)ground_draw(g, 1500);
+	g->kill_at_op = ground_draw(g, 2) ? g->counts.ops + 1 + (int64_t)ground_draw(g, 80) : 0;
+	ground_open(g);
+	if (g->wrong) return;
+	timer_start(&w->timer, (int64_t)ground_draw(g, 3000));
+	ground_run(g, (int64_t)ground_draw(g, 30000));
+	switch (ground_draw(g, 8)) {
+	case 0:
+	case 1:
+	case 2: g->paused = true; /* fall through */
+	case 3: barrier_and_compare(s); break;
+	case 4: empty_the_root(s); break;
+	case 5: hide_the_root(s); break;
+	default: break;
+	}
+	ground_run(g, (int64_t)ground_draw(g, 15000));
+	timer_cancel(&w->timer);
+	g->kill_at_op = 0;
+	if (g->wrong || ground_draw(g, 4))
+		ground_kill(g, ground_draw(g, 2));
+	else if (ground_draw(g, 2))
+		ground_close(g);
+	else
+		ground_stop(g);
+	g->paused = false;
+	for (uint64_t i = ground_draw(g, 8); i > 0; i--) edit_random(g);
+}
+
+/* All is well again: it converges, and there is nothing left to do. */
+static void quiet(struct story *s) {
+	struct ground *g = s->g;
+	struct err err;
+	g->odds = (struct ground_odds){ 0 };
+	g->paused = true;
+	ground_say(g, "quiet");
+	edit_make_readable(g);
+	edit_put(g, "last");
+	story_make_room(s);
+	story_answer_meddling(s);
+	ground_open(g);
+	if (ground_barrier(g, &err) == GROUND_REFUSED)
+		ground_wrong(g, err.text, "the last barrier");
+	if (!g->wrong) story_compare(s, NULL);
+	if (!g->wrong) story_nothing_lost(s);
+	ground_stop(g);
+	if (g->wrong) return;
+	unsigned writes = g->counts.writes;
+	ground_say(g, "a second run");
+	ground_open(g);
+	if (ground_barrier(g, &err) == GROUND_REFUSED)
+		ground_wrong(g, err.text, "the barrier of a second run");
+	ground_run(g, 60000);
+	if (g->counts.writes != writes) ground_wrong(g, "a second run writes", "");
+	if (!g->wrong) story_compare(s, NULL);
+	ground_stop(g);
+}
+
+/* ---- a seed ---- */
+
+static struct ground *make_ground(unsigned seed) {
+	uint64_t bits = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15);
+	bits ^= bits >> 29;
+	struct store_memory_options options = {
+		.keys_only = bits & 1,
+		.times_in_version = (bits >> 4) & 1,
+		.list_by_folder = (bits >> 5) & 1,
+		.hash_first = (bits >> 6) & 1,
+		.deaf = (bits >> 7) & 1,
+		.part_from = (bits >> 8) & 1 ? 5000 : 0,
+		.part_size = (bits >> 8) & 1 ? 2000 : 0,
+	};
+	unsigned conditions = (bits >> 9) % 4;
+	options.conditions = conditions == 0   ? STORE_CONDITIONS_REFUSED
+			     : conditions == 1 ? STORE_CONDITIONS_IGNORED
+					       : STORE_CONDITIONS_KEPT;
+	struct ground *g = ground_new(seed, &options, (bits >> 11) & 1);
+	store_memory_latency(g->content, (int64_t)(bits >> 12) % 200);
+	return g;
+}
+
+static void set_odds(struct ground *g) {
+	static const unsigned often[] = { 0, 2000, 20000, 80000 };
+	g->odds = (struct ground_odds){
+		.overflow = often[ground_draw(g, 3)],
+		.edit_while_looking = often[ground_draw(g, 3)],
+		.lost = often[ground_draw(g, 4)],
+		.refused = often[ground_draw(g, 4)],
+		.away = often[ground_draw(g, 3)],
+		.slow = often[ground_draw(g, 4)],
+		.odd = often[ground_draw(g, 4) ? 0 : 2],
+	};
+	g->fine_clock = ground_draw(g, 3);
+	g->late_ms = ground_draw(g, 2) ? (int64_t)ground_draw(g, 3000) : 0;
+}
+
+static struct ground *tell_story(unsigned seed, bool tell) {
+	static char *exclude[] = { (char *)"*.tmp", (char *)"/cache/", NULL };
+	struct ground *g = make_ground(seed);
+	struct story s = { .g = g };
+	struct writer w = { .s = &s };
+	g->tell = tell;
+	g->edit = edit_random;
+	map_init(&s.durable);
+	map_init(&s.theirs);
+	timer_init(&w.timer, g->loop, writer_next);
+	set_odds(g);
+	s.backup = ground_draw(g, 5) > 0;
+	struct err err;
+	struct store_op probe;
+	store_op_init(&probe, STORE_ABOUT, "");
+	s.theirs_kept = !store_memory_now(g->content, &probe, &err) && probe.about.conditions;
+	store_op_release(&probe);
+	g->settings = (struct folder_settings){ .enabled = true,
+		.path = (char *)"/memory",
+		.remote = (char *)(ground_draw(g, 2) ? "cloud:" : "cloud:deep/place"),
+		.mode = s.backup ? FOLDER_BACKUP : FOLDER_MIRROR,
+		.exclude = exclude,
+		.settle_ms = (int64_t)ground_draw(g, 2000),
+		.max_settle_ms = 2000 + (int64_t)ground_draw(g, 20000),
+		.rescan_ms = ground_draw(g, 3) ? 0 : 20000 + (int64_t)ground_draw(g, 100000),
+		.max_transfers = 1 + (int64_t)ground_draw(g, 8) };
+	for (uint64_t i = ground_draw(g, 25); i > 0; i--) edit_random(g);
+	edit_put(g, "first");
+	if (ground_draw(g, 3) == 0) story_send_some(&s);
+	for (uint64_t i = 1 + ground_draw(g, 4); i > 0 && !g->wrong; i--) run_once(&s, &w);
+	if (!g->wrong) quiet(&s);
+	timer_cancel(&w.timer);
+	if (g->counts.ops > SPIN_OPS) ground_wrong(g, "asks the store without end", "");
+	story_release(&s);
+	return g;
+}
+
+/* ---- many seeds ---- */
+
+static const char *program;
+
+static bool seed_fails(unsigned seed, bool tell, bool twice, struct ground_counts *sum) {
+	struct ground *g = tell_story(seed, tell);
+	bool failed = g->wrong != NULL;
+	uint64_t trace = g->trace;
+	if (failed)
+		printf("seed %u: %s: '%s'\n  %s --seed %u --trace\n", seed, g->wrong, g->wrong_path,
+			program, seed);
+	unsigned *to = (unsigned *)sum, *from = (unsigned *)&g->counts;
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++) to[i] += from[i];
+	ground_free(g);
+	if (failed || !twice) return failed;
+	g = tell_story(seed, false);
+	if (g->trace != trace) {
+		printf("seed %u: a second time it is another trace\n  %s --seed %u --trace\n", seed,
+			program, seed);
+		failed = true;
+	}
+	ground_free(g);
+	return failed;
+}
+
+int one_way_main(int argc, char **argv, unsigned first, unsigned last) {
+	struct ground_counts sum = { 0 };
+	bool tell = false;
+	unsigned failures = 0;
+	program = argv[0];
+	for (int i = 1; i < argc; i++) {
+		if (str_equal(argv[i], "--trace")) {
+			tell = true;
+		} else if (str_equal(argv[i], "--seed") && i + 1 < argc) {
+			first = last = (unsigned)strtoul(argv[++i], NULL, 10);
+		} else if (str_equal(argv[i], "--seeds") && i + 2 < argc) {
+			first = (unsigned)strtoul(argv[++i], NULL, 10);
+			last = (unsigned)strtoul(argv[++i], NULL, 10);
+		} else {
+			fprintf(stderr, "usage: %s [--seed N | --seeds FIRST LAST] [--trace]\n",
+				program);
+			return 2;
+		}
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	log_open(tell ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_TEXT);
+	for (unsigned seed = first; seed <= last && failures < 10; seed++)
+		failures += seed_fails(seed, tell, seed % 10 == 0 || first == last, &sum);
+	printf("seeds %u to %u: %u edits, %u operations, %u faults, %u overflows, %u times "
+	       "somebody "
+	       "else, %u kills that lost %u commits: %u wrong\n",
+		first, last, sum.edits, sum.ops, sum.faults, sum.overflows, sum.foreign, sum.kills,
+		sum.commits_lost, failures);
+	return failures ? 1 : 0;
+}
