@@ -496,7 +496,10 @@ static void unit_must_stop(struct unit *unit) {
 		return;
 	}
 	watch_drain(f->watch);
-	if (f->phase != PHASE_RUNNING) return; /* the drain found the root gone */
+	if (f->phase != PHASE_RUNNING) { /* the drain found the root gone: nothing to flush */
+		folder_close(f, NULL, NULL);
+		return;
+	}
 	if (watch_is_degraded(f->watch)) scan_request(f, "");
 	index_hurry(f->index, INT64_MAX, folder_clock_ms(f), &err);
 	folder_phase_set(f, PHASE_FLUSHING);
