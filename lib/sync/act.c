@@ -41,9 +41,12 @@ static void set_start(struct transfer *t, bool folder) {
 		t->op.hash.kind = STORE_HASH_MD5;
 		memcpy(t->op.hash.bytes, t->file.hash, 16);
 	}
-	/* It moves the version of a file, where that is more than its bytes. */
-	if (folder || t->file.hash_len != 16 || intent_note(t, t->file.hash))
-		transfer_submit(t, false, set_done);
+	/* It moves the version of a file, where that is more than its bytes; and what it set stays,
+	 * also when it is set back here before its answer is known. */
+	bool noted = folder                   ? intent_note(t, NULL)
+		     : t->file.hash_len == 16 ? intent_note(t, t->file.hash)
+					      : true;
+	if (noted) transfer_submit(t, false, set_done);
 }
 
 /* ---- folders ---- */

@@ -41,7 +41,9 @@ static bool ours_put(struct transfer *t, const struct store_entry *remote, bool 
 		.version = xstrdup(remote->version),
 		.id = xstrdup(remote->id) };
 	if (folder) {
-		if (!(f->store->caps & STORE_CAP_FOLDERS)) entry.flags = INDEX_MARKER;
+		/* One that exists by what lies in it has no version. */
+		if (!(f->store->caps & STORE_CAP_FOLDERS) && remote->version)
+			entry.flags = INDEX_MARKER;
 		entry.size = 0;
 	} else {
 		memcpy(entry.hash, remote->hash.bytes, 16);
@@ -80,8 +82,6 @@ bool intent_ask(struct transfer *t) {
 	enum store_kind kind = (enum store_kind)t->row.sending_kind;
 	if (!t->row.sending || t->intent_known) return false;
 	t->intent_known = true;
-	if (kind == STORE_FOLDER && t->has_folder && !(t->folder_entry.flags & INDEX_STRANGER))
-		return false;
 	act_op_init(t, STORE_STAT, kind);
 	t->op.want_hash = true;
 	transfer_submit(t, false, intent_asked);
