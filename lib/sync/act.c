@@ -107,7 +107,7 @@ static void mkdir_start(struct transfer *t) {
 	if (intent_note(t, NULL)) transfer_submit(t, false, mkdir_done);
 }
 
-/* The last thing in a folder went: where folders are no things of their own, it may want a marker now. */
+/* The last thing in a folder went, perhaps one that was never sent: where folders are no things of their own, it may want a marker now. */
 void act_emptied(struct transfer *t, const char *path) {
 	struct folder *f = t->folder;
 	struct err err;
@@ -285,6 +285,7 @@ static void empty_folder(struct transfer *t) {
 
 static void refuse_kind(struct transfer *t) {
 	kinds_seen(t->folder, t->path);
+	act_emptied(t, t->path);
 	transfer_finish(t);
 }
 
@@ -310,6 +311,7 @@ static bool mount_news(const struct transfer *t) {
 void act_start(struct transfer *t) {
 	switch (t->action) {
 	case PLAN_NOTHING:
+		if (t->absent) act_emptied(t, t->path);
 		if (!mount_news(t) || base_put(t, true, &t->folder_entry)) transfer_finish(t);
 		return;
 	case PLAN_RECORD: record(t); return;
