@@ -120,16 +120,26 @@ int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int
 	return 0;
 }
 
-int index_dirty_below(struct index *index, const char *path, struct err *err) {
+static int any_below(struct index *index, enum index_sql which, const char *path,
+	const int64_t *now_ms, struct err *err) {
 	int64_t dir = index_dir_find(index, path, strlen(path), err);
 
 	if (dir <= 0) return (int)dir;
-	struct db_stmt *stmt = index_stmt(index, SQL_TREE_DIRTY, err);
+	struct db_stmt *stmt = index_stmt(index, which, err);
 	if (!stmt) return -1;
 	db_bind_int(stmt, 1, dir);
+	if (now_ms) db_bind_int(stmt, 2, *now_ms);
 	int got = db_step(stmt, err);
 	db_reset(stmt);
 	return got;
+}
+
+int index_dirty_below(struct index *index, const char *path, struct err *err) {
+	return any_below(index, SQL_TREE_DIRTY, path, NULL, err);
+}
+
+int index_hopeful_below(struct index *index, const char *path, int64_t now_ms, struct err *err) {
+	return any_below(index, SQL_TREE_HOPEFUL, path, &now_ms, err);
 }
 
 /* ---- the end of work ---- */

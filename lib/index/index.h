@@ -242,6 +242,8 @@ int index_before_deletions(
 	struct index *index, int64_t upto, size_t limit, char ***paths, struct err *err);
 /* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
+/* One that may still go well: it has no reason, or is due to be tried again? */
+int index_hopeful_below(struct index *index, const char *path, int64_t now_ms, struct err *err);
 
 /* ---- deletions held back (SYNC.md §8): each has a row in dirty as well ---- */
 

@@ -120,11 +120,40 @@ void act_emptied(struct transfer *t, const char *path) {
 	free(parent);
 }
 
+/* It was in the way of a folder that is to go, which waits for longer and longer. */
+static void parent_hurry(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct index_dirty row;
+	struct err err;
+	if (!t->row.reason) return;
+	char *parent = path_parent(t->path);
+	if (*parent && index_dirty_get(f->index, parent, &row, &err) == 1) {
+		index_dirty_release(&row);
+		folder_mark_path(f, parent, PRIO_FOLDER, 0);
+		barrier_owe(t);
+	}
+	free(parent);
+}
+
+/* A folder that is to go waits until what lies in it is gone; where nothing of that can be removed
+ * it is in trouble as well. */
+static void wait_for_below(struct transfer *t) {
+	struct err err;
+	int hopeful =
+		index_hopeful_below(t->folder->index, t->path, folder_clock_ms(t->folder), &err);
+	if (hopeful == 0)
+		transfer_again(t, INDEX_WHY_RETRY, "something in it cannot be removed",
+			transfer_retry_ms(t->row.tries));
+	else
+		transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(t->folder));
+}
+
 static void removed(struct transfer *t, bool folder) {
 	if (!base_drop(t, folder)) return;
 	t->folder->removed++;
 	brake_gone(t, folder);
 	act_emptied(t, t->path);
+	parent_hurry(t);
 	if (t->absent)
 		transfer_finish(t);
 	else
@@ -137,7 +166,7 @@ static void rmdir_done(struct transfer *t, const struct err *err) {
 	bool not_empty = err && err->kind == ERR_BUSY && err->sys == ENOTEMPTY;
 	if (not_empty && index_dirty_below(t->folder->index, t->path, &ignored) == 1) {
 		/* Ours, perhaps, by an answer that was lost: what lies below comes first. */
-		transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(t->folder));
+		wait_for_below(t);
 		return;
 	}
 	if (not_empty) {
@@ -280,7 +309,7 @@ static void empty_folder(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
-	transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(f));
+	wait_for_below(t);
 }
 
 static void refuse_kind(struct transfer *t) {
