@@ -160,6 +160,33 @@ static void removed(struct transfer *t, bool folder) {
 		transfer_plan(t); /* a change of kind: what stands there now comes next */
 }
 
+/* A removal was refused as that of another kind: the base is wrong, after a power cut of ours or by
+ * somebody else. What stands there is not ours to remove. */
+static void other_kind_seen(struct transfer *t, const struct err *err) {
+	bool folder = t->op.kind == STORE_FOLDER;
+	bool gone = err && err->kind == ERR_NOT_FOUND;
+	struct err why;
+	if (err && !gone) {
+		transfer_fail(t, err);
+		return;
+	}
+	if (!gone && (t->op.entry.kind == STORE_FOLDER) == folder) {
+		err_set(&why, ERR_INVALID, "the remote refuses to remove it");
+		transfer_fail(t, &why);
+		return;
+	}
+	if (!gone)
+		log_warn("folder '%s': '%s' was changed at the remote by somebody else: it is left "
+			 "there",
+			t->folder->name, t->path);
+	if (act_keep_settle(t, false)) removed(t, folder);
+}
+
+static void look_at_kind(struct transfer *t, bool folder) {
+	act_op_init(t, STORE_STAT, folder ? STORE_FOLDER : base_store_kind(t));
+	transfer_submit(t, false, other_kind_seen);
+}
+
 static void rmdir_done(struct transfer *t, const struct err *err) {
 	struct err ignored;
 	/* A server that is only busy says so too. */
@@ -174,6 +201,10 @@ static void rmdir_done(struct transfer *t, const struct err *err) {
 			 "in it",
 			t->folder->name, t->path);
 		removed(t, true);
+		return;
+	}
+	if (err && err->kind == ERR_INVALID) {
+		look_at_kind(t, true);
 		return;
 	}
 	if (err && err->kind != ERR_NOT_FOUND) {
