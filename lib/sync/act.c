@@ -227,15 +227,11 @@ static void rmdir_start(struct transfer *t) {
 
 static void remove_done(struct transfer *t, const struct err *err) {
 	if (err && err->kind == ERR_CHANGED) {
-		if (!t->absent) { /* of another kind now: theirs makes way like any other */
-			act_changed(t);
-			return;
-		}
-		log_warn("folder '%s': '%s' was changed at the remote by somebody else: it is left "
-			 "there",
-			t->folder->name, t->path);
-		t->file.flags = INDEX_STRANGER;
-		if (act_keep_settle(t, false) && base_put(t, false, &t->file)) transfer_finish(t);
+		act_changed(t); /* gone here: theirs is left there */
+		return;
+	}
+	if (err && err->kind == ERR_INVALID) {
+		look_at_kind(t, false);
 		return;
 	}
 	if (err && err->kind != ERR_NOT_FOUND) {

@@ -209,20 +209,26 @@ void act_put_start(struct transfer *t) {
 
 /* ---- somebody else wrote there ---- */
 
+/* Is it what we know? Then the place of its version was the reason: an older one holds it, whose
+ * keeping nobody wrote down. That one stays, and this goes to another place. */
+static bool is_known(const struct transfer *t) {
+	return t->has_file && t->theirs.version && str_equal(t->theirs.version, t->file.version);
+}
+
 /* What stands there is known, and the remote is ours: it goes into the base, and the path is planned anew. */
 static void theirs_take(struct transfer *t) {
 	struct folder *f = t->folder;
 	const struct store_entry *theirs = &t->theirs;
 	bool hashed = theirs->hash.kind == STORE_HASH_MD5;
-	bool ours = t->theirs_ours;
-	if (!ours && !t->theirs_logged && t->change_tries)
+	bool ours = t->theirs_ours, same = is_known(t);
+	if (!ours && !same && !t->theirs_logged && t->change_tries)
 		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s",
 			f->name, t->path,
 			t->absent || t->stat.kind == DISK_FOLDER ? "it is left there"
 			: f->settings.mode == FOLDER_BACKUP
 				? "theirs is kept as a version, ours goes in"
 				: "ours goes in");
-	t->theirs_logged |= !ours && t->change_tries;
+	t->theirs_logged |= !ours && !same && t->change_tries;
 	if (++t->change_tries > 5) {
 		struct err busy;
 		err_set(&busy, ERR_BUSY, "'%s' keeps changing at the remote", t->key);
@@ -230,8 +236,7 @@ static void theirs_take(struct transfer *t) {
 		return;
 	}
 	/* What was agreed unread stays agreed; anything else is nobody's. */
-	bool agreed = t->has_file && !(t->file.flags & INDEX_STRANGER) && theirs->version &&
-		      str_equal(theirs->version, t->file.version);
+	bool agreed = same && !(t->file.flags & INDEX_STRANGER);
 	struct index_entry entry = { .kind = theirs->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE,
 		.flags = agreed ? 0 : INDEX_STRANGER,
 		.epoch = agreed ? t->file.epoch : 0,
@@ -260,11 +265,11 @@ static void theirs_judge(struct transfer *t, bool equal) {
 	}
 	/* Somebody else's is kept under a name of its own: what is kept under this one may be ours. */
 	t->theirs_born_ns = equal && t->keep_key ? act_keep_born(t->folder, t->keep_key) : 0;
-	if (!act_keep_settle(t, equal)) return;
+	if (!act_keep_settle(t, equal || is_known(t))) return;
 	free(t->keep_key);
 	t->keep_key = NULL;
 	/* A 412: whoever wrote there may have taken over what was ours. */
-	if (!equal && t->change_tries)
+	if (!equal && !is_known(t) && t->change_tries)
 		owner_look(t, theirs_take);
 	else
 		theirs_take(t);
