@@ -209,6 +209,163 @@ static void test_a_busy_server_is_no_full_folder(void **state) {
 	end(g);
 }
 
+/* What we hold for a folder is a file over there: it is not ours to remove, and no trouble for ever. */
+static void test_another_kind_over_there(void **state) {
+	struct ground *g = begin(NULL);
+	struct err err;
+	(void)state;
+	disk_mkdir(g->disk, "d", 0755, &err);
+	edit_put(g, "f");
+	ground_open(g);
+	durable(g);
+	remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+	remote_do(g, STORE_PUT, STORE_FILE, "d");
+	remote_do(g, STORE_REMOVE, STORE_FILE, "f");
+	remote_do(g, STORE_MKDIR, STORE_FOLDER, "f");
+	edit_remove_path(g, "d");
+	edit_remove_path(g, "f");
+	durable(g);
+	assert_int_equal(remote_kind(g, "d", NULL), STORE_FILE);
+	assert_int_equal(remote_kind(g, "f", NULL), STORE_FOLDER);
+	end(g);
+}
+
+static struct err refuse_removal(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb == STORE_REMOVE && str_equal(op->key, "d/e/file"))
+		err_set(&err, ERR_CORRUPT, "the server is out of order");
+	(void)g;
+	(void)after;
+	return err;
+}
+
+/* A file that cannot be removed keeps the folders above it: a barrier says so, and nobody looks
+ * again and again. */
+static void test_a_removal_that_is_refused(void **state) {
+	struct ground *g = begin(NULL);
+	struct err err;
+	(void)state;
+	edit_put(g, "d/e/file");
+	ground_open(g);
+	durable(g);
+	g->fault = refuse_removal;
+	edit_remove_path(g, "d");
+	assert_int_equal(ground_barrier(g, &err), GROUND_REFUSED);
+	uint64_t turns = loop_counts(g->loop).turns;
+	ground_run(g, 3600000);
+	assert_true(loop_counts(g->loop).turns - turns < 1000);
+	g->fault = NULL;
+	durable(g);
+	assert_int_equal(remote_kind(g, "d", NULL), STORE_OTHER);
+	end(g);
+}
+
+/* The answer to the removal of 'f' is lost, somebody puts an 'f' there, and takes it away again before
+ * we look. */
+static struct err version_left_over(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (!str_equal(op->key, "f") || op->kind == STORE_FOLDER) return err;
+	if (op->verb == STORE_REMOVE && g->odds.lost++ == 0) {
+		*after = true;
+		err_set(&err, ERR_OFFLINE, "the answer was lost");
+	} else if (op->verb == STORE_REMOVE) {
+		remote_do(g, STORE_PUT, STORE_FILE, "f");
+	} else if (op->verb == STORE_STAT && g->odds.lost == 2) {
+		remote_do(g, STORE_REMOVE, STORE_FILE, "f");
+		g->odds.lost++;
+	}
+	return err;
+}
+
+/* A version was kept, and nobody wrote that down: its place is taken when the next is to be kept. */
+static void test_a_version_that_nobody_wrote_down(void **state) {
+	struct ground *g = begin(NULL);
+	struct err err;
+	(void)state;
+	edit_put(g, "f");
+	ground_open(g);
+	durable(g);
+	g->fault = version_left_over;
+	edit_remove_path(g, "f");
+	disk_mkdir(g->disk, "f", 0755, &err);
+	durable(g);
+	assert_int_equal(g->odds.lost, 3);
+	edit_remove_path(g, "f");
+	edit_put(g, "f");
+	durable(g);
+	edit_put(g, "f");
+	unsigned ops = g->counts.ops;
+	durable(g);
+	assert_true(g->counts.ops - ops < 10);
+	end(g);
+}
+
+/* Where folders are markers: what would have spoken for it went before it was sent. */
+static void test_a_folder_whose_content_went_unsent(void **state) {
+	struct store_memory_options keys = { .keys_only = true };
+	char *exclude[] = { (char *)"*.tmp", NULL };
+	struct ground *g = begin(&keys);
+	struct err err;
+	(void)state;
+	g->settings.exclude = exclude;
+	g->settings.settle_ms = 1000;
+	ground_open(g);
+	durable(g);
+	edit_put(g, "d/file");
+	ground_run(g, 500); /* the folder was looked at, the file was not */
+	disk_rename(g->disk, "d/file", "d/file.tmp", false, &err);
+	durable(g);
+	assert_int_equal(remote_kind(g, "d", NULL), STORE_FOLDER);
+	end(g);
+}
+
+/* The service stops, and only then it is seen that the folder is away. */
+static void test_a_stop_finds_the_root_gone(void **state) {
+	struct ground *g = begin(NULL);
+	(void)state;
+	g->late_ms = 5000;
+	ground_open(g);
+	durable(g);
+	disk_memory_hide_root(g->memory, true);
+	watch_feed(g->watch, WATCH_ROOT_GONE, "", NULL);
+	ground_stop(g);
+	disk_memory_hide_root(g->memory, false);
+	if (g->wrong) fail_msg("%s", g->wrong);
+	ground_free(g);
+}
+
+static struct err lose_set(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb != STORE_SET || op->kind != STORE_FOLDER || g->odds.lost++) return err;
+	*after = true;
+	err_set(&err, ERR_OFFLINE, "the answer was lost");
+	return err;
+}
+
+/* Permissions were set over there, the answer was lost, and they are set back here. */
+static void test_permissions_that_are_set_back(void **state) {
+	struct ground *g = begin(NULL);
+	struct err err;
+	int mode = 0;
+	(void)state;
+	disk_mkdir(g->disk, "d", 0755, &err);
+	ground_open(g);
+	durable(g);
+	g->fault = lose_set;
+	disk_set(g->disk, "d", DISK_TIME_KEEP, 0700, &err);
+	disk_set(g->disk, "first", DISK_TIME_KEEP, 0600, &err);
+	ground_run(g, 1000);
+	assert_true(g->odds.lost > 0);
+	disk_set(g->disk, "d", DISK_TIME_KEEP, 0755, &err);
+	disk_set(g->disk, "first", DISK_TIME_KEEP, 0644, &err);
+	durable(g);
+	remote_kind(g, "d", &mode);
+	assert_int_equal(mode & 0777, 0755);
+	remote_kind(g, "first", &mode);
+	assert_int_equal(mode & 0777, 0644);
+	end(g);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_file_became_a_pipe_meanwhile),
@@ -217,6 +374,12 @@ int main(void) {
 		cmocka_unit_test(test_an_intent_meets_another_kind),
 		cmocka_unit_test(test_a_barrier_waits_for_lost_parents),
 		cmocka_unit_test(test_a_busy_server_is_no_full_folder),
+		cmocka_unit_test(test_another_kind_over_there),
+		cmocka_unit_test(test_a_removal_that_is_refused),
+		cmocka_unit_test(test_a_version_that_nobody_wrote_down),
+		cmocka_unit_test(test_a_folder_whose_content_went_unsent),
+		cmocka_unit_test(test_a_stop_finds_the_root_gone),
+		cmocka_unit_test(test_permissions_that_are_set_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

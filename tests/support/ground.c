@@ -296,19 +296,18 @@ void ground_close(struct ground *g) {
 	unit_graph_free(g->graph);
 }
 
-void ground_kill(struct ground *g, bool power) {
+void ground_kill(struct ground *g, bool power, size_t lost) {
 	bool paused = g->paused;
 	ground_say(g, "KILLED%s", power ? ", and the power went" : "");
 	g->counts.kills++;
 	g->frozen = g->paused = true;
 	index_past_end(g->past);
 	ground_close(g);
-	size_t lost = power ? ground_draw(g, PAST_COMMITS + 1) : 0;
 	if (power) {
 		for (char **at = g->fresh; at && *at; at++) strv_add(&g->orphans, *at);
 		for (char **at = g->less_fresh; at && *at; at++) strv_add(&g->orphans, *at);
 	}
-	g->counts.commits_lost += (unsigned)index_past_crash(g->past, lost);
+	g->counts.commits_lost += (unsigned)index_past_crash(g->past, power ? lost : 0);
 	g->frozen = false;
 	g->paused = paused;
 }

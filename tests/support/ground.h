@@ -80,8 +80,9 @@ void ground_wrong(struct ground *ground, const char *what, const char *path);
 void ground_open(struct ground *ground);
 void ground_close(struct ground *ground); /* without a flush */
 /* It ends here, and nothing it had in flight is heard of again; what was at the server may have
- * taken effect. `power`: what was not on the disk of the index is lost. */
-void ground_kill(struct ground *ground, bool power);
+ * taken effect. `power`: up to `lost` commits of the index are lost, as far as they were not on its
+ * disk. */
+void ground_kill(struct ground *ground, bool power, size_t lost);
 /* As a stop of the service: everything goes out first. */
 void ground_stop(struct ground *ground);
 

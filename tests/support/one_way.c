@@ -125,7 +125,7 @@ static void run_once(struct story *s, struct writer *w) {
 	timer_cancel(&w->timer);
 	g->kill_at_op = 0;
 	if (g->wrong || ground_draw(g, 4))
-		ground_kill(g, ground_draw(g, 2));
+		ground_kill(g, ground_draw(g, 2), ground_draw(g, 7));
 	else if (ground_draw(g, 2))
 		ground_close(g);
 	else
