@@ -580,6 +580,7 @@ bool transfer_submits_wait(const struct folder *folder); /* more will share thei
 bool transfer_memory_reserve(
 	struct transfer *transfer, int64_t bytes); /* false: waits in TRANSFER_MEMORY */
 void transfer_cancel_all(struct folder *folder);
+void transfer_mark_below(struct folder *folder, const char *path);
 bool transfer_is_abandoned(const struct transfer *transfer);
 int transfer_base_load(struct transfer *transfer, struct err *err);
 bool transfer_base_is_fresh(const struct transfer *transfer);

@@ -170,6 +170,7 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 		}
 		break;
 	case WATCH_FOLDER_MOVED:
+		transfer_mark_below(f, event->from);
 		folder_mark_path(f, event->from, PRIO_FOLDER, f->settings.settle_ms);
 		/* fall through */
 	case WATCH_FOLDER_NEW:
@@ -182,6 +183,7 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 		scan_request(f, event->path);
 		break;
 	case WATCH_FOLDER_GONE:
+		transfer_mark_below(f, event->path);
 		folder_mark_path(f, event->path, PRIO_FOLDER, f->settings.settle_ms);
 		break;
 	case WATCH_OVERFLOW:
@@ -189,6 +191,7 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 			"folder '%s': more changes at once than the system's queue holds: scanning "
 			"(raise fs.inotify.max_queued_events if this comes often)",
 			f->name);
+		transfer_mark_below(f, "");
 		scan_request(f, "");
 		break;
 	case WATCH_ROOT_GONE: folder_root_away(f); break;

@@ -292,6 +292,17 @@ void transfer_fail(struct transfer *t, const struct err *err) {
 	transfer_again(t, INDEX_WHY_REFUSED, why.text, transfer_retry_ms(t->row.tries));
 }
 
+/* Their captures may be of before what happened to this folder, and no row of theirs says yet that they are there. */
+void transfer_mark_below(struct folder *f, const char *folder) {
+	char **paths = NULL;
+	list_each(&f->transfers, link) {
+		const struct transfer *t = list_entry(link, struct transfer, link);
+		if (path_is_within(t->path, folder)) strv_add(&paths, t->path);
+	}
+	for (char **path = paths; path && *path; path++) folder_mark_path(f, *path, PRIO_SMALL, 0);
+	strv_free(paths);
+}
+
 void transfer_cancel_all(struct folder *f) {
 	list_each(&f->transfers, link) {
 		struct transfer *t = list_entry(link, struct transfer, link);
