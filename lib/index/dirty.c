@@ -120,26 +120,48 @@ int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int
 	return 0;
 }
 
-static int any_below(struct index *index, enum index_sql which, const char *path,
-	const int64_t *now_ms, struct err *err) {
-	int64_t dir = index_dir_find(index, path, strlen(path), err);
-
-	if (dir <= 0) return (int)dir;
-	struct db_stmt *stmt = index_stmt(index, which, err);
-	if (!stmt) return -1;
-	db_bind_int(stmt, 1, dir);
-	if (now_ms) db_bind_int(stmt, 2, *now_ms);
+static int any_below(struct db_stmt *stmt, struct err *err) {
 	int got = db_step(stmt, err);
+
 	db_reset(stmt);
 	return got;
 }
 
 int index_dirty_below(struct index *index, const char *path, struct err *err) {
-	return any_below(index, SQL_TREE_DIRTY, path, NULL, err);
+	int64_t dir = index_dir_find(index, path, strlen(path), err);
+
+	if (dir <= 0) return (int)dir;
+	struct db_stmt *stmt = index_stmt(index, SQL_TREE_DIRTY, err);
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, dir);
+	return any_below(stmt, err);
 }
 
-int index_hopeful_below(struct index *index, const char *path, int64_t now_ms, struct err *err) {
-	return any_below(index, SQL_TREE_HOPEFUL, path, &now_ms, err);
+int index_hopeful_below(
+	struct index *index, const char *path, int64_t now_ms, int64_t by_ms, struct err *err) {
+	int64_t dir = index_dir_find(index, path, strlen(path), err);
+
+	if (dir <= 0) return (int)dir;
+	struct db_stmt *stmt = index_stmt(index, SQL_TREE_HOPEFUL, err);
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, dir);
+	db_bind_int(stmt, 2, now_ms);
+	db_bind_int(stmt, 3, by_ms);
+	return any_below(stmt, err);
+}
+
+int index_set_epoch_below(
+	struct index *index, const char *folder, int64_t epoch, int64_t least, struct err *err) {
+	int64_t dir = index_dir_find(index, folder, strlen(folder), err);
+
+	if (dir <= 0) return (int)dir;
+	if (index_begin(index, err) < 0) return -1;
+	struct db_stmt *stmt = index_stmt(index, SQL_TREE_EPOCH, err);
+	if (!stmt) return index_fail(index, err);
+	db_bind_int(stmt, 1, dir);
+	db_bind_int(stmt, 2, epoch);
+	db_bind_int(stmt, 3, least);
+	return db_run(stmt, err) < 0 ? index_fail(index, err) : 0;
 }
 
 /* ---- the end of work ---- */

@@ -143,6 +143,9 @@ int index_moving_put(struct index *index, const char *path, const char *origin, 
 /* Any of them: 1, 0: none, -1. Both are the caller's. */
 int index_moving_next(struct index *index, char **path, char **origin, struct err *err);
 int index_moving_drop(struct index *index, const char *path, struct err *err);
+/* All that is agreed below `folder`, of an epoch from `least` on, is of this one from now on. */
+int index_set_epoch_below(
+	struct index *index, const char *folder, int64_t epoch, int64_t least, struct err *err);
 /* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a
  * vector (strv) of the caller's; NULL: no more. `*cursor` is NULL at first, replaced by each call,
  * and the caller's to free at any time. */
@@ -157,8 +160,8 @@ enum index_why {
 	INDEX_WHY_RETRY,
 	INDEX_WHY_REFUSED,
 	INDEX_WHY_HOT,
-	INDEX_WHY_DELETE, /* gone: held, since it may be a rename */
-	INDEX_WHY_PAIR,   /* perhaps one half of a rename, and the other half comes first */
+	INDEX_WHY_DELETE,     /* gone: held, since it may be a rename */
+	INDEX_WHY_PAIR,       /* perhaps one half of a rename, and the other half comes first */
 	INDEX_WHY_UNREADABLE, /* here; REFUSED is over there */
 };
 
@@ -242,8 +245,9 @@ int index_before_deletions(
 	struct index *index, int64_t upto, size_t limit, char ***paths, struct err *err);
 /* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
-/* One that may still go well: it has no reason, or is due to be tried again? */
-int index_hopeful_below(struct index *index, const char *path, int64_t now_ms, struct err *err);
+/* One that may still go well: it is due to be tried again, or has no reason and is due by then? */
+int index_hopeful_below(
+	struct index *index, const char *path, int64_t now_ms, int64_t by_ms, struct err *err);
 
 /* ---- deletions held back (SYNC.md §8): each has a row in dirty as well ---- */
 

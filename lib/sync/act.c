@@ -5,6 +5,8 @@
 
 #include "sync/internal.h"
 
+enum { HELD_FROM_MS = 12 * 3600 * 1000 };
+
 /* ---- SET ---- */
 
 static void set_done(struct transfer *t, const struct err *err) {
@@ -139,10 +141,13 @@ static void parent_hurry(struct transfer *t) {
  * it is in trouble as well. */
 static void wait_for_below(struct transfer *t) {
 	struct err err;
-	int hopeful =
-		index_hopeful_below(t->folder->index, t->path, folder_clock_ms(t->folder), &err);
+	struct folder *f = t->folder;
+	int64_t now = folder_clock_ms(f);
+	/* What is held for a person is put off for a day. */
+	int64_t by = f->brake.stopped ? now + HELD_FROM_MS : INT64_MAX;
+	int hopeful = index_hopeful_below(f->index, t->path, now, by, &err);
 	if (hopeful == 0)
-		transfer_again(t, INDEX_WHY_RETRY, "something in it cannot be removed",
+		transfer_again(t, INDEX_WHY_RETRY, "something in it is not removed",
 			transfer_retry_ms(t->row.tries));
 	else
 		transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(t->folder));
