@@ -144,9 +144,11 @@ static void look_again(struct folder *f) {
 	b->stale = false;
 	if (!sums_read(f)) return;
 	bool over = b->empty && !b->root_empty;
-	if (b->stopped && (over || !b->sums[INDEX_HELD_STOPPED].files)) {
+	/* Nor does it stop for folders alone, after a restart. */
+	bool left_over = !b->stopped && any(b, INDEX_HELD_STOPPED);
+	if (left_over || (b->stopped && (over || !b->sums[INDEX_HELD_STOPPED].files))) {
 		/* Folders that held what came back, and all where the root was empty, are counted anew. */
-		b->waiting = any(b, INDEX_HELD_STOPPED);
+		b->waiting = any(b, INDEX_HELD_STOPPED) || any(b, INDEX_HELD_WAITS);
 		b->first_ms = b->last_ms = folder_clock_ms(f);
 		if (!state_move(f, INDEX_HELD_STOPPED, INDEX_HELD_WAITS, INT64_MAX)) return;
 		stop_set(f, false, false);
