@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAST_COMMITS = 6, STOP_MS = 600000, BARRIER_MS = 5 * 3600000 };
+enum {
+	PAST_COMMITS = 6,
+	STOP_MS = 600000,
+	NEARLY_AN_HOUR_MS = 58 * 60000,
+	BARRIER_MS = 5 * 3600000
+};
 
 /* ---- chance ---- */
 
@@ -61,16 +66,54 @@ static enum watch_what told_as(enum disk_change what) {
 	return WATCH_CHANGED;
 }
 
+bool ground_any_below(char **paths, const char *path) {
+	for (; paths && *paths; paths++)
+		if (path_is_within(*paths, path)) return true;
+	return false;
+}
+
+/* What is known of a path is known of it below the new name of its folder: the remote may move it
+ * as a whole. */
+static void follow(char ***paths, const char *from, const char *to) {
+	char **moved = NULL;
+	for (char **path = *paths; path && *path; path++) {
+		if (!path_is_within(*path, from)) continue;
+		const char *below = *path + strlen(from);
+		strv_add_owned(&moved, path_join(to, *below == '/' ? below + 1 : below));
+	}
+	for (char **path = moved; path && *path; path++) strv_add(paths, *path);
+	strv_free(moved);
+}
+
+/* Gone, or another thing under the same name. */
+static void note_gone(struct ground *g, enum disk_change what, const char *path, const char *from) {
+	struct disk_stat stat;
+	struct err err;
+	if (from) {
+		char ***all[] = { &g->gone, &g->orphans, &g->fresh, &g->less_fresh, &g->meddled };
+		strv_add(&g->gone, from);
+		for (size_t i = 0; i < ARRAY_LEN(all); i++) follow(all[i], from, path);
+		return;
+	}
+	if (disk_stat(g->disk, path, &stat, &err)) {
+		strv_add(&g->gone, path);
+		map_take(&g->inodes, path);
+		return;
+	}
+	void *now = (void *)(uintptr_t)stat.ino, *before = map_put(&g->inodes, path, now);
+	if (before && before != now) strv_add(&g->gone, path);
+}
+
 static void disk_changed(void *user, enum disk_change what, const char *path, const char *from) {
 	static const char *const words[] = { "changed", "made", "gone", "moved" };
 	struct ground *g = user;
-	struct disk_stat stat;
-	struct err err;
+	bool paused = g->paused;
+	g->paused = true;
 	g->counts.edits++;
 	strv_add(&g->hit, path);
 	if (from) strv_add(&g->hit, from);
-	if (disk_stat(g->disk, path, &stat, &err)) strv_add(&g->gone, path);
-	if (from) strv_add(&g->gone, from);
+	note_gone(g, what, path, from);
+	g->paused = paused;
 	ground_say(g, "  disk: %s '%s'%s%s", words[what], path, from ? " from " : "",
 		from ? from : "");
 	if (!g->watch) return;
@@ -147,6 +190,23 @@ static const char *path_of(const struct ground *g, const char *key) {
 	return key + (*base ? strlen(base) + 1 : 0);
 }
 
+/* Another thing under its name makes it no deletion. */
+static void count_deletion(struct ground *g, const char *path) {
+	struct disk_stat stat;
+	struct err err;
+	bool paused = g->paused;
+	int64_t now = loop_now_ms(g->loop), count = 0;
+	g->paused = true;
+	bool gone = disk_stat(g->disk, path, &stat, &err) != 0;
+	g->paused = paused;
+	g->counts.deletions += gone;
+	if (!gone || !g->most_deletions) return;
+	map_put(&g->removed, path, (void *)(uintptr_t)now);
+	for (struct map_item *it = NULL; (it = map_next(&g->removed, it));)
+		count += now - (int64_t)(uintptr_t)map_value(it) < NEARLY_AN_HOUR_MS;
+	if (count > g->most_deletions) ground_wrong(g, "more deletions than max_delete", path);
+}
+
 static void note(struct ground *g, const struct store_op *op) {
 	int64_t now = loop_now_ms(g->loop);
 	const char *path = path_of(g, op->key);
@@ -160,6 +220,10 @@ static void note(struct ground *g, const struct store_op *op) {
 	g->counts.ops++;
 	bool makes = op->verb == STORE_PUT || op->verb == STORE_MKDIR || op->verb == STORE_PART_END;
 	if (path && makes) strv_add(&g->fresh, path);
+	/* What lies in a folder has no intent of its own: when the answer is lost it is known again only
+	 * as long as it is here. */
+	if (op->verb == STORE_MOVE && op->kind == STORE_FOLDER && path_of(g, op->to_key))
+		strv_add(&g->orphans, path_of(g, op->to_key));
 	if (op->verb == STORE_SYNC) {
 		strv_free(g->less_fresh);
 		g->less_fresh = g->fresh;
@@ -168,6 +232,7 @@ static void note(struct ground *g, const struct store_op *op) {
 	if (path && is_write(op->verb)) g->counts.writes++;
 	if (op->verb == STORE_REMOVE && path) {
 		g->counts.removes++;
+		if (op->kind != STORE_FOLDER) count_deletion(g, path);
 		if (!ground_covers(g->gone, path))
 			ground_wrong(g, "removed at the remote, never gone here", path);
 	}
@@ -227,6 +292,8 @@ struct ground *ground_new(uint64_t seed, const struct store_memory_options *opti
 	};
 	struct store_fault_plan plan = { .user = g, .decide = decide };
 	struct err err;
+	map_init(&g->inodes);
+	map_init(&g->removed);
 	g->random = seed * 2 + 1;
 	g->trace = UINT64_C(0xcbf29ce484222325);
 	g->loop = loop_new_simulated(seed);
@@ -253,6 +320,9 @@ void ground_free(struct ground *g) {
 	strv_free(g->fresh);
 	strv_free(g->less_fresh);
 	strv_free(g->orphans);
+	strv_free(g->meddled);
+	map_release(&g->inodes);
+	map_release(&g->removed);
 	strv_free(g->gone);
 	strv_free(g->hit);
 	free(g->wrong_path);
@@ -341,6 +411,20 @@ static void barrier_done(struct folder_wait *wait, const struct err *err) {
 	if (err) b->err = *err;
 }
 
+static void say_status(struct ground *g) {
+	struct folder_status status;
+	struct folder_trouble *troubles;
+	folder_status(g->folder, &status);
+	ground_say(g, "state %s, %lld pending, %lld refused, trouble '%s'%s", status.state,
+		(long long)status.pending, (long long)status.refused, status.trouble.text,
+		status.stopped_deletions ? ", deletions are held" : "");
+	folder_status_release(&status);
+	size_t count = folder_troubles(g->folder, 100, &troubles);
+	for (size_t i = 0; i < count; i++)
+		ground_say(g, "  %s: %s", troubles[i].path, troubles[i].reason);
+	folder_troubles_free(troubles, count);
+}
+
 enum ground_outcome ground_barrier(struct ground *g, struct err *err) {
 	struct barrier b = { .wait = { .done = barrier_done }, .g = g };
 	strv_free(g->hit);
@@ -352,6 +436,7 @@ enum ground_outcome ground_barrier(struct ground *g, struct err *err) {
 	if (!ended) {
 		bool killed =
 			g->wrong || (g->kill_at_op && (int64_t)g->counts.ops >= g->kill_at_op);
+		if (!killed) say_status(g);
 		if (!killed) ground_wrong(g, "a barrier does not end", "");
 		folder_wait_cancel(&b.wait);
 		g->stop = false;

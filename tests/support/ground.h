@@ -20,7 +20,7 @@ struct ground_odds {
 };
 
 struct ground_counts {
-	unsigned ops, writes, removes; /* started; not those of .tend/ */
+	unsigned ops, writes, removes, deletions; /* started; not those of .tend/ */
 	unsigned edits, overflows, faults, foreign, kills, commits_lost;
 };
 
@@ -55,9 +55,13 @@ struct ground {
 	/* Made at the remote since the index was last on its disk for sure, and before that: when the
 	 * power goes, what says so may be lost. */
 	char **fresh, **less_fresh;
-	char **orphans; /* so that this may stay there when it goes here */
-	char **gone;    /* paths that were absent at some time */
-	char **hit;     /* paths that changed since this was cleared; a folder's with all below */
+	char **orphans;         /* so that this may stay there when it goes here */
+	int64_t most_deletions; /* in an hour; 0: any number */
+	struct map removed;     /* path to the time, in ms, of what was gone here and is removed */
+	char **meddled;         /* others changed them at the remote since we did */
+	struct map inodes;      /* path to the number that stood there last */
+	char **gone;            /* paths that were absent at some time */
+	char **hit; /* paths that changed since this was cleared; a folder's with all below */
 	uint64_t trace;
 	bool tell;         /* the trace, for people */
 	const char *wrong; /* the first thing that must not be; NULL */
@@ -93,6 +97,8 @@ enum ground_outcome ground_barrier(struct ground *ground, struct err *err);
 /* For so long, or until ground->stop. */
 void ground_run(struct ground *ground, int64_t ms);
 
+/* Does any of `paths` lie at or below this one? */
+bool ground_any_below(char **paths, const char *path);
 /* Does any of `paths` stand for this one, itself or a folder above it? */
 bool ground_covers(char **paths, const char *path);
 

@@ -22,9 +22,7 @@ static void things_release(struct map *things) {
 void story_release(struct story *s) {
 	map_release(&s->durable);
 	map_release(&s->theirs);
-	strv_free(s->strangers);
-	strv_free(s->sent);
-	strv_free(s->meddled);
+	map_release(&s->strange);
 }
 
 static const char *base_of(const struct story *s) {
@@ -186,9 +184,13 @@ static void remote_things(struct story *s, struct map *things) {
 
 /* ---- the same? ---- */
 
+static bool is_strangers_name(const char *name) {
+	return strstr(name, "strange ") != NULL;
+}
+
 static bool is_let_be(const struct story *s, char **unknown, char **except, const char *path) {
 	return ground_covers(unknown, path) || ground_covers(except, path) ||
-	       ground_covers(s->meddled, path) || path_is_within(path, "cache");
+	       ground_covers(s->g->meddled, path) || path_is_within(path, "cache");
 }
 
 static const char *difference(const struct thing *local, const struct thing *remote) {
@@ -204,25 +206,23 @@ static const char *difference(const struct thing *local, const struct thing *rem
 	return NULL;
 }
 
-static bool any_within(char **keys, const char *key) {
-	for (; keys && *keys; keys++)
-		if (path_is_within(*keys, key)) return true;
-	return false;
-}
-
 /* Theirs, or a folder that one of theirs lies in. */
-static bool is_strange(const struct story *s, const char *key) {
-	const char *base = base_of(s);
-	const char *path = key + (*base ? strlen(base) + 1 : 0);
-	return any_within(s->strangers, key) || any_within(s->sent, key) ||
-	       any_within(s->meddled, path) || any_within(s->g->orphans, path);
+static bool is_strange(const struct story *s, struct map *remote, const char *key) {
+	const char *base = base_of(s), *path = key + (*base ? strlen(base) + 1 : 0);
+	if (ground_any_below(s->g->meddled, path) || ground_any_below(s->g->orphans, path))
+		return true;
+	for (struct map_item *it = NULL; (it = map_next(remote, it));)
+		if (path_is_within(map_key(it), key) && is_strangers_name(map_key(it))) return true;
+	return false;
 }
 
 static void compare_local(struct story *s, const char *name, const struct thing *here,
 	struct map *remote, char **unknown, char **except) {
 	char *key = path_join(base_of(s), name), *path = plain(name);
 	const char *differs = difference(here, map_get(remote, key));
-	if (!is_let_be(s, unknown, except, path)) {
+	/* Where a folder exists by what lies in it, somebody else may have removed that. */
+	bool emptied = here->kind == DISK_FOLDER && ground_any_below(s->g->meddled, path);
+	if (!is_let_be(s, unknown, except, path) && !emptied) {
 		if (differs) ground_wrong(s->g, differs, path);
 		if (here->kind == DISK_FILE) map_put(&s->durable, here->hash, s);
 	}
@@ -230,14 +230,14 @@ static void compare_local(struct story *s, const char *name, const struct thing 
 	free(path);
 }
 
-static void compare_remote(
-	struct story *s, const char *name, struct map *local, char **unknown, char **except) {
+static void compare_remote(struct story *s, const char *name, struct map *local, struct map *remote,
+	char **unknown, char **except) {
 	const char *base = base_of(s);
 	char *key = plain(name);
 	bool ours =
 		path_is_within(key, base) && !path_is_within(key, ".tend") && !str_equal(key, base);
 	size_t skip = *base ? strlen(base) + 1 : 0;
-	if (ours && !map_get(local, name + skip) && !is_strange(s, key) &&
+	if (ours && !map_get(local, name + skip) && !is_strange(s, remote, key) &&
 		!is_let_be(s, unknown, except, key + skip))
 		ground_wrong(s->g, "is at the remote, and not here", key + skip);
 	free(key);
@@ -253,7 +253,7 @@ void story_compare(struct story *s, char **except) {
 	for (struct map_item *it = NULL; (it = map_next(&local, it));)
 		compare_local(s, map_key(it), map_value(it), &remote, unknown, except);
 	for (struct map_item *it = NULL; (it = map_next(&remote, it));)
-		compare_remote(s, map_key(it), &local, unknown, except);
+		compare_remote(s, map_key(it), &local, &remote, unknown, except);
 	strv_free(unknown);
 	things_release(&local);
 	things_release(&remote);
@@ -276,15 +276,14 @@ void story_nothing_lost(struct story *s) {
 	if (s->backup) must_hold(s, &hashes, &s->durable, "was durable and is lost");
 	if (s->backup && s->theirs_kept)
 		must_hold(s, &hashes, &s->theirs, "was somebody else's and is lost");
-	for (char **key = s->strangers; key && *key; key++)
-		if (!map_get(&remote, *key)) ground_wrong(s->g, "a stranger is gone", *key);
+	must_hold(s, &hashes, &s->strange, "was a stranger and is gone");
 	map_release(&hashes);
 	things_release(&remote);
 }
 
 /* ---- others at the remote ---- */
 
-static void foreign_put(struct story *s, const char *key) {
+static void foreign_put(struct story *s, const char *key, struct map *hashes) {
 	char *text = xasprintf("somebody else's, number %u", ++s->foreign);
 	struct store_op op;
 	struct err err;
@@ -298,7 +297,7 @@ static void foreign_put(struct story *s, const char *key) {
 	op.mode = 0644;
 	if (store_memory_now(s->g->content, &op, &err)) ground_wrong(s->g, err.text, key);
 	hash_of(text, strlen(text), hash);
-	map_put(&s->theirs, hash, s);
+	map_put(hashes, hash, s);
 	store_op_release(&op);
 	free(text);
 }
@@ -318,19 +317,18 @@ static void meddle_with(struct story *s, const char *key, const struct thing *th
 	/* What stood there is lost by their doing, not ours. */
 	map_take(&s->durable, thing->hash);
 	map_take(&s->theirs, thing->hash);
-	strv_add(&s->meddled, path);
+	strv_add(&s->g->meddled, path);
 	ground_say(s->g, "somebody else %s '%s'", removes ? "removes" : "changes", key);
 	if (removes)
 		foreign_remove(s, key);
 	else
-		foreign_put(s, key);
+		foreign_put(s, key, &s->theirs);
 }
 
 static void make_strange(struct story *s, const char *folder) {
 	char *name = xasprintf("strange %u", s->foreign), *key = path_join(folder, name);
 	ground_say(s->g, "somebody else makes '%s'", key);
-	strv_add(&s->strangers, key);
-	foreign_put(s, key);
+	foreign_put(s, key, &s->strange);
 	free(name);
 	free(key);
 }
@@ -389,23 +387,23 @@ void story_make_room(struct story *s) {
 	if (!(s->g->content->caps & STORE_CAP_FOLDERS)) return;
 	map_init(&remote);
 	remote_things(s, &remote);
-	for (char **key = s->sent; key && *key; key++) strv_add(&keys, *key);
-	for (char **path = s->meddled; path && *path; path++)
+	for (char **path = s->g->meddled; path && *path; path++)
 		strv_add_owned(&keys, path_join(base_of(s), *path));
 	for (char **path = s->g->orphans; path && *path; path++)
 		strv_add_owned(&keys, path_join(base_of(s), *path));
 	char **theirs = strv_dup(keys);
 	for (char **key = theirs; key && *key; key++) add_above(&keys, *key);
 	strv_free(theirs);
-	for (char **key = s->strangers; key && *key; key++) add_above(&keys, *key);
+	for (struct map_item *it = NULL; (it = map_next(&remote, it));)
+		if (is_strangers_name(map_key(it))) add_above(&keys, map_key(it));
 	for (char **key = keys; key && *key; key++) make_room_at(s, &remote, *key);
 	strv_free(keys);
 	things_release(&remote);
 }
 
 void story_answer_meddling(struct story *s) {
-	char **meddled = s->meddled;
-	s->meddled = NULL;
+	char **meddled = s->g->meddled;
+	s->g->meddled = NULL;
 	for (char **path = meddled; path && *path; path++) {
 		struct disk_stat stat;
 		struct err err;
@@ -414,7 +412,7 @@ void story_answer_meddling(struct story *s) {
 		if (here)
 			edit_put(s->g, *path);
 		else
-			strv_add(&s->meddled, *path); /* it is theirs now */
+			strv_add(&s->g->meddled, *path); /* it is theirs now */
 	}
 	strv_free(meddled);
 }
@@ -439,7 +437,7 @@ static void send(struct story *s, const char *path, const struct disk_stat *stat
 		op.size = (int64_t)bytes.len;
 	}
 	/* One whose folder was left out stays away as well. */
-	if (!store_memory_now(s->g->content, &op, &err)) strv_add(&s->sent, key);
+	if (!store_memory_now(s->g->content, &op, &err)) strv_add(&s->g->orphans, path);
 	store_op_release(&op);
 	buf_release(&bytes);
 	free(key);

@@ -11,9 +11,7 @@ struct story {
 	/* Contents by their MD5 in hex: */
 	struct map durable; /* a barrier said so of ours */
 	struct map theirs;  /* others put them in the place of ours */
-	char **strangers;   /* keys of theirs that never were ours */
-	char **sent;        /* keys that were there before first contact */
-	char **meddled;     /* paths that others changed at the remote since we did */
+	struct map strange; /* in files that never were ours, with this word in their names */
 	unsigned foreign;   /* so many of theirs were made */
 };
 

@@ -1,0 +1,6 @@
+/* The first stories of the one-way model; the others are told in one_way_more.c and one_way_most.c. */
+#include "support/one_way.h"
+
+int main(int argc, char **argv) {
+	return one_way_main(argc, argv, 1, 300);
+}
