@@ -413,6 +413,9 @@ void folder_step(struct defer *defer) {
 		due_set(f);
 	else
 		timer_cancel(&f->due_timer);
+	/* They may wait for each other in a ring, which only their patience ends. */
+	if (!list_empty(&f->pair_waiters) && !timer_running(&f->due_timer))
+		timer_start(&f->due_timer, PAIR_WAIT_MS);
 	if (!f->in_flight && !f->held && scan_is_idle(f) && !index_dirty_count(f->index)) {
 		f->last_sync_ns = loop_wall_ns(f->loop);
 		f->index_trouble = false;

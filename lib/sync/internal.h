@@ -34,6 +34,7 @@ enum {
 	PRUNE_AFTER_MS = 600000, /* SYNC.md §8: never in the first ten minutes of a run */
 	PRUNE_EVERY_MS = 3600000,
 	COMPANY_MS = 5, /* what costs a commit waits so long for others to share it */
+	PAIR_WAIT_MS = 1000,
 	EMPTIED_POLL_MS =
 		200, /* a folder that goes looks so often whether what lay in it is gone */
 };

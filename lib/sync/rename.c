@@ -234,7 +234,9 @@ static bool is_waiting(const struct transfer *t) {
  * for each other have changed places: one of them comes again. */
 static bool wait_for(struct transfer *t, const struct transfer *other) {
 	struct folder *f = t->folder;
-	bool patient = folder_clock_ms(f) - t->row.first_ms < DELETE_PATIENCE_MS;
+	/* One that waits for the folder which `t` is to make would wait for ever. */
+	bool below = other->state == TRANSFER_PARENT && path_is_within(other->path, t->path);
+	bool patient = !below && folder_clock_ms(f) - t->row.first_ms < DELETE_PATIENCE_MS;
 	rename_release(t);
 	t->origin_asked = !patient;
 	if (!patient) return false;
