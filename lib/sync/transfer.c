@@ -242,7 +242,8 @@ void transfer_again(struct transfer *t, enum index_why why, const char *reason, 
 	struct list waiting;
 	struct err err;
 	turn_end_want(&f->turn_end);
-	bool failed = why == INDEX_WHY_RETRY || why == INDEX_WHY_REFUSED || why == INDEX_WHY_HOT;
+	bool failed = why == INDEX_WHY_RETRY || why == INDEX_WHY_REFUSED || why == INDEX_WHY_HOT ||
+		      why == INDEX_WHY_UNREADABLE;
 	if (barrier_wants_anew(t)) {
 		reason = NULL;
 		delay_ms = 0;

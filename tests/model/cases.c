@@ -451,6 +451,29 @@ static void test_a_stop_while_deletions_are_held(void **state) {
 	ground_free(g);
 }
 
+/* What cannot be read is tried less and less often, and at once when something happens to it. */
+static void test_an_unreadable_folder_is_left_alone(void **state) {
+	struct ground *g = begin(NULL);
+	struct err err;
+	(void)state;
+	edit_put(g, "d/file");
+	ground_open(g);
+	durable(g);
+	disk_set(g->disk, "d", DISK_TIME_KEEP, 0, &err);
+	assert_int_equal(ground_barrier(g, &err), GROUND_REFUSED);
+	uint64_t turns = loop_counts(g->loop).turns;
+	ground_run(g, 3600000);
+	assert_true(loop_counts(g->loop).turns - turns < 500);
+	assert_int_equal(remote_kind(g, "d/file", NULL), STORE_FILE);
+	disk_set(g->disk, "d", DISK_TIME_KEEP, 0755, &err);
+	ground_run(g, 2000);
+	struct folder_status status;
+	folder_status(g->folder, &status);
+	assert_int_equal(status.refused, 0);
+	folder_status_release(&status);
+	end(g);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_file_became_a_pipe_meanwhile),
@@ -468,6 +491,7 @@ int main(void) {
 		cmocka_unit_test(test_a_rename_that_is_taken_back),
 		cmocka_unit_test(test_a_folder_is_moved_under_a_transfer),
 		cmocka_unit_test(test_a_stop_while_deletions_are_held),
+		cmocka_unit_test(test_an_unreadable_folder_is_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
