@@ -85,6 +85,12 @@ static void follow(char ***paths, const char *from, const char *to) {
 	strv_free(moved);
 }
 
+void ground_meddled(struct ground *g, const char *path) {
+	strv_add(&g->meddled, path);
+	for (char **move = g->moves; move && *move; move += 2)
+		follow(&g->meddled, move[0], move[1]);
+}
+
 /* Gone, or another thing under the same name. */
 static void note_gone(struct ground *g, enum disk_change what, const char *path, const char *from) {
 	struct disk_stat stat;
@@ -92,6 +98,8 @@ static void note_gone(struct ground *g, enum disk_change what, const char *path,
 	if (from) {
 		char ***all[] = { &g->gone, &g->orphans, &g->fresh, &g->less_fresh, &g->meddled };
 		strv_add(&g->gone, from);
+		strv_add(&g->moves, from);
+		strv_add(&g->moves, path);
 		for (size_t i = 0; i < ARRAY_LEN(all); i++) follow(all[i], from, path);
 		return;
 	}
@@ -227,10 +235,8 @@ static void note(struct ground *g, const struct store_op *op) {
 	g->counts.ops++;
 	bool makes = op->verb == STORE_PUT || op->verb == STORE_MKDIR || op->verb == STORE_PART_END;
 	if (path && makes) strv_add(&g->fresh, path);
-	/* What lies in a folder has no intent of its own: when the answer is lost it is known again only
-	 * as long as it is here. */
 	if (op->verb == STORE_MOVE && op->kind == STORE_FOLDER && path_of(g, op->to_key))
-		strv_add(&g->orphans, path_of(g, op->to_key));
+		strv_add(&g->moved_there, path_of(g, op->to_key));
 	if (op->verb == STORE_SYNC) {
 		strv_free(g->less_fresh);
 		g->less_fresh = g->fresh;
@@ -329,6 +335,8 @@ void ground_free(struct ground *g) {
 	strv_free(g->less_fresh);
 	strv_free(g->orphans);
 	strv_free(g->meddled);
+	strv_free(g->moves);
+	strv_free(g->moved_there);
 	map_release(&g->inodes);
 	map_release(&g->removed);
 	strv_free(g->gone);

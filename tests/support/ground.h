@@ -60,8 +60,12 @@ struct ground {
 	struct map removed;     /* path to the time, in ms, of what was gone here and is removed */
 	char **meddled;         /* others changed them at the remote since we did */
 	struct map inodes;      /* path to the number that stood there last */
-	char **gone;            /* paths that were absent at some time */
-	char **hit; /* paths that changed since this was cleared; a folder's with all below */
+	char **moves;           /* of folders, here: from and to in turn */
+	/* Folders moved at the remote. What lies in them has no intent of its own: when the answer is
+	 * lost it is known again only as long as it is here. */
+	char **moved_there;
+	char **gone; /* paths that were absent at some time */
+	char **hit;  /* paths that changed since this was cleared; a folder's with all below */
 	uint64_t trace;
 	bool tell;         /* the trace, for people */
 	const char *wrong; /* the first thing that must not be; NULL */
@@ -96,6 +100,9 @@ enum ground_outcome ground_barrier(struct ground *ground, struct err *err);
 
 /* For so long, or until ground->stop. */
 void ground_run(struct ground *ground, int64_t ms);
+
+/* Others changed this path at the remote; it may be moved there, as it was here, after. */
+void ground_meddled(struct ground *ground, const char *path);
 
 /* Does any of `paths` lie at or below this one? */
 bool ground_any_below(char **paths, const char *path);

@@ -211,6 +211,8 @@ static bool is_strange(const struct story *s, struct map *remote, const char *ke
 	const char *base = base_of(s), *path = key + (*base ? strlen(base) + 1 : 0);
 	if (ground_any_below(s->g->meddled, path) || ground_any_below(s->g->orphans, path))
 		return true;
+	if (ground_covers(s->g->moved_there, path) || ground_any_below(s->g->moved_there, path))
+		return true;
 	for (struct map_item *it = NULL; (it = map_next(remote, it));)
 		if (path_is_within(map_key(it), key) && is_strangers_name(map_key(it))) return true;
 	return false;
@@ -317,7 +319,7 @@ static void meddle_with(struct story *s, const char *key, const struct thing *th
 	/* What stood there is lost by their doing, not ours. */
 	map_take(&s->durable, thing->hash);
 	map_take(&s->theirs, thing->hash);
-	strv_add(&s->g->meddled, path);
+	ground_meddled(s->g, path);
 	ground_say(s->g, "somebody else %s '%s'", removes ? "removes" : "changes", key);
 	if (removes)
 		foreign_remove(s, key);
