@@ -222,6 +222,12 @@ static void rmdir_done(struct transfer *t, const struct err *err) {
 
 static void rmdir_start(struct transfer *t) {
 	bool markers = !(t->folder->store->caps & STORE_CAP_FOLDERS);
+	struct err err;
+	/* Nobody over there says that it is not empty: what is on its way there is agreed soon. */
+	if (markers && index_dirty_below(t->folder->index, t->path, &err) == 1) {
+		wait_for_below(t);
+		return;
+	}
 	if (markers && !(t->folder_entry.flags & INDEX_MARKER)) {
 		removed(t, true);
 		return;
