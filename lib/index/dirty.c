@@ -150,20 +150,6 @@ int index_hopeful_below(
 	return any_below(stmt, err);
 }
 
-int index_set_epoch_below(
-	struct index *index, const char *folder, int64_t epoch, int64_t least, struct err *err) {
-	int64_t dir = index_dir_find(index, folder, strlen(folder), err);
-
-	if (dir <= 0) return (int)dir;
-	if (index_begin(index, err) < 0) return -1;
-	struct db_stmt *stmt = index_stmt(index, SQL_TREE_EPOCH, err);
-	if (!stmt) return index_fail(index, err);
-	db_bind_int(stmt, 1, dir);
-	db_bind_int(stmt, 2, epoch);
-	db_bind_int(stmt, 3, least);
-	return db_run(stmt, err) < 0 ? index_fail(index, err) : 0;
-}
-
 /* ---- the end of work ---- */
 
 static int done(struct index *index, const char *path, int64_t covered, int64_t due_ms,

@@ -143,9 +143,6 @@ int index_moving_put(struct index *index, const char *path, const char *origin, 
 /* Any of them: 1, 0: none, -1. Both are the caller's. */
 int index_moving_next(struct index *index, char **path, char **origin, struct err *err);
 int index_moving_drop(struct index *index, const char *path, struct err *err);
-/* All that is agreed below `folder`, of an epoch from `least` on, is of this one from now on. */
-int index_set_epoch_below(
-	struct index *index, const char *folder, int64_t epoch, int64_t least, struct err *err);
 /* Up to `limit` agreed entries of an unsealed epoch (> sealed, > 0: epoch 0 needs no seal), as a
  * vector (strv) of the caller's; NULL: no more. `*cursor` is NULL at first, replaced by each call,
  * and the caller's to free at any time. */

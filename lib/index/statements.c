@@ -129,8 +129,6 @@ const char *const index_sql_text[SQL_COUNT] = {
 			" WHERE dir IN (SELECT id FROM below) AND why = 4",
 	[SQL_TREE_USED] = SUBTREE "SELECT 1 FROM below JOIN entry ON entry.dir = below.id LIMIT 1",
 	[SQL_TREE_DIRTY] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id LIMIT 1",
-	[SQL_TREE_EPOCH] = SUBTREE "UPDATE entry SET epoch = ?2 WHERE dir IN (SELECT id FROM below)"
-				   " AND (flags & 1) = 0 AND epoch >= ?3",
 	[SQL_TREE_HOPEFUL] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id"
 				     " WHERE due <= ?2 OR (reason IS NULL AND due <= ?3) LIMIT 1",
 
