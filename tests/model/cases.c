@@ -366,41 +366,6 @@ static void test_permissions_that_are_set_back(void **state) {
 	end(g);
 }
 
-static struct err lose_move(struct ground *g, const struct store_op *op, bool *after) {
-	struct err err = { .kind = ERR_NONE };
-	if (op->verb != STORE_MOVE || g->odds.lost++) return err;
-	*after = true;
-	err_set(&err, ERR_OFFLINE, "the answer was lost");
-	return err;
-}
-
-/* It was moved over there, the answer was lost, and it is moved back here: nothing differs from what
- * was agreed, and yet it is not there. */
-static void test_a_rename_that_is_taken_back(void **state) {
-	static const char *const names[][2] = { { "a", "b" }, { "d", "e" } };
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *from = names[i][0], *to = names[i][1];
-		struct ground *g = begin(NULL);
-		struct err err;
-		edit_put(g, "a");
-		edit_put(g, "d/file");
-		ground_open(g);
-		durable(g);
-		ground_run(g, 10000);
-		g->fault = lose_move;
-		disk_rename(g->disk, from, to, false, &err);
-		ground_run(g, 1500);
-		assert_true(g->odds.lost > 0);
-		disk_rename(g->disk, to, from, false, &err);
-		durable(g);
-		assert_int_equal(remote_kind(g, "a", NULL), STORE_FILE);
-		assert_int_equal(remote_kind(g, "d/file", NULL), STORE_FILE);
-		if (i == 0) assert_int_equal(remote_kind(g, "b", NULL), STORE_OTHER);
-		end(g);
-	}
-}
-
 static struct err move_meanwhile(struct ground *g, const struct store_op *op, bool *after) {
 	struct err err = { .kind = ERR_NONE };
 	if (op->verb != STORE_PUT || !str_equal(op->key, "d/file") || g->odds.lost++) return err;
@@ -488,7 +453,6 @@ int main(void) {
 		cmocka_unit_test(test_a_folder_whose_content_went_unsent),
 		cmocka_unit_test(test_a_stop_finds_the_root_gone),
 		cmocka_unit_test(test_permissions_that_are_set_back),
-		cmocka_unit_test(test_a_rename_that_is_taken_back),
 		cmocka_unit_test(test_a_folder_is_moved_under_a_transfer),
 		cmocka_unit_test(test_a_stop_while_deletions_are_held),
 		cmocka_unit_test(test_an_unreadable_folder_is_left_alone),
