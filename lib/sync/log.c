@@ -4,7 +4,7 @@
  * one ends with nothing left to copy; while a tree is being sent a commit always comes between, and
  * the log would grow without an end: when it is long, what the job left is copied here, between two
  * transactions. (Measured, 10,000 files from memory to memory: 284 checkpoints, a tenth of all
- * instructions, when each turn asked for one as long as the log was large; now 3.)
+ * instructions, when each turn asked for one as long as the log was large.)
  */
 #include "sync/internal.h"
 
