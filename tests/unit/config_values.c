@@ -245,8 +245,8 @@ static void help_shows_the_rows(void **state) {
 		"[tend]\n  workers              4            live    \n",
 		"\n[thing NAME] of every type\n",
 		"  text                 -            restart \n",
-		"  mode                 backup       live    : backup, mirror; two-way (not built "
-		"yet)\n",
+		("  mode                 backup       live    : backup, mirror; two-way (not built "
+		 "yet)\n"),
 		"  lines                -            live     one a line\n",
 		"  bucket               required     live     (type s3)\n",
 		"  keep                 30d          live     (not built yet)\n",
