@@ -116,10 +116,16 @@ int64_t index_dir_make(struct index *index, const char *path, size_t len, struct
 	return find(index, path, len, true, 0, err);
 }
 
+/* Number 0, which a damaged row may have, is an empty place's. */
+const char *index_dir_known(const struct index *index, int64_t dir) {
+	const struct dir_slot *slot = &index->by_id[(uint64_t)dir % DIR_SLOTS];
+	return dir && slot->id == dir ? slot->path : NULL;
+}
+
 static char *path_of(struct index *index, int64_t dir, int depth, struct err *err) {
 	if (dir == DIR_ROOT) return xstrdup("");
-	const struct dir_slot *slot = &index->by_id[(uint64_t)dir % DIR_SLOTS];
-	if (slot->id == dir) return xstrdup(slot->path);
+	const char *known = index_dir_known(index, dir);
+	if (known) return xstrdup(known);
 
 	struct db_stmt *stmt = index_stmt(index, SQL_DIR_GET, err);
 	if (!stmt) return NULL;

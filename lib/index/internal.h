@@ -159,6 +159,8 @@ char *index_dir_path(struct index *index, int64_t dir, struct err *err);
 int index_dir_prune(
 	struct index *index, const char *path, size_t len, int64_t dir, struct err *err);
 void index_dir_forget_all(struct index *index);
+/* The folder's path when it is at hand, the index's; else NULL. */
+const char *index_dir_known(const struct index *index, int64_t dir);
 /* A row was dropped: used_dir and known_folder may be wrong. */
 void index_folders_forget(struct index *index);
 

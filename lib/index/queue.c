@@ -109,14 +109,14 @@ static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err
 	char path[PATH_AT_HAND];
 	size_t len = 0;
 	int64_t dir = db_int(stmt, 0);
-	const struct dir_slot *slot = &index->by_id[(uint64_t)dir % DIR_SLOTS];
+	const char *folder_at_hand = dir == DIR_ROOT ? "" : index_dir_known(index, dir);
 	const char *name = db_blob(stmt, 1, &len);
 	if (!name) name = "";
-	size_t above = dir != DIR_ROOT && slot->id == dir ? strlen(slot->path) : 0;
+	size_t above = folder_at_hand ? strlen(folder_at_hand) : 0;
 
-	if ((dir == DIR_ROOT || above > 0) && above + len + 2 <= sizeof(path)) {
+	if (folder_at_hand && above + len + 2 <= sizeof(path)) {
 		if (above > 0) {
-			memcpy(path, slot->path, above);
+			memcpy(path, folder_at_hand, above);
 			path[above++] = '/';
 		}
 		memcpy(path + above, name, len);

@@ -88,6 +88,7 @@ static void claims_end(void **state) {
 	static const char *const damages[] = {
 		"UPDATE dirty SET prio = x'60' WHERE name = x'31'",
 		"UPDATE dirty SET dir = -7 WHERE name = x'31'",
+		"UPDATE dirty SET dir = 0 WHERE name = x'31'",
 		"UPDATE dirty SET name = x'' WHERE name = x'31'",
 	};
 
