@@ -242,12 +242,12 @@ class Tendd:
             return found if found["state"] in states else None
         return self.until(holds, "%s %s" % (unit, " or ".join(states)))
 
-    def until_idle(self, name):
+    def until_idle(self, name, patience=PATIENCE):
         """Waits until nothing is left to send for a folder; returns its part of the status."""
         def holds():
             part = self.folder_part(name)
             return part if part["state"] == "idle" and part["pending"] == 0 else None
-        return self.until(holds, "folder %s idle" % name)
+        return self.until(holds, "folder %s idle" % name, patience)
 
     def barrier(self, *folders, patience=PATIENCE):
         """What `tend wait` does: True when all that was written before is durable."""

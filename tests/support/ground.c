@@ -234,7 +234,9 @@ static void note(struct ground *g, const struct store_op *op) {
 	mix(g, op->body, op->body ? op->body_len : 0);
 	g->counts.ops++;
 	bool makes = op->verb == STORE_PUT || op->verb == STORE_MKDIR || op->verb == STORE_PART_END;
-	if (path && makes) strv_add(&g->fresh, path);
+	bool elsewhere = op->verb == STORE_COPY || op->verb == STORE_MOVE;
+	const char *made = elsewhere ? path_of(g, op->to_key) : makes ? path : NULL;
+	if (made) strv_add(&g->fresh, made);
 	if (op->verb == STORE_MOVE && op->kind == STORE_FOLDER && path_of(g, op->to_key))
 		strv_add(&g->moved_there, path_of(g, op->to_key));
 	if (op->verb == STORE_SYNC) {
