@@ -14,7 +14,7 @@ char *path_join(const char *left, const char *right) {
 	/* Not printf: a join or more for each file, and this is a tenth of the instructions. */
 	size_t more = strlen(right);
 	char *path = xmalloc(len + more + 2);
-	memcpy(path, left, len);
+	memcpy(path, left, len + 1); /* the byte behind is there, whatever it is */
 	path[len] = '/';
 	memcpy(path + len + 1, right, more + 1);
 	return path;

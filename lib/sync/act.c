@@ -192,24 +192,6 @@ static void look_at_kind(struct transfer *t, bool folder) {
 	transfer_submit(t, false, other_kind_seen);
 }
 
-/* It stands at the remote and is nobody's from now on: when a folder of this name comes again here, it is adopted, and gets its
- * permissions. */
-static void left_there(struct transfer *t) {
-	struct index_entry entry = t->folder_entry;
-	log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies in it",
-		t->folder->name, t->path);
-	entry.flags |= INDEX_STRANGER;
-	entry.epoch = 0;
-	if (!base_put(t, true, &entry)) return;
-	brake_gone(t, true);
-	act_emptied(t, t->path);
-	parent_hurry(t);
-	if (t->absent)
-		transfer_finish(t);
-	else
-		transfer_plan(t);
-}
-
 static void rmdir_done(struct transfer *t, const struct err *err) {
 	struct err ignored;
 	/* A server that is only busy says so too. */
@@ -220,7 +202,10 @@ static void rmdir_done(struct transfer *t, const struct err *err) {
 		return;
 	}
 	if (not_empty) {
-		left_there(t);
+		log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies "
+			 "in it",
+			t->folder->name, t->path);
+		removed(t, true);
 		return;
 	}
 	if (err && err->kind == ERR_INVALID) {

@@ -319,7 +319,7 @@ def test_two_machines_on_one_remote(tendd, store):
         (own / "a").write_text("first's\n")
         shutil.copystat(data / "a", own / "a")
         second.tend("sync", "data")
-        second.until(lambda: second.folder_part("data")["trouble"] is None, "the second taking over")
+        second.until(lambda: "takes the remote over" in second.said, "the second taking over")
         (own / "b").write_text("second's\n")
         second.barrier("data")
         assert store.read("data/b") == b"second's\n"

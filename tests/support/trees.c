@@ -222,9 +222,10 @@ static void compare_local(struct story *s, const char *name, const struct thing 
 	struct map *remote, char **unknown, char **except) {
 	char *key = path_join(base_of(s), name), *path = plain(name);
 	const char *differs = difference(here, map_get(remote, key));
-	/* Where a folder exists by what lies in it, somebody else may have removed that. */
-	bool emptied = here->kind == DISK_FOLDER && ground_any_below(s->g->meddled, path);
-	if (!is_let_be(s, unknown, except, path) && !emptied) {
+	/* Where a folder exists by what lies in it, somebody else may have removed that. And one that stayed for what is theirs in it has
+	 * the permissions of before. */
+	bool shared = here->kind == DISK_FOLDER && is_strange(s, remote, key);
+	if (!is_let_be(s, unknown, except, path) && !shared) {
 		if (differs) ground_wrong(s->g, differs, path);
 		if (here->kind == DISK_FILE) map_put(&s->durable, here->hash, s);
 	}
