@@ -1,4 +1,4 @@
-/* The first stories of the one-way model; the others are told in one_way_more.c and one_way_most.c. */
+/* The first stories of the one-way model; more are told in one_way_more.c. */
 #include "support/one_way.h"
 
 int main(int argc, char **argv) {
