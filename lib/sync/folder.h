@@ -211,12 +211,6 @@ struct folder {
 void folder_wake(struct folder *folder); /* folder_step in the next turn */
 void folder_phase_set(struct folder *folder, enum folder_phase phase);
 void folder_changed(struct folder *folder); /* status changed: observers */
-/* The folder as a whole cannot go on: said once, tried again by itself with back-off. */
-void folder_hold(struct folder *folder, const struct err *err);
-void folder_trouble_clear(struct folder *folder);
-void folder_probe_passed(struct folder *folder); /* the store answers again */
-/* Stops until a person acts. */
-void folder_stop_for_person(struct folder *folder, const struct err *err);
 /* The index itself failed: everything in flight ends, and the folder opens anew from what was committed. */
 void folder_index_failed(struct folder *folder, const struct err *err);
 /* Everything in flight ends, and the folder is opened as after a restart, as soon as the back-off lets it. */
@@ -228,22 +222,31 @@ char *folder_key(const struct folder *folder, const char *path);
 void folder_op_start(struct folder *folder, enum store_verb verb, const char *key,
 	void (*done)(struct folder *folder, const struct err *err));
 void folder_op_go(struct folder *folder);
-void folder_doubt(struct folder *folder); /* is it the path, or the store as a whole? ask it */
 void folder_wrote(
 	struct folder *folder); /* the store answered a write: SYNC follows when it is quiet */
 void folder_mark_path(struct folder *folder, const char *path, int prio, int64_t settle_ms);
 bool folder_is_busy(const struct folder *folder);
-const char *folder_phase_name(const struct folder *folder);
 void folder_step(struct defer *defer);
 void folder_turn_ended(struct turn_end *end);
 void folder_turn(struct folder *folder);
 void folder_due_passed(struct timer *timer);
 void folder_rescan_passed(struct timer *timer);
-void folder_hold_passed(struct timer *timer);
-void folder_attempt_passed(struct timer *timer);
 void folder_commit_passed(struct timer *timer);
 extern const struct unit_calls folder_unit_calls;
 int64_t folder_clock_ms(const struct folder *folder);
+
+/* trouble.c */
+const char *folder_phase_name(const struct folder *folder);
+void folder_report(struct folder *folder); /* to the unit graph, and to observers when it is news */
+/* The folder as a whole cannot go on: said once, tried again by itself with back-off. */
+void folder_hold(struct folder *folder, const struct err *err);
+void folder_trouble_clear(struct folder *folder);
+void folder_probe_passed(struct folder *folder); /* the store answers again */
+/* Stops until a person acts. */
+void folder_stop_for_person(struct folder *folder, const struct err *err);
+void folder_doubt(struct folder *folder); /* is it the path, or the store as a whole? ask it */
+void folder_hold_passed(struct timer *timer);
+void folder_attempt_passed(struct timer *timer);
 
 /* life.c */
 void folder_load_rules(struct folder *folder);
@@ -291,7 +294,7 @@ bool forget_note(struct folder *folder, const char *path, const struct index_ent
 bool forget_agreed(struct folder *folder, const char *path); /* it is not, or no longer */
 void forget_status(struct folder *folder, struct folder_status *status);
 
-/* verify.c: does the remote still hold what the base says? */
+/* verify.c, verify_path.c: does the remote still hold what the base says? */
 void verify_new(struct folder *folder);
 void verify_free(struct folder *folder);  /* not busy */
 void verify_step(struct folder *folder);  /* while it runs */

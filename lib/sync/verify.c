@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/internal.h"
+#include "sync/verify.h"
 
 enum {
 	AGAIN_MS = 600000, /* after an error, or while the folder is in trouble */
@@ -16,49 +16,7 @@ enum {
 	PAGE = 256,
 };
 
-enum verify_state { VERIFY_REST, VERIFY_LISTING, VERIFY_ASKING, VERIFY_ROWS, VERIFY_READING };
-
-struct verify {
-	struct folder *folder;
-	enum verify_state state;
-	struct store_op op;
-	bool in_flight;
-	void (*op_done)(struct verify *v, const struct err *err);
-	struct timer timer;
-	char *key;
-	bool read_all;
-
-	/* the folder that is being compared */
-	struct path_stack queue;
-	char *at, *token;
-	uint64_t *seen; /* hashes of what was listed in it, sorted when it is through */
-	size_t seen_count, seen_cap;
-	bool any; /* something is at the remote at all */
-	struct path_stack suspects;
-	char *after; /* the place in the base's rows of it */
-	struct index_rows rows;
-	size_t next;
-
-	/* one path that is asked for, or read */
-	char *path;
-	bool is_folder;
-	struct index_entry row;
-	struct digest digest;
-	int64_t offset;
-
-	int64_t compared, read, missing, changed;
-	struct err trouble; /* why the last run did not come to its end */
-};
-
-static void compare_on(struct verify *v);
 static void list_next(struct verify *v);
-
-static void path_end(struct verify *v) {
-	index_entry_release(&v->row);
-	digest_release(&v->digest);
-	free(v->path);
-	v->path = NULL;
-}
 
 static void at_end(struct verify *v) {
 	free(v->at);
@@ -76,7 +34,7 @@ static void at_end(struct verify *v) {
 static void rest(struct verify *v, int64_t wait_ms) {
 	v->state = VERIFY_REST;
 	v->read_all = false;
-	path_end(v);
+	verify_path_end(v);
 	at_end(v);
 	path_stack_release(&v->queue);
 	timer_start(&v->timer, wait_ms);
@@ -86,7 +44,7 @@ static bool may_go_on(const struct folder *f) {
 	return f->phase == PHASE_RUNNING && !f->held && !f->paused && !f->judging;
 }
 
-static void give_up(struct verify *v, const struct err *err) {
+void verify_give_up(struct verify *v, const struct err *err) {
 	v->trouble = *err;
 	log_info("folder '%s': verify is put off: %s", v->folder->name, err->text);
 	rest(v, AGAIN_MS);
@@ -103,7 +61,7 @@ static void op_ended(struct store_op *op, const struct err *err) {
 	v->op_done(v, err);
 }
 
-static void op_init(struct verify *v, enum store_verb verb, enum store_kind kind, const char *path,
+void verify_op_init(struct verify *v, enum store_verb verb, enum store_kind kind, const char *path,
 	void (*done)(struct verify *v, const struct err *err)) {
 	store_op_release(&v->op);
 	free(v->key);
@@ -113,158 +71,6 @@ static void op_init(struct verify *v, enum store_verb verb, enum store_kind kind
 	v->op.done = op_ended;
 	v->op_done = done;
 	v->in_flight = true;
-}
-
-/* ---- mending ---- */
-
-/* It is on its way anyway: what stands at the remote is about to change. */
-static bool is_under_way(struct folder *f, const char *path) {
-	struct index_dirty row;
-	struct err err;
-	int found = index_dirty_get(f->index, path, &row, &err);
-	if (found == 1) index_dirty_release(&row);
-	return found != 0 || map_get(&f->by_path, path);
-}
-
-static bool index_good(struct verify *v, int failed, const struct err *err) {
-	if (!failed) return true;
-	folder_index_failed(v->folder, err);
-	return false;
-}
-
-static void is_missing(struct verify *v) {
-	struct folder *f = v->folder;
-	struct err err;
-	if (!index_good(v, index_drop(f->index, v->path, v->is_folder, &err), &err)) return;
-	log_warn("folder '%s': verify: '%s' is missing at the remote: it is sent again", f->name,
-		v->path);
-	v->missing++;
-	folder_mark_path(f, v->path, v->is_folder ? PRIO_FOLDER : PRIO_SMALL, 0);
-}
-
-/* Theirs is known of from now on, as nobody's: it is compared byte by byte, and kept as a version before ours goes in. */
-static void is_changed(struct verify *v, const struct store_entry *theirs, const uint8_t *hash) {
-	struct folder *f = v->folder;
-	struct err err;
-	struct index_entry entry = { .kind = theirs->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE,
-		.flags = INDEX_STRANGER,
-		.size = theirs->size,
-		.mtime_ns = STORE_MTIME_UNKNOWN,
-		.mode = theirs->mode,
-		.version = theirs->version,
-		.id = theirs->id };
-	if (hash) {
-		memcpy(entry.hash, hash, 16);
-		entry.hash_len = 16;
-	}
-	if (!index_good(v, index_put(f->index, v->path, &entry, &err), &err)) return;
-	log_warn("folder '%s': verify: '%s' is not at the remote as it was stored: it is sent "
-		 "again%s",
-		f->name, v->path,
-		f->settings.mode == FOLDER_BACKUP ? ", what is there is kept as a version" : "");
-	v->changed++;
-	folder_mark_path(f, v->path, PRIO_SMALL, 0);
-}
-
-/* ---- asking for one path by its name ---- */
-
-static void asked(struct verify *v, const struct err *err) {
-	struct folder *f = v->folder;
-	const struct store_entry *there = &v->op.entry;
-	struct err failed;
-	if (err && err->kind != ERR_NOT_FOUND) {
-		give_up(v, err);
-		return;
-	}
-	/* The base may have moved on meanwhile. */
-	index_entry_release(&v->row);
-	int found = index_get(f->index, v->path, v->is_folder, &v->row, &failed);
-	if (!index_good(v, found < 0, &failed)) return;
-	bool ours = found == 1 && !(v->row.flags & INDEX_STRANGER) && !is_under_way(f, v->path);
-	if (ours && err) {
-		is_missing(v);
-	} else if (ours && !v->is_folder) {
-		bool hashed = there->hash.kind == STORE_HASH_MD5;
-		bool same = hashed && v->row.hash_len == 16
-				    ? !memcmp(there->hash.bytes, v->row.hash, 16)
-			    : there->version && v->row.version
-				    ? str_equal(there->version, v->row.version)
-				    : there->size == v->row.size;
-		if (!same) {
-			is_changed(v, there, hashed ? there->hash.bytes : NULL);
-		} else if (there->version && !str_equal(there->version, v->row.version)) {
-			/* The same bytes under another version: the next write expects this one. */
-			free(v->row.version);
-			v->row.version = xstrdup(there->version);
-			if (!index_good(v, index_put(f->index, v->path, &v->row, &failed), &failed))
-				return;
-		}
-	}
-	if (v->state == VERIFY_REST) return; /* the index failed */
-	turn_end_want(&f->turn_end);
-	path_end(v);
-	compare_on(v);
-}
-
-/* Takes the path. */
-static void ask(struct verify *v, char *path, bool is_folder, enum index_kind kind) {
-	path_end(v);
-	v->path = path;
-	v->is_folder = is_folder;
-	op_init(v, STORE_STAT,
-		is_folder            ? STORE_FOLDER
-		: kind == INDEX_LINK ? STORE_LINK
-				     : STORE_FILE,
-		path, asked);
-	v->op.want_hash = true;
-	store_start(v->folder->store, &v->op);
-}
-
-/* ---- reading back ---- */
-
-static void read_on(struct verify *v);
-
-static void span_read(struct verify *v, const struct err *err) {
-	struct folder *f = v->folder;
-	if (err && err->kind != ERR_NOT_FOUND && err->kind != ERR_CHANGED) {
-		give_up(v, err);
-		return;
-	}
-	if (err || (!v->op.answer_body.len && v->offset < v->row.size)) {
-		ask(v, xstrdup(v->path), false,
-			INDEX_FILE); /* gone or changed since it was listed */
-		return;
-	}
-	digest_add(&v->digest, v->op.answer_body.at, v->op.answer_body.len);
-	v->offset += (int64_t)v->op.answer_body.len;
-	if (v->offset < v->row.size) {
-		read_on(v);
-		return;
-	}
-	uint8_t hash[DIGEST_MAX];
-	digest_end(&v->digest, hash);
-	v->read++;
-	if (memcmp(hash, v->row.hash, 16) != 0 && !is_under_way(f, v->path)) {
-		struct store_entry theirs = { .kind = STORE_FILE,
-			.size = v->row.size,
-			.mode = v->row.mode,
-			.version = v->row.version,
-			.id = v->row.id };
-		is_changed(v, &theirs, hash);
-		if (v->state == VERIFY_REST) return;
-		turn_end_want(&f->turn_end);
-	}
-	path_end(v);
-	compare_on(v);
-}
-
-static void read_on(struct verify *v) {
-	int64_t left = v->row.size - v->offset;
-	op_init(v, STORE_GET, STORE_FILE, v->path, span_read);
-	v->op.offset = v->offset;
-	v->op.length = left < STORE_SPAN_MAX ? left : STORE_SPAN_MAX;
-	v->op.if_version = v->row.version;
-	store_start(v->folder->store, &v->op);
 }
 
 static bool wants_read(const struct verify *v, const struct index_entry *row) {
@@ -311,23 +117,15 @@ static bool row_compare(struct verify *v, struct index_row *row) {
 	if (folder) path_stack_push(&v->queue, xstrdup(path));
 	v->compared += !folder;
 	if (!was_seen(v, row->name, folder) && stands_alone(f, &row->entry) &&
-		!is_under_way(f, path)) {
-		ask(v, path, folder, row->entry.kind);
+		!verify_is_under_way(f, path)) {
+		verify_ask(v, path, folder, row->entry.kind);
 		return true;
 	}
-	if (folder || !wants_read(v, &row->entry) || is_under_way(f, path)) {
+	if (folder || !wants_read(v, &row->entry) || verify_is_under_way(f, path)) {
 		free(path);
 		return false;
 	}
-	path_end(v);
-	v->path = path;
-	v->is_folder = false;
-	v->row = row->entry;
-	memset(&row->entry, 0, sizeof(row->entry));
-	v->offset = 0;
-	digest_init(&v->digest, DIGEST_MD5);
-	v->state = VERIFY_READING;
-	read_on(v);
+	verify_read(v, path, row);
 	return true;
 }
 
@@ -353,7 +151,7 @@ static void ended(struct verify *v) {
 	int failed = index_meta_set(f->index, "verified", now, &err) ||
 		     index_meta_set(f->index, "verify_text", text, &err);
 	free(text);
-	if (!index_good(v, failed, &err)) return;
+	if (!verify_index_good(v, failed, &err)) return;
 	turn_end_want(&f->turn_end);
 	err_clear(&v->trouble);
 	rest(v, 0);
@@ -361,19 +159,18 @@ static void ended(struct verify *v) {
 	folder_changed(f);
 }
 
-/* The next thing to compare. Every completion comes back to here. */
-static void compare_on(struct verify *v) {
+void verify_go_on(struct verify *v) {
 	struct folder *f = v->folder;
 	struct err err;
 	if (!may_go_on(f)) {
 		err_set(&err, ERR_BUSY, "the folder itself is in trouble, paused or stopping");
-		give_up(v, &err);
+		verify_give_up(v, &err);
 		return;
 	}
 	v->state = VERIFY_ASKING;
 	char *suspect = path_stack_pop(&v->suspects);
 	if (suspect) {
-		ask(v, suspect, false, INDEX_FILE);
+		verify_ask(v, suspect, false, INDEX_FILE);
 		return;
 	}
 	v->state = VERIFY_ROWS;
@@ -387,7 +184,8 @@ static void compare_on(struct verify *v) {
 	}
 	index_rows_release(&v->rows);
 	v->next = 0;
-	if (!index_good(v, index_list(f->index, v->at, v->after, PAGE, &v->rows, &err), &err))
+	if (!verify_index_good(
+		    v, index_list(f->index, v->at, v->after, PAGE, &v->rows, &err), &err))
 		return;
 	if (v->rows.count) {
 		timer_start(&v->timer, 0); /* others have their turn */
@@ -439,7 +237,7 @@ static void entry_listed(struct verify *v, const struct store_entry *entry) {
 		bool same = link == (entry->kind == STORE_LINK) &&
 			    (entry->version && row.version ? str_equal(entry->version, row.version)
 							   : entry->size == row.size);
-		if (!same && !(row.flags & INDEX_STRANGER) && !is_under_way(f, path))
+		if (!same && !(row.flags & INDEX_STRANGER) && !verify_is_under_way(f, path))
 			path_stack_push(&v->suspects, xstrdup(path));
 		index_entry_release(&row);
 	}
@@ -449,7 +247,7 @@ static void entry_listed(struct verify *v, const struct store_entry *entry) {
 static void page_listed(struct verify *v, const struct err *err) {
 	struct folder *f = v->folder;
 	if (err && err->kind != ERR_NOT_FOUND) {
-		give_up(v, err); /* a cut listing is no listing */
+		verify_give_up(v, err); /* a cut listing is no listing */
 		return;
 	}
 	for (size_t i = 0; !err && i < v->op.entry_count; i++) entry_listed(v, &v->op.entries[i]);
@@ -464,7 +262,7 @@ static void page_listed(struct verify *v, const struct err *err) {
 		return;
 	}
 	if (v->seen_count) qsort(v->seen, v->seen_count, sizeof(*v->seen), compare_hashes);
-	compare_on(v);
+	verify_go_on(v);
 }
 
 static void list_next(struct verify *v) {
@@ -475,7 +273,7 @@ static void list_next(struct verify *v) {
 		return;
 	}
 	v->state = VERIFY_LISTING;
-	op_init(v, STORE_LIST, STORE_FOLDER, v->at, page_listed);
+	verify_op_init(v, STORE_LIST, STORE_FOLDER, v->at, page_listed);
 	v->op.page_token = v->token;
 	store_start(f->store, &v->op);
 }
@@ -495,7 +293,7 @@ static void verify_due(struct timer *timer) {
 	struct verify *v = container_of(timer, struct verify, timer);
 	if (v->in_flight) return;
 	if (v->state == VERIFY_ROWS)
-		compare_on(v);
+		verify_go_on(v);
 	else if (v->state == VERIFY_REST && may_go_on(v->folder))
 		begin(v);
 	else
@@ -514,7 +312,8 @@ void verify_step(struct folder *f) {
 	if (!last || last > now) { /* the first contact has just listed it all */
 		last = now;
 		snprintf(text, sizeof(text), "%lld", (long long)now);
-		if (!index_good(v, index_meta_set(f->index, "verified", text, &err), &err)) return;
+		if (!verify_index_good(v, index_meta_set(f->index, "verified", text, &err), &err))
+			return;
 		turn_end_want(&f->turn_end);
 	}
 	int64_t wait_ms = f->settings.verify_ms - (now - last) / NS_PER_MS;
@@ -600,7 +399,7 @@ void verify_free(struct folder *f) {
 	struct verify *v = f->verify;
 	if (!v) return;
 	timer_cancel(&v->timer);
-	path_end(v);
+	verify_path_end(v);
 	at_end(v);
 	path_stack_release(&v->queue);
 	store_op_release(&v->op);
