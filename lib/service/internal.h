@@ -186,16 +186,31 @@ struct services {
 	struct defer detach_defer;
 };
 
+/* ---- service.c: the flow ---- */
+
+extern const struct unit_calls service_unit_calls;
+extern const struct process_calls service_process_calls;
+void service_timer_fired(struct timer *timer);
+void service_feed(struct service *service, enum service_event event);
+void service_set_state(struct service *service, enum service_state state);
+void service_forget_failures(struct service *service);
+void service_write_record(struct service *service);
+
+/* ---- explain.c: how it stands ---- */
+
+char *service_explain_end(const struct service *service); /* for status and log; the caller's */
+void service_report(struct service *service);             /* to the unit graph */
+
+/* ---- life.c ---- */
+
 struct service *service_new(
 	struct services *services, const char *name, const struct service_settings *settings);
 void service_free(struct service *service);
-void service_feed(struct service *service, enum service_event event);
 void service_take_up(struct service *service); /* from the ledger and the host */
 void service_adopt(struct service *service, const char *run);
 /* A start that nobody has heard of yet does not happen. False: it is too late. */
 bool service_take_back(struct service *service);
 void service_detach(struct service *service);
 void service_gone(struct service *service); /* frees it when it is being removed */
-void service_write_record(struct service *service);
 
 #endif

@@ -36,82 +36,7 @@ void service_write_record(struct service *service) {
 		log_error("cannot record the state of '%s': %s", service->unit.id, err.text);
 }
 
-/* ---- how it stands, for the graph and for people ---- */
-
-/* Words for status and log. The class is of this life of tendd; the numbers stand in the record, which
- * outlives it. */
-static char *explain_end(const struct service *service) {
-	const struct ledger_service *record = &service->record;
-	switch (service->last_class) {
-	case SERVICE_EXIT_EXEC_ERROR: return xstrdup(service->reason);
-	case SERVICE_EXIT_OOM: return xstrdup("out of memory: the kernel ended it");
-	case SERVICE_EXIT_SIGNAL:
-		return xasprintf("ended by signal %d (%s)", record->exit_signal,
-			strsignal(record->exit_signal));
-	case SERVICE_EXIT_UNKNOWN:
-		return xstrdup("how it ended is not known: the keeper of the services died");
-	default: return xasprintf("exit code %d", record->exit_code);
-	}
-}
-
-static char *explain_state(const struct service *service) {
-	char when[TIME_TEXT_SIZE];
-	char *why = NULL;
-	char *text = NULL;
-	switch (service->state) {
-	case SERVICE_DELAYED:
-		why = explain_end(service);
-		time_format(service->next_try_ns, when);
-		text = xasprintf("%s; next try at %s", why, when);
-		break;
-	case SERVICE_FAILED:
-		why = explain_end(service);
-		if (service->settings->give_up_after > 0 &&
-			service->record.failures >= service->settings->give_up_after)
-			text = xasprintf(
-				"%s; gave up after %lld failures in a row: 'tend start %s' tries "
-				"again",
-				why, (long long)service->record.failures, service->unit.name);
-		else
-			text = xasprintf("%s; it stays down: 'tend start %s' tries again", why,
-				service->unit.name);
-		break;
-	case SERVICE_KILLING: return xstrdup("being killed: it did not end in time");
-	case SERVICE_CLEARING: return xstrdup("its main process has ended; the rest of it ends");
-	case SERVICE_DOWN:
-		if (str_equal(service->record.stopped_boot, process_boot_id()))
-			return xstrdup("stopped by hand");
-		return service->settings->enabled ? NULL : xstrdup("not enabled");
-	default: break;
-	}
-	free(why);
-	return text;
-}
-
-static enum unit_state unit_state_of(const struct service *service) {
-	switch (service->state) {
-	case SERVICE_STARTING: return UNIT_STARTING;
-	case SERVICE_UP: /* a task is ready when it has ended well */
-		return service->settings->restart == SERVICE_RESTART_NEVER ? UNIT_STARTING
-									   : UNIT_READY;
-	case SERVICE_STOPPING:
-	case SERVICE_KILLING:
-	case SERVICE_CLEARING: return UNIT_STOPPING;
-	case SERVICE_DONE: return UNIT_READY;
-	case SERVICE_DELAYED:
-	case SERVICE_FAILED: return UNIT_FAILED;
-	default: return UNIT_DOWN;
-	}
-}
-
-static void report(struct service *service) {
-	if (service->state == SERVICE_WAITING) return; /* the graph knows what it waits for */
-	char *detail = explain_state(service);
-	unit_report(&service->unit, unit_state_of(service), detail);
-	free(detail);
-}
-
-static void set_state(struct service *service, enum service_state state) {
+void service_set_state(struct service *service, enum service_state state) {
 	if (service->state == state) return;
 	service->state = state;
 	service->since_ns = wall_of(service);
@@ -128,7 +53,7 @@ static void wait_for_graph(struct service *service) {
 	unit_want(&service->unit);
 }
 
-static void forget_failures(struct service *service) {
+void service_forget_failures(struct service *service) {
 	service->record.failures = 0;
 	service->record.delay_step = 0;
 }
@@ -234,7 +159,7 @@ static void note_end(struct service *service) {
 	record->exit_code = service->process.exit.code;
 	record->exit_signal = service->process.exit.signal;
 	record->ended_ns = wall_of(service);
-	char *why = explain_end(service);
+	char *why = service_explain_end(service);
 	const char *wish = service->asked ? " (as asked)" : "";
 	if (service->class == SERVICE_EXIT_OK || service->asked)
 		log_info("%s: %s%s", service->unit.id, why, wish);
@@ -280,7 +205,7 @@ static void settle(struct service *service) {
 		.failures = service->record.failures,
 		.give_up_after = service->settings->give_up_after,
 	};
-	set_state(service, service_verdict(&question));
+	service_set_state(service, service_verdict(&question));
 	service->record.run[0] = '\0';
 	service->record.pid = 0;
 	if (service->state == SERVICE_DELAYED) delay_next_try(service);
@@ -299,7 +224,7 @@ static void act(struct service *service, enum service_action action) {
 	case SERVICE_NOTHING:
 	case SERVICE_NOTE: break;
 	case SERVICE_WAIT_ANEW:
-		forget_failures(service);
+		service_forget_failures(service);
 		wait_for_graph(service);
 		break;
 	case SERVICE_WAIT: wait_for_graph(service); break;
@@ -330,7 +255,7 @@ static void act(struct service *service, enum service_action action) {
 		break;
 	case SERVICE_FORGIVE:
 		if (service->record.failures == 0 && service->record.delay_step == 0) break;
-		forget_failures(service);
+		service_forget_failures(service);
 		service_write_record(service);
 		break;
 	case SERVICE_SETTLE: settle(service); break;
@@ -344,16 +269,16 @@ void service_feed(struct service *service, enum service_event event) {
 		service->wanted = false;
 		unit_unwant(&service->unit);
 	}
-	set_state(service, step.next);
+	service_set_state(service, step.next);
 	act(service, step.action);
 	if (service->leaving) return;
 	/* Wanted again while it is still going down. */
 	if (event == SERVICE_WANT_UP && service->state != SERVICE_WAITING)
 		unit_want(&service->unit);
-	report(service);
+	service_report(service);
 }
 
-static void timer_fired(struct timer *timer) {
+void service_timer_fired(struct timer *timer) {
 	service_feed(container_of(timer, struct service, timer), SERVICE_TIMER);
 }
 
@@ -429,8 +354,8 @@ static void process_lost(struct process *process) {
 	process_sweep(process, (pid_t)record->pid, record->start_time);
 }
 
-static const struct process_calls process_calls = { process_spawned, process_failed, process_exited,
-	process_empty, process_lost };
+const struct process_calls service_process_calls = { process_spawned, process_failed,
+	process_exited, process_empty, process_lost };
 
 /* ---- what the graph says ---- */
 
@@ -439,7 +364,7 @@ static void may_start(struct unit *unit) {
 	if (service->services->detached) return;
 	if (service->state == SERVICE_DOWN) { /* wanted by the graph's own word */
 		service->wanted = true;
-		set_state(service, SERVICE_WAITING);
+		service_set_state(service, SERVICE_WAITING);
 	}
 	service_feed(service, SERVICE_DEPS_READY);
 }
@@ -449,118 +374,9 @@ static void must_stop(struct unit *unit) {
 	if (!service->services->detached) service_feed(service, SERVICE_WANT_DOWN);
 }
 
-static const struct unit_calls unit_calls = { may_start, must_stop };
+const struct unit_calls service_unit_calls = { may_start, must_stop };
 
 struct service *service_of(struct unit *unit) {
-	assert(unit->calls == &unit_calls);
+	assert(unit->calls == &service_unit_calls);
 	return container_of(unit, struct service, unit);
-}
-
-/* ---- its life ---- */
-
-struct service *service_new(
-	struct services *services, const char *name, const struct service_settings *settings) {
-	const struct services_options *options = &services->options;
-	struct service *service = xcalloc(1, sizeof(*service));
-	service->services = services;
-	service->settings = service_settings_copy(settings);
-	service->since_ns = loop_wall_ns(options->loop);
-	unit_init(&service->unit, options->graph, UNIT_SERVICE, name, &unit_calls);
-	service->unit.enabled = settings->enabled;
-	process_init(&service->process, options->host, service->unit.id, &process_calls);
-	timer_init(&service->timer, options->loop, timer_fired);
-	service_log_init(&service->log, options->loop, name, options);
-	service_log_settings(&service->log, settings->log_max_size_bytes, settings->log_keep);
-	list_add_tail(&services->all, &service->link);
-	return service;
-}
-
-void service_free(struct service *service) {
-	assert(!service->planning);
-	timer_cancel(&service->timer);
-	process_release(&service->process);
-	service_log_release(&service->log);
-	if (!service->leaving) unit_release(&service->unit);
-	list_remove(&service->link);
-	service_settings_free(service->settings);
-	free(service->reason);
-	free(service);
-}
-
-static void log_closed(void *user) {
-	service_free(user);
-}
-
-/* Nothing of it is left: the end for one that was removed. */
-void service_gone(struct service *service) {
-	struct err err;
-	if (!service->removing || service->leaving) return;
-	service->leaving = true;
-	if (ledger_service_forget(service->services->options.ledger, service->unit.id, &err) != 0)
-		log_warn("cannot forget '%s': %s", service->unit.id, err.text);
-	unit_release(&service->unit);
-	service_log_close(&service->log, log_closed, service);
-}
-
-bool service_take_back(struct service *service) {
-	if (service->planning) {
-		service->overtaken = true;
-		return true;
-	}
-	if (!process_is_pending(&service->process)) return false;
-	process_forget(&service->process);
-	return true;
-}
-
-void service_adopt(struct service *service, const char *run) {
-	bool stopped = str_equal(service->record.stopped_boot, process_boot_id());
-	service->class = SERVICE_EXIT_NONE;
-	service->asked = service->counted = service->group_gone = false;
-	service->wanted = true;
-	/* The record without a pid: we died between the intent and the answer. */
-	set_state(service, service->record.pid ? SERVICE_UP : SERVICE_STARTING);
-	memmove(service->record.run, run, strlen(run) + 1); /* it may be itself */
-	process_adopt(&service->process, service->record.run);
-	unit_want(&service->unit);
-	report(service);
-	if (stopped || !service->settings->enabled) service_feed(service, SERVICE_WANT_DOWN);
-}
-
-void service_take_up(struct service *service) {
-	struct ledger_service *record = &service->record;
-	struct err err;
-	service_log_recover(&service->log);
-	if (ledger_service_read(
-		    service->services->options.ledger, service->unit.id, record, &err) != 0)
-		log_error("cannot read the record of '%s': %s", service->unit.id, err.text);
-	const struct process_exit exit = { .code = record->exit_code,
-		.signal = record->exit_signal };
-	if (record->ended)
-		service->last_class = service_classify(&exit, service->settings->ok_exit);
-	if (!str_equal(record->boot, process_boot_id())) {
-		/* Its pids mean nothing any more, and a new boot is a new chance. */
-		record->run[0] = '\0';
-		record->pid = 0;
-		forget_failures(service);
-	}
-	if (record->run[0]) {
-		service_adopt(service, record->run);
-	} else if (service->settings->restart == SERVICE_RESTART_NEVER &&
-		   str_equal(record->done_boot, process_boot_id())) {
-		service->wanted = true;
-		set_state(service, SERVICE_DONE);
-		unit_want(&service->unit);
-		report(service);
-	} else {
-		report(service);
-	}
-}
-
-void service_detach(struct service *service) {
-	timer_cancel(&service->timer);
-	process_detach(&service->process);
-	if (service->planning) {
-		service->services->closing++;
-		job_cancel(&service->plan.job);
-	}
 }

@@ -1,0 +1,78 @@
+/* How a service stands: in the states of the graph, and in words for people. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/internal.h"
+
+/* The class is of this life of tendd; the numbers stand in the record, which
+ * outlives it. */
+char *service_explain_end(const struct service *service) {
+	const struct ledger_service *record = &service->record;
+	switch (service->last_class) {
+	case SERVICE_EXIT_EXEC_ERROR: return xstrdup(service->reason);
+	case SERVICE_EXIT_OOM: return xstrdup("out of memory: the kernel ended it");
+	case SERVICE_EXIT_SIGNAL:
+		return xasprintf("ended by signal %d (%s)", record->exit_signal,
+			strsignal(record->exit_signal));
+	case SERVICE_EXIT_UNKNOWN:
+		return xstrdup("how it ended is not known: the keeper of the services died");
+	default: return xasprintf("exit code %d", record->exit_code);
+	}
+}
+
+static char *explain_state(const struct service *service) {
+	char when[TIME_TEXT_SIZE];
+	char *why = NULL;
+	char *text = NULL;
+	switch (service->state) {
+	case SERVICE_DELAYED:
+		why = service_explain_end(service);
+		time_format(service->next_try_ns, when);
+		text = xasprintf("%s; next try at %s", why, when);
+		break;
+	case SERVICE_FAILED:
+		why = service_explain_end(service);
+		if (service->settings->give_up_after > 0 &&
+			service->record.failures >= service->settings->give_up_after)
+			text = xasprintf(
+				"%s; gave up after %lld failures in a row: 'tend start %s' tries "
+				"again",
+				why, (long long)service->record.failures, service->unit.name);
+		else
+			text = xasprintf("%s; it stays down: 'tend start %s' tries again", why,
+				service->unit.name);
+		break;
+	case SERVICE_KILLING: return xstrdup("being killed: it did not end in time");
+	case SERVICE_CLEARING: return xstrdup("its main process has ended; the rest of it ends");
+	case SERVICE_DOWN:
+		if (str_equal(service->record.stopped_boot, process_boot_id()))
+			return xstrdup("stopped by hand");
+		return service->settings->enabled ? NULL : xstrdup("not enabled");
+	default: break;
+	}
+	free(why);
+	return text;
+}
+
+static enum unit_state unit_state_of(const struct service *service) {
+	switch (service->state) {
+	case SERVICE_STARTING: return UNIT_STARTING;
+	case SERVICE_UP: /* a task is ready when it has ended well */
+		return service->settings->restart == SERVICE_RESTART_NEVER ? UNIT_STARTING
+									   : UNIT_READY;
+	case SERVICE_STOPPING:
+	case SERVICE_KILLING:
+	case SERVICE_CLEARING: return UNIT_STOPPING;
+	case SERVICE_DONE: return UNIT_READY;
+	case SERVICE_DELAYED:
+	case SERVICE_FAILED: return UNIT_FAILED;
+	default: return UNIT_DOWN;
+	}
+}
+
+void service_report(struct service *service) {
+	if (service->state == SERVICE_WAITING) return; /* the graph knows what it waits for */
+	char *detail = explain_state(service);
+	unit_report(&service->unit, unit_state_of(service), detail);
+	free(detail);
+}
