@@ -139,9 +139,7 @@ static char *path_of(struct index *index, int64_t dir, int depth, struct err *er
 		return NULL;
 	}
 	int64_t parent = db_int(stmt, 0);
-	size_t len = 0;
-	const char *bytes = db_blob(stmt, 1, &len);
-	char *name = xstrndup(bytes ? bytes : "", len);
+	char *name = index_text(stmt, 1);
 	/* The same statement serves the folders above: nothing of this row is used any more. */
 	db_reset(stmt);
 	char *above = path_of(index, parent, depth + 1, err), *path = NULL;

@@ -20,9 +20,8 @@ static int run(struct index *index, struct db_stmt *stmt, int64_t *changes, stru
 int index_forgotten_add(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
-	struct db_stmt *stmt = index_stmt(index, SQL_FORGOTTEN_ADD, err);
+	struct db_stmt *stmt = index_stmt_path(index, SQL_FORGOTTEN_ADD, path, err);
 	if (stmt) {
-		db_bind_blob(stmt, 1, path, strlen(path));
 		db_bind_int(stmt, 2, entry->kind);
 		db_bind_int(stmt, 3, entry->kind == INDEX_FOLDER ? 0 : entry->size);
 		db_bind_int(stmt, 4, entry->born_ns);
@@ -33,8 +32,7 @@ int index_forgotten_add(
 
 int index_forgotten_drop(struct index *index, const char *path, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
-	struct db_stmt *stmt = index_stmt(index, SQL_FORGOTTEN_DROP, err);
-	if (stmt) db_bind_blob(stmt, 1, path, strlen(path));
+	struct db_stmt *stmt = index_stmt_path(index, SQL_FORGOTTEN_DROP, path, err);
 	return run(index, stmt, NULL, err);
 }
 
@@ -62,13 +60,12 @@ int index_forgotten_sum(struct index *index, struct index_forgotten_sum *sum, st
 
 static void read_row(struct db_stmt *stmt, struct index_forgotten *row) {
 	size_t len = 0;
-	const char *bytes = db_blob(stmt, 0, &len);
 
-	*row = (struct index_forgotten){ .path = xstrndup(bytes ? bytes : "", len),
+	*row = (struct index_forgotten){ .path = index_text(stmt, 0),
 		.kind = (enum index_kind)db_int(stmt, 1),
 		.bytes = db_int(stmt, 2),
 		.born_ns = db_int(stmt, 3) };
-	bytes = db_blob(stmt, 4, &len);
+	const char *bytes = db_blob(stmt, 4, &len);
 	row->version = bytes ? xstrndup(bytes, len) : NULL;
 }
 

@@ -17,6 +17,21 @@ struct db_stmt *index_stmt(struct index *index, enum index_sql which, struct err
 	return db_prepare(index->db, stmt, index_sql_text[which], err) == 0 ? stmt : NULL;
 }
 
+struct db_stmt *index_stmt_path(
+	struct index *index, enum index_sql which, const char *path, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, which, err);
+
+	if (stmt) db_bind_blob(stmt, 1, path, strlen(path));
+	return stmt;
+}
+
+char *index_text(struct db_stmt *stmt, int column) {
+	size_t len = 0;
+	const char *bytes = db_blob(stmt, column, &len);
+
+	return xstrndup(bytes ? bytes : "", len);
+}
+
 /* ---- meta ---- */
 
 static void meta_clear(struct map *meta) {
@@ -65,11 +80,8 @@ static int meta_read(struct index *index, struct err *err) {
 	if (!stmt) return -1;
 	map_init(&meta);
 	while ((got = db_step(stmt, err)) == 1) {
-		size_t key_len = 0, len = 0;
-		const char *bytes = db_blob(stmt, 0, &key_len);
-		char *key = xstrndup(bytes ? bytes : "", key_len);
-		bytes = db_blob(stmt, 1, &len);
-		free(map_put(&meta, key, xstrndup(bytes ? bytes : "", len)));
+		char *key = index_text(stmt, 0);
+		free(map_put(&meta, key, index_text(stmt, 1)));
 		free(key);
 	}
 	if (got < 0) {

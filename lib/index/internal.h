@@ -139,6 +139,10 @@ struct index {
 /* A statement ready to be bound. Cannot fail after open but for a changed schema; NULL with err
  * then. */
 struct db_stmt *index_stmt(struct index *index, enum index_sql which, struct err *err);
+/* The same with a whole path bound at 1, lent until it was stepped. */
+struct db_stmt *index_stmt_path(
+	struct index *index, enum index_sql which, const char *path, struct err *err);
+char *index_text(struct db_stmt *stmt, int column); /* a column's bytes; the caller's */
 
 /* Opens the turn's transaction before a write. */
 int index_begin(struct index *index, struct err *err);

@@ -4,24 +4,9 @@
 
 #include "index/internal.h"
 
-static struct db_stmt *by_path(
-	struct index *index, enum index_sql which, const char *path, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, which, err);
-
-	if (stmt) db_bind_blob(stmt, 1, path, strlen(path));
-	return stmt;
-}
-
-static char *text_of(struct db_stmt *stmt, int column) {
-	size_t len = 0;
-	const char *bytes = db_blob(stmt, column, &len);
-
-	return xstrndup(bytes ? bytes : "", len);
-}
-
 static int change(struct index *index, enum index_sql which, const char *path, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
-	struct db_stmt *stmt = by_path(index, which, path, err);
+	struct db_stmt *stmt = index_stmt_path(index, which, path, err);
 	return stmt && db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
 }
 
@@ -33,7 +18,7 @@ void index_session_release(struct index_session *session) {
 int index_session_put(struct index *index, const char *path, const struct index_session *session,
 	struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
-	struct db_stmt *stmt = by_path(index, SQL_SESSION_PUT, path, err);
+	struct db_stmt *stmt = index_stmt_path(index, SQL_SESSION_PUT, path, err);
 	if (!stmt) return index_fail(index, err);
 	db_bind_blob(stmt, 2, session->session, strlen(session->session));
 	db_bind_int(stmt, 3, session->size);
@@ -46,7 +31,7 @@ int index_session_put(struct index *index, const char *path, const struct index_
 }
 
 static void session_read(struct db_stmt *stmt, struct index_session *session) {
-	session->session = text_of(stmt, 0);
+	session->session = index_text(stmt, 0);
 	session->size = db_int(stmt, 1);
 	session->mtime_ns = db_int(stmt, 2);
 	session->ctime_ns = db_int(stmt, 3);
@@ -62,7 +47,7 @@ static void session_read(struct db_stmt *stmt, struct index_session *session) {
 
 int index_session_get(
 	struct index *index, const char *path, struct index_session *session, struct err *err) {
-	struct db_stmt *stmt = by_path(index, SQL_SESSION_GET, path, err);
+	struct db_stmt *stmt = index_stmt_path(index, SQL_SESSION_GET, path, err);
 
 	*session = (struct index_session){ 0 };
 	if (!stmt) return -1;
@@ -82,7 +67,7 @@ int index_session_any(
 	int got = db_step(stmt, err);
 	if (got == 1) {
 		session_read(stmt, session);
-		*path = text_of(stmt, 7);
+		*path = index_text(stmt, 7);
 	}
 	db_reset(stmt);
 	return got;

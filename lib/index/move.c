@@ -165,9 +165,8 @@ int index_move_folder(
 static int moving_change(struct index *index, enum index_sql which, const char *path,
 	const char *origin, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
-	struct db_stmt *stmt = index_stmt(index, which, err);
+	struct db_stmt *stmt = index_stmt_path(index, which, path, err);
 	if (!stmt) return index_fail(index, err);
-	db_bind_blob(stmt, 1, path, strlen(path));
 	if (origin) db_bind_blob(stmt, 2, origin, strlen(origin));
 	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
 }
@@ -186,11 +185,8 @@ int index_moving_next(struct index *index, char **path, char **origin, struct er
 
 	if (!stmt) return -1;
 	int got = db_step(stmt, err);
-	for (int column = 0; got == 1 && column < 2; column++) {
-		size_t len = 0;
-		const char *bytes = db_blob(stmt, column, &len);
-		*texts[column] = xstrndup(bytes ? bytes : "", len);
-	}
+	for (int column = 0; got == 1 && column < 2; column++)
+		*texts[column] = index_text(stmt, column);
 	db_reset(stmt);
 	return got;
 }

@@ -5,21 +5,6 @@
 
 #include "index/internal.h"
 
-static struct db_stmt *by_path(
-	struct index *index, enum index_sql which, const char *path, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, which, err);
-
-	if (stmt) db_bind_blob(stmt, 1, path, strlen(path));
-	return stmt;
-}
-
-static char *text_of(struct db_stmt *stmt, int column) {
-	size_t len = 0;
-	const char *bytes = db_blob(stmt, column, &len);
-
-	return xstrndup(bytes ? bytes : "", len);
-}
-
 static void bind_version(struct db_stmt *stmt, const struct index_version *version) {
 	db_bind_int(stmt, 2, version->born_ns);
 	db_bind_int(stmt, 3, version->ended_ns);
@@ -38,9 +23,9 @@ static void count(struct index *index, int64_t versions, int64_t bytes) {
 
 char *index_version_pending(struct index *index, const char *path, struct err *err) {
 	err_clear(err);
-	struct db_stmt *stmt = by_path(index, SQL_VERSION_PENDING, path, err);
+	struct db_stmt *stmt = index_stmt_path(index, SQL_VERSION_PENDING, path, err);
 	if (!stmt) return NULL;
-	char *key = db_step(stmt, err) == 1 ? text_of(stmt, 0) : NULL;
+	char *key = db_step(stmt, err) == 1 ? index_text(stmt, 0) : NULL;
 	db_reset(stmt);
 	return key;
 }
@@ -51,7 +36,7 @@ char *index_version_intend(struct index *index, const char *path,
 
 	if (pending || err->kind != ERR_NONE) return pending;
 	if (index_begin(index, err) < 0) return NULL;
-	struct db_stmt *stmt = by_path(index, SQL_VERSION_ADD, path, err);
+	struct db_stmt *stmt = index_stmt_path(index, SQL_VERSION_ADD, path, err);
 	if (!stmt) goto fail;
 	bind_version(stmt, version);
 	if (db_run(stmt, err) == 0) return xstrdup(version->key);
@@ -72,7 +57,7 @@ static int run_counted(struct index *index, struct db_stmt *stmt, struct err *er
 int index_version_settle(struct index *index, const char *path, bool kept, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
 	struct db_stmt *stmt =
-		by_path(index, kept ? SQL_VERSION_KEPT : SQL_VERSION_DROP, path, err);
+		index_stmt_path(index, kept ? SQL_VERSION_KEPT : SQL_VERSION_DROP, path, err);
 	if (!stmt) return index_fail(index, err);
 	if (kept) return run_counted(index, stmt, err);
 	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
@@ -83,25 +68,25 @@ int index_version_settle(struct index *index, const char *path, bool kept, struc
 int index_version_found(struct index *index, const char *path, const struct index_version *version,
 	struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
-	struct db_stmt *stmt = by_path(index, SQL_VERSION_FOUND, path, err);
+	struct db_stmt *stmt = index_stmt_path(index, SQL_VERSION_FOUND, path, err);
 	if (!stmt) return index_fail(index, err);
 	bind_version(stmt, version);
 	return run_counted(index, stmt, err);
 }
 
 int index_version_next(struct index *index, const char *after, char **path, struct err *err) {
-	struct db_stmt *stmt = by_path(index, SQL_VERSION_NEXT, after ? after : "", err);
+	struct db_stmt *stmt = index_stmt_path(index, SQL_VERSION_NEXT, after ? after : "", err);
 
 	if (!stmt) return -1;
 	int got = db_step(stmt, err);
-	if (got == 1) *path = text_of(stmt, 0);
+	if (got == 1) *path = index_text(stmt, 0);
 	db_reset(stmt);
 	return got;
 }
 
 int index_versions(
 	struct index *index, const char *path, struct index_versions *versions, struct err *err) {
-	struct db_stmt *stmt = by_path(index, SQL_VERSION_LIST, path, err);
+	struct db_stmt *stmt = index_stmt_path(index, SQL_VERSION_LIST, path, err);
 	size_t room = 0;
 	int got;
 
@@ -117,7 +102,7 @@ int index_versions(
 			.ended_ns = db_int(stmt, 2),
 			.bytes = db_int(stmt, 3),
 			.kind = (int)db_int(stmt, 4),
-			.key = text_of(stmt, 5) };
+			.key = index_text(stmt, 5) };
 	}
 	if (got < 0) index_versions_release(versions);
 	return got;
