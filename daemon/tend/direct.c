@@ -87,7 +87,7 @@ static int open_store(struct direct *direct, struct call *call,
 			direct->config->path);
 	else
 		direct->store = store_open(
-			call->client.loop, call->client.http, name, remote->settings, err);
+			call->client.loop, call->client.http, name, remote->settings, NULL, err);
 	free(name);
 	return direct->store ? 0 : -1;
 }

@@ -25,6 +25,13 @@ static const char control_group[] = "tend";
 
 /* ---- remotes ---- */
 
+void house_line_set(struct house *house, const struct tend_settings *settings) {
+	struct err err;
+	if (bandwidth_set(house->line.up, settings->upload_limit, &err) ||
+		bandwidth_set(house->line.down, settings->download_limit, &err))
+		abort(); /* the table checked them */
+}
+
 struct house_remote *house_remote_find(struct house *house, const char *name) {
 	list_each(&house->remotes, link) {
 		struct house_remote *remote = list_entry(link, struct house_remote, link);
@@ -35,7 +42,8 @@ struct house_remote *house_remote_find(struct house *house, const char *name) {
 
 struct store *house_store_open(
 	struct house *house, const struct config_section *section, struct err *err) {
-	return store_open(house->loop, house->http, section->name, section->settings, err);
+	return store_open(
+		house->loop, house->http, section->name, section->settings, &house->line, err);
 }
 
 void house_remote_add(struct house *house, const char *name, struct store *store) {
@@ -218,6 +226,7 @@ static int open_ground(struct house *house, struct err *err) {
 	house->ledger = ledger_open(path, err);
 	free(path);
 	if (!house->ledger) return -1;
+	house_line_set(house, settings);
 	house->http = http_new(house->loop, err);
 	return house->http ? 0 : -1;
 }
@@ -286,6 +295,7 @@ struct house *house_new(struct loop *loop, char *home, struct config *config, st
 	list_init(&house->logs);
 	list_init(&house->pasts);
 	list_init(&house->contents);
+	house->line = (struct store_line){ bandwidth_new(loop), bandwidth_new(loop) };
 	house->control = control_new(loop, tendd_routes, tendd_route_count, house);
 	return house;
 }
@@ -355,6 +365,8 @@ void house_free(struct house *house) {
 	list_each(&house->remotes, link) {
 		house_remote_drop(house, list_entry(link, struct house_remote, link));
 	}
+	bandwidth_free(house->line.up);
+	bandwidth_free(house->line.down);
 	if (house->services) services_free(house->services);
 	if (house->processes) process_host_free(house->processes);
 	network_free(house->network);

@@ -57,8 +57,9 @@ struct house {
 	struct services *services;
 	struct http *http;
 	struct sync *sync;
-	struct list remotes; /* struct house_remote */
-	struct list folders; /* struct house_folder */
+	struct store_line line; /* upload_limit and download_limit of [tend] */
+	struct list remotes;    /* struct house_remote */
+	struct list folders;    /* struct house_folder */
 	struct control *control;
 	struct signals *signals;
 	struct news *news;
@@ -92,6 +93,7 @@ static inline const struct tend_settings *house_settings(const struct house *hou
 
 /* ---- its parts, for reload ---- */
 
+void house_line_set(struct house *house, const struct tend_settings *settings);
 struct house_remote *house_remote_find(struct house *house, const char *name);
 /* The store of a [remote]; contacts nobody. NULL with err. */
 struct store *house_store_open(

@@ -112,6 +112,7 @@ static void apply_tend(struct reload *reload) {
 	enum log_format format =
 		host_has_journal() ? LOG_JOURNAL : (enum log_format)fresh->log_format;
 	log_open((enum log_level)fresh->log_level, format);
+	house_line_set(house, fresh);
 	network_set_timeout(house->network, fresh->network_timeout_ms);
 	services_set_environment(house->services, fresh->path, fresh->environment);
 }

@@ -104,12 +104,13 @@ static const struct config_key keys[] = {
 		.help = "NAME=value, one a line, for all services" },
 	{ .name = "upload_limit",
 		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "bytes a second, or a timetable" },
+		.offset = FIELD(upload_limit),
+		.help = "bytes a second of all remotes, or a timetable: 08:00-18:00 1MiB, else "
+			"none" },
 	{ .name = "download_limit",
 		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "bytes a second, or a timetable" },
+		.offset = FIELD(download_limit),
+		.help = "the same for what comes from remotes" },
 	{ .name = "web",
 		.type = CONFIG_TEXT,
 		.flags = CONFIG_NOT_BUILT,
@@ -127,6 +128,10 @@ static const struct config_key keys[] = {
 static int tend_check(const void *settings, const char *name, const char **key, struct err *err) {
 	const struct tend_settings *tend = settings;
 	(void)name;
+	*key = "upload_limit";
+	if (bandwidth_check(tend->upload_limit, err)) return -1;
+	*key = "download_limit";
+	if (bandwidth_check(tend->download_limit, err)) return -1;
 	for (size_t i = 0; tend->environment && tend->environment[i]; i++) {
 		const char *equal = strchr(tend->environment[i], '=');
 		if (equal && equal != tend->environment[i]) continue;

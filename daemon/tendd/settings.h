@@ -15,6 +15,7 @@ struct tend_settings {
 	int on_stop; /* enum on_stop */
 	int64_t network_timeout_ms, shutdown_timeout_ms;
 	char **path, **environment;
+	char *upload_limit, *download_limit;
 };
 
 /* All sections that tendd understands or will; NULL-ended. */

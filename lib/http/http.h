@@ -41,6 +41,7 @@ struct http_request {
 	int64_t connect_ms;      /* 0: 30 s */
 	int64_t idle_ms;         /* gives up when no byte moved for so long; 0: never */
 	int64_t total_ms;        /* gives up after so long altogether; 0: never */
+	int64_t body_speed;      /* bytes a second, each way; 0: as fast as it goes */
 	size_t answer_max;       /* the longest body taken; more is an error. 0: any is dropped */
 	/* Where set, the answer is a stream: called when `answer` has grown. Take bytes with
 	 * buf_consume(); while `answer` is full the server is held back, http_request_resume()

@@ -94,6 +94,11 @@ static void set_connection(CURL *easy, const struct http_request *request) {
 	if (request->total_ms) {
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);
 	}
+	if (request->body_speed) {
+		curl_off_t speed = (curl_off_t)request->body_speed;
+		curl_easy_setopt(easy, CURLOPT_MAX_SEND_SPEED_LARGE, speed);
+		curl_easy_setopt(easy, CURLOPT_MAX_RECV_SPEED_LARGE, speed);
+	}
 	if (request->fresh) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	if (request->ca_file) curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
 	if (request->unix_socket) {

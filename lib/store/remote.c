@@ -53,9 +53,10 @@ static const struct config_key remote_keys[] = {
 		.reload = RELOAD_RESTART,
 		.help = "at most so many requests begin in a second" },
 	{ .name = "upload_limit",
-		.type = CONFIG_SIZE,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "bytes a second" },
+		.type = CONFIG_TEXT,
+		.offset = FIELD(upload_limit),
+		.reload = RELOAD_RESTART,
+		.help = "bytes a second, or a timetable: 08:00-18:00 1MiB, else none" },
 	{ .name = "ca_file",
 		.type = CONFIG_PATH,
 		.offset = FIELD(ca_file),
@@ -196,6 +197,8 @@ static int check_s3(const struct remote_settings *settings, const char **key, st
 static int check(const void *at, const char *name, const char **key, struct err *err) {
 	const struct remote_settings *settings = at;
 
+	*key = "upload_limit";
+	if (bandwidth_check(settings->upload_limit, err)) return -1;
 	if (settings->type == REMOTE_S3) return check_s3(settings, key, err);
 	*key = "path";
 	if (settings->path) return 0;
@@ -213,7 +216,7 @@ const struct config_table store_remote_table = {
 };
 
 struct store *store_open(struct loop *loop, struct http *http, const char *name,
-	const struct remote_settings *settings, struct err *err) {
+	const struct remote_settings *settings, const struct store_line *line, struct err *err) {
 	bool is_s3 = settings->type == REMOTE_S3;
 	struct store_limits limits = {
 		.max_in_flight = (int)settings->max_in_flight,
@@ -229,5 +232,7 @@ struct store *store_open(struct loop *loop, struct http *http, const char *name,
 	if (limits.max_in_flight == 0) {
 		limits.max_in_flight = is_s3 ? S3_IN_FLIGHT : DIRECTORY_IN_FLIGHT;
 	}
-	return store_retry(store_limit(store, limits), MAX_TRIES);
+	struct bandwidth *own = settings->upload_limit ? bandwidth_new(loop) : NULL;
+	if (own && bandwidth_set(own, settings->upload_limit, err)) abort(); /* it was checked */
+	return store_retry(store_throttle(store_limit(store, limits), own, line), MAX_TRIES);
 }

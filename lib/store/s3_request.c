@@ -197,6 +197,7 @@ static void sign_and_start(struct s3_op *x) {
 	request->ca_file = s3->ca_file;
 	request->connect_ms = s3->timeout_ms < CONNECT_MS ? s3->timeout_ms : CONNECT_MS;
 	request->idle_ms = s3->timeout_ms + x->call.patience_ms;
+	request->body_speed = x->op->bytes_per_second;
 	request->answer_max =
 		x->call.answer_max > ERROR_BODY_MAX ? x->call.answer_max : ERROR_BODY_MAX;
 	request->done = answered;

@@ -154,7 +154,9 @@ struct store_op {
 	bool recursive;
 	bool want_hash;
 	const char *page_token; /* NULL: the first page */
-	int limit;              /* LIST: at most so many entries; 0: the provider's own */
+	/* PUT, PART_PUT, GET: how fast the body may go, set by store_throttle; 0: as it can */
+	int64_t bytes_per_second;
+	int limit; /* LIST: at most so many entries; 0: the provider's own */
 	/* On the loop, exactly once, never inside store_start; err NULL on success. */
 	void (*done)(struct store_op *op, const struct err *err);
 
@@ -238,6 +240,25 @@ struct store_limits {
 /* One limiter a remote: also slows down for all when the server answers BUSY, and recovers. */
 struct store *store_limit(struct store *inner, struct store_limits limits);
 
+/*
+ * Bytes a second, by the local time of day: "1MiB", "none", "08:00-18:00 1MiB, else none". The first rule that holds counts; without
+ * `else` there is no limit at other times. Many stores may share one; whoever asks first is served first.
+ */
+struct bandwidth;
+struct bandwidth *bandwidth_new(struct loop *loop); /* without a limit */
+/* Holds at once. NULL: none. -1 with ERR_INVALID, and nothing changed. */
+int bandwidth_set(struct bandwidth *bandwidth, const char *text, struct err *err);
+int bandwidth_check(const char *text, struct err *err); /* 0, or -1 as bandwidth_set() */
+void bandwidth_free(struct bandwidth *bandwidth);       /* no store uses it; NULL is fine */
+
+/* What all remotes share; either may be NULL. */
+struct store_line {
+	struct bandwidth *up, *down;
+};
+/* Takes `own` (NULL: none), the remote's own limit for what it sends. `line` is copied; its bandwidths outlive the store. */
+struct store *store_throttle(
+	struct store *inner, struct bandwidth *own, const struct store_line *line);
+
 /* For tests: decides per operation. `after`: the operation takes effect, then its answer is
  * lost. */
 struct store_fault_plan {
@@ -254,6 +275,7 @@ struct remote_settings {
 	int type; /* enum of store_types */
 	int64_t max_in_flight;
 	int64_t requests_per_second;
+	char *upload_limit;
 	char *ca_file;
 	int64_t timeout_ms;
 	char *path; /* directory */
@@ -268,10 +290,10 @@ extern const struct config_table
 
 struct http;
 
-/* The driver for `settings` in its wrappers (retry over limit). Contacts nobody. `settings` is
- * borrowed for the call. NULL with err: a secret that cannot be read, say. */
+/* The driver for `settings` in its wrappers (retry over throttle over limit). Contacts nobody. `settings` is borrowed for the call.
+ * `line`: as in store_throttle(); NULL: no limit. NULL with err: a secret that cannot be read, say. */
 struct store *store_open(struct loop *loop, struct http *http, const char *name,
-	const struct remote_settings *settings, struct err *err);
+	const struct remote_settings *settings, const struct store_line *line, struct err *err);
 
 struct store *store_directory_new(struct loop *loop, const char *path);
 struct store *store_memory_new(struct loop *loop);

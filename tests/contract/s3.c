@@ -32,7 +32,7 @@ static void probe_done(struct store_op *op, const struct err *err) {
 static struct store *open_store(struct contract *contract, struct err *err) {
 	struct world *world = contract->user;
 	struct store *store =
-		store_open(contract->loop, world->http, "cloud", &world->settings, err);
+		store_open(contract->loop, world->http, "cloud", &world->settings, NULL, err);
 	struct probe probe = { 0 };
 
 	if (!store || !world->probe) return store;
@@ -87,7 +87,7 @@ static struct contract *told;
 static struct err ask(const struct remote_settings *settings) {
 	struct world *world = told->user;
 	struct err err;
-	struct store *store = store_open(told->loop, world->http, "cloud", settings, &err);
+	struct store *store = store_open(told->loop, world->http, "cloud", settings, NULL, &err);
 	struct probe probe = { 0 };
 
 	if (!store) return err;

@@ -60,7 +60,7 @@ static void mistakes_are_told(void **state) {
 		{ "[remote a]\ntype = webdav\nurl = x\n", "not built yet" },
 		{ "[remote a]\ntype = ftp\npath = /x\n", "ftp" },
 		{ "[remote a]\npath = /x\nbucket = b\n", "'bucket' is a key of type 's3'" },
-		{ "[remote a]\npath = /x\nupload_limit = 1MiB\n", "not built yet" },
+		{ "[remote a]\npath = /x\nupload_limit = much\n", "tend.ini:3: 'much' is no rate" },
 		{ "[remote a]\ntype = s3\nbucket = b\nendpoint = h:80\n",
 			"tend.ini:4: 'h:80' is no address" },
 		{ "[remote a]\ntype = s3\nbucket = b\nprefix = /x/\n",
