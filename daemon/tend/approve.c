@@ -1,8 +1,6 @@
 /* tend approve: deletions that tendd holds back, shown first, then let go: exactly those that were shown. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "tend/command.h"
 
@@ -11,71 +9,13 @@ static const struct command_option approve_options[] = {
 	{ 0 },
 };
 
-int ask_person(struct call *call, const char *question) {
-	char answer[16];
-
-	if (call_option(call, "yes")) return EXIT_DONE;
-	if (!isatty(STDIN_FILENO)) {
-		say("nobody is here to ask: say --yes if this is meant");
-		return EXIT_PERSON;
-	}
-	printf("%s [y/N] ", question);
-	fflush(stdout);
-	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
-		return EXIT_DONE;
-	say("nothing was done");
-	return EXIT_PERSON;
-}
-
-json_t *folder_load(struct call *call, struct err *err) {
-	json_t *units = units_load(call, err), *answer = NULL;
-	const json_t *unit = units ? units_find(units, call->words[0], "folder", err) : NULL;
-
-	if (unit) {
-		char *path = xasprintf("/v1/units/%s", json_text(unit, "unit"));
-		answer = client_ask(&call->client, "GET", path, NULL, err);
-		free(path);
-	}
-	json_decref(units);
-	return answer;
-}
-
-void print_deletions(const json_t *deletions) {
-	int64_t files = json_number(deletions, "files"),
-		folders = json_number(deletions, "folders");
-	char size[32];
-	size_t i;
-	json_t *item;
-
-	json_array_foreach(json_object_get(deletions, "paths"), i, item) {
-		char *path = str_printable(json_text(item, "path"));
-		size_format(json_number(item, "size_bytes"), size, sizeof(size));
-		if (json_flag(item, "folder"))
-			printf("%10s  %s/\n", "", path);
-		else
-			printf("%10s  %s\n", size, path);
-		free(path);
-	}
-	if ((int64_t)i < files + folders)
-		printf("%10s  and %lld more\n", "", (long long)(files + folders - (int64_t)i));
-	size_format(json_number(deletions, "size_bytes"), size, sizeof(size));
-	printf("%lld files (%s) and %lld folders\n", (long long)files, size, (long long)folders);
-}
-
 /* `body` names what was shown; it is taken. */
 static int approve(struct call *call, const json_t *unit, json_t *body) {
-	struct err err;
-	char *path = xasprintf("/v1/units/%s/approve", json_text(unit, "unit"));
-	json_t *answer = client_ask(&call->client, "POST", path, body, &err);
+	char *done = xasprintf("approved: %s goes on", json_text(unit, "unit"));
+	int code = unit_order(call, unit, "approve", body, done);
 
-	free(path);
-	if (!answer) return say_failure(call, &err);
-	if (call->json)
-		print_json(answer);
-	else
-		printf("approved: %s goes on\n", json_text(unit, "unit"));
-	json_decref(answer);
-	return EXIT_DONE;
+	free(done);
+	return code;
 }
 
 /* Another folder stands where the synced one was. */
@@ -106,12 +46,8 @@ static int approve_run(struct call *call) {
 			print_json(answer);
 		else
 			printf("%s holds nothing back\n", json_text(unit, "unit"));
-	} else if (call->json && !call_option(call, "yes")) {
-		print_json(deletions); /* a look: the list alone, and what is still needed */
-		code = EXIT_PERSON;
 	} else {
-		if (!call->json) print_deletions(deletions);
-		code = ask_person(call, "Delete them at the remote?");
+		code = ask_deletions(call, deletions, "Delete them at the remote?");
 		if (code == EXIT_DONE)
 			code = approve(call, unit,
 				json_pack("{s:I}", "upto",

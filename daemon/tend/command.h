@@ -112,17 +112,23 @@ char *span_text(int64_t ms);
 int barrier_run(struct call *call, json_t *folders, int64_t timeout_ms);
 /* Everything there is to say about one unit (status_unit.c). */
 void status_unit_print(const json_t *unit, int64_t wall_ns);
-/* A question on the terminal: 0 yes, or an exit code; without one --yes is asked for. */
-int ask_person(struct call *call, const char *question);
-/* "paths" of what would be deleted, with sizes and how many there are (approve.c). */
-void print_deletions(const json_t *deletions);
-/* The unit of the folder that the first word names, asked of tendd as a whole. NULL with err. The
- * caller's. */
-json_t *folder_load(struct call *call, struct err *err);
 /* What a sync of the folder `word` would do (dry_run.c); an exit code. */
 int dry_run_folder(struct call *call, const char *word);
 /* start, stop and restart of one unit (unit_control.c). */
 int unit_control_run(struct call *call, const char *verb);
+
+/* ---- question.c: before something is deleted ---- */
+
+/* A question on the terminal: 0 yes, or an exit code; without one --yes is asked for. */
+int ask_person(struct call *call, const char *question);
+/* The same behind "paths" of what would be deleted, with sizes and how many there are; with --json the list alone. */
+int ask_deletions(struct call *call, const json_t *deletions, const char *question);
+/* The unit of the folder that the first word names, asked of tendd as a whole. NULL with err. The
+ * caller's. */
+json_t *folder_load(struct call *call, struct err *err);
+/* POST /v1/units/UNIT/ORDER; `body` is taken. Says `done`; an exit code. */
+int unit_order(
+	struct call *call, const json_t *unit, const char *order, json_t *body, const char *done);
 
 /* ---- reading answers: what is absent or of another kind reads as empty ---- */
 

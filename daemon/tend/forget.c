@@ -11,21 +11,12 @@ static const struct command_option forget_options[] = {
 };
 
 static int forget(struct call *call, const json_t *unit, const json_t *forgotten, bool remote) {
-	struct err err;
-	char *path = xasprintf("/v1/units/%s/forget", json_text(unit, "unit"));
 	json_t *body = json_pack(
 		"{s:I, s:b}", "upto", (json_int_t)json_number(forgotten, "upto"), "remote", remote);
-	json_t *answer = client_ask(&call->client, "POST", path, body, &err);
 
-	free(path);
-	if (!answer) return say_failure(call, &err);
-	if (call->json)
-		print_json(answer);
-	else
-		puts(remote ? "they are being removed at the remote"
-			    : "forgotten: the remote keeps them");
-	json_decref(answer);
-	return EXIT_DONE;
+	return unit_order(call, unit, "forget", body,
+		remote ? "they are being removed at the remote"
+		       : "forgotten: the remote keeps them");
 }
 
 static int forget_run(struct call *call) {
@@ -42,14 +33,10 @@ static int forget_run(struct call *call) {
 			print_json(answer);
 		else
 			printf("all that %s has stored is covered\n", json_text(unit, "unit"));
-	} else if (call->json && !call_option(call, "yes")) {
-		print_json(forgotten);
-		code = EXIT_PERSON;
 	} else {
-		if (!call->json) print_deletions(forgotten);
-		code = ask_person(
-			call, remote ? "Remove them at the remote?"
-				     : "Leave them at the remote, and count them no longer?");
+		code = ask_deletions(call, forgotten,
+			remote ? "Remove them at the remote?"
+			       : "Leave them at the remote, and count them no longer?");
 		if (code == EXIT_DONE) code = forget(call, unit, forgotten, remote);
 	}
 	json_decref(answer);
