@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answers/answers.h"
+
 enum { LINE_MAX_BYTES = 64 << 10 };
 
 /* ---- whom to ask ---- */
@@ -85,48 +87,13 @@ char *entry_path(const json_t *entry) {
 
 /* ---- entries, from the remote itself ---- */
 
-static json_t *text_json(const char *text) {
-	json_t *value = json_string(text);
-	if (value) return value;
-	char *printable = str_printable(text);
-	value = json_string(printable);
-	free(printable);
-	return value;
-}
-
-static json_t *moment(int64_t wall_ns) {
-	char text[TIME_TEXT_SIZE];
-	if (wall_ns == 0 || wall_ns == STORE_MTIME_UNKNOWN) return json_null();
-	time_format(wall_ns, text);
-	return json_string(text);
-}
-
-/* As tendd would tell it. */
-static json_t *entry_of(const struct past_item *item) {
-	static const char *const kinds[] = { "file", "folder", "link" };
-	char mode[8] = "";
-	if (item->mode != STORE_MODE_UNKNOWN)
-		snprintf(mode, sizeof(mode), "%04o", (unsigned)item->mode & 07777);
-	json_t *entry = json_pack("{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:s?}", "path",
-		text_json(item->path), "kind", kinds[item->kind], "size_bytes",
-		(json_int_t)item->size, "mtime", moment(item->mtime_ns), "mode",
-		*mode ? json_string(mode) : json_null(), "from", moment(item->from_ns), "to",
-		moment(item->to_ns), "version", item->version);
-	if (!str_is_utf8(item->path, strlen(item->path))) {
-		char *encoded = str_percent_encode(item->path, "/");
-		json_object_set_new(entry, "path_percent", json_string(encoded));
-		free(encoded);
-	}
-	return entry;
-}
-
 static int direct_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
 	int (*entry)(void *user, json_t *entry), void *user, struct err *err) {
 	struct past *past = direct_past(source->direct, path, at_ns, recursive, false, err);
 	struct past_item item;
 	int got = past ? 1 : -1;
 	while (got > 0 && (got = past_next(past, &item, err)) > 0) {
-		json_t *line = entry_of(&item);
+		json_t *line = answer_past(&item);
 		int rc = entry(user, line);
 		json_decref(line);
 		if (rc) break;
@@ -215,14 +182,14 @@ static json_t *direct_versions(struct source *source, const char *path, struct e
 	json_t *list = json_array();
 	int got = past ? 1 : -1;
 	while (got > 0 && (got = past_next_version(past, &item, err)) > 0)
-		json_array_append_new(list, entry_of(&item));
+		json_array_append_new(list, answer_past(&item));
 	past_free(past);
 	if (got == 0 && !json_array_size(list))
 		got = err_set(err, ERR_NOT_FOUND,
 			"there is no '%s' at the remote, and no old version of it", path);
 	if (got == 0)
 		return json_pack("{s:i, s:o, s:o, s:o}", "api", 1, "folder",
-			text_json(source->folder), "path", text_json(path), "versions", list);
+			answer_text(source->folder), "path", answer_text(path), "versions", list);
 	json_decref(list);
 	return NULL;
 }

@@ -46,9 +46,9 @@ static void barrier_free(struct barrier *barrier) {
 static json_t *why_not(const struct part *part) {
 	json_t *paths = json_array();
 	for (size_t i = 0; part->wait.reasons && part->wait.reasons[i]; i++) {
-		json_array_append_new(paths, status_text(part->wait.reasons[i]));
+		json_array_append_new(paths, answer_text(part->wait.reasons[i]));
 	}
-	return json_pack("{s:o, s:o}", "text", status_text(part->err.text), "paths", paths);
+	return json_pack("{s:o, s:o}", "text", answer_text(part->err.text), "paths", paths);
 }
 
 static void answer(struct barrier *barrier) {

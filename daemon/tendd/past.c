@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answers/answers.h"
 #include "tendd/routes.h"
-#include "tendd/status.h"
 
 enum { READERS_MAX = 8, BLOCK_BYTES = 32 << 10, STATUS_BUSY = 503 };
 
@@ -29,34 +29,6 @@ static void reader_free(struct past_reader *reader) {
 	free(reader);
 }
 
-/* ---- one entry ---- */
-
-static json_t *moment(int64_t wall_ns) {
-	char text[TIME_TEXT_SIZE];
-	if (wall_ns == 0 || wall_ns == STORE_MTIME_UNKNOWN) return json_null();
-	time_format(wall_ns, text);
-	return json_string(text);
-}
-
-static json_t *entry_of(const struct past_item *item) {
-	static const char *const kinds[] = { "file", "folder", "link" };
-	char mode[8] = "";
-	if (item->mode != STORE_MODE_UNKNOWN)
-		snprintf(mode, sizeof(mode), "%04o", (unsigned)item->mode & 07777);
-	json_t *entry = json_pack("{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:s?}", "path",
-		status_text(item->path), "kind", kinds[item->kind], "size_bytes",
-		(json_int_t)item->size, "mtime", moment(item->mtime_ns), "mode",
-		*mode ? json_string(mode) : json_null(), "from", moment(item->from_ns), "to",
-		moment(item->to_ns), "version", item->version);
-	/* JSON cannot say every name. */
-	if (!str_is_utf8(item->path, strlen(item->path))) {
-		char *encoded = str_percent_encode(item->path, "/");
-		json_object_set_new(entry, "path_percent", json_string(encoded));
-		free(encoded);
-	}
-	return entry;
-}
-
 /* ---- tree ---- */
 
 static int send_line(struct past_reader *reader, json_t *line) {
@@ -75,7 +47,7 @@ static void tree_step(struct past_reader *reader) {
 		struct past_item item;
 		struct err err;
 		int got = past_next(reader->past, &item, &err);
-		json_t *line = got > 0 ? entry_of(&item) : json_pack("{s:b}", "end", 1);
+		json_t *line = got > 0 ? answer_past(&item) : json_pack("{s:b}", "end", 1);
 		if (got < 0) {
 			json_decref(line);
 			log_warn("folder '%s': its tree cannot be told: %s", reader->folder,
@@ -111,8 +83,8 @@ static void tree_begin(struct past_reader *reader) {
 		return;
 	}
 	json_t *head = json_pack("{s:i, s:o, s:o, s:o}", "api", 1, "folder",
-		status_text(reader->folder), "path", status_text(reader->path), "at",
-		moment(reader->options.at_ns == PAST_NOW ? 0 : reader->options.at_ns));
+		answer_text(reader->folder), "path", answer_text(reader->path), "at",
+		answer_moment(reader->options.at_ns == PAST_NOW ? 0 : reader->options.at_ns));
 	if (send_line(reader, head) == 0) tree_step(reader);
 }
 
@@ -124,7 +96,7 @@ static void versions_answer(struct past_reader *reader) {
 	struct err err;
 	int got;
 	while ((got = past_next_version(reader->past, &item, &err)) > 0)
-		json_array_append_new(list, entry_of(&item));
+		json_array_append_new(list, answer_past(&item));
 	if (got == 0 && !json_array_size(list))
 		got = err_set(&err, ERR_NOT_FOUND,
 			"there is no '%s' at the remote, and no old version of it", reader->path);
@@ -133,8 +105,8 @@ static void versions_answer(struct past_reader *reader) {
 		control_refuse(reader->request, &err, NULL);
 	} else {
 		control_answer(reader->request, 200,
-			json_pack("{s:o, s:o, s:o}", "folder", status_text(reader->folder), "path",
-				status_text(reader->path), "versions", list));
+			json_pack("{s:o, s:o, s:o}", "folder", answer_text(reader->folder), "path",
+				answer_text(reader->path), "versions", list));
 	}
 	reader_free(reader);
 }

@@ -202,7 +202,7 @@ static void reload_ended(void *user, const struct reload_result *result) {
 	json_t *lines = json_array();
 	struct err err;
 	for (size_t i = 0; result->lines && result->lines[i]; i++) {
-		json_array_append_new(lines, status_text(result->lines[i]));
+		json_array_append_new(lines, answer_text(result->lines[i]));
 	}
 	if (result->good) {
 		control_answer(request, 200, json_pack("{s:o}", "changes", lines));

@@ -9,25 +9,6 @@
 
 enum { DELETIONS_MAX = 1000 }; /* paths in one answer; their number is told in any case */
 
-json_t *status_text(const char *text) {
-	if (!text) return json_null();
-	/* JSON is UTF-8; names on disks and texts of servers are not always. */
-	json_t *value = json_string(text);
-	if (value) return value;
-	char *printable = str_printable(text);
-	value = json_string(printable);
-	free(printable);
-	return value ? value : json_null();
-}
-
-/* 0 is "never": null, not 1970. */
-static json_t *moment(int64_t wall_ns) {
-	char text[TIME_TEXT_SIZE];
-	if (wall_ns == 0) return json_null();
-	time_format(wall_ns, text);
-	return json_string(text);
-}
-
 /* "network, folder:data" as a list. */
 static json_t *waits_for(const struct unit *unit) {
 	json_t *list = json_array();
@@ -52,9 +33,9 @@ static json_t *trouble_list(struct folder *folder, size_t limit) {
 	size_t count = folder_troubles(folder, limit, &troubles);
 	for (size_t i = 0; i < count; i++) {
 		json_array_append_new(list,
-			json_pack("{s:o, s:s?, s:o, s:o}", "path", status_text(troubles[i].path),
-				"why", troubles[i].why, "reason", status_text(troubles[i].reason),
-				"next_try", moment(troubles[i].next_try_ns)));
+			json_pack("{s:o, s:s?, s:o, s:o}", "path", answer_text(troubles[i].path),
+				"why", troubles[i].why, "reason", answer_text(troubles[i].reason),
+				"next_try", answer_moment(troubles[i].next_try_ns)));
 	}
 	folder_troubles_free(troubles, count);
 	return list;
@@ -63,7 +44,7 @@ static json_t *trouble_list(struct folder *folder, size_t limit) {
 static json_t *trouble_of(const struct err *trouble) {
 	if (trouble->kind == ERR_NONE) return json_null();
 	return json_pack("{s:s, s:o}", "kind", err_kind_name(trouble->kind), "text",
-		status_text(trouble->text));
+		answer_text(trouble->text));
 }
 
 /* Also one that is being closed: it has a state as long as its unit has. */
@@ -79,7 +60,7 @@ static json_t *deletion_list(struct folder_deletion *list, size_t count) {
 	json_t *paths = json_array();
 	for (size_t i = 0; i < count; i++) {
 		json_array_append_new(paths,
-			json_pack("{s:o, s:b, s:I}", "path", status_text(list[i].path), "folder",
+			json_pack("{s:o, s:b, s:I}", "path", answer_text(list[i].path), "folder",
 				list[i].folder, "size_bytes", (json_int_t)list[i].bytes));
 	}
 	folder_deletions_free(list, count);
@@ -120,9 +101,9 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	struct folder_status status;
 	folder_status(folder, &status);
 	json_t *part = json_pack("{s:o, s:o, s:s?, s:s?, s:b, s:o, s:o}", "path",
-		status_text(status.path), "remote", status_text(status.remote), "mode", status.mode,
+		answer_text(status.path), "remote", answer_text(status.remote), "mode", status.mode,
 		"state", status.state, "paused", status.paused, "trouble",
-		trouble_of(&status.trouble), "degraded", status_text(status.degraded));
+		trouble_of(&status.trouble), "degraded", answer_text(status.degraded));
 	const struct {
 		const char *name;
 		int64_t value;
@@ -153,20 +134,21 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	json_object_set_new(part, "forgotten", forgotten_of(folder, &status, troubles > 0));
 	json_object_set_new(part, "verify",
 		json_pack("{s:b, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "running", status.verifying,
-			"last", moment(status.verified_ns), "text", status_text(status.verify_text),
-			"trouble", status_text(status.verify_trouble), "compared",
+			"last", answer_moment(status.verified_ns), "text",
+			answer_text(status.verify_text), "trouble",
+			answer_text(status.verify_trouble), "compared",
 			(json_int_t)status.verify_compared, "read", (json_int_t)status.verify_read,
 			"missing", (json_int_t)status.verify_missing, "changed",
 			(json_int_t)status.verify_changed));
-	json_object_set_new(part, "refused_root", status_text(status.refused_root));
+	json_object_set_new(part, "refused_root", answer_text(status.refused_root));
 	json_t *away = json_array();
 	for (size_t i = 0; status.away && status.away[i]; i++)
-		json_array_append_new(away, status_text(status.away[i]));
+		json_array_append_new(away, answer_text(status.away[i]));
 	json_object_set_new(part, "away", away);
 	json_object_set_new(part, "deletions", deletions_of(folder, &status, troubles > 0));
-	json_object_set_new(part, "last_sync", moment(status.last_sync_ns));
-	json_object_set_new(part, "pruned", moment(status.pruned_ns));
-	json_object_set_new(part, "prune_trouble", status_text(status.prune_trouble));
+	json_object_set_new(part, "last_sync", answer_moment(status.last_sync_ns));
+	json_object_set_new(part, "pruned", answer_moment(status.pruned_ns));
+	json_object_set_new(part, "prune_trouble", answer_text(status.prune_trouble));
 	if (troubles > 0) json_object_set_new(part, "troubles", trouble_list(folder, troubles));
 	*needs_person = status.needs_person;
 	folder_status_release(&status);
@@ -179,7 +161,7 @@ static json_t *exit_of(const struct service_status *status) {
 	if (status->exit_class == SERVICE_EXIT_NONE) return json_null();
 	return json_pack("{s:s, s:i, s:i, s:o}", "class",
 		service_exit_class_name(status->exit_class), "code", status->exit_code, "signal",
-		status->exit_signal, "time", moment(status->exit_ns));
+		status->exit_signal, "time", answer_moment(status->exit_ns));
 }
 
 static json_t *service_part(struct house *house, const char *name, struct service *service) {
@@ -191,8 +173,8 @@ static json_t *service_part(struct house *house, const char *name, struct servic
 		status.state_name, "pid", status.pid ? json_integer(status.pid) : json_null(),
 		"restarts", (json_int_t)status.restarts, "failures", (json_int_t)status.failures,
 		"stopped", status.stopped, "exit", exit_of(&status), "next_try",
-		moment(status.next_try_ns), "log", status_text(status.log_path), "command",
-		status_text(settings ? settings->command : NULL), "log_lost_lines",
+		answer_moment(status.next_try_ns), "log", answer_text(status.log_path), "command",
+		answer_text(settings ? settings->command : NULL), "log_lost_lines",
 		(json_int_t)status.log_lost_lines);
 }
 
@@ -226,8 +208,8 @@ json_t *status_unit(struct house *house, struct unit *unit, size_t troubles) {
 	}
 	json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:o}", "unit",
 		unit->id, "kind", unit_kind_name(unit->kind), "name", unit->name, "state",
-		unit_state_name(unit->state), "detail", status_text(detail), "since",
-		moment(unit->since_ns), "wanted", unit->wanted, "enabled", unit->enabled,
+		unit_state_name(unit->state), "detail", answer_text(detail), "since",
+		answer_moment(unit->since_ns), "wanted", unit->wanted, "enabled", unit->enabled,
 		"needs_person", needs_person, "waits_for", waits_for(unit));
 	if (folder) json_object_set_new(whole, "folder", folder);
 	if (service) {
@@ -251,12 +233,12 @@ json_t *status_units(struct house *house) {
 json_t *status_whole(struct house *house) {
 	bool stopping = house->state == HOUSE_STOPPING || house->state == HOUSE_CLOSING;
 	json_t *configuration =
-		json_pack("{s:o, s:o, s:o}", "path", status_text(house->config->path), "loaded",
-			moment(house->loaded_ns), "error", status_text(house->config_error));
+		json_pack("{s:o, s:o, s:o}", "path", answer_text(house->config->path), "loaded",
+			answer_moment(house->loaded_ns), "error", answer_text(house->config_error));
 	return json_pack("{s:i, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o}", "api", 1, "version",
-		TEND_VERSION, "host", status_text(loop_host(house->loop)), "pid", (int)getpid(),
-		"since", moment(house->since_ns), "state", stopping ? "stopping" : "running",
-		"configuration", configuration, "keeper", status_text(house->processes_trouble),
+		TEND_VERSION, "host", answer_text(loop_host(house->loop)), "pid", (int)getpid(),
+		"since", answer_moment(house->since_ns), "state", stopping ? "stopping" : "running",
+		"configuration", configuration, "keeper", answer_text(house->processes_trouble),
 		"units", status_units(house));
 }
 

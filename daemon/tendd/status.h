@@ -3,6 +3,7 @@
 #ifndef TENDD_STATUS_H
 #define TENDD_STATUS_H
 
+#include "answers/answers.h"
 #include "tendd/house.h"
 
 json_t *status_whole(struct house *house);
@@ -10,9 +11,6 @@ json_t *status_units(struct house *house);
 
 /* `troubles`: at most so many paths of a folder that did not go through; 0: none are listed. */
 json_t *status_unit(struct house *house, struct unit *unit, size_t troubles);
-
-/* Any bytes as a JSON string; NULL as null. */
-json_t *status_text(const char *text);
 
 /* USR2: status.json in state_dir, and a line for each unit in the log. */
 void status_write(struct house *house);

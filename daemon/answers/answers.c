@@ -1,0 +1,42 @@
+/* JSON is UTF-8; names on disks and texts of servers are not always. */
+#include "answers/answers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+json_t *answer_text(const char *text) {
+	if (!text) return json_null();
+	json_t *value = json_string(text);
+	if (value) return value;
+	char *printable = str_printable(text);
+	value = json_string(printable);
+	free(printable);
+	return value ? value : json_null();
+}
+
+json_t *answer_moment(int64_t wall_ns) {
+	char text[TIME_TEXT_SIZE];
+	if (wall_ns == 0 || wall_ns == STORE_MTIME_UNKNOWN) return json_null();
+	time_format(wall_ns, text);
+	return json_string(text);
+}
+
+json_t *answer_past(const struct past_item *item) {
+	static const char *const kinds[] = { "file", "folder", "link" };
+	char mode[8] = "";
+	if (item->mode != STORE_MODE_UNKNOWN)
+		snprintf(mode, sizeof(mode), "%04o", (unsigned)item->mode & 07777);
+	json_t *entry = json_pack("{s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:s?}", "path",
+		answer_text(item->path), "kind", kinds[item->kind], "size_bytes",
+		(json_int_t)item->size, "mtime", answer_moment(item->mtime_ns), "mode",
+		*mode ? json_string(mode) : json_null(), "from", answer_moment(item->from_ns), "to",
+		answer_moment(item->to_ns), "version", item->version);
+	/* JSON cannot say every name. */
+	if (!str_is_utf8(item->path, strlen(item->path))) {
+		char *encoded = str_percent_encode(item->path, "/");
+		json_object_set_new(entry, "path_percent", json_string(encoded));
+		free(encoded);
+	}
+	return entry;
+}

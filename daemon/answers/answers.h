@@ -1,0 +1,20 @@
+/*
+ * answers: pieces of JSON that tendd and tend write alike: tend tells what it read from a remote itself as tendd would.
+ *
+ * Each returns a new reference, the caller's.
+ */
+#ifndef ANSWERS_ANSWERS_H
+#define ANSWERS_ANSWERS_H
+
+#include <jansson.h>
+
+#include "sync/sync.h"
+
+/* Any bytes as a string; NULL as null. */
+json_t *answer_text(const char *text);
+/* RFC 3339, UTC. 0 is "never" and STORE_MTIME_UNKNOWN is "not known": null, not 1970. */
+json_t *answer_moment(int64_t wall_ns);
+/* An entry of a tree, or one of a path's versions. */
+json_t *answer_past(const struct past_item *item);
+
+#endif
