@@ -54,6 +54,7 @@ _tend() {
 	stop) options+=' --only --yes' kind=service ;;
 	logs) options+=' --follow --lines' kind=service ;;
 	reload) options+=' --dry-run' kind=none ;;
+	remote) kind=remote ;;
 	*) kind=none ;;
 	esac
 
@@ -61,7 +62,9 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote' -- "$cur")
+	elif [[ $kind == remote ]]; then
+		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_tend_units "$kind" "${which[@]}")" -- "$cur")
 	fi

@@ -32,10 +32,13 @@ complete -c tend -n __fish_use_subcommand -a reload -d 'read the configuration a
 complete -c tend -n __fish_use_subcommand -a ls -d 'what lies in the remote of a folder, now or then'
 complete -c tend -n __fish_use_subcommand -a versions -d 'every content of a file that can be had back'
 complete -c tend -n __fish_use_subcommand -a restore -d 'bring files back'
+complete -c tend -n __fish_use_subcommand -a remote -d 'look at a remote itself'
 
 complete -c tend -n '__fish_seen_subcommand_from status' -a '(__tend_units)'
 complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve verify forget ls versions restore' -a '(__tend_units folder)'
 complete -c tend -n '__fish_seen_subcommand_from start stop restart logs' -a '(__tend_units service)'
+
+complete -c tend -n '__fish_seen_subcommand_from remote' -a 'ls check'
 
 complete -c tend -n '__fish_seen_subcommand_from status' -s w -l watch -d 'again and again'
 complete -c tend -n '__fish_seen_subcommand_from sync' -s w -l wait -d 'return when it is durable'

@@ -48,7 +48,7 @@ struct command {
 extern const struct command command_status, command_sync, command_wait, command_pause,
 	command_resume, command_approve, command_verify, command_forget, command_start,
 	command_stop, command_restart, command_logs, command_reload, command_ls, command_versions,
-	command_restore;
+	command_restore, command_remote;
 
 enum { GIVEN_MAX = 32 };
 
@@ -116,6 +116,10 @@ void status_unit_print(const json_t *unit, int64_t wall_ns);
 int dry_run_folder(struct call *call, const char *word);
 /* start, stop and restart of one unit (unit_control.c). */
 int unit_control_run(struct call *call, const char *verb);
+
+/* A table to stdout (ls.c). */
+struct term_table;
+void say_table(const struct term_table *table);
 
 /* ---- question.c: before something is deleted ---- */
 

@@ -58,22 +58,23 @@ static char *state_dir(const struct config *config) {
 	return geteuid() == 0 ? xstrdup(place_system_state_dir()) : place_user_state_dir();
 }
 
-static const struct config_section *find_folder(
-	const struct config *config, const char *word, struct err *err) {
-	const char *name = str_starts(word, "folder:") ? word + strlen("folder:") : word;
-	const struct config_section *section = config_find(config, "folder", name), *at = NULL;
+/* [KIND NAME]; `word` may be KIND:NAME. NULL with err, which names the nearest. */
+static const struct config_section *find_section(
+	const struct config *config, const char *kind, const char *word, struct err *err) {
+	size_t len = strlen(kind);
+	const char *name = str_starts(word, kind) && word[len] == ':' ? word + len + 1 : word;
+	const struct config_section *section = config_find(config, kind, name), *at = NULL;
 	const char *names[NAMES_MAX + 1];
 	size_t count = 0;
 	if (section) return section;
-	while ((at = config_next(config, "folder", at)) && count < NAMES_MAX)
-		names[count++] = at->name;
+	while ((at = config_next(config, kind, at)) && count < NAMES_MAX) names[count++] = at->name;
 	names[count] = NULL;
 	const char *nearest = str_nearest(name, names);
 	if (nearest)
-		err_set(err, ERR_INVALID, "there is no folder '%s': did you mean '%s'?", name,
+		err_set(err, ERR_INVALID, "there is no %s '%s': did you mean '%s'?", kind, name,
 			nearest);
 	else
-		err_set(err, ERR_INVALID, "there is no folder '%s' in '%s'", name, config->path);
+		err_set(err, ERR_INVALID, "there is no %s '%s' in '%s'", kind, name, config->path);
 	return NULL;
 }
 
@@ -105,18 +106,36 @@ static int make_scratch(struct direct *direct, struct err *err) {
 	return 0;
 }
 
-static int open_by(struct direct *direct, struct call *call, const char *file, const char *folder,
-	char **local, struct err *err) {
+static struct config *read_config(const char *file, struct err *err) {
 	static const struct config_table *const tables[] = { &tend_table, &store_remote_table,
 		&sync_folder_table, NULL };
 	const struct config_options options = {
 		.tables = tables, .lenient = true, .home = getenv("HOME")
 	};
 	struct config_errors errors = { 0 };
-	direct->config = config_read(file, &options, &errors, err);
+	struct config *config = config_read(file, &options, &errors, err);
 	config_errors_release(&errors);
+	return config;
+}
+
+struct store *direct_remote(struct call *call, const char *word, struct err *err) {
+	char *file = find_file(call, err);
+	struct config *config = file ? read_config(file, err) : NULL;
 	const struct config_section *section =
-		direct->config ? find_folder(direct->config, folder, err) : NULL;
+		config ? find_section(config, "remote", word, err) : NULL;
+	struct store *store = section ? store_open(call->client.loop, call->client.http,
+						section->name, section->settings, NULL, err)
+				      : NULL;
+	config_free(config);
+	free(file);
+	return store;
+}
+
+static int open_by(struct direct *direct, struct call *call, const char *file, const char *folder,
+	char **local, struct err *err) {
+	direct->config = read_config(file, err);
+	const struct config_section *section =
+		direct->config ? find_section(direct->config, "folder", folder, err) : NULL;
 	if (!section) return -1;
 	const struct folder_settings *settings = section->settings;
 	if (!settings->path || !settings->remote)

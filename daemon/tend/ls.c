@@ -51,7 +51,7 @@ static int entry_came(void *user, json_t *entry) {
 	return 0;
 }
 
-static void print_table(const struct term_table *table) {
+void say_table(const struct term_table *table) {
 	struct term term;
 	struct buf out;
 	term_init(&term, STDOUT_FILENO);
@@ -65,7 +65,7 @@ static void print_entries(
 	struct source *source, const char *path, int64_t at_ns, struct listing *listing) {
 	char at[TIME_TEXT_SIZE] = "";
 	if (!listing->entries) {
-		print_table(&listing->table);
+		say_table(&listing->table);
 		return;
 	}
 	if (at_ns != PAST_NOW) time_format(at_ns, at);
@@ -142,7 +142,7 @@ static void print_versions(const json_t *versions) {
 			*name ? name : "the file itself" };
 		term_table_add(&table, cells);
 	}
-	print_table(&table);
+	say_table(&table);
 	term_table_release(&table);
 }
 

@@ -29,7 +29,6 @@ static const struct command later[] = {
 	{ .name = "awake" },
 	{ .name = "why-awake" },
 	{ .name = "auth" },
-	{ .name = "remote" },
 	{ .name = "upgrade" },
 	{ .name = "init" },
 	{ .name = "edit" },
@@ -56,6 +55,7 @@ static const struct command *const built[] = {
 	&command_ls,
 	&command_versions,
 	&command_restore,
+	&command_remote,
 };
 
 /* Both, for the parser: a mistyped "aprove" is as near to its command as any other. */

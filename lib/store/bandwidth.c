@@ -56,7 +56,8 @@ static const char *parse_minute(const char *text, int *minute) {
 	if (strspn(text, "0123456789") != 2 || text[2] != ':' ||
 		strspn(text + 3, "0123456789") != 2)
 		return NULL;
-	int hours = atoi(text), minutes = atoi(text + 3);
+	int hours = (text[0] - '0') * 10 + text[1] - '0';
+	int minutes = (text[3] - '0') * 10 + text[4] - '0';
 	*minute = hours * 60 + minutes;
 	return minutes < 60 && *minute <= MINUTES_A_DAY ? text + 5 : NULL;
 }
