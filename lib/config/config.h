@@ -2,7 +2,7 @@
  * config: ini text to typed structs, by tables. A key is a row; parsing, errors with file:line,
  * defaults, `--help-config` and what a reload does all follow from the row.
  *
- * Loop thread; blocking (reads files): at start, reload and in commands only. Durations are
+ * Loop thread, but for the users; blocking (reads files): at start, reload and in commands only. Durations are
  * milliseconds, sizes bytes.
  */
 #ifndef CONFIG_CONFIG_H
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/base.h"
 
@@ -142,6 +143,21 @@ char *config_expand(const char *text, const char *home, struct err *err);
 /* Splits a command line as sh would (quotes and backslashes, no expansion). NULL with err. The
  * caller's vector. */
 char **config_split_command(const char *text, struct err *err);
+
+/* ---- the users that keys name. Any thread; the system's database may ask a network ---- */
+
+struct config_user {
+	char *name, *home, *shell; /* never NULL */
+	uid_t uid;
+	gid_t gid;
+};
+/* NULL: ourselves, who need not stand in that database. ERR_NOT_FOUND. */
+int config_user_find(const char *name, struct config_user *user, struct err *err);
+void config_user_release(struct config_user *user);
+/* All groups that the user is in, `gid` among them. The caller's. */
+gid_t *config_user_groups(const char *name, gid_t gid, size_t *count);
+/* May this process act as that user? Root as everybody who exists, others as themselves. */
+int config_user_check(const char *name, struct err *err);
 
 /* Prints all keys of `tables` as text, one a line with default, effect and help. */
 void config_print_help(const struct config_table *const *tables, struct buf *out);

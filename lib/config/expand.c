@@ -1,5 +1,4 @@
 /* ~, ~user and ${VAR} in paths. */
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,15 +14,19 @@ static char *home_of(const char *name, const char *home, struct err *err) {
 		err_set(err, ERR_INVALID, "'~' stands for nothing: HOME is not set");
 		return NULL;
 	}
-	/* getpwnam() is not for threads; this is the loop thread, and nobody else looks users up
-	 * here. */
-	const struct passwd *entry = getpwnam(name);
-	if (!entry || !entry->pw_dir || *entry->pw_dir != '/') {
-		err_set(err, ERR_INVALID, "no user '%s' here, so '~%s' stands for nothing", name,
-			name);
+	struct config_user user;
+	if (config_user_find(name, &user, err) < 0) {
+		if (err->kind == ERR_NOT_FOUND)
+			err_set(err, ERR_INVALID, "no user '%s' here, so '~%s' stands for nothing",
+				name, name);
 		return NULL;
 	}
-	return xstrdup(entry->pw_dir);
+	char *folder = xstrdup(user.home);
+	config_user_release(&user);
+	if (*folder == '/') return folder;
+	err_set(err, ERR_INVALID, "the home of user '%s' is '%s'", name, folder);
+	free(folder);
+	return NULL;
 }
 
 static int add_variable(struct buf *out, const char *name, struct err *err) {

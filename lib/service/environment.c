@@ -9,70 +9,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ENV_FILE_MAX = 1 << 20, PASSWD_BYTES = 64 << 10, GROUPS_MAX = 65536 };
-
-struct person {
-	char *name, *home, *shell;
-	uid_t uid;
-	gid_t gid;
-};
-
-static void person_release(struct person *person) {
-	free(person->name);
-	free(person->home);
-	free(person->shell);
-}
-
-/* An entry may leave fields empty, and login(1) has an answer for each. */
-static void take_entry(struct person *person, const struct passwd *entry) {
-	person->name = xstrdup(entry->pw_name);
-	person->home = xstrdup(entry->pw_dir && *entry->pw_dir ? entry->pw_dir : "/");
-	person->shell = xstrdup(entry->pw_shell && *entry->pw_shell ? entry->pw_shell : "/bin/sh");
-	person->uid = entry->pw_uid;
-	person->gid = entry->pw_gid;
-}
-
-/* NULL: ourselves, who need not stand in passwd (a container's arbitrary uid). */
-static int find_person(const char *user, struct person *person, struct err *err) {
-	struct passwd entry;
-	struct passwd *found = NULL;
-	char *room = xmalloc(PASSWD_BYTES);
-	int errnum = user ? getpwnam_r(user, &entry, room, PASSWD_BYTES, &found)
-			  : getpwuid_r(geteuid(), &entry, room, PASSWD_BYTES, &found);
-	int result = 0;
-	*person = (struct person){ 0 };
-	if (found) {
-		take_entry(person, found);
-	} else if (!user) {
-		const char *home = getenv("HOME");
-		person->name = xasprintf("%lu", (unsigned long)geteuid());
-		person->home = xstrdup(home ? home : "/");
-		person->shell = xstrdup("/bin/sh");
-		person->uid = geteuid();
-		person->gid = getegid();
-	} else if (errnum && errnum != ENOENT && errnum != ESRCH) {
-		/* "Not found" is no error by POSIX, and these two in some libraries. A directory
-		 * service that does not answer is one, and passes. */
-		result = err_sys(err, errnum, "cannot look up user '%s'", user);
-	} else {
-		result = err_set(err, ERR_NOT_FOUND, "there is no user '%s'", user);
-	}
-	free(room);
-	return result;
-}
+enum { ENV_FILE_MAX = 1 << 20, GROUP_BYTES = 64 << 10 };
 
 static int find_group(const char *group, gid_t *gid, struct err *err) {
 	struct group entry;
 	struct group *found = NULL;
-	char *room = xmalloc(PASSWD_BYTES);
-	int errnum = getgrnam_r(group, &entry, room, PASSWD_BYTES, &found);
+	char *room = xmalloc(GROUP_BYTES);
+	int errnum = getgrnam_r(group, &entry, room, GROUP_BYTES, &found);
 	int result = 0;
 	if (found)
 		*gid = found->gr_gid;
@@ -84,16 +33,7 @@ static int find_group(const char *group, gid_t *gid, struct err *err) {
 	return result;
 }
 
-/* Numbers only, and now: initgroups(3) would look them up between fork and exec. */
-static void list_groups(struct service_plan *plan, const char *name) {
-	int count = 64;
-	plan->groups = xcalloc((size_t)count, sizeof(gid_t));
-	while (getgrouplist(name, plan->gid, plan->groups, &count) < 0 && count <= GROUPS_MAX)
-		plan->groups = xrealloc(plan->groups, (size_t)count * sizeof(gid_t));
-	plan->group_count = (size_t)count;
-}
-
-static int plan_ids(struct service_plan *plan, const struct person *person, struct err *err) {
+static int plan_ids(struct service_plan *plan, const struct config_user *person, struct err *err) {
 	plan->uid = person->uid;
 	plan->gid = person->gid;
 	if (plan->settings->group && find_group(plan->settings->group, &plan->gid, err) != 0)
@@ -102,23 +42,15 @@ static int plan_ids(struct service_plan *plan, const struct person *person, stru
 	/* Root that was asked for by name gets root's own groups, not those tendd happens to have.
 	 */
 	if (plan->settings->user && geteuid() == 0) plan->become = true;
-	if (plan->become) list_groups(plan, person->name);
+	/* Numbers only, and now: initgroups(3) would look them up between fork and exec. */
+	if (plan->become)
+		plan->groups = config_user_groups(person->name, plan->gid, &plan->group_count);
 	return 0;
 }
 
 int service_check_user(const struct service_settings *settings, const char **key, struct err *err) {
 	if (geteuid() == 0) return 0;
-	struct person person;
-	if (settings->user) {
-		if (find_person(settings->user, &person, err) != 0) return -1;
-		uid_t uid = person.uid;
-		person_release(&person);
-		if (uid != geteuid())
-			return err_set(err, ERR_DENIED,
-				"user '%s' is another than yours: only a tendd that runs as root "
-				"can do that",
-				settings->user);
-	}
+	if (settings->user && config_user_check(settings->user, err) != 0) return -1;
 	if (settings->nice < 0) {
 		*key = "nice";
 		return err_set(err, ERR_DENIED, "nice below 0 needs a tendd that runs as root");
@@ -157,13 +89,13 @@ static char *expand(const char *text, const char *home, struct err *err) {
 	char *folder = NULL;
 	if (*text == '~') {
 		size_t len = strcspn(text, "/");
-		struct person person = { .home = NULL };
+		struct config_user person = { .home = NULL };
 		char *name = xstrndup(text + 1, len - 1);
-		int result = *name ? find_person(name, &person, err) : 0;
+		int result = *name ? config_user_find(name, &person, err) : 0;
 		free(name);
 		if (result != 0) return NULL;
 		folder = xstrdup(person.home ? person.home : home);
-		person_release(&person);
+		config_user_release(&person);
 		text += len;
 	}
 	char *rest = config_expand(text, NULL, err);
@@ -179,7 +111,7 @@ static char *expand(const char *text, const char *home, struct err *err) {
 
 /* Said in full and not inherited: tendd's own PATH depends on who started it, and a service that works
  * from a shell and not at boot is hard to explain. */
-static int plan_path(struct service_plan *plan, const struct person *person, struct err *err) {
+static int plan_path(struct service_plan *plan, const struct config_user *person, struct err *err) {
 	struct buf path;
 	buf_init(&path, 1 << 17);
 	for (char **folder = plan->settings->path; folder && *folder; folder++) {
@@ -200,7 +132,7 @@ static int plan_path(struct service_plan *plan, const struct person *person, str
 	return 0;
 }
 
-static void plan_basics(struct service_plan *plan, const struct person *person) {
+static void plan_basics(struct service_plan *plan, const struct config_user *person) {
 	const char *lang = getenv("LANG");
 	const char *zone = getenv("TZ");
 	struct stat st;
@@ -246,7 +178,8 @@ int service_env_parse(char *text, char ***env, struct err *err) {
 	return 0;
 }
 
-static int read_env_file(struct service_plan *plan, const struct person *person, struct err *err) {
+static int read_env_file(
+	struct service_plan *plan, const struct config_user *person, struct err *err) {
 	char *path = expand(plan->settings->environment_file, person->home, err);
 	if (!path) return -1;
 	char *text = xmalloc(ENV_FILE_MAX + 1);
@@ -291,9 +224,9 @@ static int plan_command(struct service_plan *plan, struct err *err) {
 
 int service_plan_make(struct service_plan *plan, struct err *err) {
 	const struct service_settings *settings = plan->settings;
-	struct person person;
+	struct config_user person;
 	int result = -1;
-	if (find_person(settings->user, &person, err) != 0) return -1;
+	if (config_user_find(settings->user, &person, err) != 0) return -1;
 	if (plan_ids(plan, &person, err) != 0) goto out;
 	plan_basics(plan, &person);
 	if (plan_path(plan, &person, err) != 0) goto out;
@@ -309,7 +242,7 @@ int service_plan_make(struct service_plan *plan, struct err *err) {
 		plan->directory = xstrdup(plan->uid == 0 ? "/" : person.home);
 	result = plan->directory ? 0 : -1;
 out:
-	person_release(&person);
+	config_user_release(&person);
 	return result;
 }
 
