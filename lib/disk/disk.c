@@ -7,6 +7,18 @@ void disk_close(struct disk *disk) {
 	if (disk) disk->ground->close(disk);
 }
 
+struct disk *disk_open(const char *path, struct err *err) {
+	return disk_open_as(path, NULL, err);
+}
+
+void disk_enter(const struct disk *disk) {
+	rights_enter(disk->rights);
+}
+
+void disk_leave(const struct disk *disk) {
+	rights_leave(disk->rights);
+}
+
 const char *disk_path(const struct disk *disk) {
 	return disk->path;
 }

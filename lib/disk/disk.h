@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/base.h"
 #include "crypto/crypto.h"
@@ -41,7 +42,27 @@ struct disk;
 
 /* The root, links in its own path resolved once. NULL with err. */
 struct disk *disk_open(const char *path, struct err *err);
-void disk_close(struct disk *disk);             /* NULL is fine */
+void disk_close(struct disk *disk); /* NULL is fine */
+
+/*
+ * As root, in somebody's folder: every name of such a disk is looked up, and what it leads to is
+ * opened, made and removed, with that user's rights alone, whatever somebody puts in its place
+ * meanwhile. Ids are those of the calling thread, for the time of one call. What is open already
+ * needs no rights any more. The daemon's own files (an image's) stay the daemon's.
+ */
+struct disk_rights;
+/* Of a user with these ids and supplementary groups. NULL with err: not root, or the system does
+ * not let us (a container, macOS). */
+struct disk_rights *disk_rights_new(
+	uid_t uid, gid_t gid, const gid_t *groups, size_t count, struct err *err);
+void disk_rights_free(struct disk_rights *rights); /* NULL is fine */
+/* Takes the rights over, also when it fails. NULL: with our own, as disk_open. */
+struct disk *disk_open_as(const char *path, struct disk_rights *rights, struct err *err);
+/* Around what others look up by a path below it, in one job (watching, which checks the right to
+ * read). Between the two nothing of our own may be opened. */
+void disk_enter(const struct disk *disk);
+void disk_leave(const struct disk *disk);
+
 const char *disk_path(const struct disk *disk); /* resolved, absolute */
 /* Does its path still lead to this folder? Not when it was moved away, or something was mounted on
  * it or unmounted. */

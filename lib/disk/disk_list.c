@@ -118,7 +118,7 @@ static void look_at_all(int folder, struct names *names, struct disk_list *list)
 	if (!in_order) disk_list_sort(list);
 }
 
-int posix_list(struct disk *disk, const char *path, const char *after, size_t limit,
+static int list_folder(struct disk *disk, const char *path, const char *after, size_t limit,
 	struct disk_list *list, struct err *err) {
 	struct names names = { 0 };
 	int rc = -1;
@@ -143,6 +143,14 @@ int posix_list(struct disk *disk, const char *path, const char *after, size_t li
 close:
 	names_release(&names);
 	closedir(dir);
+	return rc;
+}
+
+int posix_list(struct disk *disk, const char *path, const char *after, size_t limit,
+	struct disk_list *list, struct err *err) {
+	rights_enter(disk->rights);
+	int rc = list_folder(disk, path, after, limit, list, err);
+	rights_leave(disk->rights);
 	return rc;
 }
 

@@ -55,10 +55,12 @@ int disk_create(struct disk *disk, const char *path, int mode, struct err *err) 
 	struct held *held = disk_held(disk, path, name);
 	int fd = -1;
 
+	rights_enter(disk->rights);
 	if (held) fd = openat(held->fd, name, flags | O_NOFOLLOW | O_CLOEXEC, mode & 07777);
 	if (held && fd < 0 && errno == ENOENT) disk_held_removed(disk, held);
 	if (!held || (fd < 0 && errno == ENOENT))
 		fd = disk_open_beneath(disk, path, flags, mode & 07777);
+	rights_leave(disk->rights);
 	if (fd < 0) return disk_fail(err, errno, "create", path);
 	return fd;
 }
@@ -237,7 +239,9 @@ int posix_rmdir(struct disk *disk, const char *path, struct err *err) {
 }
 
 int disk_check_writable(struct disk *disk, struct err *err) {
-	if (faccessat(disk->root, ".", W_OK | X_OK, AT_EACCESS) < 0)
-		return disk_fail(err, errno, "write to folder", disk->path);
+	rights_enter(disk->rights);
+	int rc = faccessat(disk->root, ".", W_OK | X_OK, AT_EACCESS);
+	rights_leave(disk->rights);
+	if (rc < 0) return disk_fail(err, errno, "write to folder", disk->path);
 	return 0;
 }

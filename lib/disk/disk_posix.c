@@ -57,21 +57,31 @@ static bool told_to_do_without(const char *what) {
 	return false;
 }
 
-struct disk *disk_open(const char *path, struct err *err) {
-	struct disk_stat stat;
+/* A descriptor, or -1 with errno. `resolved`: the caller's, also of a failure. */
+static int open_root(const char *path, char **resolved, struct disk_stat *stat) {
 	/* Once: links in the way to the root are their owner's choice, and must not turn under
 	 * us. */
-	char *resolved = realpath(path, NULL);
+	*resolved = realpath(path, NULL);
+	if (!*resolved) return -1;
+	int root = open(*resolved, os_folder_flags | O_NOFOLLOW | O_CLOEXEC);
+	if (root < 0 || os_stat(root, "", stat) == 0) return root;
+	int errnum = errno;
+	close(root);
+	errno = errnum;
+	return -1;
+}
 
-	if (!resolved) {
+struct disk *disk_open_as(const char *path, struct disk_rights *rights, struct err *err) {
+	struct disk_stat stat;
+	char *resolved;
+
+	rights_enter(rights);
+	int root = open_root(path, &resolved, &stat);
+	rights_leave(rights);
+	if (root < 0) {
 		disk_fail(err, errno, "open folder", path);
-		return NULL;
-	}
-	int root = open(resolved, os_folder_flags | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0 || os_stat(root, "", &stat) < 0) {
-		disk_fail(err, errno, "open folder", path);
-		if (root >= 0) close(root);
 		free(resolved);
+		disk_rights_free(rights);
 		return NULL;
 	}
 	struct disk *disk = xcalloc(1, sizeof(*disk));
@@ -81,6 +91,7 @@ struct disk *disk_open(const char *path, struct err *err) {
 	disk->dev = stat.dev;
 	disk->ino = stat.ino;
 	disk->openat2 = !told_to_do_without("openat2") && os_has_openat2(root);
+	disk->rights = rights;
 	return disk;
 }
 
@@ -93,6 +104,7 @@ static void posix_close(struct disk *disk) {
 	held_close(atomic_load(&disk->held));
 	held_close(atomic_load(&disk->removed));
 	close(disk->root);
+	disk_rights_free(disk->rights);
 	free(disk->path);
 	free(disk);
 }
@@ -100,13 +112,18 @@ static void posix_close(struct disk *disk) {
 static bool posix_is_there(const struct disk *disk) {
 	struct disk_stat stat;
 
-	return os_stat(AT_FDCWD, disk->path, &stat) == 0 && stat.dev == disk->dev &&
-	       stat.ino == disk->ino;
+	rights_enter(disk->rights);
+	int rc = os_stat(AT_FDCWD, disk->path, &stat);
+	rights_leave(disk->rights);
+	return rc == 0 && stat.dev == disk->dev && stat.ino == disk->ino;
 }
 
 static int posix_identity(
 	const struct disk *disk, struct disk_identity *identity, struct err *err) {
-	return disk_identity(disk->path, identity, err);
+	rights_enter(disk->rights);
+	int rc = disk_identity(disk->path, identity, err);
+	rights_leave(disk->rights);
+	return rc;
 }
 
 int disk_identity(const char *path, struct disk_identity *identity, struct err *err) {
@@ -151,6 +168,7 @@ int disk_open_beneath(struct disk *disk, const char *path, int flags, int mode) 
 	flags |= O_CLOEXEC;
 	assert(disk->ground == &posix_ground);
 	assert(*path == '\0' || path_is_plain(path));
+	rights_enter(disk->rights);
 	do {
 		if (*path == '\0') {
 			fd = openat(disk->root, ".", flags | O_NOFOLLOW, mode);
@@ -163,6 +181,7 @@ int disk_open_beneath(struct disk *disk, const char *path, int flags, int mode) 
 		}
 		/* EAGAIN: a rename elsewhere made the kernel unsure of what is beneath. */
 	} while (fd < 0 && (errno == EINTR || (errno == EAGAIN && disk->openat2)));
+	rights_leave(disk->rights);
 	return fd;
 }
 
@@ -196,8 +215,8 @@ void disk_held_removed(struct disk *disk, struct held *held) {
 		atomic_store(&disk->removed, held);
 }
 
-int disk_place_open(struct disk *disk, const char *path, struct place *place, struct err *err) {
-	place->name = path_name(path);
+static int open_folder_of(
+	struct disk *disk, const char *path, struct place *place, struct err *err) {
 	place->ours = place->name != path;
 	if (!place->ours) {
 		assert(*path == '\0' || path_is_plain(path));
@@ -217,9 +236,23 @@ int disk_place_open(struct disk *disk, const char *path, struct place *place, st
 	return place->folder < 0 ? -1 : 0;
 }
 
+int disk_place_open(struct disk *disk, const char *path, struct place *place, struct err *err) {
+	place->name = path_name(path);
+	place->rights = disk->rights;
+	if (open_folder_of(disk, path, place, err) < 0) return -1;
+	rights_enter(place->rights);
+	return 0;
+}
+
+/* Keeps errno, which many look at behind it. */
 void disk_place_close(struct place *place) {
+	int errnum = errno;
+
+	rights_leave(place->rights);
+	place->rights = NULL;
 	if (place->ours) close(place->folder);
 	place->ours = false;
+	errno = errnum;
 }
 
 static int posix_stat(

@@ -50,8 +50,9 @@ struct disk {
 	char *path;
 	uint64_t dev, ino; /* the root's */
 	/* Of the system's files: */
-	int root;     /* of a folder; good for *at calls, not for reading it */
-	bool openat2; /* the kernel resolves beneath by itself */
+	int root;                   /* of a folder; good for *at calls, not for reading it */
+	bool openat2;               /* the kernel resolves beneath by itself */
+	struct disk_rights *rights; /* NULL: our own */
 	/* The exception: set once, and unset for good when that folder was removed. Whoever loaded it
 	 * may go on with it, so it is closed with the disk. */
 	_Atomic(struct held *) held;
@@ -63,8 +64,9 @@ extern const struct disk_ground posix_ground;
 /* A name in a folder that is held open: what *at calls want. */
 struct place {
 	int folder;
-	const char *name; /* "" for the root itself */
-	bool ours;        /* `folder` is to be closed */
+	const char *name;                 /* "" for the root itself */
+	bool ours;                        /* `folder` is to be closed */
+	const struct disk_rights *rights; /* in force until it is closed */
 };
 
 enum { BLOCK_BYTES = 64 << 10 };
@@ -79,7 +81,8 @@ int disk_open_kind(
 struct held *disk_held(struct disk *disk, const char *path, const char *name);
 /* Nothing can be made in it any more: the path leads to another one, or nowhere. */
 void disk_held_removed(struct disk *disk, struct held *held);
-/* The folder that holds `path`; it must be there. */
+/* The folder that holds `path`; it must be there. Until disk_place_close the thread has the disk's
+ * rights. */
 int disk_place_open(struct disk *disk, const char *path, struct place *place, struct err *err);
 void disk_place_close(struct place *place);
 
@@ -88,6 +91,12 @@ void disk_place_close(struct place *place);
 int disk_fail(struct err *err, int errnum, const char *verb, const char *path);
 /* disk_open_file's ERR_INVALID. */
 int disk_fail_kind(struct err *err, const char *path);
+
+/* The thread looks names up as somebody else until it leaves; NULL: as it does anyway. In pairs,
+ * also within each other, for one disk. Leaving keeps errno. They end the program when the system
+ * does not obey. (rights_linux.c, rights_macos.c) */
+void rights_enter(const struct disk_rights *rights);
+void rights_leave(const struct disk_rights *rights);
 
 /* ---- the system's files, a file for each: disk.h has the words ---- */
 

@@ -80,24 +80,25 @@ static int fail_sqlite(struct err *err, int code, const char *doing) {
 	return err_set(err, kind, "cannot %s the database: %s", doing, sqlite3_errstr(code));
 }
 
-/* Every page in one step, so that all come from one commit and no writer can restart it.
- * SQLite's code. */
-static int copy_pages(sqlite3 *from, const char *image) {
-	sqlite3 *to = NULL;
+/* Opened before anything is read: the image is the daemon's, what is read may be a user's. */
+static int open_image(const char *image, sqlite3 **to) {
+	int code = sqlite3_open_v2(image, to, SQLITE_OPEN_READWRITE, NULL);
 
-	int code = sqlite3_open_v2(image, &to, SQLITE_OPEN_READWRITE, NULL);
 	/* The image is thrown away when anything fails, so it needs no journal. */
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(
-			to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", NULL, NULL, NULL);
-	if (code == SQLITE_OK) {
-		sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
-		code = backup ? sqlite3_backup_step(backup, -1) : sqlite3_extended_errcode(to);
-		int end = backup ? sqlite3_backup_finish(backup) : SQLITE_OK;
-		if (code == SQLITE_DONE) code = end;
-	}
-	int closed = sqlite3_close(to);
-	return code == SQLITE_OK ? closed : code;
+			*to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", NULL, NULL, NULL);
+	return code;
+}
+
+/* Every page in one step, so that all come from one commit and no writer can restart it.
+ * SQLite's code. */
+static int copy_pages(sqlite3 *from, sqlite3 *to) {
+	sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+	int code = backup ? sqlite3_backup_step(backup, -1) : sqlite3_extended_errcode(to);
+	int end = backup ? sqlite3_backup_finish(backup) : SQLITE_OK;
+
+	return code == SQLITE_DONE ? end : code;
 }
 
 /* The read that takes the lock, apart from the backup: an error here is the source's own. */
@@ -122,7 +123,7 @@ static bool wants_a_copy(int code) {
 	       (code & 0xff) == SQLITE_PERM;
 }
 
-static int image_of(const char *database, const char *vfs, int flags, const char *image) {
+static int read_into(const char *database, const char *vfs, int flags, sqlite3 *to) {
 	sqlite3 *db = NULL;
 
 	int code = sqlite3_open_v2(database, &db, flags, vfs);
@@ -133,30 +134,49 @@ static int image_of(const char *database, const char *vfs, int flags, const char
 		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		code = begin_reading(db);
 	}
-	if (code == SQLITE_OK) code = copy_pages(db, image);
+	if (code == SQLITE_OK) code = copy_pages(db, to);
 	sqlite3_close(db);
 	return code;
+}
+
+static int close_image(sqlite3 *to, int code) {
+	int closed = sqlite3_close(to);
+
+	return code == SQLITE_OK ? closed : code;
 }
 
 int snapshot_by_lock(struct disk *disk, const char *path, const char *image, struct err *err) {
 	struct capture_vfs capture;
 	struct place place;
+	sqlite3 *to = NULL;
 
-	if (disk_place_open(disk, path, &place, err) < 0) return -1;
-	char *pinned = os_pinned_path(place.folder, place.name);
-	capture_vfs_register(&capture);
-	int code = image_of(pinned, capture.name, SQLITE_OPEN_READONLY, image);
-	sqlite3_vfs_unregister(&capture.vfs);
-	free(pinned);
-	disk_place_close(&place);
+	/* Before the place, which has the rights of the database's user: SQLite opens all that is the
+	 * source's, and makes a -shm where one vanished, as that user. */
+	int code = open_image(image, &to);
+	if (code == SQLITE_OK) {
+		if (disk_place_open(disk, path, &place, err) < 0) {
+			sqlite3_close(to);
+			return -1;
+		}
+		char *pinned = os_pinned_path(place.folder, place.name);
+		capture_vfs_register(&capture);
+		code = read_into(pinned, capture.name, SQLITE_OPEN_READONLY, to);
+		sqlite3_vfs_unregister(&capture.vfs);
+		free(pinned);
+		disk_place_close(&place);
+	}
+	code = close_image(to, code);
 	if (code == SQLITE_OK) return 0;
 	if (wants_a_copy(code)) return 1;
 	return fail_sqlite(err, code, "read");
 }
 
 int snapshot_of_own(const char *database, const char *image, struct err *err) {
-	int code = image_of(database, NULL, SQLITE_OPEN_READWRITE, image);
+	sqlite3 *to = NULL;
 
+	int code = open_image(image, &to);
+	if (code == SQLITE_OK) code = read_into(database, NULL, SQLITE_OPEN_READWRITE, to);
+	code = close_image(to, code);
 	return code == SQLITE_OK ? 0 : fail_sqlite(err, code, "recover a copy of");
 }
 
