@@ -351,7 +351,7 @@ int dry_run(struct loop *loop, const char *index_path, const struct folder_setti
 	for (char **line = settings->include; line && *line; line++)
 		ignore_add_include(d.ignore, *line);
 	if (folder_remote_split(settings->remote, &remote, &key, err)) goto out;
-	d.disk = disk_open(settings->path, err);
+	d.disk = user_disk_open(settings->path, settings->user, err);
 	if (!d.disk) goto out;
 	totals->contacted = index_speaks(&d, index_path, store, key);
 	if (!totals->contacted && remote_list(&d, loop, store, key, err)) goto out;

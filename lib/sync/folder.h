@@ -27,7 +27,7 @@ struct open_job {
 	struct job job;
 	struct folder *folder;
 	const struct sync_ground *ground;
-	char *path;
+	char *path, *user;
 	struct disk *disk;
 	struct disk_identity identity;
 	bool running;
@@ -353,6 +353,11 @@ char *root_name(const struct disk_identity *identity); /* the caller's */
 int root_ask(struct folder *folder, struct open_job *open, struct err *err);
 void root_look(struct open_job *open);
 bool root_accept(struct folder *folder, const struct open_job *open);
+
+/* user.c: whose rights a folder's file access has; NULL: ours */
+int user_check(const char *user, struct err *err);
+struct disk *user_disk_open(
+	const char *path, const char *user, struct err *err); /* looks the user up */
 
 /* mount.c */
 void mounts_init(struct folder *folder);

@@ -14,6 +14,7 @@ static void settings_copy(struct folder_settings *to, const struct folder_settin
 	to->include = strv_dup(from->include);
 	to->exclude = strv_dup(from->exclude);
 	to->max_delete = xstrdup(from->max_delete);
+	to->user = xstrdup(from->user);
 	to->after = strv_dup(from->after);
 	to->requires = strv_dup(from->requires);
 }
@@ -22,6 +23,7 @@ static void settings_release(struct folder_settings *settings) {
 	free(settings->path);
 	free(settings->remote);
 	free(settings->max_delete);
+	free(settings->user);
 	strv_free(settings->include);
 	strv_free(settings->exclude);
 	strv_free(settings->after);

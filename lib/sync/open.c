@@ -10,7 +10,7 @@ static int open_work(struct job *job, struct err *err) {
 	struct open_job *open = container_of(job, struct open_job, job);
 	const struct sync_ground *ground = open->ground;
 	open->disk = ground ? ground->disk_open(ground->user, open->path, err)
-			    : disk_open(open->path, err);
+			    : user_disk_open(open->path, open->user, err);
 	if (!open->disk) return -1;
 	if (disk_identity_now(open->disk, &open->identity, err)) {
 		disk_close(open->disk);
@@ -53,7 +53,8 @@ static void open_done(struct job *job, const struct err *err) {
 	struct err why;
 	open->running = false;
 	free(open->path);
-	open->path = NULL;
+	free(open->user);
+	open->path = open->user = NULL;
 	folder_wake(f);
 	if (f->phase != PHASE_OPENING) {
 		disk_close(open->disk);
@@ -131,6 +132,7 @@ void folder_open_start(struct folder *f) {
 	f->open.ground = f->sync->ground;
 	f->open.running = true;
 	f->open.path = xstrdup(f->settings.path);
+	f->open.user = xstrdup(f->settings.user);
 	f->open.job.work = open_work;
 	f->open.job.done = open_done;
 	job_start(f->loop, &f->open.job);

@@ -229,7 +229,10 @@ static int scan_work(struct job *base, struct err *err) {
 	job->root_gone = disk_identity_now(job->disk, &now, err) || now.ino != job->root.ino ||
 			 now.fsid != job->root.fsid;
 	for (size_t i = 0; i < job->count && entries < CHUNK_ENTRIES && !job->root_gone; i++) {
+		/* By path, and the right to read is what lets one watch. */
+		disk_enter(job->disk);
 		watch_add_in_job(&job->folders[i].add);
+		disk_leave(job->disk);
 		folder_list(job, &job->folders[i]);
 		job->folders[i].away = mount_missing(job->disk, job->folders[i].mounts);
 		job->folders[i].done = true;

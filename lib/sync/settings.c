@@ -130,13 +130,16 @@ static const struct config_key keys[] = {
 		.help = "always kept as links in this version" },
 	{ .name = "user",
 		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "whose rights file access has" },
+		.offset = FIELD(user),
+		.reload = RELOAD_REBUILD,
+		.help = "whose rights file access has; the daemon's when not set" },
 };
 
 static int folder_check(const void *settings, const char *name, const char **key, struct err *err) {
 	const struct folder_settings *folder = settings;
 	char *remote = NULL, *path = NULL;
+	*key = "user";
+	if (folder->user && user_check(folder->user, err)) return -1;
 	*key = "remote";
 	if (folder_remote_split(folder->remote, &remote, &path, err)) return -1;
 	struct brake_rule rule;

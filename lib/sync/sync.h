@@ -34,6 +34,7 @@ struct folder_settings {
 	int sqlite;           /* enum folder_sqlite */
 	int64_t max_transfers;
 	char *max_delete; /* NULL: the default of the mode */
+	char *user;       /* whose rights file access has; NULL: ours */
 	char **after, **requires;
 };
 extern const struct config_table sync_folder_table;
