@@ -6,14 +6,10 @@ one build
 import os
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-SUPPORT = HERE.parent / "support"
-SOURCE = HERE.parents[1]
+from booted import SUPPORT, furnish, installed, put
 
 INI = """[remote disk]
 type = directory
@@ -45,65 +41,36 @@ MORE = """
 command = /srv/only two
 network = no
 """
-# Finds out when it runs twice, and says good-bye.
-ONLY = """#!/bin/bash
-exec 9>>/srv/lock.$1
-flock -n 9 || { touch /srv/twice; exit 9; }
-echo $$ >/srv/pid.$1
-trap 'echo bye >/srv/data/said; exit 0' TERM
-while :; do sleep 0.1; done
+
+JOB = """[Unit]
+After=tend.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'n=$$(($$(cat /job/boots 2>/dev/null || echo 0) + 1)); echo $$n >/job/boots; \
+/job/run.sh $$n >>/job/out 2>&1; rc=$$?; \
+if [ $$rc = 133 ]; then systemctl --no-block reboot; else echo $$rc >/job/rc; systemctl --no-block poweroff; fi'
 """
 
 
 @pytest.fixture
 def root():
-    """A tree with tend installed in it by cmake --install."""
-    release = SOURCE / "build/release"
-    assert (release / "bin/tendd").exists(), "build for release first: cmake --preset release && ninja -C build/release"
-    made = subprocess.run([SUPPORT / "make-root"], capture_output=True, text=True, timeout=700)
-    assert made.returncode == 0, made.stderr
-    root = Path(tempfile.mkdtemp(prefix="tend-root-", dir="/var/tmp"))
-    try:
-        subprocess.run(["tar", "-xf", made.stdout.strip(), "-C", root, "--exclude=./dev/*"], check=True)
-        subprocess.run(["cmake", "--install", release, "--prefix", "/usr"], env=dict(os.environ, DESTDIR=str(root)), check=True,
-                       capture_output=True)
-        yield root
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with installed() as tree:
+        yield tree
 
 
-def put(path, text, mode=0o644):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(mode)
-
-
-def furnish(root, job):
-    put(root / "etc/tend/tend.ini", INI)
+def fill(root, job):
+    furnish(root, INI + "\n[tend]\nshutdown_timeout = 3s\n", JOB)
     put(root / "etc/tend/more", MORE)
     put(root / "etc/credential", "a secret\n", 0o600)
     put(root / "etc/systemd/system/tend.service.d/test.conf", "[Service]\nLoadCredential=key:/etc/credential\n")
-    put(root / "srv/only", ONLY, 0o755)
-    put(root / "srv/data/file", "file\n")
-    for name in ("remote", "away"):
-        (root / "srv" / name).mkdir()
-    with open(root / "etc/tend/tend.ini", "a") as ini:
-        ini.write("\n[tend]\nshutdown_timeout = 3s\n")
+    (root / "srv/away").mkdir()
     shutil.copy(SUPPORT / "nspawn-job.sh", job / "run.sh")
-    put(root / "etc/systemd/system/job.service",
-        "[Unit]\nAfter=tend.service\n[Service]\nType=oneshot\nExecStart=/bin/sh -c '"
-        "n=$$(($$(cat /job/boots 2>/dev/null || echo 0) + 1)); echo $$n >/job/boots; /job/run.sh $$n >>/job/out 2>&1; rc=$$?; "
-        "if [ $$rc = 133 ]; then systemctl --no-block reboot; else echo $$rc >/job/rc; systemctl --no-block poweroff; fi'\n")
-    wants = root / "etc/systemd/system/multi-user.target.wants"
-    wants.mkdir(parents=True, exist_ok=True)
-    for unit, place in (("tend.service", "/usr/lib/systemd/system/"), ("tend-services.service", "/usr/lib/systemd/system/"),
-                        ("job.service", "../")):
-        (wants / unit).symlink_to(place + unit)
+    shutil.copy(SUPPORT / "job.sh", job)
 
 
 def test_installed(root, tmp_path):
     job = tmp_path
-    furnish(root, job)
+    fill(root, job)
     for _ in range(2):
         booted = subprocess.run(
             ["systemd-nspawn", "-q", "-D", root, "--bind=%s:/job" % job, "--register=no", "--keep-unit", "--private-network",

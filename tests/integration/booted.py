@@ -1,0 +1,63 @@
+"""A tree with tend installed that systemd boots: in a container (test_systemd.py), on a kernel of its own (test_boot.py)."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SUPPORT = HERE.parent / "support"
+SOURCE = HERE.parents[1]
+
+# Finds out when it runs twice, and says good-bye.
+ONLY = """#!/bin/bash
+exec 9>>/srv/lock.$1
+flock -n 9 || { touch /srv/twice; exit 9; }
+echo $$ >/srv/pid.$1
+trap 'echo bye >/srv/data/said; exit 0' TERM
+while :; do sleep 0.1; done
+"""
+
+
+@contextlib.contextmanager
+def installed():
+    """The tree, with the release build in it by cmake --install."""
+    release = SOURCE / "build/release"
+    assert (release / "bin/tendd").exists(), "build for release first: cmake --preset release && ninja -C build/release"
+    root = Path(tempfile.mkdtemp(prefix="tend-root-", dir="/var/tmp"))
+    try:
+        subprocess.run(["tar", "-xf", made("make-root"), "-C", root, "--exclude=./dev/*"], check=True)
+        subprocess.run(["cmake", "--install", release, "--prefix", "/usr"], env=dict(os.environ, DESTDIR=str(root)), check=True,
+                       capture_output=True)
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def made(starter):
+    """The path that a script of tests/support prints, which makes it once."""
+    ended = subprocess.run([SUPPORT / starter], capture_output=True, text=True, timeout=700)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def put(path, text, mode=0o644):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def furnish(root, ini, job):
+    """Its configuration, a service and a folder, and the unit `job`, which is to run when tend is up."""
+    put(root / "etc/tend/tend.ini", ini)
+    put(root / "srv/only", ONLY, 0o755)
+    put(root / "srv/data/file", "file\n")
+    (root / "srv/remote").mkdir()
+    put(root / "etc/systemd/system/job.service", job)
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True, exist_ok=True)
+    for unit, place in (("tend.service", "/usr/lib/systemd/system/"), ("tend-services.service", "/usr/lib/systemd/system/"),
+                        ("job.service", "../")):
+        (wants / unit).symlink_to(place + unit)

@@ -1,0 +1,85 @@
+#!/bin/bash
+# Run as root on a booted kernel where tend is installed: with controllers enabled below the unit of the services, whatever dies comes
+# up again. A unit whose group has controllers below it cannot be entered (219/CGROUP), and a container would not show it.
+set -u
+# shellcheck source=tests/support/job.sh
+. /job/job.sh
+unit=/sys/fs/cgroup/system.slice/tend-services.service
+limit=268435456
+
+group() { echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(pid one)/cgroup")"; }
+never_219() { ! journalctl --no-pager -u tend -u tend-services | grep -q '219/CGROUP'; }
+keeper_active() { [ "$(systemctl is-active tend-services)" = active ]; }
+limited() { [ "$(cat "$(group)/memory.max")" = $limit ]; }
+# What memory_max and cpu_max of a service do: the kernel counts and limits by group.
+enable_controllers() {
+	echo '+memory +pids +cpu' >"$unit/cgroup.subtree_control" || fail 'the kernel refuses controllers below the unit'
+	echo $limit >"$(group)/memory.max" || fail 'no memory limit for the service'
+	check 'the limit is there' limited
+}
+keeper_dies() { # COMMAND... that ends it
+	local before was
+	before=$(pid one) was=$(keeper)
+	"$@" || fail "$*"
+	wanted 'another keeper' is_new keeper "$was"
+	wanted 'its unit is active' keeper_active
+	wanted 'the service starts again' another one "$before"
+	check 'the old one is gone' [ ! -e "/proc/$before" ]
+	check 'never twice' [ ! -e /srv/twice ]
+	wanted 'it answers' active
+	check 'no 219/CGROUP' never_219
+}
+
+wanted 'started at boot' active
+wanted 'the service runs' another one 0
+wanted 'the folder is synced' same file
+check 'the kernel has the controllers' grep -q memory "$unit/cgroup.controllers"
+check 'the service has a group below the unit' [ "$(dirname "$(group)")" = "$unit" ]
+enable_controllers
+
+# ---- the trap itself, so that it is known to be here ----
+cat >/run/trap <<'TRAP'
+group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
+mkdir -p "$group/own" "$group/left"
+sleep 1000 &
+echo $! >"$group/left/cgroup.procs"
+echo $$ >"$group/own/cgroup.procs"
+echo +memory >"$group/cgroup.subtree_control"
+touch /run/trapped
+exec sleep 1000
+TRAP
+trapped() { journalctl --no-pager -u trap | grep -q 'status=219/CGROUP'; }
+systemd-run -q --unit=trap -p Delegate=yes -p KillMode=process -p Restart=always sh /run/trap
+wanted 'a unit with controllers below it' [ -e /run/trapped ]
+systemctl kill -s KILL --kill-who=main trap
+wanted 'what is left of it keeps it from starting again: 219/CGROUP' trapped
+systemctl kill -s KILL trap
+systemctl stop trap
+systemctl reset-failed trap
+
+# ---- the daemon ----
+for _ in 1 2; do
+	restart_kept "$(main)" kill -KILL "$(main)"
+	check 'the limit is the same' limited
+done
+restart_kept "$(main)" systemctl restart tend
+check 'the limit is the same' limited
+check 'no 219/CGROUP' never_219
+
+# ---- the keeper ----
+for _ in 1 2; do
+	keeper_dies kill -KILL "$(keeper)"
+	enable_controllers
+done
+keeper_dies systemctl restart tend-services
+enable_controllers
+
+# ---- both ----
+was=$(main)
+keeper_dies kill -KILL "$(keeper)" "$was"
+wanted 'another daemon' is_new main "$was"
+wanted 'it answers' active
+echo last >/srv/data/last
+wanted 'the folder is synced' same last
+check 'no unit failed' [ -z "$(systemctl --failed --no-legend)" ]
+check 'no 219/CGROUP' never_219
