@@ -32,8 +32,8 @@ static bool is_folder(const struct memory *memory, const char *key) {
 	return item && item->kind == STORE_FOLDER;
 }
 
-static char *version_text(const struct memory *memory, const struct memory_item *item) {
-	if (item->kind == STORE_FOLDER && !memory->options.keys_only) return NULL;
+static char *version_text(const struct memory_item *item) {
+	if (item->kind == STORE_FOLDER) return NULL;
 	return xasprintf("v%llu", (unsigned long long)item->version);
 }
 
@@ -43,7 +43,8 @@ struct store_entry memory_entry(const struct memory *memory, const struct memory
 		.size = (int64_t)item->len,
 		.mtime_ns = item->mtime_ns,
 		.mode = item->mode,
-		.version = version_text(memory, item),
+		.version = version_text(item),
+		.marker = memory->options.keys_only && item->kind == STORE_FOLDER,
 	};
 
 	if (!memory->options.hashless) entry.hash = item->hash;
@@ -98,7 +99,7 @@ static int need_parent(const struct memory *memory, const char *key, struct err 
 
 static bool is_version(
 	const struct memory *memory, const struct memory_item *item, const char *version) {
-	char *text = version_text(memory, item);
+	char *text = version_text(item);
 	bool same = text && strcmp(text, version) == 0;
 
 	free(text);

@@ -14,6 +14,7 @@ static void make_step(struct s3_op *x) {
 		return;
 	}
 	x->op->entry.kind = STORE_FOLDER;
+	x->op->entry.marker = true;
 	x->op->entry.mtime_ns = op->mtime_ns;
 	x->op->entry.mode = op->mode;
 	s3_finish(x, NULL);

@@ -125,6 +125,7 @@ static int tell(struct s3_op *x, const struct page *page, const struct raw *raw)
 		.size = kind == STORE_FOLDER ? 0 : raw->size,
 		.mtime_ns = STORE_MTIME_UNKNOWN,
 		.mode = STORE_MODE_UNKNOWN,
+		.marker = kind == STORE_FOLDER && !raw->prefix,
 	};
 	if (kind != STORE_FOLDER) {
 		entry.version = xstrdup(raw->etag);

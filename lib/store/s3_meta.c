@@ -133,6 +133,7 @@ struct store_entry s3_meta_entry(const struct s3_op *x, enum store_kind kind) {
 		.size = kind == STORE_FOLDER ? 0 : parse_size(request),
 		.mtime_ns = mtime ? parse_mtime(mtime) : STORE_MTIME_UNKNOWN,
 		.mode = mode ? parse_mode(mode) : STORE_MODE_UNKNOWN,
+		.marker = kind == STORE_FOLDER,
 	};
 
 	if (kind == STORE_FOLDER) return entry;

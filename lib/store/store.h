@@ -102,6 +102,9 @@ struct store_entry {
 	char *id;      /* opaque; NULL where the key is the identity */
 	char *version; /* opaque: equal versions hold equal bytes; NULL where the store has none */
 	char *target;  /* a link's text, where it came with the answer */
+	/* STAT, SET, MKDIR and a recursive LIST, without STORE_CAP_FOLDERS: an object of its own stands for
+	 * this folder; else it is there by what lies in it. */
+	bool marker;
 	/* REVISIONS: its opaque name, since when it stood there, and was it a deletion? */
 	char *revision;
 	int64_t since_ns;

@@ -33,8 +33,7 @@ static int stranger_put(
 	entry.mode = remote->mode;
 	entry.version = remote->version;
 	entry.id = remote->id;
-	if (folder && !(f->store->caps & STORE_CAP_FOLDERS) && remote->version)
-		entry.flags |= INDEX_MARKER;
+	if (remote->marker) entry.flags |= INDEX_MARKER;
 	if (remote->hash.kind == STORE_HASH_MD5) {
 		memcpy(entry.hash, remote->hash.bytes, 16);
 		entry.hash_len = 16;

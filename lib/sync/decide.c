@@ -83,6 +83,7 @@ static bool folder_differs(struct transfer *t) {
 		bool has = t->has_folder && (t->folder_entry.flags & INDEX_MARKER);
 		t->wants_marker = has || folder_wants_marker(t);
 		if (!has) return t->wants_marker;
+		if (t->folder_entry.mode < 0) return true; /* a listing says nothing of it */
 	}
 	return t->has_folder && t->folder_entry.mode >= 0 &&
 	       (t->folder_entry.mode & 0777) != (t->stat.mode & 0777);

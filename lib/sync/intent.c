@@ -41,9 +41,7 @@ static bool ours_put(struct transfer *t, const struct store_entry *remote, bool 
 		.version = xstrdup(remote->version),
 		.id = xstrdup(remote->id) };
 	if (folder) {
-		/* One that exists by what lies in it has no version. */
-		if (!(f->store->caps & STORE_CAP_FOLDERS) && remote->version)
-			entry.flags = INDEX_MARKER;
+		if (remote->marker) entry.flags = INDEX_MARKER;
 		entry.size = 0;
 	} else {
 		memcpy(entry.hash, remote->hash.bytes, 16);

@@ -73,4 +73,7 @@ def test_kill_s3(tendd):
     churn = Churn(data, seed=13, directory=False)
     churn_and_kill(tendd, churn, seed=14)
     compare(tendd, store, data)
+    # rclone does not look at them: no folder that is gone stays there.
+    folders = {path + "/" for path, kind in churn.kinds.items() if kind == "folder"}
+    assert store.markers("data") <= folders
     judge_the_rest(tendd)

@@ -225,6 +225,31 @@ static void every_kind_in_one_folder(void **state) {
 	}
 }
 
+/* Whoever made it and was killed has to know whether there is something to remove. */
+static void a_marker_is_told_from_what_lies_in_a_folder(void **state) {
+	struct bench *bench = *state;
+	static const char *const folders[] = { "made", "filled", "both" };
+	static const bool markers[] = { true, false, true };
+	struct listing listing;
+
+	if (bench->store->caps & STORE_CAP_FOLDERS) return;
+	bench_mkdir(bench, "made");
+	bench_mkdir(bench, "both");
+	bench_put(bench, "filled/file", "x");
+	bench_put(bench, "both/file", "x");
+	assert_err(bench, bench_list(bench, "", true, 0, &listing), ERR_NONE);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		struct store_entry entry;
+		assert_err(bench, bench_stat(bench, folders[i], STORE_FOLDER, &entry), ERR_NONE);
+		assert_int_equal(entry.kind, STORE_FOLDER);
+		assert_int_equal(entry.marker, markers[i]);
+		store_entry_release(&entry);
+		const struct store_entry *listed = listing_find(&listing, folders[i]);
+		assert_int_equal(listed && listed->marker, markers[i]);
+	}
+	listing_release(&listing);
+}
+
 static void a_whole_tree_at_once(void **state) {
 	static const char *const files[] = { "a-b", "a/x", "a/y/z", "a/y-", "b", "c/d/e/f" };
 	static const char *const folders[] = { "a", "a/y", "c", "c/d", "c/d/e", "empty",
@@ -333,6 +358,7 @@ const struct CMUnitTest contract_list_tests[] = {
 	BENCH_TEST(a_key_that_is_too_long_is_refused_or_kept),
 	BENCH_TEST(an_absent_folder_is_no_empty_one),
 	BENCH_TEST(every_kind_in_one_folder),
+	BENCH_TEST(a_marker_is_told_from_what_lies_in_a_folder),
 	BENCH_TEST(a_whole_tree_at_once),
 	BENCH_TEST(more_than_one_page),
 };

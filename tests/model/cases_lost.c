@@ -1,0 +1,158 @@
+/* Single steps of the one-way model: an answer is lost, and something else happens before it is known. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/cases.h"
+#include "support/edits.h"
+
+static struct err lose_mkdir(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb == STORE_MKDIR && str_equal(op->key, "d"))
+		err_set(&err, ERR_OFFLINE, "nobody answered");
+	(void)after;
+	(void)g;
+	return err;
+}
+
+static struct err no_child(struct ground *g, const struct store_op *op, bool *after) {
+	if (op->verb == STORE_PUT && str_equal(op->key, "d/file"))
+		ground_wrong(g, "sent before its folder", op->key);
+	(void)after;
+	return (struct err){ .kind = ERR_NONE };
+}
+
+/* Whether our MKDIR had an effect is asked; a file that stands there is not the folder. */
+static void test_an_intent_meets_another_kind(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	(void)state;
+	ground_open(g);
+	case_durable(g);
+	g->fault = lose_mkdir;
+	edit_put(g, "d/file");
+	ground_run(g, 1000);
+	case_remote_do(g, STORE_PUT, STORE_FILE, "d");
+	g->fault = no_child;
+	assert_int_equal(ground_barrier(g, &err), GROUND_REFUSED);
+	g->fault = NULL;
+	case_remote_do(g, STORE_REMOVE, STORE_FILE, "d");
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "d/file", NULL), STORE_FILE);
+	case_end(g);
+}
+
+/* The answer to the removal of 'f' is lost, somebody puts an 'f' there, and takes it away again before
+ * we look. */
+static struct err version_left_over(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (!str_equal(op->key, "f") || op->kind == STORE_FOLDER) return err;
+	if (op->verb == STORE_REMOVE && g->odds.lost++ == 0) {
+		*after = true;
+		err_set(&err, ERR_OFFLINE, "the answer was lost");
+	} else if (op->verb == STORE_REMOVE) {
+		case_remote_do(g, STORE_PUT, STORE_FILE, "f");
+	} else if (op->verb == STORE_STAT && g->odds.lost == 2) {
+		case_remote_do(g, STORE_REMOVE, STORE_FILE, "f");
+		g->odds.lost++;
+	}
+	return err;
+}
+
+/* A version was kept, and nobody wrote that down: its place is taken when the next is to be kept. */
+static void test_a_version_that_nobody_wrote_down(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	(void)state;
+	edit_put(g, "f");
+	ground_open(g);
+	case_durable(g);
+	g->fault = version_left_over;
+	edit_remove_path(g, "f");
+	disk_mkdir(g->disk, "f", 0755, &err);
+	case_durable(g);
+	assert_int_equal(g->odds.lost, 3);
+	edit_remove_path(g, "f");
+	edit_put(g, "f");
+	case_durable(g);
+	edit_put(g, "f");
+	unsigned ops = g->counts.ops;
+	case_durable(g);
+	assert_true(g->counts.ops - ops < 10);
+	case_end(g);
+}
+
+static struct err lose_marker(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb != STORE_MKDIR || !str_equal(op->key, "d") || g->odds.lost++) return err;
+	*after = true;
+	err_set(&err, ERR_OFFLINE, "the answer was lost");
+	return err;
+}
+
+/* Where folders are markers: one was made, the answer was lost, and the folder is gone before anybody
+ * asks. */
+static void test_a_marker_that_nobody_wrote_down(void **state) {
+	struct store_memory_options keys = { .keys_only = true };
+	struct ground *g = case_begin(&keys);
+	struct err err;
+	(void)state;
+	ground_open(g);
+	case_durable(g);
+	g->fault = lose_marker;
+	disk_mkdir(g->disk, "d", 0755, &err);
+	ground_run(g, 1500);
+	assert_true(g->odds.lost > 0);
+	assert_int_equal(case_remote_kind(g, "d", NULL), STORE_FOLDER);
+	edit_remove_path(g, "d");
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "d", NULL), STORE_OTHER);
+	case_end(g);
+}
+
+static struct err lose_set(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb != STORE_SET || op->kind != STORE_FOLDER || g->odds.lost++) return err;
+	*after = true;
+	err_set(&err, ERR_OFFLINE, "the answer was lost");
+	return err;
+}
+
+/* Permissions were set over there, the answer was lost, and they are set back here. */
+static void test_permissions_that_are_set_back(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	int mode = 0;
+	(void)state;
+	disk_mkdir(g->disk, "d", 0755, &err);
+	ground_open(g);
+	case_durable(g);
+	g->fault = lose_set;
+	disk_set(g->disk, "d", DISK_TIME_KEEP, 0700, &err);
+	disk_set(g->disk, "first", DISK_TIME_KEEP, 0600, &err);
+	ground_run(g, 1000);
+	assert_true(g->odds.lost > 0);
+	disk_set(g->disk, "d", DISK_TIME_KEEP, 0755, &err);
+	disk_set(g->disk, "first", DISK_TIME_KEEP, 0644, &err);
+	case_durable(g);
+	case_remote_kind(g, "d", &mode);
+	assert_int_equal(mode & 0777, 0755);
+	case_remote_kind(g, "first", &mode);
+	assert_int_equal(mode & 0777, 0644);
+	case_end(g);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_intent_meets_another_kind),
+		cmocka_unit_test(test_a_version_that_nobody_wrote_down),
+		cmocka_unit_test(test_a_marker_that_nobody_wrote_down),
+		cmocka_unit_test(test_permissions_that_are_set_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
