@@ -381,12 +381,24 @@ static void file_moved(struct transfer *t, const struct err *err) {
 		transfer_plan(t);
 }
 
+/* Until the answer is known the remote is asked before what is agreed under the old name is believed: it may come back here, and be
+ * gone over there. */
+static bool origin_doubt(struct transfer *t) {
+	struct index_entry asked = t->origin_entry;
+	struct err err;
+	asked.epoch = EPOCH_ASK;
+	if (!index_put(t->folder->index, t->origin, &asked, &err)) return true;
+	folder_index_failed(t->folder, &err);
+	return false;
+}
+
 static void file_move(struct transfer *t) {
 	act_op_init(t, t->pair == PAIR_COPY ? STORE_COPY : STORE_MOVE, STORE_FILE);
 	t->op.key = t->origin_key;
 	t->op.to_key = t->key;
 	t->op.if_absent = true;
 	t->op.size = t->origin_entry.size;
+	if (t->pair == PAIR_MOVE && !origin_doubt(t)) return;
 	if (intent_note(t, t->hash)) transfer_submit(t, false, file_moved);
 }
 

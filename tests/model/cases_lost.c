@@ -147,12 +147,48 @@ static void test_permissions_that_are_set_back(void **state) {
 	case_end(g);
 }
 
+static struct err lose_move(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb != STORE_MOVE || g->odds.lost++) return err;
+	*after = true;
+	err_set(&err, ERR_OFFLINE, "the answer was lost");
+	return err;
+}
+
+/* It was moved over there, the answer was lost, and it is moved back here: nothing differs from what
+ * was agreed, and yet it is not there. */
+static void test_a_rename_that_is_taken_back(void **state) {
+	static const char *const names[][2] = { { "a", "b" }, { "d", "e" } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *from = names[i][0], *to = names[i][1];
+		struct ground *g = case_begin(NULL);
+		struct err err;
+		edit_put(g, "a");
+		edit_put(g, "d/file");
+		ground_open(g);
+		case_durable(g);
+		ground_run(g, 10000);
+		g->fault = lose_move;
+		disk_rename(g->disk, from, to, false, &err);
+		ground_run(g, 1500);
+		assert_true(g->odds.lost > 0);
+		disk_rename(g->disk, to, from, false, &err);
+		case_durable(g);
+		assert_int_equal(case_remote_kind(g, "a", NULL), STORE_FILE);
+		assert_int_equal(case_remote_kind(g, "d/file", NULL), STORE_FILE);
+		if (i == 0) assert_int_equal(case_remote_kind(g, "b", NULL), STORE_OTHER);
+		case_end(g);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_intent_meets_another_kind),
 		cmocka_unit_test(test_a_version_that_nobody_wrote_down),
 		cmocka_unit_test(test_a_marker_that_nobody_wrote_down),
 		cmocka_unit_test(test_permissions_that_are_set_back),
+		cmocka_unit_test(test_a_rename_that_is_taken_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
