@@ -26,7 +26,7 @@ static void notify(const char *text) {
 	memcpy(address.sun_path, path, strlen(path));
 	if (path[0] == '@') address.sun_path[0] = '\0'; /* an abstract name */
 	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	if (fd < 0) return;
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0)
 		log_warn("cannot tell systemd '%s': %s", text, strerror(errno));

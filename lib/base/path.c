@@ -45,6 +45,11 @@ const char *path_name(const char *path) {
 	return slash ? slash + 1 : path;
 }
 
+const char *path_last_slash(const char *path, size_t len) {
+	while (len > 0 && path[len - 1] != '/') len--;
+	return len > 0 ? path + len - 1 : NULL;
+}
+
 char *path_parent(const char *path) {
 	const char *slash = strrchr(path, '/');
 

@@ -14,6 +14,9 @@ char *path_clean(const char *path);
 /* The last component: "b" of "a/b". Borrowed. */
 const char *path_name(const char *path);
 
+/* Of the first `len` bytes; NULL: there is none. (memrchr is not everywhere.) */
+const char *path_last_slash(const char *path, size_t len);
+
 /* "a" of "a/b", "" of "b", "/" of "/b". The caller's. */
 char *path_parent(const char *path);
 

@@ -64,7 +64,8 @@ gid_t *config_user_groups(const char *name, gid_t gid, size_t *count) {
 	int room = 64;
 	gid_t *groups = xcalloc((size_t)room, sizeof(gid_t));
 
-	while (getgrouplist(name, gid, groups, &room) < 0 && room <= GROUPS_MAX)
+	/* The groups are int on macOS, of the same bytes. */
+	while (getgrouplist(name, gid, (void *)groups, &room) < 0 && room <= GROUPS_MAX)
 		groups = xrealloc(groups, (size_t)room * sizeof(gid_t));
 	*count = (size_t)room;
 	return groups;

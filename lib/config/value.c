@@ -166,7 +166,7 @@ static int parse_lines(const struct config_key *key, const char *text, const cha
 	char **items = new_vector(text, "\n");
 	size_t count = 0;
 	for (const char *end; *text; text = *end ? end + 1 : end) {
-		end = strchrnul(text, '\n');
+		end = text + strcspn(text, "\n");
 		char *item = xstrndup(text, (size_t)(end - text));
 		bool blank_kept = str_ends(
 			item, "\\ "); /* git's way to write a name that ends with a blank */

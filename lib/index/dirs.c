@@ -69,7 +69,7 @@ char *index_join(const char *folder, const void *name, size_t len) {
 
 /* The parent's bytes of a path's first `len` bytes; `*name` is where the last component begins. */
 static size_t parent_len(const char *path, size_t len, size_t *name) {
-	const char *slash = memrchr(path, '/', len);
+	const char *slash = path_last_slash(path, len);
 
 	*name = slash ? (size_t)(slash - path) + 1 : 0;
 	return slash ? (size_t)(slash - path) : 0;

@@ -3,6 +3,7 @@
 #include "process/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +20,13 @@ struct channel {
 	bool closed;   /* by channel_close, perhaps while a call of ours runs */
 	unsigned busy; /* calls that run now */
 };
+
+int descriptor_own(int fd) {
+	if (fd < 0) return fd;
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	return fd;
+}
 
 static void free_channel(struct channel *channel) {
 	buf_release(&channel->in);

@@ -235,6 +235,10 @@ void frame_from_spec(
 int frame_to_spec(
 	const struct frame *frame, struct process_spec *spec, gid_t **groups, struct err *err);
 
+/* Does not wait, and closes at exec; -1 stays -1. Not by flags of the calls that made it, which are
+ * Linux's: a child seals what it inherits. The descriptor. */
+int descriptor_own(int fd);
+
 /* A connected socket that carries frames (channel.c). */
 struct channel;
 

@@ -385,7 +385,7 @@ static void connect_now(struct timer *timer) {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	uid_t uid;
 	strncpy(address.sun_path, keeper->socket_path, sizeof(address.sun_path) - 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = descriptor_own(socket(AF_UNIX, SOCK_STREAM, 0));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		int errnum = errno;
 		if (fd >= 0) close(fd);

@@ -153,7 +153,7 @@ static void greet(struct process_keeper_server *server) {
 static void caller_waits(void *user, int events) {
 	struct process_keeper_server *server = user;
 	(void)events;
-	int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = descriptor_own(accept(server->listen_fd, NULL, NULL));
 	if (fd < 0) return;
 	uid_t uid;
 	if (procs_peer_uid(fd, &uid) != 0 || uid != geteuid()) {
@@ -188,7 +188,7 @@ static int open_socket(struct process_keeper_server *server, struct err *err) {
 			"the path of socket '%s' is too long: at most %zu bytes",
 			server->socket_path, sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, server->socket_path, strlen(server->socket_path));
-	server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	server->listen_fd = descriptor_own(socket(AF_UNIX, SOCK_STREAM, 0));
 	if (server->listen_fd < 0) return err_sys(err, errno, "cannot make a socket");
 	unlink(server->socket_path); /* whoever had it is dead: the lock is ours */
 	mode_t before = umask(0177);

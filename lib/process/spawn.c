@@ -128,10 +128,12 @@ int spawn_start(const struct process_spec *spec, const char *id, const char *uni
 	}
 	output_fd = open_output(spec, err);
 	if (output_fd < 0 || plan_limits(spec, &plan, err) != 0) goto out;
-	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+	if (pipe(pipe_fds) != 0) {
 		err_sys(err, errno, "cannot make a pipe");
 		goto out;
 	}
+	descriptor_own(pipe_fds[0]);
+	descriptor_own(pipe_fds[1]);
 	plan.output_fd = output_fd;
 	plan.error_fd = pipe_fds[1];
 	pid_t pid = fork_child(&plan);

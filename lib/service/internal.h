@@ -60,6 +60,9 @@ struct spool;
 
 /* What an earlier life left in it is there again. NULL with err. */
 struct spool *spool_open(const char *path, struct err *err);
+/* An empty or a whole file gets so many bytes, with room on the disk for all. 0 or errno
+ * (spool_linux.c, spool_macos.c). */
+int spool_take_room(int fd, int64_t bytes);
 void spool_close(struct spool *spool); /* NULL is fine */
 /* Moves bytes from the pipe. Returns how many; 0: it is empty or the spool is full. */
 size_t spool_read(struct spool *spool, int fd);

@@ -102,7 +102,7 @@ struct spool *spool_open(const char *path, struct err *err) {
 	}
 	struct spool *spool = xcalloc(1, sizeof(*spool));
 	/* Room is taken now: a mapping that finds none later would end us. */
-	int errnum = posix_fallocate(fd, 0, HEAD_BYTES + SPOOL_BYTES);
+	int errnum = spool_take_room(fd, HEAD_BYTES + SPOOL_BYTES);
 	if (errnum == 0 && map(spool, fd) != 0) errnum = errno;
 	close(fd);
 	if (errnum) {

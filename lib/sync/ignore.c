@@ -119,7 +119,7 @@ void ignore_drop_below(struct ignore *ignore, const char *base) {
 /* The last rule that matches; NULL: none. */
 static const struct rule *last_match(
 	const struct rules *rules, const char *path, size_t len, bool is_folder) {
-	const char *slash = memrchr(path, '/', len);
+	const char *slash = path_last_slash(path, len);
 	size_t above = slash ? (size_t)(slash + 1 - path) : 0;
 
 	for (size_t i = rules->count; i-- > 0;) {
@@ -129,7 +129,7 @@ static const struct rule *last_match(
 }
 
 static size_t parent_len(const char *path, size_t len) {
-	const char *slash = memrchr(path, '/', len);
+	const char *slash = path_last_slash(path, len);
 
 	return slash ? (size_t)(slash - path) : 0;
 }

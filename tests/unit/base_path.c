@@ -66,6 +66,13 @@ static void name_and_parent(void **state) {
 		assert_string_equal(path_name(cases[i][0]), cases[i][1]);
 		expect(path_parent(cases[i][0]), cases[i][2]);
 	}
+	const char *path = "/a/bc/d";
+	assert_ptr_equal(path_last_slash(path, 7), path + 5);
+	assert_ptr_equal(path_last_slash(path, 6), path + 5);
+	assert_ptr_equal(path_last_slash(path, 5), path + 2);
+	assert_ptr_equal(path_last_slash(path, 2), path);
+	assert_null(path_last_slash(path, 0));
+	assert_null(path_last_slash("ab", 2));
 }
 
 static void within(void **state) {
