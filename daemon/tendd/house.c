@@ -240,6 +240,7 @@ static int open_services(struct house *house, struct err *err) {
 		.graph = house->graph,
 		.ledger = house->ledger,
 		.host = house->processes,
+		.http = house->http,
 		.runtime_dir = settings->runtime_dir,
 		.log_dir = settings->log_dir,
 		.path = settings->path,

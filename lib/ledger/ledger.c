@@ -17,6 +17,9 @@ static const char *const schema[] = {
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, at_ns INTEGER NOT NULL, unit TEXT NOT NULL,"
 	" event TEXT NOT NULL, text TEXT NOT NULL);"
 	"CREATE INDEX history_unit ON history (unit, id);",
+	/* What runs was taken for ready once it was started. */
+	"ALTER TABLE service ADD COLUMN ready INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE service SET ready = pid <> 0;",
 };
 
 /* A committed row must survive a kill of ours, not a power cut: after that no pid means anything.

@@ -32,6 +32,7 @@ struct ledger_service {
 	int64_t pid;                 /* 0: not known (yet) */
 	uint64_t start_time;         /* the system's, beside pid */
 	int64_t started_ns;
+	bool ready;         /* that run was found ready */
 	int64_t restarts;   /* since somebody wanted it up */
 	int64_t failures;   /* in a row */
 	int64_t delay_step; /* how often the restart delay has doubled */

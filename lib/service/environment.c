@@ -109,6 +109,14 @@ static char *expand(const char *text, const char *home, struct err *err) {
 	return whole;
 }
 
+char *service_expand(const struct service_settings *settings, const char *text, struct err *err) {
+	struct config_user person;
+	if (config_user_find(settings->user, &person, err) != 0) return NULL;
+	char *path = expand(text, person.home, err);
+	config_user_release(&person);
+	return path;
+}
+
 /* Said in full and not inherited: tendd's own PATH depends on who started it, and a service that works
  * from a shell and not at boot is hard to explain. */
 static int plan_path(struct service_plan *plan, const struct config_user *person, struct err *err) {
@@ -220,6 +228,31 @@ static int plan_command(struct service_plan *plan, struct err *err) {
 	strv_add(&plan->argv, "-c");
 	strv_add(&plan->argv, command);
 	return 0;
+}
+
+void service_plan_init(struct service_plan *plan, const struct service *service) {
+	*plan = (struct service_plan){
+		.settings = service_settings_copy(service->settings),
+		.tend_path = strv_dup(service->services->path),
+		.tend_environment = strv_dup(service->services->environment),
+	};
+}
+
+struct process_spec service_plan_spec(const struct service_plan *plan, const char *fifo) {
+	return (struct process_spec){
+		.argv = plan->argv,
+		.env = plan->env,
+		.directory = plan->directory,
+		.become = plan->become,
+		.uid = plan->uid,
+		.gid = plan->gid,
+		.groups = plan->groups,
+		.group_count = plan->group_count,
+		.umask = (mode_t)plan->settings->umask,
+		.nice = (int)plan->settings->nice,
+		.nofile = plan->settings->limit_nofile,
+		.fifo = fifo,
+	};
 }
 
 int service_plan_make(struct service_plan *plan, struct err *err) {

@@ -8,6 +8,7 @@
  * outlives it. */
 char *service_explain_end(const struct service *service) {
 	const struct ledger_service *record = &service->record;
+	if (service->counted && service->fault) return xstrdup(service->fault);
 	switch (service->last_class) {
 	case SERVICE_EXIT_EXEC_ERROR: return xstrdup(service->reason);
 	case SERVICE_EXIT_OOM: return xstrdup("out of memory: the kernel ended it");
@@ -18,6 +19,15 @@ char *service_explain_end(const struct service *service) {
 		return xstrdup("how it ended is not known: the keeper of the services died");
 	default: return xasprintf("exit code %d", record->exit_code);
 	}
+}
+
+char *service_explain_fault(const struct service *service) {
+	char span[32];
+	const char *trouble = service->trouble ? service->trouble : "";
+	if (service->check_failures) return xstrdup(trouble);
+	duration_format(service->settings->ready_timeout_ms, span, sizeof(span));
+	const char *last = strchr(trouble, ':');
+	return xasprintf("not ready within %s%s", span, last ? last : "");
 }
 
 static char *explain_state(const struct service *service) {
@@ -42,6 +52,8 @@ static char *explain_state(const struct service *service) {
 			text = xasprintf("%s; it stays down: 'tend start %s' tries again", why,
 				service->unit.name);
 		break;
+	case SERVICE_STARTING:
+	case SERVICE_UP: return xstrdup(service->trouble);
 	case SERVICE_KILLING: return xstrdup("being killed: it did not end in time");
 	case SERVICE_CLEARING: return xstrdup("its main process has ended; the rest of it ends");
 	case SERVICE_DOWN:

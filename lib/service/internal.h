@@ -15,6 +15,8 @@ int service_settings_compare(
 	const struct service_settings *left, const struct service_settings *right);
 bool service_code_in(char *const *codes, int code);
 
+struct service;
+
 /* ---- environment.c: from settings to what the host wants; on a worker, for passwd may be far away
  * ---- */
 
@@ -33,6 +35,12 @@ struct service_plan {
 	size_t group_count;
 };
 
+/* The settings and what [tend] gives to all, as they are now. */
+void service_plan_init(struct service_plan *plan, const struct service *service);
+/* Borrows from the plan. `fifo` NULL: what it writes is dropped. */
+struct process_spec service_plan_spec(const struct service_plan *plan, const char *fifo);
+/* ~ and ${VAR} as the service's user; on a worker. NULL with err. The caller's. */
+char *service_expand(const struct service_settings *settings, const char *text, struct err *err);
 int service_plan_make(struct service_plan *plan, struct err *err);
 void service_plan_release(struct service_plan *plan);
 bool service_env_valid(const char *item);
@@ -147,6 +155,44 @@ void service_log_reopen(struct service_log *log);
 void service_follows_wake(struct service_log *log);
 void service_follows_end(struct service_log *log);
 
+/* ---- probe.c: one look at a service ---- */
+
+enum service_probe_kind {
+	PROBE_NONE, /* started is ready; nothing is checked */
+	PROBE_TCP,
+	PROBE_HTTP,
+	PROBE_FILE,
+	PROBE_LOG, /* ready.c reads the log itself */
+	PROBE_COMMAND,
+};
+
+struct service_probe {
+	enum service_probe_kind kind;
+	const char *text; /* borrowed from what was parsed: the URL, path, text or command */
+	char host[64];    /* TCP: an address, or localhost */
+	uint16_t port;
+};
+
+struct probing; /* one under way */
+
+/* The words of `ready` and `check`; NULL is none. -1 with ERR_INVALID. */
+int service_probe_parse(const char *text, struct service_probe *probe, struct err *err);
+/* One look, at most 5 s, as the service's user; service_probed() follows, never from inside. None is under way. */
+void service_probe_start(struct service *service, const struct service_probe *probe);
+/* Nobody wants to know any more; it frees itself. NULL is fine. */
+void service_probe_drop(struct probing *probing);
+void service_probes_detach(struct services *services);
+
+/* ---- ready.c: when to look, and what follows ---- */
+
+void service_watch_init(struct service *service);
+void service_watch_release(struct service *service);
+void service_ready_begin(struct service *service); /* it runs, and is STARTING */
+void service_watch_state(struct service *service); /* the state is another one now */
+void service_watch_apply(struct service *service); /* other settings */
+void service_watch_end(struct service *service);
+void service_probed(struct service *service, const struct err *err); /* err NULL: it is well */
+
 /* ---- one service ---- */
 
 struct service {
@@ -174,6 +220,15 @@ struct service {
 	struct timer timer;
 	int64_t next_try_ns;
 	struct service_log log;
+	/* ---- ready.c ---- */
+	struct timer probe_timer;
+	struct probing *probing; /* NULL: none is under way */
+	int64_t probe_wait_ms;
+	int64_t check_failures; /* in a row */
+	char *trouble;          /* what the last look found; NULL: nothing wrong */
+	char *fault;            /* why it was ended by us, where `counted` */
+	struct service_follow *ready_log;
+	struct buf ready_text;
 };
 
 struct services {
@@ -182,6 +237,7 @@ struct services {
 	char **path, **environment;
 	struct list all;    /* of struct service */
 	struct list strays; /* runs of nobody's */
+	struct list probes; /* of struct probing */
 	unsigned closing;   /* logs and plans that services_detach waits for */
 	bool detached;
 	void (*detach_done)(void *user);
@@ -202,7 +258,9 @@ void service_write_record(struct service *service);
 /* ---- explain.c: how it stands ---- */
 
 char *service_explain_end(const struct service *service); /* for status and log; the caller's */
-void service_report(struct service *service);             /* to the unit graph */
+char *service_explain_fault(
+	const struct service *service);       /* why we end it ourselves; the caller's */
+void service_report(struct service *service); /* to the unit graph */
 
 /* ---- life.c ---- */
 

@@ -18,6 +18,7 @@ struct service *service_new(
 	service->unit.enabled = settings->enabled;
 	process_init(&service->process, options->host, service->unit.id, &service_process_calls);
 	timer_init(&service->timer, options->loop, service_timer_fired);
+	service_watch_init(service);
 	service_log_init(&service->log, options->loop, name, options);
 	service_log_settings(&service->log, settings->log_max_size_bytes, settings->log_keep);
 	list_add_tail(&services->all, &service->link);
@@ -27,12 +28,14 @@ struct service *service_new(
 void service_free(struct service *service) {
 	assert(!service->planning);
 	timer_cancel(&service->timer);
+	service_watch_release(service);
 	process_release(&service->process);
 	service_log_release(&service->log);
 	if (!service->leaving) unit_release(&service->unit);
 	list_remove(&service->link);
 	service_settings_free(service->settings);
 	free(service->reason);
+	free(service->fault);
 	free(service);
 }
 
@@ -67,7 +70,8 @@ void service_adopt(struct service *service, const char *run) {
 	service->asked = service->counted = service->group_gone = false;
 	service->wanted = true;
 	/* The record without a pid: we died between the intent and the answer. */
-	service_set_state(service, service->record.pid ? SERVICE_UP : SERVICE_STARTING);
+	bool up = service->record.pid && service->record.ready;
+	service_set_state(service, up ? SERVICE_UP : SERVICE_STARTING);
 	memmove(service->record.run, run, strlen(run) + 1); /* it may be itself */
 	process_adopt(&service->process, service->record.run);
 	unit_want(&service->unit);
@@ -107,6 +111,7 @@ void service_take_up(struct service *service) {
 
 void service_detach(struct service *service) {
 	timer_cancel(&service->timer);
+	service_watch_end(service);
 	process_detach(&service->process);
 	if (service->planning) {
 		service->services->closing++;

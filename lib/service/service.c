@@ -40,6 +40,7 @@ void service_set_state(struct service *service, enum service_state state) {
 	if (service->state == state) return;
 	service->state = state;
 	service->since_ns = wall_of(service);
+	service_watch_state(service);
 }
 
 /* ---- starting ---- */
@@ -59,27 +60,14 @@ void service_forget_failures(struct service *service) {
 }
 
 static void launch(struct service *service) {
-	const struct service_plan *plan = &service->plan;
 	struct ledger_service *record = &service->record;
-	const struct process_spec spec = {
-		.argv = plan->argv,
-		.env = plan->env,
-		.directory = plan->directory,
-		.become = plan->become,
-		.uid = plan->uid,
-		.gid = plan->gid,
-		.groups = plan->groups,
-		.group_count = plan->group_count,
-		.umask = (mode_t)plan->settings->umask,
-		.nice = (int)plan->settings->nice,
-		.nofile = plan->settings->limit_nofile,
-		.fifo = service->log.fifo_path,
-	};
+	const struct process_spec spec = service_plan_spec(&service->plan, service->log.fifo_path);
 	process_make_run(loop_of(service), record->run);
 	snprintf(record->boot, sizeof(record->boot), "%s", process_boot_id());
 	record->pid = 0;
 	record->start_time = 0;
 	record->started_ns = wall_of(service);
+	record->ready = false;
 	/* The intent, before anything is forked: whatever comes of it can be found. */
 	service_write_record(service);
 	process_spawn(&service->process, record->run, &spec);
@@ -126,19 +114,14 @@ static int make_plan(struct job *job, struct err *err) {
 /* In a job: users, groups and files of the environment may lie on a network that does not answer, and
  * nothing else may wait for that. */
 static void start_plan(struct service *service) {
-	struct services *services = service->services;
 	service->asked = service->counted = service->group_gone = false;
 	service->class = SERVICE_EXIT_NONE;
 	service->process.exit = (struct process_exit){ 0 };
 	service->overtaken = false;
 	if (service->planning) return; /* one that was overtaken is still at work: it serves */
 	service->planning = true;
-	service->plan = (struct service_plan){
-		.job = { .work = make_plan, .done = plan_made },
-		.settings = service_settings_copy(service->settings),
-		.tend_path = strv_dup(services->path),
-		.tend_environment = strv_dup(services->environment),
-	};
+	service_plan_init(&service->plan, service);
+	service->plan.job = (struct job){ .work = make_plan, .done = plan_made };
 	job_start(loop_of(service), &service->plan.job);
 }
 
@@ -235,9 +218,16 @@ static void act(struct service *service, enum service_action action) {
 		break;
 	case SERVICE_SPAWN: start_plan(service); break;
 	case SERVICE_GREET:
+		/* Found ready, it stays so for the next tendd: it is not probed from nothing. */
+		service->record.ready = true;
+		service_write_record(service);
 		timer_start(&service->timer, service->settings->healthy_after_ms);
 		break;
-	case SERVICE_FAIL: service->counted = true; /* fall through */
+	case SERVICE_FAIL:
+		service->counted = true;
+		free(service->fault);
+		service->fault = service_explain_fault(service);
+		log_warn("%s: %s", service->unit.id, service->fault); /* fall through */
 	case SERVICE_SIGNAL:
 		service->asked = true;
 		ask_to_end(service, false);
@@ -310,7 +300,7 @@ static void process_spawned(struct process *process) {
 	}
 	/* One that was taken up has been up for a while: it is forgiven by its own age, not by ours. */
 	if (service->state == SERVICE_STARTING) {
-		service_feed(service, SERVICE_IS_READY);
+		service_ready_begin(service);
 	} else if (service->state == SERVICE_UP) {
 		int64_t uptime_ms = (wall_of(service) - record->started_ns) / NS_PER_MS;
 		timer_start(&service->timer, service->settings->healthy_after_ms - uptime_ms);

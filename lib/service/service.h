@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "config/config.h"
+#include "http/http.h"
 #include "ledger/ledger.h"
 #include "loop/loop.h"
 #include "process/process.h"
@@ -44,6 +45,8 @@ struct service_settings {
 	char **ok_exit, **no_restart_exit;
 	int stop_signal; /* index of a name; service_signal_number() */
 	int64_t stop_timeout_ms;
+	char *ready, *check; /* service_probe_parse() */
+	int64_t ready_timeout_ms, check_every_ms, check_failures;
 	int64_t log_max_size_bytes;
 	int64_t log_keep;
 	char **after, **requires;
@@ -148,6 +151,7 @@ struct services_options {
 	struct unit_graph *graph;
 	struct ledger *ledger;
 	struct process_host *host;
+	struct http *http; /* for `ready` and `check` */
 	const char *runtime_dir;
 	const char *log_dir;
 	char *const *path;        /* [tend] path; NULL: none */

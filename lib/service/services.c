@@ -27,6 +27,7 @@ struct services *services_new(const struct services_options *options) {
 	services_set_environment(services, options->path, options->environment);
 	list_init(&services->all);
 	list_init(&services->strays);
+	list_init(&services->probes);
 	return services;
 }
 
@@ -169,6 +170,8 @@ int service_apply(struct service *service, const struct service_settings *settin
 		service_feed(service, SERVICE_WANT_UP);
 	else if (effect > 1)
 		apply_restart(service);
+	else
+		service_watch_apply(service);
 	return effect;
 }
 
@@ -262,6 +265,8 @@ void services_stray(struct services *services, const char *run, const char *unit
 		timer_cancel(&service->timer);
 		snprintf(service->record.boot, sizeof(service->record.boot), "%s",
 			process_boot_id());
+		/* When it began, and whether it was ready, is lost: it is not put to a new test. */
+		service->record.ready = true;
 		service_adopt(service, run);
 		service_write_record(service);
 		return;
@@ -302,6 +307,7 @@ void services_detach(struct services *services, void (*done)(void *user), void *
 		services->closing++;
 		service_log_close(&service->log, log_let_go, services);
 	}
+	service_probes_detach(services);
 	log_let_go(services);
 }
 

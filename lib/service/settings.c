@@ -163,17 +163,43 @@ static const struct config_key keys[] = {
 		.offset = FIELD(network),
 		.preset = "yes",
 		.help = "no: does not wait for the network" },
+	{ .name = "ready",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(ready),
+		.preset = "started",
+		.help = "how it shows that it is ready: started, tcp:PORT, http://..., file:PATH, "
+			"log:TEXT, command:..." },
+	{ .name = "ready_timeout",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(ready_timeout_ms),
+		.preset = "60s",
+		.min = 100,
+		.max = DAY_MS,
+		.help = "not ready for so long is a failure" },
+	{ .name = "check",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(check),
+		.help = "how it shows that it is alive: tcp:PORT, http://... or command:..." },
+	{ .name = "check_every",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(check_every_ms),
+		.preset = "10s",
+		.min = 100,
+		.max = DAY_MS,
+		.help = "how often to look while it is up" },
+	{ .name = "check_failures",
+		.type = CONFIG_INT,
+		.offset = FIELD(check_failures),
+		.preset = "3",
+		.min = 1,
+		.max = 1000,
+		.help = "so many in a row and it is restarted" },
 	NOT_BUILT("before_start", "a command before each start"),
 	NOT_BUILT("after_stop", "a command after each stop"),
 	NOT_BUILT("on_preempt", "a command when the machine is about to be taken away"),
 	NOT_BUILT("memory_max", "bytes of memory for all its processes"),
 	NOT_BUILT("cpu_max", "share of the processors"),
 	NOT_BUILT("conda", "environment to activate"),
-	NOT_BUILT("ready", "how it shows that it is ready; in this version: once it is started"),
-	NOT_BUILT("ready_timeout", "how long it may take to be ready"),
-	NOT_BUILT("check", "how it shows that it is alive"),
-	NOT_BUILT("check_every", "how often to look"),
-	NOT_BUILT("check_failures", "how often a check may fail"),
 	NOT_BUILT("log", "where its log goes; in this version: a file"),
 };
 
@@ -216,6 +242,23 @@ static int64_t give_up_count(const char *text) {
 	return str_to_int(text, 1, INT_MAX, &count) == 0 ? count : -1;
 }
 
+static int check_probes(const struct service_settings *service, const char **key, struct err *err) {
+	struct service_probe probe;
+	*key = "ready";
+	if (service_probe_parse(service->ready, &probe, err) != 0) return -1;
+	if (probe.kind != PROBE_NONE && service->restart == SERVICE_RESTART_NEVER)
+		return err_set(err, ERR_INVALID,
+			"a task (restart = never) is ready when it ends well: leave `ready` out");
+	*key = "check";
+	if (service_probe_parse(service->check, &probe, err) != 0) return -1;
+	if (probe.kind == PROBE_FILE || probe.kind == PROBE_LOG)
+		return err_set(err, ERR_INVALID,
+			"'%s' tells nothing of a service that is up: write tcp:, http:// or "
+			"command:",
+			service->check);
+	return 0;
+}
+
 static int service_check(
 	const void *settings, const char *name, const char **key, struct err *err) {
 	const struct service_settings *service = settings;
@@ -242,6 +285,7 @@ static int service_check(
 	*key = "restart_max_delay";
 	if (service->restart_max_delay_ms < service->restart_delay_ms)
 		return err_set(err, ERR_INVALID, "restart_max_delay is shorter than restart_delay");
+	if (check_probes(service, key, err) != 0) return -1;
 	*key = "user";
 	return service_check_user(service, key, err);
 }

@@ -53,7 +53,10 @@ def test_jupyter(tendd):
     root = " --allow-root" if os.geteuid() == 0 else ""
     tendd.configure("[service jupyter]\nnetwork = no\n"
                     "command = jupyter notebook --no-browser --ip=127.0.0.1 --port=%d --port-retries=0 --NotebookApp.token=''"
-                    " --notebook-dir=%s%s\nenvironment = HOME=%s\n" % (port, notebooks, root, tendd.root)).start()
+                    " --notebook-dir=%s%s\nenvironment = HOME=%s\nready = http://127.0.0.1:%d/api\n"
+                    % (port, notebooks, root, tendd.root, port)).start()
+    tendd.until_state("service:jupyter", "ready")
+    assert answers("http://127.0.0.1:%d/api" % port)  # at once
     check(tendd, "jupyter", "http://127.0.0.1:%d/api" % port)
     assert "Serving notebooks" in (tendd.logs / "jupyter.log").read_text() \
         or "Jupyter Notebook" in (tendd.logs / "jupyter.log").read_text()

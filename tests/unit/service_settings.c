@@ -60,7 +60,17 @@ static void bad_values_are_refused(void **state) {
 		{ "command = a\nrestart_delay = 2m\n", "restart_max_delay is shorter" },
 		{ "command = a\nnice = 20\n", "nice" },
 		{ "command = a\numask = 999\n", "umask" },
-		{ "command = a\nready = tcp:80\n", "not built yet" },
+		{ "command = a\nready = soon\n", "'soon' is no way to tell" },
+		{ "command = a\nready = tcp:\n", "'tcp:' is no way to tell" },
+		{ "command = a\nready = tcp:http\n", "has no port" },
+		{ "command = a\nready = tcp:65536\n", "has no port" },
+		{ "command = a\nready = tcp:example.org:80\n", "'example.org' is no address" },
+		{ "command = a\nready = file:here\n", "'here' is not absolute" },
+		{ "command = a\nready = notify\n", "'notify' is not built yet" },
+		{ "command = a\nrestart = never\nready = tcp:80\n", "ready when it ends well" },
+		{ "command = a\ncheck = log:up\n", "tells nothing of a service that is up" },
+		{ "command = a\ncheck = file:/x\n", "tells nothing of a service that is up" },
+		{ "command = a\ncheck_failures = 0\n", "check_failures" },
 		{ "command = a\nconda = x\n", "not built yet" },
 		{ "command = a\nmemory_max = 1GiB\n", "not built yet" },
 	};
@@ -104,6 +114,11 @@ static void each_key_has_its_effect(void **state) {
 		{ "after", "network", 1 },
 		{ "requires", "network", 1 },
 		{ "network", "no", 1 },
+		{ "ready", "tcp:1", 1 },
+		{ "ready_timeout", "1s", 1 },
+		{ "check", "tcp:1", 1 },
+		{ "check_every", "1s", 1 },
+		{ "check_failures", "1", 1 },
 	};
 	struct err err = { 0 };
 	struct config *base = read_keys("command = one\n", &err);

@@ -1,0 +1,184 @@
+/* Readiness and liveness: looks again and again while a service starts, and now and then while it is up (SERVICES.md §3). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/internal.h"
+
+enum {
+	READY_FIRST_MS = 50, /* between two looks, doubled up to the last */
+	READY_LAST_MS = 1000,
+	LINES_BACK = 1000, /* of the log: what it wrote before we looked for the first time */
+	TIME_LEN = sizeof("2026-11-22T14:03:07.123Z") - 1,
+};
+
+static struct loop *loop_of(const struct service *service) {
+	return service->services->options.loop;
+}
+
+static void set_text(char **text, char *value) {
+	free(*text);
+	*text = value;
+}
+
+/* ---- a line of its log ---- */
+
+static bool line_tells(const struct service *service, const char *line, const char *wanted) {
+	char time[TIME_LEN + 1];
+	int64_t at_ns;
+	if (strlen(line) <= TIME_LEN) return false;
+	snprintf(time, sizeof(time), "%s", line);
+	/* An earlier run may have said it too; the time has milliseconds. */
+	if (time_parse(time, &at_ns) != 0 ||
+		at_ns / NS_PER_MS < service->record.started_ns / NS_PER_MS)
+		return false;
+	return strstr(line + TIME_LEN + 1, wanted) != NULL;
+}
+
+static bool text_tells(struct service *service, const char *wanted) {
+	struct buf *text = &service->ready_text;
+	bool found = false;
+	size_t done = 0;
+	char *newline;
+	while (!found && done < text->len &&
+		(newline = memchr(text->at + done, '\n', text->len - done))) {
+		*newline = 0;
+		found = line_tells(service, text->at + done, wanted);
+		done = (size_t)(newline + 1 - text->at);
+	}
+	buf_consume(text, done);
+	return found;
+}
+
+static void log_grew(void *user) {
+	struct service *service = user;
+	struct service_probe probe;
+	struct err err;
+	char bytes[16 << 10];
+	ssize_t got;
+	if (service_probe_parse(service->settings->ready, &probe, &err) || probe.kind != PROBE_LOG)
+		return;
+	while ((got = service_follow_read(service->ready_log, bytes, sizeof(bytes))) > 0) {
+		buf_add(&service->ready_text, bytes, (size_t)got);
+		if (!text_tells(service, probe.text)) continue;
+		service_feed(service, SERVICE_IS_READY); /* ends this watch */
+		return;
+	}
+}
+
+/* ---- looking ---- */
+
+static void look(struct service *service) {
+	const struct service_settings *settings = service->settings;
+	const char *text = service->state == SERVICE_UP ? settings->check : settings->ready;
+	struct service_probe probe;
+	struct err err;
+	if (service->probing || service_probe_parse(text, &probe, &err)) return;
+	if (probe.kind != PROBE_NONE && probe.kind != PROBE_LOG)
+		service_probe_start(service, &probe);
+}
+
+static void look_again(struct timer *timer) {
+	look(container_of(timer, struct service, probe_timer));
+}
+
+static void check_went(struct service *service, const struct err *err) {
+	const struct service_settings *settings = service->settings;
+	if (!err) {
+		service->check_failures = 0;
+		set_text(&service->trouble, NULL);
+		service_report(service);
+	} else {
+		service->check_failures++;
+		set_text(
+			&service->trouble, xasprintf("check failed, %lld of %lld: %s",
+						   (long long)service->check_failures,
+						   (long long)settings->check_failures, err->text));
+		log_warn("%s: %s", service->unit.id, service->trouble);
+		if (service->check_failures >= settings->check_failures) {
+			service_feed(service, SERVICE_CHECK_FAILED);
+			return;
+		}
+		service_report(service);
+	}
+	timer_start(&service->probe_timer, settings->check_every_ms);
+}
+
+void service_probed(struct service *service, const struct err *err) {
+	if (service->state == SERVICE_UP) {
+		check_went(service, err);
+	} else if (service->state == SERVICE_STARTING && !err) {
+		service_feed(service, SERVICE_IS_READY);
+	} else if (service->state == SERVICE_STARTING) {
+		set_text(&service->trouble, xasprintf("not ready yet: %s", err->text));
+		service_report(service);
+		timer_start(&service->probe_timer, service->probe_wait_ms);
+		service->probe_wait_ms *= 2;
+		if (service->probe_wait_ms > READY_LAST_MS) service->probe_wait_ms = READY_LAST_MS;
+	}
+}
+
+/* ---- when ---- */
+
+void service_ready_begin(struct service *service) {
+	const struct service_settings *settings = service->settings;
+	struct service_probe probe;
+	struct err err;
+	if (service->record.ready || service_probe_parse(settings->ready, &probe, &err) ||
+		probe.kind == PROBE_NONE) {
+		service_feed(service, SERVICE_IS_READY);
+		return;
+	}
+	/* One that an earlier tendd started has used up some of it. */
+	int64_t age_ms = (loop_wall_ns(loop_of(service)) - service->record.started_ns) / NS_PER_MS;
+	if (age_ms < 0) age_ms = 0;
+	timer_start(&service->timer,
+		age_ms < settings->ready_timeout_ms ? settings->ready_timeout_ms - age_ms : 0);
+	service->probe_wait_ms = READY_FIRST_MS;
+	set_text(&service->trouble, xasprintf("not ready yet: %s", settings->ready));
+	if (probe.kind == PROBE_LOG) {
+		buf_init(&service->ready_text, 2 * LOG_LINE_MAX + (32 << 10));
+		service->ready_log =
+			service_follow_new(service, LINES_BACK, true, log_grew, service);
+	} else {
+		look(service);
+	}
+	service_report(service);
+}
+
+void service_watch_end(struct service *service) {
+	timer_cancel(&service->probe_timer);
+	service_probe_drop(service->probing);
+	service_follow_free(service->ready_log);
+	if (service->ready_log) buf_release(&service->ready_text);
+	service->ready_log = NULL;
+}
+
+void service_watch_state(struct service *service) {
+	const struct service_settings *settings = service->settings;
+	service_watch_end(service);
+	service->check_failures = 0;
+	if (service->state == SERVICE_UP) {
+		set_text(&service->trouble, NULL);
+		if (settings->check && !str_equal(settings->check, "none"))
+			timer_start(&service->probe_timer, settings->check_every_ms);
+	} else if (service->state == SERVICE_STARTING) {
+		set_text(&service->trouble, NULL);
+	}
+}
+
+void service_watch_apply(struct service *service) {
+	if (service->state == SERVICE_UP) service_watch_state(service);
+	if (service->state != SERVICE_STARTING || !service->process.pid) return;
+	service_watch_end(service);
+	service_ready_begin(service);
+}
+
+void service_watch_init(struct service *service) {
+	timer_init(&service->probe_timer, loop_of(service), look_again);
+}
+
+void service_watch_release(struct service *service) {
+	service_watch_end(service);
+	free(service->trouble);
+}
