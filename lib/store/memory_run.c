@@ -133,6 +133,7 @@ struct store *store_memory_new(struct loop *loop) {
 			STORE_CAP_MOVE,
 		.part_size = 1 << 20,
 		.part_from = STORE_SPAN_MAX + 1,
+		.part_lanes = 3,
 		.part_max = 10000,
 		.label = xstrdup("memory"),
 	};

@@ -11,6 +11,7 @@ enum {
 	PART_SIZE = STORE_SPAN_MAX, /* a part travels in memory */
 	PART_FROM = STORE_SPAN_MAX + 1,
 	PART_MAX = 10000,
+	PART_LANES = 4,
 };
 
 /* ---- operations ---- */
@@ -231,6 +232,9 @@ struct store *store_s3_new(struct loop *loop, struct http *http,
 		.part_size = PART_SIZE,
 		.part_from = PART_FROM,
 		.part_max = PART_MAX,
+		.part_lanes = PART_LANES,
+		/* What signs the payload also tells when it is another one: one hash serves both. */
+		.part_sha256 = !s3->secure,
 		.label = xasprintf("s3://%s/%s", s3->bucket, s3->prefix),
 	};
 	if (s3_credentials_none(s3)) {

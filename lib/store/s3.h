@@ -61,6 +61,7 @@ struct s3_call {
 	const void *body;   /* borrowed until the answer; NULL: none */
 	size_t body_len;
 	const struct store_hash *md5; /* of the body; NULL: computed */
+	const uint8_t *sha256;        /* of the body, where it is known; then no MD5 is sent */
 	bool no_md5;                  /* nothing is stored that could be checked */
 	size_t answer_max;            /* 0: enough for an error */
 	int64_t patience_ms;          /* the server may work so much longer without a byte */

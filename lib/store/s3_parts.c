@@ -64,7 +64,8 @@ void s3_part_put(struct s3_op *x) {
 			   .query = s3_upload_query(x, op->part_number),
 			   .body = op->body ? op->body : "",
 			   .body_len = op->body_len,
-			   .md5 = op->hash.kind == STORE_HASH_MD5 ? &op->hash : NULL });
+			   .md5 = op->hash.kind == STORE_HASH_MD5 ? &op->hash : NULL,
+			   .sha256 = op->hash.kind == STORE_HASH_SHA256 ? op->hash.bytes : NULL });
 }
 
 /* ---- PART_QUERY: pages of a thousand ---- */

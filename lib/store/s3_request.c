@@ -152,7 +152,7 @@ static void sign(struct s3_op *x) {
 	own_header(x, xconcat("host: ", s3->host));
 	own_header(x, xconcat("x-amz-date: ", date));
 	own_header(x, xconcat("x-amz-content-sha256: ", x->payload_hash));
-	if (x->call.body && !x->call.no_md5) {
+	if (x->call.body && !x->call.no_md5 && !x->call.sha256) {
 		char *md5 = base64_encode(x->call.md5 ? x->call.md5->bytes : x->md5, 16);
 		own_header(x, xconcat("content-md5: ", md5));
 		free(md5);
@@ -250,10 +250,11 @@ void s3_send(struct s3_op *x, const struct s3_call *call) {
 	free(encoded);
 
 	/* Over TLS nobody can change the payload on its way. */
-	x->hash_payload = call->body_len > 0 && !s3->secure;
-	x->hash_md5 = call->body && !call->no_md5 && !call->md5;
+	x->hash_payload = call->body_len > 0 && !s3->secure && !call->sha256;
+	x->hash_md5 = call->body && !call->no_md5 && !call->md5 && !call->sha256;
 	snprintf(x->payload_hash, sizeof(x->payload_hash), "%s",
 		call->body_len > 0 ? S3_UNSIGNED : S3_EMPTY_SHA256);
+	if (call->sha256) hex_encode(call->sha256, 32, x->payload_hash);
 	bool work = x->hash_payload || x->hash_md5;
 	if (work && call->body_len > INLINE_HASH_MAX) {
 		x->job = (struct job){ .work = hash_work, .done = hash_done };

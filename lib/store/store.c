@@ -164,6 +164,8 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->part_size = inner->part_size;
 	store->part_from = inner->part_from;
 	store->part_max = inner->part_max;
+	store->part_lanes = inner->part_lanes;
+	store->part_sha256 = inner->part_sha256;
 	store->label = xstrdup(inner->label);
 }
 

@@ -41,7 +41,8 @@ enum store_verb {
 	/* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
 	STORE_REMOVE,
 	STORE_PART_BEGIN, /* a large PUT: key, size, mtime_ns, mode, hash, part_size -> session */
-	/* session, part_number (from 1), offset, body or fd, hash of the part -> receipt */
+	/* session, part_number (from 1), offset, body or fd, hash of the part (ERR_CHANGED: the bytes
+	 * are others) -> receipt */
 	STORE_PART_PUT,
 	STORE_PART_QUERY, /* session -> parts that the server holds */
 	STORE_PART_END,   /* key, session, parts, and PUT's conditions and keep_key -> entry */
@@ -217,6 +218,8 @@ struct store {
 	int64_t part_size; /* wished-for bytes of a part of a large PUT; 0: no parts */
 	int64_t part_from; /* from this size on a PUT goes in parts */
 	int part_max;      /* most parts of one upload */
+	int part_lanes;    /* so many of one upload are gladly taken at once, in any order; 0: 1 */
+	bool part_sha256;  /* PART_PUT's hash is best the SHA-256; else the MD5 */
 	char *label;       /* "s3://bucket/prefix": for messages, no secrets */
 };
 

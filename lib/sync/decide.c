@@ -121,7 +121,7 @@ static bool fetch_image(struct transfer *t) {
 
 void upload_or_read(struct transfer *t) {
 	if (t->upload && t->upload_sending)
-		upload_part_read(t);
+		upload_memory_granted(t);
 	else
 		look_read_start(t);
 }

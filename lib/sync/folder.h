@@ -125,8 +125,8 @@ struct folder {
 	struct list pair_waiters; /* struct transfer.wait_link: somebody works on their origin */
 	int renaming;             /* transfers that hold the name they move from */
 	struct list
-		submits; /* struct transfer.submit_link: operations that start after this turn's commit */
-	int64_t claimed_ms;      /* when rows were claimed last */
+		submits;    /* struct submit.link: operations that start after this turn's commit */
+	int64_t claimed_ms; /* when rows were claimed last */
 	int submit_count, looks; /* operations in `submits`; transfers whose first look runs */
 	bool intents;            /* this turn's commit goes to the disk before they start */
 

@@ -80,7 +80,7 @@ void transfer_start(struct folder *f, struct index_dirty *row) {
 	t->covered = index_sequence(f->index);
 	t->number = ++f->started;
 	list_init(&t->link);
-	list_init(&t->submit_link);
+	list_init(&t->submit.link);
 	list_init(&t->wait_link);
 	list_init(&t->capture_link);
 	list_init(&t->children);
@@ -114,6 +114,15 @@ bool transfer_memory_reserve(struct transfer *t, int64_t bytes) {
 	return true;
 }
 
+/* What only makes it faster leaves a quarter to others. */
+bool transfer_memory_more(struct transfer *t, int64_t bytes) {
+	struct sync *sync = t->folder->sync;
+	if (sync->buffer_used + bytes > sync->buffer_limit / 4 * 3) return false;
+	sync->buffer_used += bytes;
+	t->reserved += bytes;
+	return true;
+}
+
 static void memory_release(struct transfer *t) {
 	struct sync *sync = t->folder->sync;
 	if (t->reserved > 0) sync->buffer_used -= t->reserved;
@@ -143,25 +152,40 @@ static void transfer_op_ended(struct store_op *op, const struct err *err) {
 	t->op_done(t, err);
 }
 
+void submit_add(struct folder *f, struct submit *submit) {
+	list_add_tail(&f->submits, &submit->link);
+	f->submit_count++;
+	turn_end_want(&f->turn_end);
+}
+
+void submit_drop(struct folder *f, struct submit *submit) {
+	if (list_empty(&submit->link)) return;
+	list_remove(&submit->link);
+	f->submit_count--;
+}
+
+static void op_start(struct submit *submit) {
+	struct transfer *t = container_of(submit, struct transfer, submit);
+	t->state = TRANSFER_OPERATING;
+	store_start(t->folder->store, &t->op);
+}
+
 void transfer_submit(struct transfer *t, bool intent,
 	void (*done)(struct transfer *transfer, const struct err *err)) {
 	t->state = TRANSFER_SUBMITTED;
 	t->op.done = transfer_op_ended;
 	t->op_done = done;
-	list_add_tail(&t->folder->submits, &t->submit_link);
-	t->folder->submit_count++;
+	t->submit.start = op_start;
+	submit_add(t->folder, &t->submit);
 	if (intent) t->folder->intents = true;
-	turn_end_want(&t->folder->turn_end);
 }
 
 void transfer_submit_all(struct folder *f) {
 	while (!list_empty(&f->submits)) {
-		struct transfer *t = list_entry(f->submits.next, struct transfer, submit_link);
-		list_remove(&t->submit_link);
-		t->state = TRANSFER_OPERATING;
-		store_start(f->store, &t->op);
+		struct submit *submit = list_entry(f->submits.next, struct submit, link);
+		submit_drop(f, submit);
+		submit->start(submit);
 	}
-	f->submit_count = 0;
 }
 
 /* Each commit writes the same ten pages or so, whether one operation follows or half of all: while
@@ -181,8 +205,7 @@ void transfer_forget(struct transfer *t) {
 	struct folder *f = t->folder;
 	assert(!t->job_running && t->state != TRANSFER_OPERATING);
 	list_remove(&t->link);
-	if (!list_empty(&t->submit_link)) f->submit_count--;
-	list_remove(&t->submit_link);
+	submit_drop(f, &t->submit);
 	list_remove(&t->wait_link);
 	index_unclaim(f->index, t->path); /* a folder that only went away goes on with this index */
 	if (map_get(&f->by_path, t->path) == t) map_take(&f->by_path, t->path);
@@ -320,7 +343,7 @@ void transfer_cancel_all(struct folder *f) {
 			job_cancel(&t->job);
 		else if (t->state == TRANSFER_OPERATING)
 			store_cancel(f->store, &t->op);
-		else
+		else if (!upload_parts_cancel(t))
 			transfer_forget(t);
 	}
 }

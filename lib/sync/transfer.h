@@ -15,10 +15,17 @@ enum transfer_state {
 	TRANSFER_DATABASE,  /* the image waits for the files it may name */
 	TRANSFER_SUBMITTED, /* an operation waits for this turn's commit */
 	TRANSFER_OPERATING, /* an operation is at the store */
+	TRANSFER_PARTS,     /* parts of a large file are read and sent (upload_parts.c) */
 };
 
 struct upload;
 struct parts_match;
+
+/* An operation that starts after this turn's commit. */
+struct submit {
+	struct list link; /* in folder->submits */
+	void (*start)(struct submit *submit);
+};
 
 /* `extra` of a database's row. */
 struct database_base {
@@ -27,7 +34,8 @@ struct database_base {
 };
 
 struct transfer {
-	struct list link, submit_link, wait_link, capture_link;
+	struct list link, wait_link, capture_link;
+	struct submit submit; /* of `op` */
 	struct list children; /* transfers in TRANSFER_PARENT that wait for this one (wait_link) */
 	struct folder *folder;
 	enum transfer_state state;
@@ -127,10 +135,14 @@ void transfer_again(
 void transfer_forget(struct transfer *transfer); /* frees it; its row stays dirty */
 void transfer_submit(struct transfer *transfer, bool intent,
 	void (*done)(struct transfer *transfer, const struct err *err));
-void transfer_submit_all(struct folder *folder);         /* after the commit */
+void submit_add(struct folder *folder, struct submit *submit);
+void submit_drop(struct folder *folder, struct submit *submit); /* harmless when it is not there */
+void transfer_submit_all(struct folder *folder);                /* after the commit */
 bool transfer_submits_wait(const struct folder *folder); /* more will share their commit soon */
 bool transfer_memory_reserve(
 	struct transfer *transfer, int64_t bytes); /* false: waits in TRANSFER_MEMORY */
+bool transfer_memory_more(
+	struct transfer *transfer, int64_t bytes); /* only when there is plenty: never waits */
 void transfer_cancel_all(struct folder *folder);
 void transfer_mark_below(struct folder *folder, const char *path);
 bool transfer_is_abandoned(const struct transfer *transfer);
@@ -225,10 +237,11 @@ bool parts_match_start(struct transfer *transfer, const struct store_entry *thei
 	void (*then)(struct transfer *transfer, bool equal));
 void parts_release(struct transfer *transfer);
 
-/* upload.c */
+/* upload.c, upload_hash.c, upload_parts.c */
 void upload_start(struct transfer *transfer);
 void upload_release(struct transfer *transfer);
-void upload_part_read(struct transfer *transfer);
+void upload_memory_granted(struct transfer *transfer);
+bool upload_parts_cancel(struct transfer *transfer); /* false: none is on its way */
 void upload_hash_start(
 	struct transfer *transfer); /* pass 1 of a large file; comes back through transfer_plan */
 bool upload_is_large(const struct transfer *transfer, int64_t size);

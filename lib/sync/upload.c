@@ -6,36 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/internal.h"
-
-struct upload {
-	struct disk *disk; /* that `fd` belongs to */
-	int fd;
-	int64_t size;
-	int64_t part_wish, part_most; /* what the store likes */
-	int64_t part_size;
-	int64_t offset; /* of pass 1, then of the part in work */
-	struct disk_stat opened;
-	struct digest whole, part;
-	int64_t part_filled;
-	uint8_t (*part_hashes)[16];
-	size_t part_count;
-	bool hashed;
-	int64_t done_bytes;
-	struct store_part *parts; /* those the server holds */
-	size_t held;
-	char *session;
-	struct err abort_err; /* why it is given up, while PART_ABORT is on its way */
-};
+#include "sync/upload.h"
 
 bool upload_is_large(const struct transfer *t, int64_t size) {
 	const struct store *store = t->folder->store;
 	return size > STORE_SPAN_MAX || (store->part_from > 0 && size >= store->part_from);
-}
-
-static int64_t part_size_for(int64_t part, int64_t most, int64_t size) {
-	while (size / part >= most) part *= 2;
-	return part;
 }
 
 static void parts_free(struct upload *u) {
@@ -51,6 +26,7 @@ void upload_release(struct transfer *t) {
 	if (u->fd >= 0) disk_close_file(u->disk, u->fd);
 	digest_release(&u->whole);
 	digest_release(&u->part);
+	upload_parts_release(u);
 	parts_free(u);
 	free(u->part_hashes);
 	free(u->session);
@@ -59,119 +35,6 @@ void upload_release(struct transfer *t) {
 	t->upload_sending = false;
 	capture_moved(t->folder->sync);
 }
-
-/* ---- pass 1 ---- */
-
-static int open_source(struct transfer *t, struct err *err) {
-	struct upload *u = t->upload;
-	u->disk = t->image ? t->images : t->disk;
-	u->fd = disk_open_file(u->disk, t->image ? path_name(t->image) : t->path, &u->opened, err);
-	if (u->fd < 0) return -1;
-	u->size = u->opened.size;
-	u->part_size = part_size_for(u->part_wish, u->part_most, u->size);
-	size_t count = (size_t)((u->size + u->part_size - 1) / u->part_size);
-	u->part_hashes = xcalloc(count + 1, sizeof(*u->part_hashes));
-	digest_init(&u->whole, DIGEST_MD5);
-	digest_init(&u->part, DIGEST_MD5);
-	return 0;
-}
-
-static void part_hash_end(struct upload *u) {
-	digest_end(&u->part, u->part_hashes[u->part_count++]);
-	digest_init(&u->part, DIGEST_MD5);
-	u->part_filled = 0;
-}
-
-/* One bounded span a job. */
-static int hash_work(struct job *job, struct err *err) {
-	struct transfer *t = container_of(job, struct transfer, job);
-	struct upload *u = t->upload;
-	if (u->fd < 0 && open_source(t, err)) return -1;
-	int64_t span = u->size - u->offset;
-	int64_t done = 0;
-	if (span > STORE_SPAN_MAX) span = STORE_SPAN_MAX;
-	if (span > u->part_size - u->part_filled) span = u->part_size - u->part_filled;
-	if (span &&
-		disk_hash_span(u->disk, u->fd, u->offset, span, &u->whole, &u->part, &done, err))
-		return -1;
-	if (done != span) return err_set(err, ERR_CHANGED, "changed while it was read");
-	u->offset += done;
-	u->part_filled += done;
-	if (u->part_filled == u->part_size || u->offset == u->size) part_hash_end(u);
-	return 0;
-}
-
-/* The end of pass 1: is it still the file that was opened, or one that only grew? */
-static int hash_check(struct transfer *t, struct err *err) {
-	struct upload *u = t->upload;
-	struct disk_stat now;
-	digest_end(&u->whole, t->hash);
-	t->have_hash = true;
-	u->hashed = true;
-	if (t->image) return 0;
-	if (disk_stat(t->disk, t->path, &now, err)) return -1;
-	t->stat = u->opened;
-	if (disk_stat_same(&now, &u->opened)) return 0;
-	if (t->growth && now.ino == u->opened.ino && now.size >= u->opened.size &&
-		!t->is_database) {
-		t->hot = true; /* pass 2 proves that what was read stayed as it was */
-		return 0;
-	}
-	return err_set(err, ERR_CHANGED, "changed while it was read");
-}
-
-static int hash_end_work(struct job *job, struct err *err) {
-	return hash_check(container_of(job, struct transfer, job), err);
-}
-
-static void hash_done(struct job *job, const struct err *err) {
-	struct transfer *t = container_of(job, struct transfer, job);
-	struct upload *u = t->upload;
-	t->job_running = false;
-	if (transfer_is_abandoned(t)) {
-		transfer_forget(t);
-		return;
-	}
-	if (err) {
-		t->look_err = *err;
-		upload_release(t);
-		transfer_plan(t);
-		return;
-	}
-	if (u->hashed) {
-		transfer_plan(t);
-		return;
-	}
-	t->job.work = u->offset < u->size ? hash_work : hash_end_work;
-	t->job_running = true;
-	job_start(t->folder->loop, &t->job);
-}
-
-static void upload_new(struct transfer *t) {
-	const struct store *store = t->folder->store;
-	struct upload *u = xcalloc(1, sizeof(*u));
-	u->fd = -1;
-	u->part_wish = store->part_size > 0 ? store->part_size : STORE_SPAN_MAX;
-	u->part_most = store->part_max > 0 ? store->part_max : 10000;
-	if (!(store->caps & STORE_CAP_FD_BODY) && u->part_wish > STORE_SPAN_MAX)
-		u->part_wish = STORE_SPAN_MAX;
-	t->upload = u;
-}
-
-void upload_hash_start(struct transfer *t) {
-	if (t->upload) upload_release(t);
-	upload_new(t);
-	pace_begin(t);
-	t->state = TRANSFER_HASHING;
-	t->job.work = hash_work;
-	t->job.done = hash_done;
-	t->job_running = true;
-	job_start(t->folder->loop, &t->job);
-}
-
-/* ---- pass 2 ---- */
-
-static void part_next(struct transfer *t);
 
 static void give_up_done(struct transfer *t, const struct err *err) {
 	struct err why = t->upload->abort_err;
@@ -247,112 +110,11 @@ static void end_start(struct transfer *t) {
 	transfer_submit(t, t->op.keep_key != NULL, end_done);
 }
 
-static void part_put_done(struct transfer *t, const struct err *err) {
-	struct upload *u = t->upload;
-	if (err) {
+void upload_parts_ended(struct transfer *t, const struct err *err) {
+	if (err)
 		part_failed(t, err);
-		return;
-	}
-	u->parts = xrealloc(u->parts, (u->held + 1) * sizeof(*u->parts));
-	u->parts[u->held++] = (struct store_part){
-		.number = t->op.part_number, .size = t->op.length, .receipt = xstrdup(t->op.receipt)
-	};
-	t->folder->progress_bytes += t->op.length;
-	part_next(t);
-}
-
-static void part_put_start(struct transfer *t, int number) {
-	struct upload *u = t->upload;
-	bool fd_body = (t->folder->store->caps & STORE_CAP_FD_BODY) != 0;
-	act_op_init(t, STORE_PART_PUT, STORE_FILE);
-	t->op.session = u->session;
-	t->op.part_number = number;
-	t->op.part_size = u->part_size;
-	t->op.size = u->size;
-	t->op.offset = (int64_t)(number - 1) * u->part_size;
-	t->op.length =
-		u->size - t->op.offset < u->part_size ? u->size - t->op.offset : u->part_size;
-	t->op.hash.kind = STORE_HASH_MD5;
-	memcpy(t->op.hash.bytes, u->part_hashes[number - 1], 16);
-	if (fd_body) {
-		t->op.fd = u->fd;
-	} else {
-		t->op.body = t->body.at;
-		t->op.body_len = t->body.len;
-	}
-	transfer_submit(t, false, part_put_done);
-}
-
-static int part_read_work(struct job *job, struct err *err) {
-	struct transfer *t = container_of(job, struct transfer, job);
-	struct upload *u = t->upload;
-	uint8_t hash[DIGEST_MAX];
-	size_t len =
-		(size_t)(u->size - u->offset < u->part_size ? u->size - u->offset : u->part_size);
-	if (u->fd < 0) return err_set(err, ERR_CHANGED, "closed");
-	buf_release(&t->body);
-	buf_init(&t->body, len);
-	char *at = xmalloc(len + 1);
-	int result = disk_read_span(u->disk, u->fd, u->offset, len, at, err);
-	if (!result) {
-		digest_of(DIGEST_MD5, at, len, hash);
-		if (memcmp(hash, u->part_hashes[u->offset / u->part_size], 16) != 0)
-			result = err_set(err, ERR_CHANGED, "changed between two reads");
-		else
-			buf_add(&t->body, at, len);
-	}
-	free(at);
-	return result;
-}
-
-static void part_read_done(struct job *job, const struct err *err) {
-	struct transfer *t = container_of(job, struct transfer, job);
-	t->job_running = false;
-	if (transfer_is_abandoned(t)) {
-		transfer_forget(t);
-		return;
-	}
-	if (err) {
-		give_up(t, err);
-		return;
-	}
-	part_put_start(t, (int)(t->upload->offset / t->upload->part_size) + 1);
-}
-
-static bool held(const struct upload *u, int number) {
-	for (size_t i = 0; i < u->held; i++)
-		if (u->parts[i].number == number) return true;
-	return false;
-}
-
-static int part_compare(const void *left, const void *right) {
-	return ((const struct store_part *)left)->number -
-	       ((const struct store_part *)right)->number;
-}
-
-static void part_next(struct transfer *t) {
-	struct upload *u = t->upload;
-	int number = 1;
-	while ((size_t)number <= u->part_count && held(u, number)) number++;
-	if ((size_t)number > u->part_count) {
-		qsort(u->parts, u->held, sizeof(*u->parts), part_compare);
+	else
 		end_start(t);
-		return;
-	}
-	if (t->folder->store->caps & STORE_CAP_FD_BODY) {
-		part_put_start(t, number);
-		return;
-	}
-	u->offset = (int64_t)(number - 1) * u->part_size;
-	if (t->reserved > 0 || transfer_memory_reserve(t, u->part_size)) upload_part_read(t);
-}
-
-void upload_part_read(struct transfer *t) {
-	t->state = TRANSFER_READING;
-	t->job.work = part_read_work;
-	t->job.done = part_read_done;
-	t->job_running = true;
-	job_start(t->folder->loop, &t->job);
 }
 
 static void begin_start(struct transfer *t);
@@ -382,7 +144,7 @@ static void begin_done(struct transfer *t, const struct err *err) {
 	}
 	t->folder->intents = true;
 	t->folder->sessions_none = false;
-	part_next(t);
+	upload_parts_start(t);
 }
 
 static void begin_start(struct transfer *t) {
@@ -417,7 +179,7 @@ static void query_done(struct transfer *t, const struct err *err) {
 	u->held = t->op.answer_part_count;
 	t->op.answer_parts = NULL;
 	t->op.answer_part_count = 0;
-	part_next(t);
+	upload_parts_start(t);
 }
 
 static void stale_aborted(struct transfer *t, const struct err *err) {

@@ -1,0 +1,219 @@
+/*
+ * Pass 2 of a large upload: some parts at once, each in a lane of its own, so that the next are read and under way while a server still
+ * stores the last. The store compares each with its hash of pass 1: what reads differently was "changed between" (SYNC.md §11).
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/upload.h"
+
+static void lanes_go(struct transfer *t);
+
+static void lane_free(struct upload_lane *lane) {
+	lane->state = LANE_FREE;
+	lane->transfer->upload->busy--;
+}
+
+/* The first failure ends the others too: what they would have sent may be wanted in vain. */
+static void lanes_cancel(struct transfer *t) {
+	struct upload *u = t->upload;
+	for (size_t i = 0; i < u->lane_count; i++) {
+		struct upload_lane *lane = &u->lanes[i];
+		if (lane->state == LANE_READING) job_cancel(&lane->job);
+		if (lane->state == LANE_SENDING) store_cancel(t->folder->store, &lane->op);
+		if (lane->state != LANE_SUBMITTED) continue;
+		submit_drop(t->folder, &lane->submit);
+		lane_free(lane);
+	}
+}
+
+/* A lane's job or operation ended. */
+static void lane_step(struct upload_lane *lane, const struct err *err) {
+	struct transfer *t = lane->transfer;
+	struct upload *u = t->upload;
+	lane_free(lane);
+	if (transfer_is_abandoned(t)) {
+		if (!u->busy) transfer_forget(t);
+		return;
+	}
+	if (err && u->failed.kind == ERR_NONE) {
+		u->failed = *err;
+		lanes_cancel(t);
+	}
+	lanes_go(t);
+}
+
+/* ---- sent ---- */
+
+static void lane_sent(struct store_op *op, const struct err *err) {
+	struct upload_lane *lane = container_of(op, struct upload_lane, op);
+	struct transfer *t = lane->transfer;
+	struct upload *u = t->upload;
+	if (!err) {
+		u->parts = xrealloc(u->parts, (u->held + 1) * sizeof(*u->parts));
+		u->parts[u->held++] = (struct store_part){
+			.number = lane->number, .size = op->length, .receipt = xstrdup(op->receipt)
+		};
+		t->folder->progress_bytes += op->length;
+	}
+	lane_step(lane, err);
+}
+
+static void lane_send(struct submit *submit) {
+	struct upload_lane *lane = container_of(submit, struct upload_lane, submit);
+	lane->state = LANE_SENDING;
+	store_start(lane->transfer->folder->store, &lane->op);
+}
+
+static void op_prepare(struct upload_lane *lane) {
+	struct transfer *t = lane->transfer;
+	struct upload *u = t->upload;
+	struct store_op *op = &lane->op;
+	if (lane->op_ready) store_op_release(op);
+	store_op_init(op, STORE_PART_PUT, t->key);
+	lane->op_ready = true;
+	op->kind = STORE_FILE;
+	op->session = u->session;
+	op->part_number = lane->number;
+	op->part_size = u->part_size;
+	op->size = u->size;
+	op->offset = lane->offset;
+	op->length = (int64_t)lane->length;
+	op->hash.kind = u->part_kind == DIGEST_SHA256 ? STORE_HASH_SHA256 : STORE_HASH_MD5;
+	memcpy(op->hash.bytes, u->part_hashes[lane->number - 1], sizeof(op->hash.bytes));
+	if (lane->body) {
+		op->body = lane->body;
+		op->body_len = lane->length;
+	} else {
+		op->fd = u->fd;
+	}
+	op->done = lane_sent;
+}
+
+/* The session it belongs to may not be committed yet. */
+static void lane_submit(struct upload_lane *lane) {
+	op_prepare(lane);
+	lane->state = LANE_SUBMITTED;
+	submit_add(lane->transfer->folder, &lane->submit);
+}
+
+/* ---- read ---- */
+
+static int read_work(struct job *job, struct err *err) {
+	struct upload_lane *lane = container_of(job, struct upload_lane, job);
+	return disk_read_span(lane->disk, lane->fd, lane->offset, lane->length, lane->body, err);
+}
+
+static void read_done(struct job *job, const struct err *err) {
+	struct upload_lane *lane = container_of(job, struct upload_lane, job);
+	const struct transfer *t = lane->transfer;
+	if (err || transfer_is_abandoned(t) || t->upload->failed.kind != ERR_NONE)
+		lane_step(lane, err);
+	else
+		lane_submit(lane);
+}
+
+static void lane_start(struct upload_lane *lane, int number) {
+	struct transfer *t = lane->transfer;
+	struct upload *u = t->upload;
+	lane->number = number;
+	lane->offset = (int64_t)(number - 1) * u->part_size;
+	int64_t left = u->size - lane->offset;
+	lane->length = (size_t)(left < u->part_size ? left : u->part_size);
+	u->busy++;
+	if (!lane->body) {
+		lane_submit(lane);
+		return;
+	}
+	lane->disk = u->disk;
+	lane->fd = u->fd;
+	lane->state = LANE_READING;
+	lane->job = (struct job){ .work = read_work, .done = read_done };
+	job_start(t->folder->loop, &lane->job);
+}
+
+/* ---- all lanes ---- */
+
+static bool is_held(const struct upload *u, int number) {
+	for (size_t i = 0; i < u->held; i++)
+		if (u->parts[i].number == number) return true;
+	return false;
+}
+
+static int by_number(const void *left, const void *right) {
+	return ((const struct store_part *)left)->number -
+	       ((const struct store_part *)right)->number;
+}
+
+/* The next part that nobody sends; 0: there is none. */
+static int next_number(struct upload *u) {
+	while ((size_t)u->next_number <= u->part_count && is_held(u, u->next_number))
+		u->next_number++;
+	return (size_t)u->next_number <= u->part_count ? u->next_number++ : 0;
+}
+
+static void lanes_go(struct transfer *t) {
+	struct upload *u = t->upload;
+	bool failed = u->failed.kind != ERR_NONE;
+	for (size_t i = 0; i < u->lane_count && !failed; i++) {
+		if (u->lanes[i].state != LANE_FREE) continue;
+		int number = next_number(u);
+		if (!number) break;
+		lane_start(&u->lanes[i], number);
+	}
+	if (u->busy) return;
+	t->state = TRANSFER_SUBMITTED;
+	if (!failed) qsort(u->parts, u->held, sizeof(*u->parts), by_number);
+	struct err err = u->failed;
+	err_clear(&u->failed);
+	upload_parts_ended(t, failed ? &err : NULL);
+}
+
+/* As many as the store likes and memory has room for; one at least. */
+static void lanes_open(struct transfer *t) {
+	struct upload *u = t->upload;
+	const struct store *store = t->folder->store;
+	bool fd_body = (store->caps & STORE_CAP_FD_BODY) != 0;
+	size_t want = store->part_lanes > 1 ? (size_t)store->part_lanes : 1;
+	if (want > UPLOAD_LANES_MAX) want = UPLOAD_LANES_MAX;
+	if (want > u->part_count) want = u->part_count;
+	while (u->lane_count < want) {
+		if (u->lane_count && !fd_body && !transfer_memory_more(t, u->part_size)) break;
+		struct upload_lane *lane = &u->lanes[u->lane_count++];
+		lane->transfer = t;
+		lane->submit.start = lane_send;
+		list_init(&lane->submit.link);
+		if (!fd_body) lane->body = xmalloc((size_t)u->part_size);
+	}
+}
+
+void upload_parts_start(struct transfer *t) {
+	struct upload *u = t->upload;
+	bool fd_body = (t->folder->store->caps & STORE_CAP_FD_BODY) != 0;
+	if (!fd_body && t->reserved <= 0 && !transfer_memory_reserve(t, u->part_size)) return;
+	upload_memory_granted(t);
+}
+
+void upload_memory_granted(struct transfer *t) {
+	struct upload *u = t->upload;
+	t->state = TRANSFER_PARTS;
+	u->next_number = 1;
+	lanes_open(t);
+	lanes_go(t);
+}
+
+bool upload_parts_cancel(struct transfer *t) {
+	if (!t->upload || !t->upload->busy) return false;
+	lanes_cancel(t);
+	return t->upload->busy > 0;
+}
+
+void upload_parts_release(struct upload *u) {
+	assert(!u->busy);
+	for (size_t i = 0; i < u->lane_count; i++) {
+		if (u->lanes[i].op_ready) store_op_release(&u->lanes[i].op);
+		free(u->lanes[i].body);
+	}
+	u->lane_count = 0;
+}
