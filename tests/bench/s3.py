@@ -13,8 +13,8 @@ from bench import ROOT, Daemon, make_files, room, say, timed
 PARALLEL = 32
 
 
-def server_start(base):
-    subprocess.run([ROOT / "tests/support/start-rgw", base / "rgw"], check=True, stdout=subprocess.DEVNULL)
+def server_start(base, store="memstore"):
+    subprocess.run([ROOT / "tests/support/start-rgw", base / "rgw", "0", store], check=True, stdout=subprocess.DEVNULL)
     return dict(zip(("endpoint", "access", "secret", "region", "bucket"), (base / "rgw/server").read_text().split("\n")))
 
 
