@@ -51,6 +51,13 @@ char *base64_encode(const void *bytes, size_t len);
 /* The number of bytes, -1 when it is not that form exactly or more than `max`. */
 long base64_decode(const char *text, void *out, size_t max);
 
+/* RFC 4648 §5, without padding: for URLs and JWTs. The caller's. */
+char *base64url_encode(const void *bytes, size_t len);
+
+/* RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3, "RS256") by a private key in PEM. The caller's; NULL with err: no such key. */
+uint8_t *rs256_sign(
+	const char *pem, const void *bytes, size_t len, size_t *signature_len, struct err *err);
+
 /* ---- secrets ---- */
 
 void crypto_wipe(void *bytes, size_t len); /* not optimised away */

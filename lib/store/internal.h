@@ -43,4 +43,8 @@ void store_look_like(struct store *store, const struct store *inner);
 struct store *store_s3_new(struct loop *loop, struct http *http,
 	const struct remote_settings *settings, struct err *err);
 
+/* gdrive.c. `name`: of the remote, for `tend auth NAME`. */
+struct store *store_gdrive_new(struct loop *loop, struct http *http, const char *name,
+	const struct remote_settings *settings, struct err *err);
+
 #endif

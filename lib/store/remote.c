@@ -8,6 +8,8 @@ enum {
 	MAX_TRIES = 6, /* about 10 s; then the folder says so and tries by itself */
 	DIRECTORY_IN_FLIGHT = 16,
 	S3_IN_FLIGHT = 64,
+	/* It makes two or three files a second, however many are under way. */
+	GDRIVE_IN_FLIGHT = 10,
 };
 
 #define FIELD(name) offsetof(struct remote_settings, name)
@@ -15,10 +17,13 @@ enum {
 static const char *const type_names[] = {
 	[REMOTE_DIRECTORY] = "directory",
 	[REMOTE_S3] = "s3",
+	[REMOTE_GDRIVE] = "gdrive",
 	NULL,
 };
 
-static const char *const later_types[] = { "gdrive", "webdav", "azure", "sftp", NULL };
+static const char *const later_types[] = { "webdav", "azure", "sftp", NULL };
+
+static const char *const scope_names[] = { "drive.file", "drive", NULL };
 
 static const char *const addressing_names[] = { "auto", "path", "virtual", NULL };
 
@@ -44,7 +49,7 @@ static const struct config_key remote_keys[] = {
 		.min = 1,
 		.max = 1024,
 		.reload = RELOAD_RESTART,
-		.help = "requests at the same time; directory 16, s3 64" },
+		.help = "requests at the same time; directory 16, s3 64, gdrive 10" },
 	{ .name = "requests_per_second",
 		.type = CONFIG_INT,
 		.offset = FIELD(requests_per_second),
@@ -144,14 +149,63 @@ static const struct config_key remote_keys[] = {
 		.reload = RELOAD_RESTART,
 		.help = "section of ~/.aws/credentials" },
 
-	NOT_BUILT("client_id", "gdrive", "of your own project at Google"),
-	NOT_BUILT("client_secret_file", "gdrive", "file with the client's secret"),
-	NOT_BUILT("token_file", "gdrive", "where `tend auth` keeps the token"),
-	NOT_BUILT("scope", "gdrive", "drive.file or drive"),
-	NOT_BUILT("folder", "gdrive", "the folder that is the root"),
-	NOT_BUILT("shared_drive", "gdrive", "name of a shared drive"),
-	NOT_BUILT("service_account_file", "gdrive", "key of a service account"),
-	NOT_BUILT("impersonate", "gdrive", "the user that a service account acts for"),
+	{ .name = "client_id",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(client_id),
+		.only = "gdrive",
+		.reload = RELOAD_RESTART,
+		.help = "of your own project at Google; else that of the file below" },
+	{ .name = "client_secret_file",
+		.type = CONFIG_SECRET,
+		.offset = FIELD(client_secret_file),
+		.only = "gdrive",
+		.reload = RELOAD_RESTART,
+		.help = "file with the client's secret, or the JSON as Google gives it" },
+	{ .name = "token_file",
+		.type = CONFIG_PATH,
+		.offset = FIELD(token_file),
+		.only = "gdrive",
+		.reload = RELOAD_RESTART,
+		.help = "where `tend auth` keeps the token" },
+	{ .name = "scope",
+		.type = CONFIG_ENUM,
+		.offset = FIELD(scope),
+		.names = scope_names,
+		.preset = "drive.file",
+		.only = "gdrive",
+		.reload = RELOAD_RESTART,
+		.help = "drive.file: only what tend made; drive: all that is there" },
+	{ .name = "folder",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(folder),
+		.only = "gdrive",
+		.reload = RELOAD_REBUILD,
+		.help = "the folder that is the root, a/b or id:ID; made where it is missing" },
+	{ .name = "shared_drive",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(shared_drive),
+		.only = "gdrive",
+		.reload = RELOAD_REBUILD,
+		.help = "name or id of a shared drive, in place of My Drive" },
+	{ .name = "service_account_file",
+		.type = CONFIG_SECRET,
+		.offset = FIELD(service_account_file),
+		.only = "gdrive",
+		.reload = RELOAD_RESTART,
+		.help = "key of a service account, JSON; in place of `tend auth`" },
+	{ .name = "impersonate",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(impersonate),
+		.only = "gdrive",
+		.reload = RELOAD_REBUILD,
+		.help = "the user that the service account acts for" },
+	{ .name = "endpoint",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(endpoint),
+		.only = "gdrive",
+		.reload = RELOAD_REBUILD,
+		.help = "address of a proxy in front of all of Google's services; else Google's "
+			"own" },
 	NOT_BUILT("url", "webdav", "address of the folder that is the root"),
 	NOT_BUILT("user", "webdav", "name to log in with"),
 	NOT_BUILT("password_file", "webdav", "file with the password"),
@@ -194,12 +248,46 @@ static int check_s3(const struct remote_settings *settings, const char **key, st
 	return 0;
 }
 
+static bool is_address(const char *text) {
+	return str_starts(text, "http://") || str_starts(text, "https://");
+}
+
+static int check_gdrive(const struct remote_settings *settings, const char **key, struct err *err) {
+	const char *folder = settings->folder;
+
+	*key = "client_id";
+	if (!settings->service_account_file && !settings->client_id &&
+		!settings->client_secret_file)
+		return err_set(err, ERR_INVALID,
+			"a remote of type gdrive needs `client_id` and `client_secret_file` of a "
+			"project "
+			"of your own (see tend.ini(5)), or `service_account_file`");
+	if (settings->client_id && !settings->client_secret_file)
+		return err_set(err, ERR_INVALID, "`client_id` needs `client_secret_file`");
+	*key = "impersonate";
+	if (settings->impersonate && !settings->service_account_file)
+		return err_set(err, ERR_INVALID, "`impersonate` needs `service_account_file`");
+	*key = "folder";
+	if (folder && *folder && !str_starts(folder, "id:") && !path_is_plain(folder))
+		return err_set(err, ERR_INVALID,
+			"'%s' is no folder: write it as a/b, without slashes at its ends, or as "
+			"id:ID",
+			folder);
+	*key = "endpoint";
+	if (settings->endpoint && !is_address(settings->endpoint))
+		return err_set(err, ERR_INVALID,
+			"'%s' is no address: it begins with http:// or https://",
+			settings->endpoint);
+	return 0;
+}
+
 static int check(const void *at, const char *name, const char **key, struct err *err) {
 	const struct remote_settings *settings = at;
 
 	*key = "upload_limit";
 	if (bandwidth_check(settings->upload_limit, err)) return -1;
 	if (settings->type == REMOTE_S3) return check_s3(settings, key, err);
+	if (settings->type == REMOTE_GDRIVE) return check_gdrive(settings, key, err);
 	*key = "path";
 	if (settings->path) return 0;
 	return err_set(err, ERR_INVALID, "a remote of type directory needs `path`");
@@ -215,23 +303,33 @@ const struct config_table store_remote_table = {
 	.help = "a storage that folders are kept in",
 };
 
+static struct store *open_driver(struct loop *loop, struct http *http, const char *name,
+	const struct remote_settings *settings, struct err *err) {
+	switch (settings->type) {
+	case REMOTE_S3: return store_s3_new(loop, http, settings, err);
+	case REMOTE_GDRIVE: return store_gdrive_new(loop, http, name, settings, err);
+	default: return store_directory_new(loop, settings->path);
+	}
+}
+
 struct store *store_open(struct loop *loop, struct http *http, const char *name,
 	const struct remote_settings *settings, const struct store_line *line, struct err *err) {
-	bool is_s3 = settings->type == REMOTE_S3;
+	static const int in_flight[] = {
+		[REMOTE_DIRECTORY] = DIRECTORY_IN_FLIGHT,
+		[REMOTE_S3] = S3_IN_FLIGHT,
+		[REMOTE_GDRIVE] = GDRIVE_IN_FLIGHT,
+	};
 	struct store_limits limits = {
 		.max_in_flight = (int)settings->max_in_flight,
 		.requests_per_second = (double)settings->requests_per_second,
 	};
-	struct store *store = is_s3 ? store_s3_new(loop, http, settings, err)
-				    : store_directory_new(loop, settings->path);
+	struct store *store = open_driver(loop, http, name, settings, err);
 
 	if (!store) {
 		err_wrap(err, "remote '%s'", name);
 		return NULL;
 	}
-	if (limits.max_in_flight == 0) {
-		limits.max_in_flight = is_s3 ? S3_IN_FLIGHT : DIRECTORY_IN_FLIGHT;
-	}
+	if (limits.max_in_flight == 0) limits.max_in_flight = in_flight[settings->type];
 	struct bandwidth *own = settings->upload_limit ? bandwidth_new(loop) : NULL;
 	if (own && bandwidth_set(own, settings->upload_limit, err)) abort(); /* it was checked */
 	return store_retry(store_throttle(store_limit(store, limits), own, line), MAX_TRIES);

@@ -80,6 +80,8 @@ enum {
 	STORE_CAP_HASH_FIRST = 16, /* wants the MD5 before PUT and PART_BEGIN */
 	STORE_CAP_MOVE = 32,       /* MOVE of a folder is one request */
 	STORE_CAP_REVISIONS = 64,  /* may keep what is replaced by itself */
+	/* the parts of one upload go one after the other, the first first */
+	STORE_CAP_PARTS_IN_ORDER = 128,
 };
 
 #define STORE_SPAN_MAX \
@@ -288,6 +290,10 @@ struct remote_settings {
 	char *bucket, *prefix, *region, *endpoint, *storage_class, *sse, *profile;
 	char *access_key_id, *secret_access_key_file;
 	int addressing; /* auto, path, virtual */
+	/* gdrive */
+	char *client_id, *client_secret_file, *token_file, *folder, *shared_drive;
+	char *service_account_file, *impersonate;
+	int scope; /* drive.file, drive */
 };
 enum { REMOTE_DIRECTORY, REMOTE_S3, REMOTE_GDRIVE, REMOTE_WEBDAV, REMOTE_AZURE, REMOTE_SFTP };
 

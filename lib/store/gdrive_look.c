@@ -1,0 +1,149 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/gdrive.h"
+
+/* STAT, GET and SET: one thing that is there. */
+
+static void not_there(struct gdrive_op *x) {
+	err_set(&x->err, ERR_NOT_FOUND, "'%s' is not there", x->op->key);
+	gdrive_fail(x);
+}
+
+/* Moves what was found into the answer. */
+static void answer(struct gdrive_op *x) {
+	x->op->entry = x->at.file.entry;
+	x->at.file.entry = (struct store_entry){ 0 };
+	gdrive_finish(x, NULL);
+}
+
+/* ---- STAT ---- */
+
+static void stat_found(struct gdrive_op *x) {
+	if (x->at.there) {
+		answer(x);
+	} else {
+		not_there(x);
+	}
+}
+
+void gdrive_stat(struct gdrive_op *x) {
+	gdrive_place_set(x, &x->at, x->op->key, x->op->kind);
+	x->at.either = true;
+	gdrive_find(x, &x->at, x->op->id, stat_found);
+}
+
+/* ---- GET ---- */
+
+static int64_t span_length(const struct store_op *op) {
+	return op->length > 0 && op->length < STORE_SPAN_MAX ? op->length : STORE_SPAN_MAX;
+}
+
+static void get_came(struct gdrive_op *x) {
+	struct http_request *request = &x->request;
+
+	if (x->err.kind == ERR_NONE && request->status == 200 &&
+		(x->op->offset > 0 || (int64_t)request->answer.len > span_length(x->op))) {
+		err_set(&x->err, ERR_CORRUPT, "Google Drive does not give parts of files");
+	}
+	if (x->err.kind == ERR_NOT_FOUND) {
+		not_there(x);
+		return;
+	}
+	if (x->err.kind != ERR_NONE) {
+		gdrive_fail(x);
+		return;
+	}
+	buf_release(&x->op->answer_body);
+	x->op->answer_body = request->answer;
+	x->op->answer_body.max = STORE_SPAN_MAX;
+	buf_init(&request->answer, 0);
+	answer(x);
+}
+
+static void get_found(struct gdrive_op *x) {
+	const struct store_op *op = x->op;
+	const struct store_entry *entry = &x->at.file.entry;
+	int64_t length = span_length(op);
+	char range[80];
+
+	if (!x->at.there) {
+		not_there(x);
+		return;
+	}
+	if (op->if_version && !str_equal(op->if_version, entry->version)) {
+		gdrive_changed(x);
+		gdrive_fail(x);
+		return;
+	}
+	if (op->offset >= entry->size) { /* no bytes, but an answer */
+		answer(x);
+		return;
+	}
+	x->step = get_came;
+	snprintf(range, sizeof(range), "Range: bytes=%lld-%lld", (long long)op->offset,
+		(long long)(op->offset + length - 1));
+	gdrive_send(x, &(struct gdrive_call){ .method = "GET",
+			       .url = gdrive_file_url(x, entry->id, "alt=media"),
+			       .range = range,
+			       .answer_max = (size_t)length });
+}
+
+void gdrive_get(struct gdrive_op *x) {
+	gdrive_place_set(x, &x->at, x->op->key, x->op->kind);
+	gdrive_find(x, &x->at, x->op->id, get_found);
+}
+
+/* ---- SET ---- */
+
+static void set_came(struct gdrive_op *x) {
+	struct gdrive_file file;
+
+	if (x->err.kind == ERR_NOT_FOUND) {
+		not_there(x);
+		return;
+	}
+	if (x->err.kind == ERR_NONE && !gdrive_file_read(x->answer, &file))
+		err_set(&x->err, ERR_CORRUPT, "Google Drive answers without a file");
+	if (x->err.kind != ERR_NONE) {
+		gdrive_fail(x);
+		return;
+	}
+	gdrive_file_release(&x->at.file);
+	x->at.file = file;
+	answer(x);
+}
+
+static void set_found(struct gdrive_op *x) {
+	const struct store_op *op = x->op;
+	const struct store_entry *entry = &x->at.file.entry;
+	bool folder = x->at.there && entry->kind == STORE_FOLDER;
+
+	if (!x->at.there) {
+		not_there(x);
+		return;
+	}
+	if (op->if_version && !str_equal(op->if_version, entry->version)) {
+		gdrive_changed(x);
+		gdrive_fail(x);
+		return;
+	}
+	int64_t mtime_ns = op->mtime_ns != STORE_MTIME_UNKNOWN ? op->mtime_ns : entry->mtime_ns;
+	int mode = op->mode != STORE_MODE_UNKNOWN ? op->mode : entry->mode;
+	if (folder) mtime_ns = STORE_MTIME_UNKNOWN;
+	if (entry->kind == STORE_LINK) mode = STORE_MODE_UNKNOWN;
+	if (mtime_ns == entry->mtime_ns && mode == entry->mode) {
+		answer(x);
+		return;
+	}
+	x->step = set_came;
+	gdrive_send(x, &(struct gdrive_call){ .method = "PATCH",
+			       .url = gdrive_file_url(x, entry->id, "fields=" GDRIVE_FIELDS),
+			       .json = gdrive_metadata(entry->kind, mtime_ns, mode) });
+}
+
+void gdrive_set(struct gdrive_op *x) {
+	gdrive_place_set(x, &x->at, x->op->key, x->op->kind);
+	gdrive_find(x, &x->at, x->op->id, set_found);
+}
