@@ -32,6 +32,12 @@ settle = 100ms
 path = /srv/away
 remote = away:x
 
+[folder theirs]
+path = /srv/theirs
+remote = disk:theirs
+settle = 100ms
+user = nobody
+
 [service one]
 command = /srv/only one
 network = no
@@ -64,6 +70,9 @@ def fill(root, job):
     put(root / "etc/credential", "a secret\n", 0o600)
     put(root / "etc/systemd/system/tend.service.d/test.conf", "[Service]\nLoadCredential=key:/etc/credential\n")
     (root / "srv/away").mkdir()
+    for name, owner in (("mine", 65534), ("roots", 0)):
+        put(root / "srv/theirs" / name, "in the sandbox of the unit\n", 0o600)
+        os.chown(root / "srv/theirs" / name, owner, owner)
     shutil.copy(SUPPORT / "nspawn-job.sh", job / "run.sh")
     shutil.copy(SUPPORT / "job.sh", job)
 

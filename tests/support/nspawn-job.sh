@@ -35,6 +35,12 @@ check 'its group is tend' [ "$(stat -c %G /run/tend/tend.sock)" = tend ]
 check 'state 0700' [ "$(stat -c %a /var/lib/tend)" = 700 ]
 check 'no state or log for others' [ -z "$(find /var/lib/tend /var/log/tend -type f -perm /007)" ]
 
+# ---- a folder of somebody else's, from within the unit's sandbox ----
+refused() { tend status folder:theirs 2>&1 | grep -q "'roots'.*Permission denied"; }
+wanted "the user's file is synced" cmp -s /srv/theirs/mine /srv/remote/theirs/mine
+wanted "what is root's is refused" refused
+check "and not sent" [ ! -e /srv/remote/theirs/roots ]
+
 # ---- credentials ----
 check 'the credential is the only place of the secret' [ ! -e /etc/tend/secrets/key ]
 wanted 'its folder asks the server that is not there' grep -q 'refused' <(tend status folder:away 2>&1)
