@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +63,17 @@ static int read_number(struct db *db, const char *sql, int64_t *value, struct er
 	return rc < 0 ? -1 : 0;
 }
 
+/* SQLite counts its memory under a lock of the whole process at each of its allocations, and nobody asks for the count (measured, 3,000
+ * files stored from memory to memory: a twentieth of the loop thread's instructions). Refused, without harm, once it was begun. */
+static void forgo_counts(void) {
+	static atomic_flag done = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&done)) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int open_handle(
 	const char *path, int flags, int busy_ms, sqlite3 **handle, struct err *err) {
+	forgo_counts();
 	int rc = sqlite3_open_v2(path, handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc) {
