@@ -4,12 +4,9 @@ one build (ThreadSanitizer has a thread of its own that ticks), not quick
 """
 
 import subprocess
-import time
 
+from quiet import QUIET_SECONDS, traced
 from stores import Directory
-from tend import until
-
-QUIET_SECONDS = 10
 
 
 def test_nothing_ticks(tendd, tmp_path):
@@ -27,22 +24,9 @@ def test_nothing_ticks(tendd, tmp_path):
     tendd.barrier("data")
     tendd.until_state("service:sleeper", "ready")
 
-    calls = tmp_path / "calls"
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-tt", "-o", calls, "-p", str(tendd.pid), "-p", str(tendd.keeper_pid())],
-        stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: calls.exists() and calls.stat().st_size, "the tracer")
-
-        def is_quiet():
-            """Each thread waits in a call that began before; the file grows when one does anything."""
-            return time.time() - calls.stat().st_mtime > QUIET_SECONDS
-
-        until(is_quiet, "%d s without a call" % QUIET_SECONDS, say=lambda: calls.read_text()[-4000:])
+    with traced(tendd, tmp_path / "calls") as trace:
+        trace.until_quiet()
         # And it was the tracer that saw nothing, not tendd that slept for good.
         (data / "f2").write_text("changed\n")
         tendd.barrier("data")
-        assert time.time() - calls.stat().st_mtime < QUIET_SECONDS
-    finally:
-        tracer.terminate()
-        tracer.wait()
+        assert trace.silence() < QUIET_SECONDS
