@@ -192,15 +192,23 @@ static void look_at_kind(struct transfer *t, bool folder) {
 	transfer_submit(t, false, other_kind_seen);
 }
 
+/* Is what lies in it ours? What came while the folder went goes first, child before parent; what is on its way is agreed soon. */
+static bool ours_below(struct transfer *t) {
+	struct index *index = t->folder->index;
+	struct err err;
+	if (index_has_children(index, t->path, false, &err) == 1) {
+		transfer_again(t, INDEX_WHY_DELETE, NULL, 0);
+		return true;
+	}
+	if (index_dirty_below(index, t->path, &err) != 1) return false;
+	wait_for_below(t);
+	return true;
+}
+
 static void rmdir_done(struct transfer *t, const struct err *err) {
-	struct err ignored;
 	/* A server that is only busy says so too. */
 	bool not_empty = err && err->kind == ERR_BUSY && err->sys == ENOTEMPTY;
-	if (not_empty && index_dirty_below(t->folder->index, t->path, &ignored) == 1) {
-		/* Ours, perhaps, by an answer that was lost: what lies below comes first. */
-		wait_for_below(t);
-		return;
-	}
+	if (not_empty && ours_below(t)) return;
 	if (not_empty) {
 		log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies "
 			 "in it",

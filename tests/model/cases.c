@@ -229,6 +229,35 @@ static void test_a_folder_is_moved_under_a_transfer(void **state) {
 	case_end(g);
 }
 
+static struct err remove_unseen(struct ground *g, const struct store_op *op, bool *after) {
+	(void)after;
+	if (op->verb == STORE_PUT && str_equal(op->key, "d/file") && !g->odds.lost++) {
+		edit_remove_tree(g, "d");
+		folder_sync(g->folder);
+	}
+	return (struct err){ .kind = ERR_NONE };
+}
+
+/* A scan sees that a folder went, before anybody tells it: it is not empty over there, by what has just
+ * come. */
+static void test_a_folder_goes_as_a_file_comes(void **state) {
+	(void)state;
+	for (int64_t latency = 20; latency <= 200; latency += 20) {
+		struct ground *g = case_begin(NULL);
+		store_memory_latency(g->content, latency);
+		g->late_ms = 4000;
+		ground_open(g);
+		case_durable(g);
+		g->fault = remove_unseen;
+		edit_put(g, "d/file");
+		folder_sync(g->folder);
+		case_durable(g);
+		case_durable(g); /* what happened during the first is asked for by the second */
+		assert_int_equal(case_remote_kind(g, "d", NULL), STORE_OTHER);
+		case_end(g);
+	}
+}
+
 /* Deletions are held for a person: a stop does not wait for that, also where only a part of a folder
  * was let go. */
 static void test_a_stop_while_deletions_are_held(void **state) {
@@ -289,6 +318,7 @@ int main(void) {
 		cmocka_unit_test(test_a_folder_whose_content_went_unsent),
 		cmocka_unit_test(test_a_stop_finds_the_root_gone),
 		cmocka_unit_test(test_a_folder_is_moved_under_a_transfer),
+		cmocka_unit_test(test_a_folder_goes_as_a_file_comes),
 		cmocka_unit_test(test_a_stop_while_deletions_are_held),
 		cmocka_unit_test(test_an_unreadable_folder_is_left_alone),
 	};
