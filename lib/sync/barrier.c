@@ -72,6 +72,7 @@ void barrier_owe(const struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
 	bool any = false;
+	flush_owe(t);
 	list_each(&f->waits, link) {
 		struct folder_wait *wait = list_entry(link, struct folder_wait, link);
 		if (t->row.since > wait->upto) continue;
@@ -83,6 +84,7 @@ void barrier_owe(const struct transfer *t) {
 
 /* Marks were lost that a scan will make again: what it finds counts as written before. */
 void barrier_rescan(struct folder *f) {
+	flush_rescan(f);
 	list_each(&f->waits, link) {
 		struct folder_wait *wait = list_entry(link, struct folder_wait, link);
 		if (wait->state == WAIT_ENDED) continue;

@@ -193,33 +193,6 @@ void folder_rescan_passed(struct timer *timer) {
 	if (f->settings.rescan_ms > 0) timer_start(timer, f->settings.rescan_ms);
 }
 
-/* Is everything out that can go out? Refused paths and those with a later retry do not hold a stop. */
-static bool flushed(struct folder *f) {
-	int64_t count = 0, refused = 0;
-	struct err err;
-	if (f->in_flight || !scan_is_idle(f)) return false;
-	if (index_pending(f->index, INT64_MAX, &count, &refused, &err)) return true;
-	if (f->brake.stopped) refused += brake_pending(f, INT64_MAX);
-	return count <= refused;
-}
-
-static void flush_step(struct folder *f) {
-	if (f->phase != PHASE_FLUSHING || f->syncing) return;
-	/* Whoever stops us gives up when nothing moves for too long; a remote that only does not answer may be back before. */
-	bool hopeless = f->trouble.kind != ERR_NONE && f->trouble.kind != ERR_OFFLINE &&
-			f->trouble.kind != ERR_BUSY;
-	if (f->held && !f->op_in_flight && hopeless && !f->in_flight) {
-		log_warn("folder '%s': stopped with %lld paths not sent: %s", f->name,
-			(long long)index_dirty_count(f->index), f->trouble.text);
-	} else if (!flushed(f)) {
-		return;
-	} else if (f->unsynced && !f->held) {
-		durable_start(f);
-		return;
-	}
-	folder_close(f, NULL, NULL);
-}
-
 void folder_step(struct defer *defer) {
 	struct folder *f = container_of(defer, struct folder, step_defer);
 	/* Also before it runs: who asks a folder that is in trouble is told so. */
@@ -255,10 +228,10 @@ void folder_step(struct defer *defer) {
 	bool go = !f->held && f->remote_made && (!f->paused || f->phase == PHASE_FLUSHING);
 	rename_wake(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
-	if (go && !f->paused) folder_claim(f);
+	if (go && !f->paused && !flush_ends(f)) folder_claim(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	transfer_wake_databases(f);
-	if (go && slots_left(f) > 0)
+	if (go && slots_left(f) > 0 && !flush_ends(f))
 		due_set(f);
 	else
 		timer_cancel(&f->due_timer);
@@ -337,7 +310,6 @@ static void unit_may_start(struct unit *unit) {
 
 static void unit_must_stop(struct unit *unit) {
 	struct folder *f = container_of(unit, struct folder, unit);
-	struct err err;
 	f->unit_stopping = true;
 	if (f->phase == PHASE_DOWN) {
 		unit_report(unit, UNIT_DOWN, NULL);
@@ -352,10 +324,8 @@ static void unit_must_stop(struct unit *unit) {
 		folder_close(f, NULL, NULL);
 		return;
 	}
-	if (watch_is_degraded(f->watch)) scan_request(f, "");
-	index_hurry(f->index, INT64_MAX, folder_clock_ms(f), &err);
-	folder_phase_set(f, PHASE_FLUSHING);
-	if (f->held) { /* one more try at once */
+	flush_begin(f);
+	if (f->held && f->phase == PHASE_FLUSHING) { /* one more try at once */
 		timer_start(&f->hold_timer, 0);
 		f->held = false;
 		f->hold_ms = 0;

@@ -77,6 +77,14 @@ struct brake {
 	struct err trouble; /* what people are told while `stopped` */
 };
 
+/* A stop; see flush.c. */
+struct flush {
+	bool bounded;       /* it is known which marks were there before: those up to `upto` */
+	bool all_out;       /* they are seen to, and what follows from them: marks up to `owed` */
+	int64_t upto, owed; /* owed: 0, nothing */
+	int64_t counted_ms;
+};
+
 struct folder {
 	struct list link; /* in sync->folders */
 	struct sync *sync;
@@ -154,6 +162,7 @@ struct folder {
 	bool paused;
 	const char *said; /* the word of state that observers know */
 	bool unit_stopping;
+	struct flush flush;
 	bool judging; /* another owner's mark stands there: nothing may be written until all proved equal */
 
 	int64_t epoch; /* of rows written now */
@@ -373,6 +382,13 @@ void mount_gone(struct folder *folder, const char *path); /* nothing is mounted 
 /* In jobs: is something mounted on this folder? The first of `mounts` on which nothing is; NULL. */
 bool mount_look(struct disk *disk, const char *path);
 const char *mount_missing(struct disk *disk, char *const *mounts);
+
+/* flush.c */
+void flush_begin(struct folder *folder);
+void flush_step(struct folder *folder);
+bool flush_ends(const struct folder *folder);
+void flush_owe(const struct transfer *transfer);
+void flush_rescan(struct folder *folder);
 
 /* barrier.c */
 bool barrier_wants_anew(const struct transfer *transfer);

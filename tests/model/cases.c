@@ -283,6 +283,38 @@ static void test_a_stop_while_deletions_are_held(void **state) {
 	ground_free(g);
 }
 
+static struct err write_more(struct ground *g, const struct store_op *op, bool *after) {
+	(void)after;
+	if (op->verb == STORE_PUT && !g->paused) {
+		char *path = xasprintf("more/%u", g->counts.ops);
+		edit_put(g, path);
+		free(path);
+	}
+	return (struct err){ .kind = ERR_NONE };
+}
+
+/* Somebody else goes on writing: a stop sends what was there before it, and ends. */
+static void test_a_stop_while_others_write(void **state) {
+	struct ground *g = case_begin(NULL);
+	(void)state;
+	g->settings.settle_ms = 0;
+	store_memory_latency(g->content, 500);
+	ground_open(g);
+	case_durable(g);
+	g->fault = write_more;
+	edit_put(g, "d/before");
+	int64_t began_ms = loop_now_ms(g->loop);
+	ground_stop(g);
+	if (g->wrong) fail_msg("%s", g->wrong);
+	assert_true(loop_now_ms(g->loop) - began_ms < 20000); /* of simulated time */
+	assert_int_equal(case_remote_kind(g, "d/before", NULL), STORE_FILE);
+	g->paused = true;
+	ground_open(g);
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "more", NULL), STORE_FOLDER);
+	case_end(g);
+}
+
 /* What cannot be read is tried less and less often, and at once when something happens to it. */
 static void test_an_unreadable_folder_is_left_alone(void **state) {
 	struct ground *g = case_begin(NULL);
@@ -320,6 +352,7 @@ int main(void) {
 		cmocka_unit_test(test_a_folder_is_moved_under_a_transfer),
 		cmocka_unit_test(test_a_folder_goes_as_a_file_comes),
 		cmocka_unit_test(test_a_stop_while_deletions_are_held),
+		cmocka_unit_test(test_a_stop_while_others_write),
 		cmocka_unit_test(test_an_unreadable_folder_is_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
