@@ -1,0 +1,6 @@
+/* The rest of many stories of the one-way model: not quick, plain build (preset "model"). */
+#include "support/one_way.h"
+
+int main(int argc, char **argv) {
+	return one_way_main(argc, argv, 1751, 3000);
+}
