@@ -8,6 +8,7 @@
 #include "crypto/crypto.h"
 #include "http/http.h"
 #include "store/internal.h"
+#include "store/rest.h"
 #include "store/s3_error.h"
 #include "store/s3_xml.h"
 
@@ -152,9 +153,6 @@ void s3_query(struct buf *query, const char *name, const char *value);
 
 /* ---- s3_meta.c ---- */
 
-/* Without W/ and quotes: the same in headers, listings and copies. The caller's; NULL stays
- * NULL. */
-char *s3_etag(const char *text);
 struct store_hash s3_hash_of_etag(const struct s3 *s3, const char *etag);
 /* Storage class and encryption: of every object that is made. */
 void s3_class_headers(struct s3_op *x);

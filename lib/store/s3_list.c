@@ -52,7 +52,7 @@ static void element_ended(void *user, const char *path, const char *text) {
 		keep_text(&page->next.key, text);
 	} else if (str_equal(path, "Contents/ETag")) {
 		free(page->next.etag);
-		page->next.etag = s3_etag(text);
+		page->next.etag = rest_etag(text);
 	} else if (str_equal(path, "Contents/Size")) {
 		if (str_to_int(text, 0, INT64_MAX, &page->next.size)) page->next.size = 0;
 	} else if (str_equal(path, "Contents") || str_equal(path, "CommonPrefixes")) {

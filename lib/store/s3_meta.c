@@ -11,15 +11,6 @@
 
 enum { PRESERVED_MAX = 40 };
 
-char *s3_etag(const char *text) {
-	if (!text) return NULL;
-	if (str_starts(text, "W/")) text += 2;
-	size_t len = strlen(text);
-	bool quoted = len >= 2 && text[0] == '"' && text[len - 1] == '"';
-
-	return quoted ? xstrndup(text + 1, len - 2) : xstrdup(text);
-}
-
 struct store_hash s3_hash_of_etag(const struct s3 *s3, const char *etag) {
 	struct store_hash hash = { .kind = STORE_HASH_NONE };
 	char hex[33];
@@ -137,7 +128,7 @@ struct store_entry s3_meta_entry(const struct s3_op *x, enum store_kind kind) {
 	};
 
 	if (kind == STORE_FOLDER) return entry;
-	entry.version = s3_etag(http_header(request, "etag"));
+	entry.version = rest_etag(http_header(request, "etag"));
 	/* With a key of its own for encryption, the ETag is that of what lies on the disk. */
 	if (!sse || !str_starts(sse, "aws:")) entry.hash = s3_hash_of_etag(x->s3, entry.version);
 	if (md5 && base64_decode(md5, entry.hash.bytes, sizeof(entry.hash.bytes)) == 16) {

@@ -42,7 +42,7 @@ void s3_part_begin(struct s3_op *x) {
 
 static void put_step(struct s3_op *x) {
 	if (x->err.kind == ERR_NONE) {
-		x->op->receipt = s3_etag(http_header(&x->request, "etag"));
+		x->op->receipt = rest_etag(http_header(&x->request, "etag"));
 		if (!x->op->receipt) {
 			err_set(&x->err, ERR_CORRUPT, "'%s' took a part without an ETag",
 				x->s3->endpoint);
@@ -88,7 +88,7 @@ static void part_ended(void *user, const char *path, const char *text) {
 		if (str_to_int(text, 0, INT64_MAX, &query->size)) query->size = -1;
 	} else if (str_ends(path, "/Part/ETag")) {
 		free(query->etag);
-		query->etag = s3_etag(text);
+		query->etag = rest_etag(text);
 	} else if (str_ends(path, "/Part")) {
 		if (query->number && query->etag) {
 			store_part_add(query->op, query->number, query->size, query->etag);

@@ -54,7 +54,7 @@ static int read_put(struct s3_op *x) {
 	if (op->verb == STORE_PART_END) {
 		if (s3_part_end_read(x)) return -1;
 	} else {
-		entry->version = s3_etag(http_header(&x->request, "etag"));
+		entry->version = rest_etag(http_header(&x->request, "etag"));
 		if (!entry->version) {
 			return err_set(&x->err, ERR_CORRUPT, "'%s' took an object without an ETag",
 				x->s3->endpoint);

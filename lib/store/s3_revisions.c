@@ -59,7 +59,7 @@ static void field_ended(struct revision *row, const char *field, const char *tex
 	if (str_equal(field, "Size") && str_to_int(text, 0, INT64_MAX, &row->size)) row->size = 0;
 	if (str_equal(field, "ETag")) {
 		free(row->etag);
-		row->etag = s3_etag(text);
+		row->etag = rest_etag(text);
 	}
 }
 

@@ -67,7 +67,7 @@ static void etag_ended(void *user, const char *path, const char *text) {
 
 	if (!str_ends(path, "/ETag")) return;
 	free(*etag);
-	*etag = s3_etag(text);
+	*etag = rest_etag(text);
 }
 
 int s3_upload_ended(struct s3_op *x, char **etag) {
