@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/internal.h"
 
@@ -8,6 +9,7 @@ enum {
 	MAX_TRIES = 6, /* about 10 s; then the folder says so and tries by itself */
 	DIRECTORY_IN_FLIGHT = 16,
 	S3_IN_FLIGHT = 64,
+	WEBDAV_IN_FLIGHT = 16,
 	/* It makes two or three files a second, however many are under way. */
 	GDRIVE_IN_FLIGHT = 10,
 };
@@ -18,12 +20,14 @@ static const char *const type_names[] = {
 	[REMOTE_DIRECTORY] = "directory",
 	[REMOTE_S3] = "s3",
 	[REMOTE_GDRIVE] = "gdrive",
+	[REMOTE_WEBDAV] = "webdav",
 	NULL,
 };
 
-static const char *const later_types[] = { "webdav", "azure", "sftp", NULL };
+static const char *const later_types[] = { "azure", "sftp", NULL };
 
 static const char *const scope_names[] = { "drive.file", "drive", NULL };
+static const char *const vendor_names[] = { "auto", "nextcloud", "plain", NULL };
 
 static const char *const addressing_names[] = { "auto", "path", "virtual", NULL };
 
@@ -49,7 +53,7 @@ static const struct config_key remote_keys[] = {
 		.min = 1,
 		.max = 1024,
 		.reload = RELOAD_RESTART,
-		.help = "requests at the same time; directory 16, s3 64, gdrive 10" },
+		.help = "requests at the same time; directory and webdav 16, s3 64, gdrive 10" },
 	{ .name = "requests_per_second",
 		.type = CONFIG_INT,
 		.offset = FIELD(requests_per_second),
@@ -206,10 +210,33 @@ static const struct config_key remote_keys[] = {
 		.reload = RELOAD_REBUILD,
 		.help = "address of a proxy in front of all of Google's services; else Google's "
 			"own" },
-	NOT_BUILT("url", "webdav", "address of the folder that is the root"),
-	NOT_BUILT("user", "webdav", "name to log in with"),
-	NOT_BUILT("password_file", "webdav", "file with the password"),
-	NOT_BUILT("vendor", "webdav", "auto, nextcloud or plain"),
+	{ .name = "url",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(url),
+		.only = "webdav",
+		.reload = RELOAD_REBUILD,
+		.help = "http:// or https:// address of the folder that is the root" },
+	{ .name = "user",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(user),
+		.only = "webdav",
+		.reload = RELOAD_RESTART,
+		.help = "name to log in with" },
+	{ .name = "password_file",
+		.type = CONFIG_SECRET,
+		.offset = FIELD(password_file),
+		.only = "webdav",
+		.reload = RELOAD_RESTART,
+		.help = "file with the password, or credential:NAME" },
+	{ .name = "vendor",
+		.type = CONFIG_ENUM,
+		.offset = FIELD(vendor),
+		.names = vendor_names,
+		.preset = "auto",
+		.only = "webdav",
+		.reload = RELOAD_RESTART,
+		.help = "whose server it is; auto: Nextcloud by the path of its address" },
+
 	NOT_BUILT("account", "azure", "the storage account"),
 	NOT_BUILT("container", "azure", "the container, which must be there"),
 	NOT_BUILT("prefix", "azure", "put before all names in the container"),
@@ -223,13 +250,32 @@ static const struct config_key remote_keys[] = {
 	NOT_BUILT("ssh", "sftp", "the ssh program"),
 };
 
+static bool is_address(const char *text) {
+	return str_starts(text, "http://") || str_starts(text, "https://");
+}
+
+static int check_webdav(const struct remote_settings *settings, const char **key, struct err *err) {
+	*key = "url";
+	if (!settings->url) return err_set(err, ERR_INVALID, "a remote of type webdav needs `url`");
+	if (!is_address(settings->url))
+		return err_set(err, ERR_INVALID,
+			"'%s' is no address: it begins with http:// or https://", settings->url);
+	if (strchr(strstr(settings->url, "://"), '@'))
+		return err_set(err, ERR_INVALID,
+			"write the name into `user`, and the password into a file for "
+			"`password_file`");
+	*key = settings->user ? "user" : "password_file";
+	if (!settings->user != !settings->password_file)
+		return err_set(err, ERR_INVALID, "`user` and `password_file` go together");
+	return 0;
+}
+
 static int check_s3(const struct remote_settings *settings, const char **key, struct err *err) {
 	*key = "bucket";
 	if (!settings->bucket || !*settings->bucket)
 		return err_set(err, ERR_INVALID, "a remote of type s3 needs `bucket`");
 	*key = "endpoint";
-	if (settings->endpoint && !str_starts(settings->endpoint, "http://") &&
-		!str_starts(settings->endpoint, "https://")) {
+	if (settings->endpoint && !is_address(settings->endpoint)) {
 		return err_set(err, ERR_INVALID,
 			"'%s' is no address: it begins with http:// or https://",
 			settings->endpoint);
@@ -246,10 +292,6 @@ static int check_s3(const struct remote_settings *settings, const char **key, st
 			"`access_key_id` and `secret_access_key_file` go together");
 	}
 	return 0;
-}
-
-static bool is_address(const char *text) {
-	return str_starts(text, "http://") || str_starts(text, "https://");
 }
 
 static int check_gdrive(const struct remote_settings *settings, const char **key, struct err *err) {
@@ -288,6 +330,7 @@ static int check(const void *at, const char *name, const char **key, struct err 
 	if (bandwidth_check(settings->upload_limit, err)) return -1;
 	if (settings->type == REMOTE_S3) return check_s3(settings, key, err);
 	if (settings->type == REMOTE_GDRIVE) return check_gdrive(settings, key, err);
+	if (settings->type == REMOTE_WEBDAV) return check_webdav(settings, key, err);
 	*key = "path";
 	if (settings->path) return 0;
 	return err_set(err, ERR_INVALID, "a remote of type directory needs `path`");
@@ -308,6 +351,7 @@ static struct store *open_driver(struct loop *loop, struct http *http, const cha
 	switch (settings->type) {
 	case REMOTE_S3: return store_s3_new(loop, http, settings, err);
 	case REMOTE_GDRIVE: return store_gdrive_new(loop, http, name, settings, err);
+	case REMOTE_WEBDAV: return store_webdav_new(loop, http, settings, err);
 	default: return store_directory_new(loop, settings->path);
 	}
 }
@@ -318,6 +362,7 @@ struct store *store_open(struct loop *loop, struct http *http, const char *name,
 		[REMOTE_DIRECTORY] = DIRECTORY_IN_FLIGHT,
 		[REMOTE_S3] = S3_IN_FLIGHT,
 		[REMOTE_GDRIVE] = GDRIVE_IN_FLIGHT,
+		[REMOTE_WEBDAV] = WEBDAV_IN_FLIGHT,
 	};
 	struct store_limits limits = {
 		.max_in_flight = (int)settings->max_in_flight,

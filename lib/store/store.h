@@ -294,6 +294,9 @@ struct remote_settings {
 	char *client_id, *client_secret_file, *token_file, *folder, *shared_drive;
 	char *service_account_file, *impersonate;
 	int scope; /* drive.file, drive */
+	/* webdav */
+	char *url, *user, *password_file;
+	int vendor; /* auto, nextcloud, plain */
 };
 enum { REMOTE_DIRECTORY, REMOTE_S3, REMOTE_GDRIVE, REMOTE_WEBDAV, REMOTE_AZURE, REMOTE_SFTP };
 
