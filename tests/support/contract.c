@@ -275,6 +275,7 @@ int contract_run(struct contract *contract) {
 	current = contract;
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		if (contract->no_lists && groups[i].tests == contract_list_tests) continue;
+		if (contract->no_parts && groups[i].tests == contract_part_tests) continue;
 		char *name = xasprintf("%s: %s", contract->name, groups[i].name);
 		failed += _cmocka_run_group_tests(
 			name, groups[i].tests, *groups[i].count, NULL, NULL);

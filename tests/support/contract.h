@@ -29,7 +29,11 @@ struct contract {
 	void *user;
 	int64_t part_bytes; /* the least size of a part that is not the last */
 	bool no_lists;      /* leaves the group of lists out */
-	int many;           /* entries of a folder that needs more than one page; 0: 1,050 */
+	bool no_parts;      /* the server takes none, which it says */
+	/* The server keeps names and bytes, no times and modes; what hashes it tells it reads. */
+	bool no_times;
+	int refused; /* names of the lists that it refuses, beside three odd ones */
+	int many;    /* entries of a folder that needs more than one page; 0: 1,050 */
 };
 
 /* Runs all of it; the number of failed tests, as main() returns it. */
