@@ -208,21 +208,28 @@ static int open_processes(struct house *house, struct err *err) {
 	return rc;
 }
 
+/* The lock is ours: whoever still answers at the socket may be ending. */
+static int open_socket(struct house *house, struct err *err) {
+	char *path = path_join(house_settings(house)->runtime_dir, "tend.sock");
+	int rc, waited_ms = 0;
+	do {
+		rc = control_listen(house->control, path, control_group, err);
+	} while (rc && err->kind == ERR_BUSY && state_again(&waited_ms, STATE_PATIENCE_MS));
+	free(path);
+	return rc;
+}
+
 /* What can say "another tendd is here" comes first, and what only reads and writes files. */
 static int open_ground(struct house *house, struct err *err) {
 	const struct tend_settings *settings = house_settings(house);
-	char *path;
 	if (state_make_folders(settings, err)) return -1;
 	house->state_dir = xstrdup(settings->state_dir);
 	house->lock_fd = state_lock(settings->state_dir, err);
 	if (house->lock_fd < 0) return -1;
-	path = path_join(settings->runtime_dir, "tend.sock");
-	int rc = control_listen(house->control, path, control_group, err);
-	free(path);
-	if (rc) return -1;
+	if (open_socket(house, err)) return -1;
 	house->machine_id = state_machine_id(house->loop, settings->state_dir, err);
 	if (!house->machine_id) return -1;
-	path = path_join(settings->state_dir, "ledger.db");
+	char *path = path_join(settings->state_dir, "ledger.db");
 	house->ledger = ledger_open(path, err);
 	free(path);
 	if (!house->ledger) return -1;

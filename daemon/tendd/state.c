@@ -4,14 +4,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MACHINE_ID_BYTES = 16, MACHINE_ID_TEXT = 2 * MACHINE_ID_BYTES };
+enum {
+	MACHINE_ID_BYTES = 16,
+	MACHINE_ID_TEXT = 2 * MACHINE_ID_BYTES,
+	HOLDER_TEXT = 32,
+	AGAIN_MS = 10,
+	GONE_MS = 10000, /* so long a lock is waited for whose holder has ended */
+};
 
 /* An existing folder keeps the mode that somebody gave it. */
 static int make_folder(const char *path, mode_t mode, struct err *err) {
@@ -54,27 +62,54 @@ int state_make_folders(const struct tend_settings *settings, struct err *err) {
 	return make_place(settings->log_dir, root ? 0750 : 0700, "log_dir", err);
 }
 
-/* By flock: the kernel lets go of it with the process, however that ends. The pid inside is only
- * for people. */
+bool state_again(int *waited_ms, int most_ms) {
+	const struct timespec pause = { .tv_nsec = AGAIN_MS * NS_PER_MS };
+	if (*waited_ms >= most_ms) return false;
+	nanosleep(&pause, NULL);
+	*waited_ms += AGAIN_MS;
+	return true;
+}
+
+/* Who wrote his pid into the lock; "": nobody. */
+static void read_holder(int fd, char text[HOLDER_TEXT]) {
+	ssize_t len = pread(fd, text, HOLDER_TEXT - 1, 0);
+	text[len > 0 ? len : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static bool is_gone(const char *holder) {
+	int64_t pid;
+	return !str_to_int(holder, 1, INT32_MAX, &pid) && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+/* One that was killed may hold it for a moment: its threads end what they ask of a disk, and a child of
+ * its own on the way to another program has all it had. */
+static int take_lock(int fd, const char *path, struct err *err) {
+	char holder[HOLDER_TEXT];
+	for (int waited_ms = 0;;) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+		if (errno != EWOULDBLOCK) return err_sys(err, errno, "cannot lock '%s'", path);
+		read_holder(fd, holder);
+		bool gone = is_gone(holder);
+		if (state_again(&waited_ms, gone ? GONE_MS : STATE_PATIENCE_MS)) continue;
+		return err_set(err, ERR_BUSY,
+			gone ? "a process that tendd (pid %s) left behind still holds '%s'"
+			     : "another tendd (pid %s) holds '%s'",
+			*holder ? holder : "unknown", path);
+	}
+}
+
+/* By flock: the kernel lets go of it with the process, however that ends. The pid inside is for people,
+ * and says whether it is worth to wait. */
 int state_lock(const char *state_dir, struct err *err) {
 	char *path = path_join(state_dir, "tendd.lock");
-	char text[32] = "";
+	char text[HOLDER_TEXT];
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		err_sys(err, errno, "cannot open '%s'", path);
 		goto failed;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK) {
-			err_sys(err, errno, "cannot lock '%s'", path);
-			goto failed;
-		}
-		ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
-		if (len > 0) text[strcspn(text, "\n")] = '\0';
-		err_set(err, ERR_BUSY, "another tendd (pid %s) holds '%s'",
-			*text ? text : "unknown", path);
-		goto failed;
-	}
+	if (take_lock(fd, path, err)) goto failed;
 	snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) || pwrite(fd, text, strlen(text), 0) < 0) {
 		err_sys(err, errno, "cannot write '%s'", path);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,7 +44,13 @@ static int clear_stale(const char *path, const struct sockaddr_un *address, stru
 	/* A full backlog (EAGAIN) is somebody too. */
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0) {
 		if (peer_of(fd, &uid, &pid)) pid = 0;
-		rc = err_set(err, ERR_BUSY, "another tendd (pid %ld) holds '%s'", (long)pid, path);
+		/* Killed, and a child of its own on the way to another program has it for a moment. */
+		bool gone = pid > 0 && kill(pid, 0) && errno == ESRCH;
+		if (gone && unlink(path) && errno != ENOENT)
+			rc = err_sys(err, errno, "cannot remove the old socket '%s'", path);
+		if (!gone)
+			rc = err_set(err, ERR_BUSY, "another tendd (pid %ld) holds '%s'", (long)pid,
+				path);
 	} else if (errno == EAGAIN || errno == EACCES || errno == EPERM) {
 		rc = err_set(err, ERR_BUSY, "another tendd holds '%s'", path);
 	} else if (unlink(path) && errno != ENOENT) {

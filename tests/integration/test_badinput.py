@@ -1,7 +1,10 @@
 """Bad input: one clear line, exit 2, and nothing was started."""
 
+import fcntl
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -221,6 +224,50 @@ def test_socket_of_another_tendd(tendd):
     assert ended.returncode == 2
     assert "another tendd (pid %d) holds '%s'" % (tendd.pid, tendd.socket) in ended.stderr
     assert tendd.get("/v1/status")["pid"] == tendd.pid
+
+
+def has_open(pid, path):
+    folder = Path("/proc/%d/fd" % pid)
+    return any(os.readlink(fd) == str(path) for fd in folder.iterdir())
+
+
+def test_lock_of_a_tendd_that_was_killed(tendd):
+    """Its last threads, or a child of its own, hold the lock a moment longer: the next one waits for it."""
+    tendd.configure("").start()
+    tendd.kill()
+    lock = tendd.state / "tendd.lock"
+    with open(lock) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        tendd.start(wait=False)
+        tendd.until(lambda: has_open(tendd.pid, lock), "a look at the lock")
+        assert tendd.process.poll() is None
+    tendd.until(tendd.answers, "an answer of tendd")
+
+
+def test_socket_of_a_tendd_that_was_killed(tendd):
+    """A child of its own has the socket, and whoever made it is gone."""
+    tendd.configure("").start()
+    tendd.kill()
+    tendd.socket.unlink()
+    made = ("import os, socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\n"
+            "if os.fork() == 0:\n    sys.stdin.read()\n")
+    left, right = os.pipe()
+    try:
+        subprocess.run([sys.executable, "-c", made, str(tendd.socket)], check=True, stdin=left)
+        tendd.start()
+    finally:
+        os.close(right)  # ends the child
+        os.close(left)
+
+
+def test_start_right_after_a_kill(tendd):
+    tendd.configure("[service sleep]\ncommand = sleep 1000\nnetwork = no\n").start()
+    for _ in range(10):
+        killed = tendd.process
+        killed.kill()
+        tendd.process = None  # not waited for
+        tendd.start()
+        killed.wait()
 
 
 def test_socket_path_too_long(tendd):
