@@ -69,7 +69,7 @@ struct spool;
 /* What an earlier life left in it is there again. NULL with err. */
 struct spool *spool_open(const char *path, struct err *err);
 /* An empty or a whole file gets so many bytes, with room on the disk for all. 0 or errno
- * (spool_linux.c, spool_macos.c). */
+ * (os_linux.c, os_macos.c). */
 int spool_take_room(int fd, int64_t bytes);
 void spool_close(struct spool *spool); /* NULL is fine */
 /* Moves bytes from the pipe. Returns how many; 0: it is empty or the spool is full. */
@@ -174,6 +174,9 @@ struct service_probe {
 };
 
 struct probing; /* one under way */
+
+struct stat;
+int64_t stat_changed_ns(const struct stat *stat); /* wall (os_linux.c, os_macos.c) */
 
 /* The words of `ready` and `check`; NULL is none. -1 with ERR_INVALID. */
 int service_probe_parse(const char *text, struct service_probe *probe, struct err *err);

@@ -1,6 +1,7 @@
 /* One look at a service: does it listen, answer, is its file there, does a command say so? The words of `ready` and `check`. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -177,8 +178,9 @@ static void try_connect(struct probing *p) {
 	const char *host = !local ? p->probe.host : p->second ? "::1" : "127.0.0.1";
 	bool is_four = inet_pton(AF_INET, host, &four.sin_addr) == 1;
 	if (!is_four && inet_pton(AF_INET6, host, &six.sin6_addr) != 1) abort(); /* it was parsed */
-	p->fd = socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (p->fd < 0) {
+	p->fd = socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM, 0);
+	if (p->fd < 0 || fcntl(p->fd, F_SETFD, FD_CLOEXEC) != 0 ||
+		fcntl(p->fd, F_SETFL, O_NONBLOCK) != 0) {
 		struct err err;
 		err_sys(&err, errno, "cannot make a socket");
 		end(p, &err);
@@ -226,8 +228,7 @@ static int look_at_file(struct job *job, struct err *err) {
 	int rc = path ? 0 : -1;
 	if (path && stat(path, &st) != 0)
 		rc = err_set(err, ERR_NOT_FOUND, "'%s' is not there", path);
-	else if (path && (int64_t)st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec <
-				 p->since_ns - FILE_SLACK_MS * NS_PER_MS)
+	else if (path && stat_changed_ns(&st) < p->since_ns - FILE_SLACK_MS * NS_PER_MS)
 		rc = err_set(err, ERR_NOT_FOUND, "'%s' is of an earlier run", path);
 	free(path);
 	return rc;

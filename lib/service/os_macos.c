@@ -16,3 +16,7 @@ int spool_take_room(int fd, int64_t bytes) {
 	if (room.fst_length > 0 && fcntl(fd, F_PREALLOCATE, &room) < 0) return errno;
 	return ftruncate(fd, bytes) < 0 ? errno : 0;
 }
+
+int64_t stat_changed_ns(const struct stat *stat) {
+	return (int64_t)stat->st_ctimespec.tv_sec * NS_PER_S + stat->st_ctimespec.tv_nsec;
+}
