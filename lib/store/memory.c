@@ -361,6 +361,7 @@ static int (*const verbs[])(struct memory *memory, struct store_op *op, struct e
 	[STORE_REMOVE] = remove_item,
 	[STORE_PART_BEGIN] = memory_part_begin,
 	[STORE_PART_PUT] = memory_part_put,
+	[STORE_PART_COPY] = memory_part_copy,
 	[STORE_PART_QUERY] = memory_part_query,
 	[STORE_PART_END] = memory_part_end,
 	[STORE_PART_ABORT] = memory_part_abort,

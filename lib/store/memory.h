@@ -69,6 +69,7 @@ int memory_place(
 void memory_upload_free(struct memory *memory, const char *session);
 int memory_part_begin(struct memory *memory, struct store_op *op, struct err *err);
 int memory_part_put(struct memory *memory, struct store_op *op, struct err *err);
+int memory_part_copy(struct memory *memory, struct store_op *op, struct err *err);
 int memory_part_query(struct memory *memory, struct store_op *op, struct err *err);
 int memory_part_end(struct memory *memory, struct store_op *op, struct err *err);
 int memory_part_abort(struct memory *memory, struct store_op *op, struct err *err);

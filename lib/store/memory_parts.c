@@ -39,14 +39,12 @@ static char *receipt_of(const struct memory_item *part) {
 	return xstrdup(text);
 }
 
-int memory_part_put(struct memory *memory, struct store_op *op, struct err *err) {
-	struct memory_upload *upload = need_upload(memory, op, err);
+static int put_bytes(struct memory *memory, struct store_op *op, struct memory_upload *upload,
+	const void *bytes, size_t len, struct err *err) {
 	char number[16];
 
-	if (!upload) return -1;
 	snprintf(number, sizeof(number), "%05d", op->part_number);
-	struct memory_item *part =
-		memory_item_new(memory, number, STORE_FILE, op->body, op->body_len);
+	struct memory_item *part = memory_item_new(memory, number, STORE_FILE, bytes, len);
 	if (op->hash.kind == STORE_HASH_MD5 && !store_hash_equal(&op->hash, &part->hash)) {
 		memory_item_free(part);
 		return err_set(
@@ -60,6 +58,26 @@ int memory_part_put(struct memory *memory, struct store_op *op, struct err *err)
 	memory_insert(&upload->parts, part);
 	op->receipt = receipt_of(part);
 	return 0;
+}
+
+int memory_part_put(struct memory *memory, struct store_op *op, struct err *err) {
+	struct memory_upload *upload = need_upload(memory, op, err);
+
+	return upload ? put_bytes(memory, op, upload, op->body, op->body_len, err) : -1;
+}
+
+int memory_part_copy(struct memory *memory, struct store_op *op, struct err *err) {
+	struct memory_upload *upload = need_upload(memory, op, err);
+	const struct memory_item *from = memory_at(memory, op->key, false);
+
+	if (!upload) return -1;
+	if (memory->options.no_part_copy)
+		return err_set(err, ERR_INVALID, "parts cannot be copied here");
+	if (memory_check(op, memory, from, err)) return -1;
+	if (!from) return err_set(err, ERR_NOT_FOUND, "'%s' is not there", op->key);
+	if (op->offset < 0 || op->length <= 0 || (int64_t)from->len - op->length < op->offset)
+		return err_set(err, ERR_INVALID, "'%s' has no such bytes", op->key);
+	return put_bytes(memory, op, upload, from->bytes + op->offset, (size_t)op->length, err);
 }
 
 int memory_part_query(struct memory *memory, struct store_op *op, struct err *err) {

@@ -135,6 +135,7 @@ struct store *store_memory_new(struct loop *loop) {
 		.part_from = STORE_SPAN_MAX + 1,
 		.part_lanes = 3,
 		.part_max = 10000,
+		.part_copy_size = 1 << 20,
 		.label = xstrdup("memory"),
 	};
 	map_init(&memory->uploads);
@@ -153,7 +154,7 @@ void store_memory_set(struct store *store, const struct store_memory_options *op
 	if (options->list_by_folder) store->caps &= ~(unsigned)STORE_CAP_FLAT_LIST;
 	if (options->hash_first) store->caps |= STORE_CAP_HASH_FIRST;
 	if (options->part_from > 0) store->part_from = options->part_from;
-	if (options->part_size > 0) store->part_size = options->part_size;
+	if (options->part_size > 0) store->part_size = store->part_copy_size = options->part_size;
 }
 
 int store_memory_now(struct store *store, struct store_op *op, struct err *err) {

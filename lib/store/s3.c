@@ -10,6 +10,7 @@
 enum {
 	PART_SIZE = STORE_SPAN_MAX, /* a part travels in memory */
 	PART_FROM = STORE_SPAN_MAX + 1,
+	PART_COPY_SIZE = 5 << 20, /* the least that servers take */
 	PART_MAX = 10000,
 	PART_LANES = 4,
 };
@@ -74,6 +75,7 @@ static void (*const flows[])(struct s3_op *x) = {
 	[STORE_REMOVE] = start_remove,
 	[STORE_PART_BEGIN] = s3_part_begin,
 	[STORE_PART_PUT] = s3_part_put,
+	[STORE_PART_COPY] = s3_part_copy,
 	[STORE_PART_QUERY] = s3_part_query,
 	[STORE_PART_END] = s3_put,
 	[STORE_PART_ABORT] = s3_part_abort,
@@ -235,6 +237,7 @@ struct store *store_s3_new(struct loop *loop, struct http *http,
 		.part_lanes = PART_LANES,
 		/* What signs the payload also tells when it is another one: one hash serves both. */
 		.part_sha256 = !s3->secure,
+		.part_copy_size = PART_COPY_SIZE,
 		.label = xasprintf("s3://%s/%s", s3->bucket, s3->prefix),
 	};
 	if (s3_credentials_none(s3)) {

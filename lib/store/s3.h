@@ -51,6 +51,8 @@ struct s3 {
 	bool probed, probing;
 	bool names_requests; /* each answer has an x-amz-request-id: without it another answers */
 	char *probe_key, *probe_copy_key;
+	/* Of a source that came in parts it thinks its own version another one: Swift, at PART_COPY. */
+	bool misjudges_parts;
 	bool opaque_etags; /* an ETag is not an MD5 there: encryption with keys of its own */
 };
 
@@ -187,6 +189,7 @@ void s3_make_folder(struct s3_op *x);
 void s3_remove_folder(struct s3_op *x);
 void s3_part_begin(struct s3_op *x);
 void s3_part_put(struct s3_op *x);
+void s3_part_copy(struct s3_op *x);
 void s3_part_query(struct s3_op *x);
 void s3_part_abort(struct s3_op *x);
 
@@ -205,6 +208,14 @@ const char *s3_upload_query(struct s3_op *x, int number);
 void s3_upload_end(
 	struct s3_op *x, const char *object, const struct store_part *parts, size_t count);
 int s3_upload_ended(struct s3_op *x, char **etag); /* -1 with x->err */
+/* For s3_read(): the text of an ETag element, into a char *. */
+void s3_etag_ended(void *user, const char *path, const char *text);
+/* Part `number` of `object` from bytes of another: the headers that name the source, and what comes
+ * back: the part's receipt, the caller's; NULL with x->err. */
+void s3_upload_copy(
+	struct s3_op *x, const char *object, int number, int64_t offset, int64_t length);
+void s3_copy_source(struct s3_op *x, const char *from, const char *version);
+char *s3_upload_copied(struct s3_op *x);
 
 /* ---- s3_copy.c ---- */
 

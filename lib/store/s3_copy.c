@@ -55,23 +55,10 @@ const char *s3_copy_etag(const struct s3_op *x) {
 	return x->copy ? x->copy->etag : NULL;
 }
 
-static void etag_ended(void *user, const char *path, const char *text) {
-	char **etag = user;
-
-	if (!str_ends(path, "/ETag")) return;
-	free(*etag);
-	*etag = rest_etag(text);
-}
-
 /* ---- requests ---- */
 
 static void source_headers(struct s3_op *x) {
-	const struct s3_copy *copy = x->copy;
-	char *encoded = str_percent_encode(copy->from, "/");
-
-	s3_header(x, "x-amz-copy-source: /%s/%s", x->s3->bucket, encoded);
-	s3_match_header(x, "x-amz-copy-source-if-match", x->s3->copy_match, copy->version);
-	free(encoded);
+	s3_copy_source(x, x->copy->from, x->copy->version);
 }
 
 static void send_whole(struct s3_op *x) {
@@ -111,14 +98,8 @@ static void send_part(struct s3_op *x) {
 
 	copy->state = COPY_PART;
 	source_headers(x);
-	s3_header(x, "x-amz-copy-source-range: bytes=%lld-%lld", (long long)from,
-		(long long)((to < copy->size ? to : copy->size) - 1));
-	s3_send(x, &(struct s3_call){ .method = "PUT",
-			   .object = copy->to,
-			   .query = s3_upload_query(x, copy->next + 1),
-			   .body = "",
-			   .no_md5 = true,
-			   .patience_ms = s3_patience_ms(copy->part_bytes) });
+	s3_upload_copy(
+		x, copy->to, copy->next + 1, from, (to < copy->size ? to : copy->size) - from);
 }
 
 /* ---- what comes back ---- */
@@ -170,9 +151,8 @@ static void part_copied(struct s3_op *x) {
 	struct s3_copy *copy = x->copy;
 	struct store_part *part = &copy->parts[copy->next];
 
-	if (s3_read(x, "CopyPartResult", etag_ended, &part->receipt) || !part->receipt) {
-		if (x->err.kind == ERR_NONE)
-			err_set(&x->err, ERR_CORRUPT, "a part was copied without an ETag");
+	part->receipt = s3_upload_copied(x);
+	if (!part->receipt) {
 		give_up(x);
 		return;
 	}
@@ -209,7 +189,7 @@ static void copy_step(struct s3_op *x) {
 
 	switch (copy->state) {
 	case COPY_WHOLE:
-		if (good) good = !s3_read(x, "CopyObjectResult", etag_ended, &copy->etag);
+		if (good) good = !s3_read(x, "CopyObjectResult", s3_etag_ended, &copy->etag);
 		if (!good && is_too_large(x)) {
 			copy->state = COPY_MEASURE;
 			s3_look(x, copy->from);

@@ -62,7 +62,7 @@ void s3_upload_end(
 			   .patience_ms = s3_patience_ms(size) });
 }
 
-static void etag_ended(void *user, const char *path, const char *text) {
+void s3_etag_ended(void *user, const char *path, const char *text) {
 	char **etag = user;
 
 	if (!str_ends(path, "/ETag")) return;
@@ -72,10 +72,42 @@ static void etag_ended(void *user, const char *path, const char *text) {
 
 int s3_upload_ended(struct s3_op *x, char **etag) {
 	*etag = NULL;
-	if (s3_read(x, "CompleteMultipartUploadResult", etag_ended, etag)) return -1;
+	if (s3_read(x, "CompleteMultipartUploadResult", s3_etag_ended, etag)) return -1;
 	if (*etag && **etag) return 0;
 	free(*etag);
 	*etag = NULL;
 	return err_set(
 		&x->err, ERR_CORRUPT, "'%s' ended an upload without an ETag", x->s3->endpoint);
+}
+
+/* ---- parts that the server has ---- */
+
+void s3_copy_source(struct s3_op *x, const char *from, const char *version) {
+	char *encoded = str_percent_encode(from, "/");
+
+	s3_header(x, "x-amz-copy-source: /%s/%s", x->s3->bucket, encoded);
+	s3_match_header(x, "x-amz-copy-source-if-match", x->s3->copy_match, version);
+	free(encoded);
+}
+
+void s3_upload_copy(
+	struct s3_op *x, const char *object, int number, int64_t offset, int64_t length) {
+	s3_header(x, "x-amz-copy-source-range: bytes=%lld-%lld", (long long)offset,
+		(long long)(offset + length - 1));
+	s3_send(x, &(struct s3_call){ .method = "PUT",
+			   .object = object,
+			   .query = s3_upload_query(x, number),
+			   .body = "",
+			   .no_md5 = true,
+			   .patience_ms = s3_patience_ms(length) });
+}
+
+char *s3_upload_copied(struct s3_op *x) {
+	char *etag = NULL;
+
+	if (!s3_read(x, "CopyPartResult", s3_etag_ended, &etag) && !etag)
+		err_set(&x->err, ERR_CORRUPT, "a part was copied without an ETag");
+	if (x->err.kind == ERR_NONE) return etag;
+	free(etag);
+	return NULL;
 }

@@ -100,6 +100,7 @@ bool store_is_ours(const struct store_op *op, const struct store_entry *entry) {
 void store_start(struct store *store, struct store_op *op) {
 	assert(op->done && op->verb <= STORE_REVISIONS);
 	assert(op->verb != STORE_REVISIONS || (store->caps & STORE_CAP_REVISIONS));
+	assert(op->verb != STORE_PART_COPY || (store->part_copy_size > 0 && op->key));
 	assert(op->key || op->verb == STORE_SYNC || op->verb == STORE_ABOUT ||
 		(op->session && op->verb != STORE_PART_END));
 	if (!op->frame) { /* the caller's start, not a wrapper's */
@@ -166,6 +167,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->part_max = inner->part_max;
 	store->part_lanes = inner->part_lanes;
 	store->part_sha256 = inner->part_sha256;
+	store->part_copy_size = inner->part_copy_size;
 	store->label = xstrdup(inner->label);
 }
 

@@ -44,6 +44,11 @@ enum store_verb {
 	/* session, part_number (from 1), offset, body or fd, hash of the part (ERR_CHANGED: the bytes
 	 * are others) -> receipt */
 	STORE_PART_PUT,
+	/* The same without a body: the part is these bytes of what stands at `key`: session,
+	 * part_number, offset, length, if_version, hash of the part -> receipt. Other bytes there:
+	 * ERR_CHANGED; of the version the bytes are proof enough. Only where part_copy_size is not
+	 * 0; a server may refuse it all the same (ERR_INVALID). */
+	STORE_PART_COPY,
 	STORE_PART_QUERY, /* session -> parts that the server holds */
 	STORE_PART_END,   /* key, session, parts, and PUT's conditions and keep_key -> entry */
 	STORE_PART_ABORT, /* session; unknown to the server is success */
@@ -223,6 +228,10 @@ struct store {
 	int part_lanes;    /* so many of one upload are gladly taken at once, in any order; 0: 1 */
 	bool part_sha256;  /* PART_PUT's hash is best the SHA-256; else the MD5 */
 	char *label;       /* "s3://bucket/prefix": for messages, no secrets */
+	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is
+	 * sent for one; 0: no PART_COPY. */
+	int64_t part_copy_size;
+	char *label; /* "s3://bucket/prefix": for messages, no secrets */
 };
 
 void store_start(struct store *store, struct store_op *op);
@@ -326,6 +335,7 @@ struct store_memory_options {
 	bool list_by_folder;   /* a LIST walks no tree */
 	bool hash_first;
 	int64_t part_from, part_size; /* 0: as usual */
+	bool no_part_copy;            /* refuses it, though it says that it can */
 	/* What is cancelled takes effect all the same, as what a server has begun does. */
 	bool deaf;
 };

@@ -295,10 +295,63 @@ static void a_large_file_is_copied_and_set_as_a_small_one(void **state) {
 	upload_release(&upload);
 }
 
+static enum err_kind copy_part(struct bench *bench, struct upload *upload, int number,
+	const char *from, const char *version) {
+	struct store_op op;
+	size_t at = (size_t)(number - 1) * upload->part_bytes;
+
+	name_it(bench, &op, STORE_PART_COPY, upload);
+	op.key = bench_key(bench, from);
+	op.part_number = number;
+	op.offset = (int64_t)at;
+	op.length = (int64_t)upload->part_bytes;
+	op.if_version = version;
+	op.hash = md5_of(upload->bytes + at, upload->part_bytes);
+	enum err_kind failed = bench_run(bench, &op);
+	struct store_part *part = &upload->parts[number - 1];
+	if (!failed) {
+		assert_non_null(op.receipt);
+		free(part->receipt);
+		*part = (struct store_part){ number, op.length, xstrdup(op.receipt) };
+	}
+	store_op_release(&op);
+	return failed;
+}
+
+static void parts_are_taken_from_what_stands_there(void **state) {
+	struct bench *bench = *state;
+	struct upload upload;
+	struct store_entry before;
+
+	if (!bench->store->part_copy_size) return;
+	upload_init(bench, &upload);
+	begin(bench, &upload);
+	for (int number = 1; number <= PARTS; number++) put_part(bench, &upload, number);
+	assert_err(bench, end_on(bench, bench->store, &upload, false, NULL), ERR_NONE);
+	assert_err(bench, bench_stat(bench, "large", STORE_FILE, &before), ERR_NONE);
+
+	/* Another beginning: of the three parts only the second stands there. */
+	upload.bytes[7] ^= 1;
+	upload.bytes[upload.len - 1] ^= 1;
+	upload.hash = md5_of(upload.bytes, upload.len);
+	begin(bench, &upload);
+	put_part(bench, &upload, 3);
+	assert_err(bench, copy_part(bench, &upload, 1, "large", before.version), ERR_CHANGED);
+	assert_err(bench, copy_part(bench, &upload, 2, "nothing", NULL), ERR_NOT_FOUND);
+	for (int again = 0; again < 2; again++)
+		assert_err(bench, copy_part(bench, &upload, 2, "large", before.version), ERR_NONE);
+	put_part(bench, &upload, 1);
+	assert_err(bench, end_on(bench, bench->store, &upload, false, NULL), ERR_NONE);
+	expect_large(bench, &upload);
+	store_entry_release(&before);
+	upload_release(&upload);
+}
+
 const struct CMUnitTest contract_part_tests[] = {
 	BENCH_TEST(parts_make_a_whole),
 	BENCH_TEST(another_process_goes_on),
 	BENCH_TEST(given_up),
+	BENCH_TEST(parts_are_taken_from_what_stands_there),
 	BENCH_TEST(an_end_keeps_its_conditions),
 	BENCH_TEST(a_part_with_a_wrong_hash_is_none),
 	BENCH_TEST(a_large_file_is_copied_and_set_as_a_small_one),
