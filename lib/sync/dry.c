@@ -59,12 +59,10 @@ static bool same_bytes(
 }
 
 static bool same_identity(const struct index_entry *row, const struct disk_stat *stat) {
-	struct disk_source source;
+	struct database_base base;
 	if ((row->kind == INDEX_LINK) != (stat->kind == DISK_LINK)) return false;
 	if (row->flags & INDEX_DATABASE) {
-		if (row->extra_len != sizeof(source)) return false;
-		memcpy(&source, row->extra, sizeof(source));
-		return disk_stat_same(&source.db, stat);
+		return capture_base(row, &base) && disk_stat_same(&base.source.db, stat);
 	}
 	if (!is_agreed(row)) return row->size == stat->size && row->mtime_ns == stat->mtime_ns;
 	return row->size == stat->size && row->mtime_ns == stat->mtime_ns &&
