@@ -10,17 +10,20 @@ static void settle(struct bench *b) {
 	if (err.kind != ERR_NONE) fail_msg("%s", err.text);
 }
 
-/* A writer that stays: what it commits is in its -wal. */
+/* A writer that stays: what it has committed when this returns is in its -wal. */
 static FILE *writer_of(struct bench *b, const char *name, const char *text) {
 	char *command = xasprintf("sqlite3 '%s/%s' > /dev/null", b->local, name);
 	FILE *writer = popen(command, "w"); /* NOLINT */
 	free(command);
 	assert_non_null(writer);
-	fprintf(writer, "pragma journal_mode=wal;\npragma wal_autocheckpoint=0;\n%s\n", text);
+	fprintf(writer,
+		"pragma journal_mode=wal;\npragma wal_autocheckpoint=0;\n%s\n.shell touch "
+		"'%s/written'\n",
+		text, b->dir);
 	fflush(writer);
-	shell("cd '%s' && for i in $(seq 500); do test -s '%s-wal' && exit 0; sleep 0.02; done; "
-	      "exit 1",
-		b->local, name);
+	shell("cd '%s' && for i in $(seq 500); do rm written 2>/dev/null && exit 0; sleep 0.02; "
+	      "done; exit 1",
+		b->dir);
 	return writer;
 }
 
