@@ -231,7 +231,6 @@ struct store {
 	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is
 	 * sent for one; 0: no PART_COPY. */
 	int64_t part_copy_size;
-	char *label; /* "s3://bucket/prefix": for messages, no secrets */
 };
 
 void store_start(struct store *store, struct store_op *op);

@@ -70,7 +70,7 @@ static void image_drop(struct transfer *t) {
 }
 
 bool capture_base(const struct index_entry *entry, struct database_base *base) {
-	bool is = (entry->flags & INDEX_DATABASE) && entry->extra_len == sizeof(*base);
+	bool is = (entry->flags & INDEX_DATABASE) && entry->extra_len >= sizeof(*base);
 	if (is) memcpy(base, entry->extra, sizeof(*base));
 	return is;
 }

@@ -127,6 +127,7 @@ struct folder {
 	int64_t started;       /* transfers, since this start of the daemon */
 	int64_t parents_lost;  /* rows of folders dropped by the transfers of what lies in them */
 	int64_t scanned_seq;   /* of the last mark when a scan ended */
+	bool copy_none;        /* the remote copies no parts of a file (delta.c) */
 	bool sessions_none;    /* no upload is begun (abandoned.c) */
 	int64_t sessions_ms;   /* not looked for before */
 	char *abandoned_path, *abandoned_session;

@@ -7,9 +7,23 @@
 
 /* ---- the base ---- */
 
+/* What a database's row says of its source. */
+static void base_entry_database(
+	const struct transfer *t, struct index_entry *entry, const struct index_entry *before) {
+	struct database_base base = { .content = { 0 } };
+	capture_base(before, &base);
+	base.source = t->captured ? t->snapshot.source : t->source;
+	if (t->captured) memcpy(base.content, t->snapshot.content, 16);
+	entry->flags |= INDEX_DATABASE;
+	entry->extra = xmemdup(&base, sizeof(base));
+	entry->extra_len = sizeof(base);
+	entry->size = t->captured ? t->snapshot.size : entry->size;
+}
+
 /* The local side of a row, as it was seen. */
 void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 	const struct folder *f = t->folder;
+	const struct index_entry before = *entry;
 	int64_t now_ns = loop_wall_ns(f->loop);
 	entry->epoch = f->epoch;
 	entry->size = t->stat.size;
@@ -28,22 +42,12 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 	if (entry->kind == INDEX_FILE && !t->is_database && entry->hash_len &&
 		(t->hot || now_ns - t->stat.mtime_ns < RACY_NS))
 		entry->flags |= INDEX_RACY;
-	struct database_base old = { .content = { 0 } };
-	capture_base(entry, &old);
-	free(entry->extra);
 	entry->extra = NULL;
 	entry->extra_len = 0;
 	if (t->plain_copy) entry->flags |= INDEX_PLAIN;
-	if (t->is_database && t->have_source) {
-		struct database_base base = { .source = t->captured ? t->snapshot.source
-								    : t->source };
-		memcpy(base.content, t->captured ? t->snapshot.content : old.content, 16);
-		entry->flags |= INDEX_DATABASE;
-		entry->extra = xmemdup(&base, sizeof(base));
-		entry->extra_len = sizeof(base);
-		entry->size = t->captured ? t->snapshot.size : entry->size;
-		entry->mtime_ns = t->mtime_ns;
-	}
+	if (t->is_database && t->have_source) base_entry_database(t, entry, &before);
+	if (entry->kind == INDEX_FILE) delta_note(t, entry, &before);
+	free(before.extra);
 }
 
 /* Writes the row and is done with it. False: the index failed, the transfer is gone. */
@@ -142,7 +146,7 @@ void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept)
 	entry->id = xstrdup(remote->id);
 	folder_wrote(f);
 	f->sent_files++;
-	f->sent_bytes += entry->size;
+	f->sent_bytes += entry->size - delta_copied(t);
 	if (!act_keep_settle(t, kept) || !base_put(t, false, entry)) return;
 	if (was_plain != t->plain_copy) capture_mark_journals(t);
 	/* It grew meanwhile: what was there is stored, and counts for a barrier; the rest has a mark of its own. */

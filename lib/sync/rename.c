@@ -340,6 +340,7 @@ static bool recorded(struct transfer *t) {
 	entry.mtime_ns = t->origin_entry.mtime_ns;
 	entry.version = xstrdup(t->op.entry.version);
 	entry.id = xstrdup(t->op.entry.id);
+	delta_note(t, &entry, &t->origin_entry);
 	bool ok = base_put(t, false, &entry);
 	index_entry_release(&entry);
 	f->moved += ok;

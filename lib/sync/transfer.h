@@ -27,7 +27,7 @@ struct submit {
 	void (*start)(struct submit *submit);
 };
 
-/* `extra` of a database's row. */
+/* `extra` of a database's row begins with it; the hashes of parts follow (delta.c). */
 struct database_base {
 	struct disk_source source;
 	uint8_t content[16]; /* disk_snapshot.content */
@@ -236,6 +236,12 @@ void act_start(struct transfer *transfer); /* transfer->action, as planned */
 bool parts_match_start(struct transfer *transfer, const struct store_entry *theirs,
 	void (*then)(struct transfer *transfer, bool equal));
 void parts_release(struct transfer *transfer);
+
+/* delta.c: parts of large files that need not be sent again */
+/* The hashes of the parts of what `entry` says go into it: `before` is the row before, where that may know them. */
+void delta_note(const struct transfer *transfer, struct index_entry *entry,
+	const struct index_entry *before);
+int64_t delta_copied(const struct transfer *transfer); /* bytes that were not sent */
 
 /* upload.c, upload_hash.c, upload_parts.c */
 void upload_start(struct transfer *transfer);

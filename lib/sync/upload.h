@@ -10,7 +10,8 @@
 struct upload_lane {
 	struct transfer *transfer;
 	enum { LANE_FREE, LANE_READING, LANE_SUBMITTED, LANE_SENDING } state;
-	int number; /* of the part, from 1 */
+	int number;  /* of the part, from 1 */
+	bool copies; /* it is taken from what stands there */
 	struct submit submit;
 	struct store_op op;
 	bool op_ready; /* op was initialised */
@@ -43,6 +44,7 @@ struct upload {
 	uint8_t (*part_hashes)[DIGEST_MAX];
 	size_t part_count;
 	bool hashed;
+	uint8_t hash[16]; /* of the whole */
 
 	/* ---- pass 2 ---- */
 	struct store_part *parts; /* those the server holds */
@@ -51,6 +53,8 @@ struct upload {
 	struct upload_lane lanes[UPLOAD_LANES_MAX];
 	size_t lane_count, busy;
 	char *session;
+	bool copy_none;       /* the store takes no part from what stands there */
+	int64_t copied_bytes; /* parts that it took from there */
 	struct err abort_err; /* why it is given up, while PART_ABORT is on its way */
 };
 
@@ -60,5 +64,15 @@ void upload_parts_ended(struct transfer *transfer, const struct err *err); /* NU
 /* upload_parts.c */
 void upload_parts_start(struct transfer *transfer); /* sends what the server does not hold */
 void upload_parts_release(struct upload *upload);   /* none on its way */
+
+/* ---- delta.c ---- */
+
+/* May some of it stand there already, now or next time? Then parts are small, and told by their MD5. */
+bool delta_wants(const struct transfer *transfer);
+/* How large parts are to be, so that those of what stands there can be taken over. */
+int64_t delta_part_size(const struct transfer *transfer);
+bool delta_has(const struct transfer *transfer, int number); /* this part stands there */
+/* Taking it failed: is it to be sent instead? */
+bool delta_refused(struct transfer *transfer, const struct err *err);
 
 #endif

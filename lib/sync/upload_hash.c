@@ -1,5 +1,6 @@
 /* Pass 1 of a large upload: the file is read once, for its own hash and each part's. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "sync/upload.h"
 
@@ -51,6 +52,7 @@ static int check_work(struct job *job, struct err *err) {
 	struct upload *u = t->upload;
 	struct disk_stat now;
 	digest_end(&u->whole, t->hash);
+	memcpy(u->hash, t->hash, sizeof(u->hash));
 	t->have_hash = true;
 	u->hashed = true;
 	if (t->image) return 0;
@@ -128,9 +130,9 @@ static void upload_new(struct transfer *t) {
 	struct upload *u = xcalloc(1, sizeof(*u));
 	u->transfer = t;
 	u->fd = -1;
-	u->part_wish = store->part_size > 0 ? store->part_size : STORE_SPAN_MAX;
+	u->part_wish = delta_part_size(t);
 	u->part_most = store->part_max > 0 ? store->part_max : 10000;
-	u->part_kind = store->part_sha256 ? DIGEST_SHA256 : DIGEST_MD5;
+	u->part_kind = store->part_sha256 && !delta_wants(t) ? DIGEST_SHA256 : DIGEST_MD5;
 	if (!(store->caps & STORE_CAP_FD_BODY) && u->part_wish > STORE_SPAN_MAX)
 		u->part_wish = STORE_SPAN_MAX;
 	t->upload = u;

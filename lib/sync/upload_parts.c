@@ -9,6 +9,7 @@
 #include "sync/upload.h"
 
 static void lanes_go(struct transfer *t);
+static void lane_start(struct upload_lane *lane, int number);
 
 static void lane_free(struct upload_lane *lane) {
 	lane->state = LANE_FREE;
@@ -50,7 +51,14 @@ static void lane_sent(struct store_op *op, const struct err *err) {
 	struct upload_lane *lane = container_of(op, struct upload_lane, op);
 	struct transfer *t = lane->transfer;
 	struct upload *u = t->upload;
+	bool alive = !transfer_is_abandoned(t) && u->failed.kind == ERR_NONE;
+	if (err && lane->copies && alive && delta_refused(t, err)) {
+		lane_free(lane);
+		lane_start(lane, lane->number);
+		return;
+	}
 	if (!err) {
+		u->copied_bytes += lane->copies ? op->length : 0;
 		u->parts = xrealloc(u->parts, (u->held + 1) * sizeof(*u->parts));
 		u->parts[u->held++] = (struct store_part){
 			.number = lane->number, .size = op->length, .receipt = xstrdup(op->receipt)
@@ -71,7 +79,7 @@ static void op_prepare(struct upload_lane *lane) {
 	struct upload *u = t->upload;
 	struct store_op *op = &lane->op;
 	if (lane->op_ready) store_op_release(op);
-	store_op_init(op, STORE_PART_PUT, t->key);
+	store_op_init(op, lane->copies ? STORE_PART_COPY : STORE_PART_PUT, t->key);
 	lane->op_ready = true;
 	op->kind = STORE_FILE;
 	op->session = u->session;
@@ -82,7 +90,9 @@ static void op_prepare(struct upload_lane *lane) {
 	op->length = (int64_t)lane->length;
 	op->hash.kind = u->part_kind == DIGEST_SHA256 ? STORE_HASH_SHA256 : STORE_HASH_MD5;
 	memcpy(op->hash.bytes, u->part_hashes[lane->number - 1], sizeof(op->hash.bytes));
-	if (lane->body) {
+	if (lane->copies) {
+		op->if_version = t->file.version;
+	} else if (lane->body) {
 		op->body = lane->body;
 		op->body_len = lane->length;
 	} else {
@@ -118,11 +128,12 @@ static void lane_start(struct upload_lane *lane, int number) {
 	struct transfer *t = lane->transfer;
 	struct upload *u = t->upload;
 	lane->number = number;
+	lane->copies = delta_has(t, number);
 	lane->offset = (int64_t)(number - 1) * u->part_size;
 	int64_t left = u->size - lane->offset;
 	lane->length = (size_t)(left < u->part_size ? left : u->part_size);
 	u->busy++;
-	if (!lane->body) {
+	if (!lane->body || lane->copies) {
 		lane_submit(lane);
 		return;
 	}

@@ -1,16 +1,20 @@
 """Live SQLite databases: every copy at the remote is whole, and holds what was committed before it was taken.
 
-servers: s3_rgw
+servers: s3_rgw s3_swift
 """
 
 import multiprocessing
 import os
+import re
 import sqlite3
 
 import pytest
 
 from basics import QUICK, counted, since, start
+from fault_proxy import Proxy, status
 from stores import S3, Directory
+
+PART = 5 << 20
 
 
 @pytest.fixture(params=["directory", "s3_rgw"])
@@ -128,4 +132,76 @@ def test_200_mib(tendd, tmp_path):
     assert len(body) > 200 << 20
     assert taken_home(tmp_path, body) == 60000
     (tmp_path / "home.db").unlink()
+    db.close()
+
+
+def parts_of(proxy):
+    """(bytes of all bodies, bytes of parts, how many were sent, how many taken from what stood there)."""
+    with proxy.lock:
+        numbers = {True: set(), False: set()}
+        in_parts = 0
+        for request in proxy.requests:
+            number = re.search(r"partNumber=(\d+)", request.target)
+            if number:
+                numbers[b"x-amz-copy-source-range" in request.head.lower()].add(number.group(1))
+                in_parts += len(request.body)
+        return sum(len(request.body) for request in proxy.requests), in_parts, len(numbers[False]), len(numbers[True])
+
+
+@pytest.mark.parametrize("server", ["s3_rgw", "s3_swift"])
+def test_a_large_database_costs_what_changed(tendd, server, tmp_path):
+    """200 MiB, 100 pages changed: what is equal is copied by the server, and the result is the whole image."""
+    store = S3(server, tendd.root)
+    data = tendd.folder("data")
+    db = sqlite3.connect(data / "large.db", isolation_level=None)
+    db.execute("pragma synchronous=off")
+    db.execute("create table t(id integer primary key, x blob)")
+    db.execute("with recursive n(i) as (select 1 union all select i + 1 from n where i < 51200)"
+               " insert into t select i, randomblob(4000) from n")
+    size = (data / "large.db").stat().st_size
+    assert size > 200 << 20
+    with Proxy(store.server) as proxy:
+        store.endpoint = proxy.address
+        tendd.configure(store.folder(data, more=QUICK)).start()
+        tendd.barrier("data")
+        assert parts_of(proxy)[1] == size
+        for _ in range(2):
+            proxy.forget()
+            before = counted(tendd)
+            db.execute("update t set x = randomblob(4000) where id between 30000 and 30099")
+            tendd.barrier("data")
+            everything, in_parts, sent, copied = parts_of(proxy)
+            assert everything <= size * 5 // 100, (everything, size, sent, copied)
+            assert 1 <= sent <= 2 and sent + copied == (size + PART - 1) // PART
+            assert since(tendd, before)[:2] == (1, in_parts)
+    assert taken_home(tmp_path, store.read("data/large.db")) == 51200
+    with sqlite3.connect(tmp_path / "home.db") as home:
+        for query in ("select count(*), sum(length(x)) from t", "select x from t where id in (1, 30000, 30099, 51200)"):
+            assert home.execute(query).fetchall() == db.execute(query).fetchall()
+    (tmp_path / "home.db").unlink()
+    db.close()
+
+
+def test_a_remote_that_copies_no_parts(tendd, tmp_path):
+    """All of it is sent, and it is said once."""
+    store = S3("s3_rgw", tendd.root)
+    data = tendd.folder("data")
+    db = sqlite3.connect(data / "large.db", isolation_level=None)
+    db.execute("create table t(id integer primary key, x blob)")
+    db.execute("insert into t values(1, randomblob(12000000))")
+    with Proxy(store.server) as proxy:
+        store.endpoint = proxy.address
+        proxy.decide = lambda request: (status(501, "<Error><Code>NotImplemented</Code></Error>")
+                                        if b"x-amz-copy-source-range" in request.head.lower() else None)
+        tendd.configure(store.folder(data, more=QUICK)).start()
+        tendd.barrier("data")
+        for number in (2, 3):
+            proxy.forget()
+            db.execute("insert into t values(?, 'x')", (number,))
+            tendd.barrier("data")
+            _, in_parts, sent, copied = parts_of(proxy)
+            assert in_parts == (data / "large.db").stat().st_size
+            assert (copied > 0) == (number == 2)
+        assert tendd.said.count("copies no parts") == 1
+    assert taken_home(tmp_path, store.read("data/large.db")) == 3
     db.close()

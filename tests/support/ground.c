@@ -162,8 +162,8 @@ static struct index *open_index(void *user, const char *name, struct err *err) {
 /* ---- the store ---- */
 
 static const char *const verbs[] = { "LIST", "STAT", "GET", "PUT", "SET", "MKDIR", "COPY", "MOVE",
-	"REMOVE", "PART_BEGIN", "PART_PUT", "PART_QUERY", "PART_END", "PART_ABORT", "SYNC",
-	"ABOUT" };
+	"REMOVE", "PART_BEGIN", "PART_PUT", "PART_COPY", "PART_QUERY", "PART_END", "PART_ABORT",
+	"SYNC", "ABOUT" };
 
 static void mix(struct ground *g, const void *bytes, size_t len) {
 	const unsigned char *at = bytes;
@@ -185,6 +185,7 @@ static bool is_write(enum store_verb verb) {
 	case STORE_REMOVE:
 	case STORE_PART_BEGIN:
 	case STORE_PART_PUT:
+	case STORE_PART_COPY:
 	case STORE_PART_END: return true;
 	default: return false;
 	}
