@@ -156,8 +156,7 @@ static void asked(struct house *house, struct control_request *request, enum ver
 		control_refuse(request, &err, NULL);
 		return;
 	}
-	log_info("%s of %s asked by uid %lu", names[verb], unit->id,
-		(unsigned long)control_uid(request));
+	route_ordered(house, request, unit->id, names[verb]);
 	overrule(house, unit, verb);
 	struct order *order = xcalloc(1, sizeof(*order));
 	order->house = house;

@@ -82,25 +82,26 @@ static void asked_events(void *user, struct control_request *request) {
 /* ---- folders ---- */
 
 /* The answer shows how it stands now: what was asked for has only begun. */
-static void asked_folder(
-	void *user, struct control_request *request, void (*act)(struct folder *folder)) {
+static void asked_folder(void *user, struct control_request *request, const char *order,
+	void (*act)(struct folder *folder)) {
 	struct house *house = user;
 	struct folder *folder = route_folder(house, request);
 	if (!folder) return;
+	route_ordered(house, request, folder_unit(folder)->id, order);
 	act(folder);
 	route_answer_unit(house, request, folder_unit(folder));
 }
 
 static void asked_sync(void *user, struct control_request *request) {
-	asked_folder(user, request, folder_sync);
+	asked_folder(user, request, "sync", folder_sync);
 }
 
 static void asked_pause(void *user, struct control_request *request) {
-	asked_folder(user, request, folder_pause);
+	asked_folder(user, request, "pause", folder_pause);
 }
 
 static void asked_resume(void *user, struct control_request *request) {
-	asked_folder(user, request, folder_resume);
+	asked_folder(user, request, "resume", folder_resume);
 }
 
 /* `upto` names the list that a person saw: what came after it is not covered. */
@@ -112,10 +113,13 @@ static void asked_approve(void *user, struct control_request *request) {
 	if (!folder) return;
 	const char *root = json_string_value(json_object_get(control_body(request), "root"));
 	if (root) {
-		if (folder_approve_root(folder, root, &err))
+		if (folder_approve_root(folder, root, &err)) {
 			control_refuse(request, &err, NULL);
-		else
-			route_answer_unit(house, request, folder_unit(folder));
+			return;
+		}
+		route_ordered(
+			house, request, folder_unit(folder)->id, "approval of the folder itself");
+		route_answer_unit(house, request, folder_unit(folder));
 		return;
 	}
 	if (!json_is_integer(upto)) {
@@ -128,8 +132,7 @@ static void asked_approve(void *user, struct control_request *request) {
 		control_refuse(request, &err, NULL);
 		return;
 	}
-	log_info("folder '%s': approved by uid %lu", folder_name(folder),
-		(unsigned long)control_uid(request));
+	route_ordered(house, request, folder_unit(folder)->id, "approval of deletions");
 	route_answer_unit(house, request, folder_unit(folder));
 }
 
@@ -149,9 +152,8 @@ static void asked_forget(void *user, struct control_request *request) {
 		control_refuse(request, &err, NULL);
 		return;
 	}
-	log_info("folder '%s': uid %lu asked to %s what is no longer covered", folder_name(folder),
-		(unsigned long)control_uid(request),
-		remote ? "remove at the remote" : "count no longer");
+	route_ordered(house, request, folder_unit(folder)->id,
+		remote ? "removal at the remote" : "forgetting");
 	route_answer_unit(house, request, folder_unit(folder));
 }
 
@@ -161,10 +163,12 @@ static void asked_verify(void *user, struct control_request *request) {
 	bool read = json_is_true(json_object_get(control_body(request), "read"));
 	struct err err;
 	if (!folder) return;
-	if (folder_verify(folder, read, &err))
+	if (folder_verify(folder, read, &err)) {
 		control_refuse(request, &err, NULL);
-	else
-		route_answer_unit(house, request, folder_unit(folder));
+		return;
+	}
+	route_ordered(house, request, folder_unit(folder)->id, "verify");
+	route_answer_unit(house, request, folder_unit(folder));
 }
 
 /* All names are looked at before any folder is: a wrong one changes nothing. */
@@ -189,6 +193,7 @@ static void asked_sync_all(void *user, struct control_request *request) {
 			asked = asked || str_equal(json_string_value(name), folder->name);
 		}
 		if (folder->closing || !asked) continue;
+		route_ordered(house, request, folder_unit(folder->folder)->id, "sync");
 		folder_sync(folder->folder);
 		json_array_append_new(synced, json_string(folder->name));
 	}
@@ -227,6 +232,7 @@ static void asked_reload(void *user, struct control_request *request) {
 		control_refuse(request, &err, "try again in a moment");
 		return;
 	}
+	if (!dry_run) route_ordered(house, request, "tendd", "reload");
 	control_on_gone(request, reload_gone, house);
 }
 
@@ -241,7 +247,7 @@ static void asked_stop(void *user, struct control_request *request) {
 		return;
 	}
 	/* Answered first: the socket goes when the stop is through. */
-	log_info("asked to stop by uid %lu", (unsigned long)control_uid(request));
+	route_ordered(house, request, "tendd", "stop");
 	control_answer(request, STATUS_ACCEPTED, json_pack("{s:s}", "state", "stopping"));
 	stop_start(house, !services                     ? STOP_AS_CONFIGURED
 			  : str_equal(services, "keep") ? STOP_KEEP_SERVICES
@@ -283,7 +289,7 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/upgrade", asked_later },
 	{ "POST", "/v1/awake", asked_later },
 	{ "GET", "/v1/plan", asked_later },
-	{ "GET", "/v1/history", asked_later },
+	{ "GET", "/v1/history", route_history },
 	{ "GET", "/v1/doctor", asked_later },
 	{ "GET", "/metrics", asked_later },
 	{ "GET", "/", asked_later },

@@ -16,6 +16,12 @@ struct unit *route_unit(struct house *house, struct control_request *request);
 struct folder *route_folder(struct house *house, struct control_request *request);
 void route_answer_unit(struct house *house, struct control_request *request, struct unit *unit);
 
+/* ---- history.c: GET /v1/history ---- */
+void route_history(void *user, struct control_request *request);
+/* Says in log and history who gave an order ("stop", say) to a unit, or to "tendd" itself. */
+void route_ordered(
+	struct house *house, struct control_request *request, const char *unit, const char *order);
+
 /* ---- orders.c: start, stop, restart of services ---- */
 void route_start(void *user, struct control_request *request);
 void route_stop_unit(void *user, struct control_request *request);

@@ -462,3 +462,47 @@ def test_stop_by_the_api(tendd, services):
         assert pid_of(tendd, "first") == pid
     else:
         until(lambda: not is_alive(keeper), "the end of the keeper")
+
+
+# ---- history ----
+
+def test_the_history_says_who_ordered_what(tendd):
+    tendd.configure(sync_ini(tendd) + SERVICES).start()
+    tendd.until_state("service:second", "ready")
+    assert tendd.post("/v1/units/service:second/stop", {"wait": True}).status == 200
+    tendd.post("/v1/units/folder:data/pause")
+    tendd.post("/v1/units/folder:data/resume")
+    tendd.post("/v1/sync", {"folders": ["data"]})
+    tendd.reload()
+    by = "by uid %d" % os.getuid()
+    events = tendd.get("/v1/history")["events"]
+    for event in events:
+        assert sorted(event) == sorted(FIELDS["event"])
+        assert MOMENT.match(event["time"])
+    ids = [event["id"] for event in events]
+    assert ids == sorted(ids, reverse=True)
+    orders = [(event["unit"], event["text"]) for event in reversed(events) if event["event"] == "ordered"]
+    assert orders == [("service:second", "stop " + by), ("folder:data", "pause " + by), ("folder:data", "resume " + by),
+                      ("folder:data", "sync " + by), ("tendd", "reload " + by)]
+    assert "stop of service:second asked " + by in tendd.said
+    # Refused orders are none.
+    assert tendd.post("/v1/units/folder:data/start").status == 400
+    assert tendd.post("/v1/units/folder:data/approve", {"upto": 1}).status != 200
+    assert len([event for event in tendd.get("/v1/history?limit=1000")["events"] if event["event"] == "ordered"]) == 5
+    # Of one unit, and no more than asked for.
+    events = tendd.get("/v1/history?unit=service:second")["events"]
+    assert {event["unit"] for event in events} == {"service:second"}
+    assert {"started", "ended", "ordered"} <= {event["event"] for event in events}
+    assert len(tendd.get("/v1/history?limit=2")["events"]) == 2
+    for limit in ("0", "1001", "x", "-1"):
+        assert tendd.get("/v1/history?limit=" + limit).status == 400
+    # The command, and over a restart.
+    tendd.kill()
+    tendd.start()
+    said = tendd.tend("history", "second").stdout.splitlines()
+    assert "service:second  ordered: stop " + by in " | ".join(said)
+    assert said.index([line for line in said if "started" in line][0]) < said.index([line for line in said if "ordered" in line][0])
+    assert len(tendd.tend("history", "-n", "3").stdout.splitlines()) == 3
+    assert json.loads(tendd.tend("--json", "history", "folder:data").stdout)["events"][0]["text"] == "sync " + by
+    assert tendd.tend("history", "nobody").returncode == 2
+    assert tendd.tend("history", "-n", "0").returncode == 2
