@@ -41,6 +41,7 @@ _tend() {
 
 	case $command in
 	status) options+=' --watch' kind='' ;;
+	history) options+=' --lines' kind='' ;;
 	sync) options+=' --wait --dry-run' kind=folder ;;
 	wait) options+=' --timeout' kind=folder ;;
 	pause | resume | versions) kind=folder ;;
@@ -62,7 +63,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history' -- "$cur")
 	elif [[ $kind == remote ]]; then
 		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then

@@ -24,6 +24,7 @@ complete -c tend -n __fish_use_subcommand -a resume -d 'go on with a paused fold
 complete -c tend -n __fish_use_subcommand -a approve -d 'let deletions go that are held back'
 complete -c tend -n __fish_use_subcommand -a verify -d 'compare the remote with what was stored there'
 complete -c tend -n __fish_use_subcommand -a forget -d 'what the rules no longer cover'
+complete -c tend -n __fish_use_subcommand -a history -d 'what happened, and who ordered it'
 complete -c tend -n __fish_use_subcommand -a start -d 'start a service'
 complete -c tend -n __fish_use_subcommand -a stop -d 'stop a service, or tendd'
 complete -c tend -n __fish_use_subcommand -a restart -d 'stop a service and start it again'
@@ -34,7 +35,7 @@ complete -c tend -n __fish_use_subcommand -a versions -d 'every content of a fil
 complete -c tend -n __fish_use_subcommand -a restore -d 'bring files back'
 complete -c tend -n __fish_use_subcommand -a remote -d 'look at a remote itself'
 
-complete -c tend -n '__fish_seen_subcommand_from status' -a '(__tend_units)'
+complete -c tend -n '__fish_seen_subcommand_from status history' -a '(__tend_units)'
 complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve verify forget ls versions restore' -a '(__tend_units folder)'
 complete -c tend -n '__fish_seen_subcommand_from start stop restart logs' -a '(__tend_units service)'
 
@@ -46,7 +47,7 @@ complete -c tend -n '__fish_seen_subcommand_from wait' -s t -l timeout -x -d 'gi
 complete -c tend -n '__fish_seen_subcommand_from start stop restart' -l only -d 'leave those that require it'
 complete -c tend -n '__fish_seen_subcommand_from stop approve forget' -s y -l yes -d 'do not ask'
 complete -c tend -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'go on'
-complete -c tend -n '__fish_seen_subcommand_from logs' -s n -l lines -x -d 'begin with the last N lines'
+complete -c tend -n '__fish_seen_subcommand_from logs history' -s n -l lines -x -d 'begin with the last N lines'
 complete -c tend -n '__fish_seen_subcommand_from reload' -l dry-run -d 'only say what would change'
 complete -c tend -n '__fish_seen_subcommand_from sync' -l dry-run -d 'only say what would be sent'
 complete -c tend -n '__fish_seen_subcommand_from ls restore' -l at -x -d 'as it was then'

@@ -45,10 +45,10 @@ struct command {
 		struct call *call); /* an exit code. NULL: in the contract, not in this version */
 };
 
-extern const struct command command_status, command_sync, command_wait, command_pause,
-	command_resume, command_approve, command_verify, command_forget, command_start,
-	command_stop, command_restart, command_logs, command_reload, command_ls, command_versions,
-	command_restore, command_remote;
+extern const struct command command_status, command_history, command_sync, command_wait,
+	command_pause, command_resume, command_approve, command_verify, command_forget,
+	command_start, command_stop, command_restart, command_logs, command_reload, command_ls,
+	command_versions, command_restore, command_remote;
 
 enum { GIVEN_MAX = 32 };
 

@@ -34,7 +34,6 @@ static const struct command later[] = {
 	{ .name = "edit" },
 	{ .name = "env" },
 	{ .name = "doctor" },
-	{ .name = "history" },
 	{ .name = "ui" },
 };
 
@@ -55,6 +54,7 @@ static const struct command *const built[] = {
 	&command_ls,
 	&command_versions,
 	&command_restore,
+	&command_history,
 	&command_remote,
 };
 

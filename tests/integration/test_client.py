@@ -16,7 +16,7 @@ import pytest
 from played_tendd import PlayedTendd, folder, service
 
 TEND = os.path.join(os.environ["TEND_BIN"], "tend")
-LATER = ("plan run awake why-awake auth upgrade init edit env doctor history "
+LATER = ("plan run awake why-awake auth upgrade init edit env doctor "
          "ui").split()
 
 
@@ -102,7 +102,7 @@ def test_commands_of_later_versions_say_so(name):
 def test_every_command_has_help():
     listed = re.findall(r"^  ([a-z-]+) ", tend(None, "--help").stdout, re.M)
     assert sorted(listed) == sorted(
-        "status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote".split())
+        "status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history".split())
     for name in listed:
         got = tend(None, name, "--help")
         assert got.returncode == 0 and got.stdout.startswith("usage: tend " + name)
@@ -574,7 +574,7 @@ def test_something_else_that_answers_is_no_tendd(tendd):
 
 @pytest.mark.parametrize("words", [
     ["status"], ["status", "x"], ["sync"], ["sync", "x"], ["wait"], ["wait", "x"], ["pause", "x"], ["resume", "x"], ["approve", "x"], ["verify", "x"], ["forget", "x"],
-    ["start", "x"], ["stop", "x"], ["stop", "--yes"], ["restart", "x"], ["logs", "x"], ["reload"]])
+    ["start", "x"], ["stop", "x"], ["stop", "--yes"], ["restart", "x"], ["logs", "x"], ["history"], ["history", "x"], ["reload"]])
 def test_without_tendd_it_is_exit_3(place, words):
     got = tend(None, "--socket", str(place / "nobody"), *words)
     assert got.returncode == 3
