@@ -276,6 +276,9 @@ void owner_check_again(struct folder *folder); /* judging: after a probe that we
 void owner_judge(struct folder *folder);
 /* Another one wrote at this path. When its mark stands there too, the folder stops; else `then` follows. */
 void owner_look(struct transfer *transfer, void (*then)(struct transfer *transfer));
+/* What stands at owner_key, NULL: nothing. True: another one took over, and the folder stops. */
+bool owner_is_another(struct folder *folder, const char *mark);
+enum { OWNER_MARK_MAX = 4096 }; /* bytes */
 bool owner_forbids(
 	struct transfer *transfer); /* judging: something would have to be written; says so */
 void owner_take(struct folder *folder);

@@ -10,8 +10,6 @@
 
 #define OWNER_FOLDER ".tend/owner"
 
-enum { OWNER_MARK_MAX = 4096 }; /* bytes */
-
 static void owner_list_start(struct folder *f);
 static void owner_read_marks(struct folder *f);
 
@@ -395,18 +393,22 @@ bool owner_forbids(struct transfer *t) {
 
 /* ---- somebody else wrote there: is it still ours? ---- */
 
+bool owner_is_another(struct folder *f, const char *mark) {
+	other_forget(f);
+	if (mark) mark_judge(f, f->owner_key, mark);
+	if (!f->other_owner) return false;
+	displaced(f);
+	return true;
+}
+
 static void looked(struct transfer *t, const struct err *err) {
 	struct folder *f = t->folder;
 	if (err && err->kind != ERR_NOT_FOUND) {
 		transfer_fail(t, err);
 		return;
 	}
-	other_forget(f);
-	if (!err) mark_judge(f, f->owner_key, t->op.answer_body.at);
-	if (f->other_owner) {
-		displaced(f); /* ends every transfer, this one too */
-		return;
-	}
+	/* If so, every transfer was ended, this one too. */
+	if (owner_is_another(f, err ? NULL : t->op.answer_body.at)) return;
 	t->owner_then(t);
 }
 

@@ -14,6 +14,7 @@ enum {
 	AGAIN_MS = 600000, /* after an error, or while the folder is in trouble */
 	YOUNG_MS = 60000,  /* not in the first minute of a run */
 	PAGE = 256,
+	OWNER_FRESH_MS = 2000,
 };
 
 static void list_next(struct verify *v);
@@ -278,12 +279,38 @@ static void list_next(struct verify *v) {
 	store_start(f->store, &v->op);
 }
 
+static void owner_read(struct verify *v, const struct err *err) {
+	if (err && err->kind != ERR_NOT_FOUND) {
+		verify_give_up(v, err);
+		return;
+	}
+	if (owner_is_another(v->folder, err ? NULL : v->op.answer_body.at)) return;
+	v->owner_ms = folder_clock_ms(v->folder);
+	v->owner_then(v);
+}
+
+/* What another owner made of it since is no damage to mend (SYNC.md §7). */
+void verify_owner(struct verify *v, void (*then)(struct verify *v)) {
+	struct folder *f = v->folder;
+	if (v->owner_ms && folder_clock_ms(f) - v->owner_ms < OWNER_FRESH_MS) {
+		then(v);
+		return;
+	}
+	v->owner_then = then;
+	v->state = VERIFY_OWNER;
+	verify_op_init(v, STORE_GET, STORE_FILE, "", owner_read);
+	v->op.key = f->owner_key;
+	v->op.length = OWNER_MARK_MAX;
+	store_start(f->store, &v->op);
+}
+
 static void begin(struct verify *v) {
 	v->compared = v->read = v->missing = v->changed = 0;
 	v->any = false;
 	timer_cancel(&v->timer);
 	path_stack_push(&v->queue, xstrdup(""));
-	list_next(v);
+	v->owner_ms = 0;
+	verify_owner(v, list_next);
 	folder_changed(v->folder);
 }
 

@@ -4,7 +4,14 @@
 
 #include "sync/internal.h"
 
-enum verify_state { VERIFY_REST, VERIFY_LISTING, VERIFY_ASKING, VERIFY_ROWS, VERIFY_READING };
+enum verify_state {
+	VERIFY_REST,
+	VERIFY_OWNER,
+	VERIFY_LISTING,
+	VERIFY_ASKING,
+	VERIFY_ROWS,
+	VERIFY_READING
+};
 
 struct verify {
 	struct folder *folder;
@@ -29,10 +36,13 @@ struct verify {
 
 	/* one path that is asked for, or read */
 	char *path;
-	bool is_folder;
+	bool is_folder, is_link;
 	struct index_entry row;
 	struct digest digest;
 	int64_t offset;
+
+	int64_t owner_ms; /* when the owner's mark was read last */
+	void (*owner_then)(struct verify *v);
 
 	int64_t compared, read, missing, changed;
 	struct err trouble; /* why the last run did not come to its end */
@@ -46,6 +56,10 @@ void verify_give_up(struct verify *v, const struct err *err); /* for now */
 /* An operation on `path`, for store_start. */
 void verify_op_init(struct verify *v, enum store_verb verb, enum store_kind kind, const char *path,
 	void (*done)(struct verify *v, const struct err *err));
+
+/* Is the remote still ours? `then` follows if it is, at once when that was asked a moment ago; else
+ * the folder stops. */
+void verify_owner(struct verify *v, void (*then)(struct verify *v));
 
 /* ---- verify_path.c ---- */
 

@@ -106,17 +106,20 @@ static void asked(struct verify *v, const struct err *err) {
 	verify_go_on(v);
 }
 
+static void ask_now(struct verify *v) {
+	enum store_kind kind = v->is_folder ? STORE_FOLDER : v->is_link ? STORE_LINK : STORE_FILE;
+	v->state = VERIFY_ASKING;
+	verify_op_init(v, STORE_STAT, kind, v->path, asked);
+	v->op.want_hash = true;
+	store_start(v->folder->store, &v->op);
+}
+
 void verify_ask(struct verify *v, char *path, bool is_folder, enum index_kind kind) {
 	verify_path_end(v);
 	v->path = path;
 	v->is_folder = is_folder;
-	verify_op_init(v, STORE_STAT,
-		is_folder            ? STORE_FOLDER
-		: kind == INDEX_LINK ? STORE_LINK
-				     : STORE_FILE,
-		path, asked);
-	v->op.want_hash = true;
-	store_start(v->folder->store, &v->op);
+	v->is_link = kind == INDEX_LINK;
+	verify_owner(v, ask_now);
 }
 
 /* ---- reading back ---- */

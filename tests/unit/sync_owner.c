@@ -159,6 +159,23 @@ static void test_former_owner_stops_when_it_meets_the_other(void **state) {
 	world_leave(&two->a);
 }
 
+/* What the second made of the remote is no damage that the first may mend. */
+static void test_former_owner_stops_at_verify(void **state) {
+	struct two *two = *state;
+	struct err err;
+	first_then_second(two);
+	put(&two->b, "other", "the second one's");
+	shell("rm '%s/file'", two->b.local);
+	assert_int_equal(durable(&two->b).kind, ERR_NONE);
+	shell("test ! -e '%s/data/file'", two->b.cloud);
+	assert_int_equal(folder_verify(two->a.folder, false, &err), 0);
+	wait_until(&two->a, "the first stops", stopped);
+	assert_trouble(&two->a, "taken over by");
+	shell("test ! -e '%s/data/file'", two->a.cloud);
+	world_leave(&two->b);
+	world_leave(&two->a);
+}
+
 /* By its base all is equal: it may not take the remote back. */
 static void test_former_owner_stops_at_start(void **state) {
 	struct two *two = *state;
@@ -219,6 +236,8 @@ int main(void) {
 			test_second_with_less_stops, setup_two, teardown_two),
 		cmocka_unit_test_setup_teardown(
 			test_former_owner_stops_when_it_meets_the_other, setup_two, teardown_two),
+		cmocka_unit_test_setup_teardown(
+			test_former_owner_stops_at_verify, setup_two, teardown_two),
 		cmocka_unit_test_setup_teardown(
 			test_former_owner_stops_at_start, setup_two, teardown_two),
 		cmocka_unit_test_setup_teardown(test_a_mark_above, setup_two, teardown_two),
