@@ -39,10 +39,12 @@ bool store_hash_equal(const struct store_hash *left, const struct store_hash *ri
 /* A store that passes everything on to `inner` looks like it. */
 void store_look_like(struct store *store, const struct store *inner);
 
-/* s3.c, webdav.c. */
+/* s3.c, webdav.c, azure.c. */
 struct store *store_s3_new(struct loop *loop, struct http *http,
 	const struct remote_settings *settings, struct err *err);
 
+struct store *store_azure_new(struct loop *loop, struct http *http,
+	const struct remote_settings *settings, struct err *err);
 struct store *store_webdav_new(struct loop *loop, struct http *http,
 	const struct remote_settings *settings, struct err *err);
 

@@ -155,6 +155,10 @@ static void limit_renew(struct store *store) {
 	if (inner->driver->renew) inner->driver->renew(inner);
 }
 
+static bool limit_ending(const struct store *store, struct err *err) {
+	return store_ending(container_of(store, struct limit, store)->inner, err);
+}
+
 static const struct store_driver limit_driver = {
 	.scheme = "limit",
 	.start = limit_start,
@@ -162,6 +166,7 @@ static const struct store_driver limit_driver = {
 	.free = limit_free,
 	.refuse = limit_refuse,
 	.renew = limit_renew,
+	.ending = limit_ending,
 };
 
 struct store *store_limit(struct store *inner, struct store_limits limits) {

@@ -10,6 +10,7 @@ enum {
 	DIRECTORY_IN_FLIGHT = 16,
 	S3_IN_FLIGHT = 64,
 	WEBDAV_IN_FLIGHT = 16,
+	AZURE_IN_FLIGHT = 64,
 	/* It makes two or three files a second, however many are under way. */
 	GDRIVE_IN_FLIGHT = 10,
 };
@@ -21,10 +22,11 @@ static const char *const type_names[] = {
 	[REMOTE_S3] = "s3",
 	[REMOTE_GDRIVE] = "gdrive",
 	[REMOTE_WEBDAV] = "webdav",
+	[REMOTE_AZURE] = "azure",
 	NULL,
 };
 
-static const char *const later_types[] = { "azure", "sftp", NULL };
+static const char *const later_types[] = { "sftp", NULL };
 
 static const char *const scope_names[] = { "drive.file", "drive", NULL };
 static const char *const vendor_names[] = { "auto", "nextcloud", "plain", NULL };
@@ -53,7 +55,8 @@ static const struct config_key remote_keys[] = {
 		.min = 1,
 		.max = 1024,
 		.reload = RELOAD_RESTART,
-		.help = "requests at the same time; directory and webdav 16, s3 64, gdrive 10" },
+		.help = "requests at the same time; directory and webdav 16, s3 and azure 64, "
+			"gdrive 10" },
 	{ .name = "requests_per_second",
 		.type = CONFIG_INT,
 		.offset = FIELD(requests_per_second),
@@ -237,12 +240,44 @@ static const struct config_key remote_keys[] = {
 		.reload = RELOAD_RESTART,
 		.help = "whose server it is; auto: Nextcloud by the path of its address" },
 
-	NOT_BUILT("account", "azure", "the storage account"),
-	NOT_BUILT("container", "azure", "the container, which must be there"),
-	NOT_BUILT("prefix", "azure", "put before all names in the container"),
-	NOT_BUILT("key_file", "azure", "file with the account's key"),
-	NOT_BUILT("sas_file", "azure", "file with a shared access signature"),
-	NOT_BUILT("endpoint", "azure", "address of the service"),
+	{ .name = "account",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(account),
+		.only = "azure",
+		.reload = RELOAD_REBUILD,
+		.help = "the storage account" },
+	{ .name = "container",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(container),
+		.only = "azure",
+		.reload = RELOAD_REBUILD,
+		.help = "name of the container, which must be there" },
+	{ .name = "prefix",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(prefix),
+		.only = "azure",
+		.reload = RELOAD_REBUILD,
+		.help = "put before all names in the container" },
+	{ .name = "key_file",
+		.type = CONFIG_SECRET,
+		.offset = FIELD(key_file),
+		.only = "azure",
+		.reload = RELOAD_RESTART,
+		.help = "file with the account's key, or credential:NAME" },
+	{ .name = "sas_file",
+		.type = CONFIG_SECRET,
+		.offset = FIELD(sas_file),
+		.only = "azure",
+		.reload = RELOAD_RESTART,
+		.help = "file with a shared access signature, or credential:NAME" },
+	{ .name = "endpoint",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(endpoint),
+		.only = "azure",
+		.reload = RELOAD_REBUILD,
+		.help = "http:// or https:// address of the service; else Microsoft's for the "
+			"account" },
+
 	NOT_BUILT("host", "sftp", "name of the server, as ssh knows it"),
 	NOT_BUILT("user", "sftp", "name to log in with"),
 	NOT_BUILT("port", "sftp", "of the server"),
@@ -270,10 +305,7 @@ static int check_webdav(const struct remote_settings *settings, const char **key
 	return 0;
 }
 
-static int check_s3(const struct remote_settings *settings, const char **key, struct err *err) {
-	*key = "bucket";
-	if (!settings->bucket || !*settings->bucket)
-		return err_set(err, ERR_INVALID, "a remote of type s3 needs `bucket`");
+static int check_place(const struct remote_settings *settings, const char **key, struct err *err) {
 	*key = "endpoint";
 	if (settings->endpoint && !is_address(settings->endpoint)) {
 		return err_set(err, ERR_INVALID,
@@ -286,6 +318,28 @@ static int check_s3(const struct remote_settings *settings, const char **key, st
 			"'%s' is no prefix: write it as a/b, without slashes at its ends",
 			settings->prefix);
 	}
+	return 0;
+}
+
+static int check_azure(const struct remote_settings *settings, const char **key, struct err *err) {
+	*key = "account";
+	if (!settings->account)
+		return err_set(err, ERR_INVALID, "a remote of type azure needs `account`");
+	*key = "container";
+	if (!settings->container)
+		return err_set(err, ERR_INVALID, "a remote of type azure needs `container`");
+	*key = settings->sas_file ? "sas_file" : "key_file";
+	if (!settings->key_file == !settings->sas_file)
+		return err_set(err, ERR_INVALID,
+			"a remote of type azure needs one of `key_file` and `sas_file`");
+	return check_place(settings, key, err);
+}
+
+static int check_s3(const struct remote_settings *settings, const char **key, struct err *err) {
+	*key = "bucket";
+	if (!settings->bucket || !*settings->bucket)
+		return err_set(err, ERR_INVALID, "a remote of type s3 needs `bucket`");
+	if (check_place(settings, key, err)) return -1;
 	*key = settings->access_key_id ? "access_key_id" : "secret_access_key_file";
 	if (!settings->access_key_id != !settings->secret_access_key_file) {
 		return err_set(err, ERR_INVALID,
@@ -330,6 +384,7 @@ static int check(const void *at, const char *name, const char **key, struct err 
 	if (bandwidth_check(settings->upload_limit, err)) return -1;
 	if (settings->type == REMOTE_S3) return check_s3(settings, key, err);
 	if (settings->type == REMOTE_GDRIVE) return check_gdrive(settings, key, err);
+	if (settings->type == REMOTE_AZURE) return check_azure(settings, key, err);
 	if (settings->type == REMOTE_WEBDAV) return check_webdav(settings, key, err);
 	*key = "path";
 	if (settings->path) return 0;
@@ -352,6 +407,7 @@ static struct store *open_driver(struct loop *loop, struct http *http, const cha
 	case REMOTE_S3: return store_s3_new(loop, http, settings, err);
 	case REMOTE_GDRIVE: return store_gdrive_new(loop, http, name, settings, err);
 	case REMOTE_WEBDAV: return store_webdav_new(loop, http, settings, err);
+	case REMOTE_AZURE: return store_azure_new(loop, http, settings, err);
 	default: return store_directory_new(loop, settings->path);
 	}
 }
@@ -363,6 +419,7 @@ struct store *store_open(struct loop *loop, struct http *http, const char *name,
 		[REMOTE_S3] = S3_IN_FLIGHT,
 		[REMOTE_GDRIVE] = GDRIVE_IN_FLIGHT,
 		[REMOTE_WEBDAV] = WEBDAV_IN_FLIGHT,
+		[REMOTE_AZURE] = AZURE_IN_FLIGHT,
 	};
 	struct store_limits limits = {
 		.max_in_flight = (int)settings->max_in_flight,

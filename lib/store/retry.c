@@ -155,6 +155,10 @@ static void retry_renew(struct store *store) {
 	if (inner->driver->renew) inner->driver->renew(inner);
 }
 
+static bool retry_ending(const struct store *store, struct err *err) {
+	return store_ending(container_of(store, struct retry, store)->inner, err);
+}
+
 static const struct store_driver retry_driver = {
 	.scheme = "retry",
 	.start = retry_start,
@@ -162,6 +166,7 @@ static const struct store_driver retry_driver = {
 	.free = retry_free,
 	.refuse = retry_refuse,
 	.renew = retry_renew,
+	.ending = retry_ending,
 	.trouble = retry_trouble,
 };
 

@@ -128,6 +128,10 @@ bool store_trouble(const struct store *store, struct err *err) {
 	return store->driver->trouble && store->driver->trouble(store, err);
 }
 
+bool store_ending(const struct store *store, struct err *err) {
+	return store->driver->ending && store->driver->ending(store, err);
+}
+
 void store_free(struct store *store) {
 	if (!store) return;
 	char *label = store->label;

@@ -215,6 +215,8 @@ struct store_driver {
 	void (*renew)(struct store *store);
 	/* See store_trouble(). May be NULL. */
 	bool (*trouble)(const struct store *store, struct err *err);
+	/* See store_ending(). May be NULL; wrappers ask what they wrap. */
+	bool (*ending)(const struct store *store, struct err *err);
 };
 
 /* Drivers and wrappers embed this as their first member. */
@@ -238,6 +240,8 @@ void store_cancel(struct store *store, struct store_op *op);
 int store_refuse(struct store *store, const char *key, enum store_kind kind, struct err *err);
 /* Does an operation wait for another try, and not for the first time? With the error of the last that failed. */
 bool store_trouble(const struct store *store, struct err *err);
+/* Does a credential end within days, so that a person must act before anything fails? */
+bool store_ending(const struct store *store, struct err *err);
 /* Secrets and credentials are read anew: after a refusal that a person may have cured meanwhile. */
 void store_renew(struct store *store);
 void store_free(struct store *store); /* also what it wraps; NULL is fine */
@@ -304,6 +308,7 @@ struct remote_settings {
 	int scope; /* drive.file, drive */
 	/* webdav */
 	char *url, *user, *password_file;
+	char *account, *container, *key_file, *sas_file;
 	int vendor; /* auto, nextcloud, plain */
 };
 enum { REMOTE_DIRECTORY, REMOTE_S3, REMOTE_GDRIVE, REMOTE_WEBDAV, REMOTE_AZURE, REMOTE_SFTP };

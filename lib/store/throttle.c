@@ -114,6 +114,10 @@ static void throttle_renew(struct store *store) {
 	store_renew(container_of(store, struct throttle, store)->inner);
 }
 
+static bool throttle_ending(const struct store *store, struct err *err) {
+	return store_ending(container_of(store, struct throttle, store)->inner, err);
+}
+
 static const struct store_driver throttle_driver = {
 	.scheme = "throttle",
 	.start = throttle_start,
@@ -121,6 +125,7 @@ static const struct store_driver throttle_driver = {
 	.free = throttle_free,
 	.refuse = throttle_refuse,
 	.renew = throttle_renew,
+	.ending = throttle_ending,
 };
 
 struct store *store_throttle(

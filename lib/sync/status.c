@@ -45,6 +45,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.prune_trouble = prune_trouble(f) };
 	/* Tries may go on for minutes before the folder as a whole gives up: who looks meanwhile is told why nothing moves. */
 	if (f->trouble.kind == ERR_NONE && f->in_flight) store_trouble(f->store, &status->trouble);
+	if (status->trouble.kind == ERR_NONE) store_ending(f->store, &status->trouble);
 	pending = index_dirty_count(f->index);
 	if (pending && index_trouble_count(f->index, &refused, &err)) refused = 0;
 	const struct index_held_sum *held = &f->brake.sums[INDEX_HELD_STOPPED];
