@@ -59,7 +59,7 @@ void told_write_secret(const char *path, const char *text) {
 
 size_t told_read_server(char **lines, size_t max) {
 	const char *server = getenv("TEND_SERVER");
-	char *path = xasprintf("%s/server", server ? server : ""), line[256];
+	char *path = xasprintf("%s/server", server ? server : ""), line[2048];
 	FILE *file = fopen(path, "re");
 	size_t count = 0;
 
