@@ -56,6 +56,7 @@ _tend() {
 	logs) options+=' --follow --lines' kind=service ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
+	auth) options+=' --no-browser --device --paste' kind=none ;;
 	*) kind=none ;;
 	esac
 
@@ -63,7 +64,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history auth' -- "$cur")
 	elif [[ $kind == remote ]]; then
 		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then

@@ -34,6 +34,7 @@ complete -c tend -n __fish_use_subcommand -a ls -d 'what lies in the remote of a
 complete -c tend -n __fish_use_subcommand -a versions -d 'every content of a file that can be had back'
 complete -c tend -n __fish_use_subcommand -a restore -d 'bring files back'
 complete -c tend -n __fish_use_subcommand -a remote -d 'look at a remote itself'
+complete -c tend -n __fish_use_subcommand -a auth -d 'sign in to a remote that wants a person'
 
 complete -c tend -n '__fish_seen_subcommand_from status history' -a '(__tend_units)'
 complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve verify forget ls versions restore' -a '(__tend_units folder)'
@@ -56,3 +57,6 @@ complete -c tend -n '__fish_seen_subcommand_from restore' -l to -r -a '(__fish_c
 complete -c tend -n '__fish_seen_subcommand_from restore' -l overwrite -d 'replace what stands there'
 complete -c tend -n '__fish_seen_subcommand_from verify' -l read -d 'read the contents back as well'
 complete -c tend -n '__fish_seen_subcommand_from forget' -l remote -d 'remove it at the remote'
+complete -c tend -n '__fish_seen_subcommand_from auth' -l no-browser -d 'only print the page to open'
+complete -c tend -n '__fish_seen_subcommand_from auth' -l device -d 'by a code typed elsewhere'
+complete -c tend -n '__fish_seen_subcommand_from auth' -l paste -d 'read a token made elsewhere'

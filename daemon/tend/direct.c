@@ -118,17 +118,33 @@ static struct config *read_config(const char *file, struct err *err) {
 	return config;
 }
 
-struct store *direct_remote(struct call *call, const char *word, struct err *err) {
+/* [remote NAME], in a configuration that is the caller's in any case. */
+static const struct config_section *remote_section(
+	struct call *call, const char *word, struct config **config, struct err *err) {
 	char *file = find_file(call, err);
-	struct config *config = file ? read_config(file, err) : NULL;
-	const struct config_section *section =
-		config ? find_section(config, "remote", word, err) : NULL;
+	*config = file ? read_config(file, err) : NULL;
+	free(file);
+	return *config ? find_section(*config, "remote", word, err) : NULL;
+}
+
+struct store *direct_remote(struct call *call, const char *word, struct err *err) {
+	struct config *config;
+	const struct config_section *section = remote_section(call, word, &config, err);
 	struct store *store = section ? store_open(call->client.loop, call->client.http,
 						section->name, section->settings, NULL, err)
 				      : NULL;
 	config_free(config);
-	free(file);
 	return store;
+}
+
+struct gdrive_auth *direct_auth(struct call *call, const char *word, struct err *err) {
+	struct config *config;
+	const struct config_section *section = remote_section(call, word, &config, err);
+	struct gdrive_auth *auth = section ? gdrive_auth_new(call->client.loop, call->client.http,
+						     section->name, section->settings, err)
+					   : NULL;
+	config_free(config);
+	return auth;
 }
 
 static int open_by(struct direct *direct, struct call *call, const char *file, const char *folder,

@@ -28,7 +28,6 @@ static const struct command later[] = {
 	{ .name = "run" },
 	{ .name = "awake" },
 	{ .name = "why-awake" },
-	{ .name = "auth" },
 	{ .name = "upgrade" },
 	{ .name = "init" },
 	{ .name = "edit" },
@@ -56,6 +55,7 @@ static const struct command *const built[] = {
 	&command_restore,
 	&command_history,
 	&command_remote,
+	&command_auth,
 };
 
 /* Both, for the parser: a mistyped "aprove" is as near to its command as any other. */

@@ -11,6 +11,7 @@
 #include "tend/command.h"
 
 struct direct; /* direct.c */
+struct gdrive_auth;
 
 struct source {
 	struct call *call;
@@ -62,6 +63,8 @@ void source_fetch_release(struct source_fetch *fetch); /* after done */
 
 /* The store of [remote NAME], opened by the configuration as the caller. NULL with err. The caller's. */
 struct store *direct_remote(struct call *call, const char *word, struct err *err);
+/* Signing in to [remote NAME]. NULL with err. The caller's. */
+struct gdrive_auth *direct_auth(struct call *call, const char *word, struct err *err);
 struct direct *direct_open(struct call *call, const char *folder, char **local, struct err *err);
 void direct_close(struct direct *direct); /* NULL is fine */
 /* Gathers and runs the loop until that is done; the caller frees. NULL with err. */

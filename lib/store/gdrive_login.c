@@ -90,7 +90,8 @@ static void read_token(struct gdrive_login *login, struct err *err) {
 		err_set(err, ERR_DENIED, "'%s' holds no token: run tend auth %s", login->token_file,
 			login->remote);
 	}
-	if (*refresh && *access && !time_parse(text_of(json, "expiry"), &expires_ns)) {
+	if (*refresh && *access && !str_equal(access, login->stale.text) &&
+		!time_parse(text_of(json, "expiry"), &expires_ns)) {
 		secret_release(&login->access);
 		secret_set(&login->access, access);
 		login->expires_ns = expires_ns;
@@ -137,6 +138,7 @@ void gdrive_login_free(struct gdrive_login *login) {
 	secret_release(&login->client_secret);
 	secret_release(&login->key);
 	secret_release(&login->access);
+	secret_release(&login->stale);
 	secret_release(&login->refresh);
 	secret_release(&login->header);
 	free(login);
@@ -154,7 +156,11 @@ const char *gdrive_login_header(struct gdrive_login *login, int64_t now_ns) {
 }
 
 void gdrive_login_forget(struct gdrive_login *login) {
-	secret_release(&login->access);
+	if (login->access.text) {
+		secret_release(&login->stale);
+		login->stale = login->access;
+		login->access = (struct secret){ 0 };
+	}
 	secret_release(&login->header);
 }
 

@@ -28,6 +28,7 @@ struct gdrive_login {
 	struct secret key;
 
 	struct secret access, refresh;
+	struct secret stale;  /* the access token that was refused: the file may hold it still */
 	int64_t expires_ns;   /* of `access` */
 	struct err refused;   /* Google's last word; ERR_NONE: none. Until the file is read anew */
 	struct secret header; /* "Authorization: Bearer ..." */

@@ -323,6 +323,41 @@ struct http;
 struct store *store_open(struct loop *loop, struct http *http, const char *name,
 	const struct remote_settings *settings, const struct store_line *line, struct err *err);
 
+/*
+ * Signing in to Google Drive: an authorization code by the browser with PKCE (RFC 8252, RFC 7636), a
+ * device code (RFC 8628), or a token made elsewhere. The protocol; the dialogue is `tend auth`.
+ */
+struct gdrive_auth;
+
+/* NULL with err: its secret cannot be read, or it is a service account, which needs no person. */
+struct gdrive_auth *gdrive_auth_new(struct loop *loop, struct http *http, const char *remote,
+	const struct remote_settings *settings, struct err *err);
+void gdrive_auth_free(struct gdrive_auth *auth); /* nothing on its way; NULL is fine */
+
+const char *gdrive_auth_file(const struct gdrive_auth *auth); /* where the token is kept */
+
+/* The page to open; the browser comes back to http://127.0.0.1:PORT/. The caller's. */
+char *gdrive_auth_page(struct gdrive_auth *auth, int port);
+/* The code out of "/?code=...&state=...", or of the whole address. NULL with err: the person said no, or it
+ * is the answer to another question. The caller's, a secret. */
+char *gdrive_auth_code(const struct gdrive_auth *auth, const char *address, struct err *err);
+
+/* Each of these asks Google once; `done` comes with NULL when it went well. The token is kept then. */
+typedef void gdrive_auth_done(void *user, const struct err *err);
+void gdrive_auth_exchange(
+	struct gdrive_auth *auth, const char *code, gdrive_auth_done *done, void *user);
+void gdrive_auth_device(struct gdrive_auth *auth, gdrive_auth_done *done, void *user);
+/* ERR_BUSY: the person has not answered yet; ask again after gdrive_auth_interval_ms(). */
+void gdrive_auth_poll(struct gdrive_auth *auth, gdrive_auth_done *done, void *user);
+
+/* After gdrive_auth_device(): where to go, and what to type there. Borrowed. */
+const char *gdrive_auth_device_page(const struct gdrive_auth *auth);
+const char *gdrive_auth_device_code(const struct gdrive_auth *auth);
+int64_t gdrive_auth_interval_ms(const struct gdrive_auth *auth);
+
+/* Keeps a token that was made elsewhere: the JSON of rclone's, or Google's own. */
+int gdrive_auth_paste(struct gdrive_auth *auth, const char *json, struct err *err);
+
 struct store *store_directory_new(struct loop *loop, const char *path);
 struct store *store_memory_new(struct loop *loop);
 /* What a memory store is like. Zeroes: it has folders, keeps conditions, tells MD5s. Before its

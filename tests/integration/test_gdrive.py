@@ -1,0 +1,185 @@
+"""The real programs and a Drive server: a folder like the Messages archive, a kill -9 in the middle of a large upload, lists that lag, and
+rclone as the judge."""
+
+import os
+import random
+import sqlite3
+
+import pytest
+from basics import QUICK
+from drive_ground import Ground
+from stores import Store, rclone
+
+FOLDER = "application/vnd.google-apps.folder"
+
+
+class Drive(Store):
+    kind = "gdrive"
+    has_folders = True
+
+    def __init__(self, home, ground):
+        self.ground, self.server, self.home = ground, ground.server, home
+        self.env = ground.rclone_env()
+        self.secret = home / "google-secret"
+        self.secret.write_text(ground.secret + "\n")
+        self.token = home / "google-token"
+        self.token.write_text('{"refresh_token": "%s"}' % ground.token["refresh_token"])
+        for path in (self.secret, self.token):
+            path.chmod(0o600)
+
+    def section(self, name="cloud", more=""):
+        return ("[remote %s]\ntype = gdrive\nendpoint = %s\nclient_id = %s\nclient_secret_file = %s\ntoken_file = %s\nscope = drive\n%s"
+                % (name, self.server.address, self.ground.client, self.secret, self.token, more))
+
+    def address(self, key=""):
+        return ":drive:" + key
+
+    def named(self, name):
+        return [file for file in list(self.server.drive.files.values()) if file.name == name and not self.server.drive.is_trashed(file)]
+
+    def asked(self, *words):
+        return [line for line in list(self.server.log) if all(word in line for word in words)]
+
+
+@pytest.fixture(name="store")
+def _store(tendd, tmp_path):
+    with Ground(tmp_path, tls=True) as ground:
+        yield Drive(tmp_path, ground)
+
+
+def fill(data, seed=1):
+    dice = random.Random(seed)
+    for i in range(40):
+        place = data / "Attachments" / ("%02x" % (i % 7)) / ("%02d" % i)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / ("IMG_%04d é.heic" % i)).write_bytes(dice.randbytes(dice.randrange(1, 20000)))
+
+
+def database(data):
+    chat = sqlite3.connect(data / "chat.db")
+    chat.execute("PRAGMA journal_mode=WAL")
+    chat.execute("CREATE TABLE IF NOT EXISTS message(id INTEGER PRIMARY KEY, text TEXT)")
+    chat.executemany("INSERT INTO message(text) VALUES(?)", [("hello %d" % i,) for i in range(1000)])
+    chat.commit()
+    return chat
+
+
+def test_messages(tendd, store, tmp_path):
+    data = tendd.folder("data")
+    fill(data)
+    chat = database(data)
+    tendd.configure(store.folder(data, "Backups/Messages", more=QUICK)).start()
+    tendd.barrier("data")
+    store.judge(data, "Backups/Messages", excluded=("chat.db*",))
+    # One file one request, beside those for folders and ids: what we made ourselves need not be asked for.
+    # (40 files, the database, the mark of the owner.)
+    assert len(store.asked("POST /upload/drive/v3/files")) == 42
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(rclone("cat", store.address("Backups/Messages/chat.db"), env=store.env).stdout)
+    assert sqlite3.connect(copy).execute("SELECT count(*) FROM message").fetchone() == (1000,)
+
+    # At rest nothing is asked.
+    store.server.log.clear()
+    (data / "Attachments").rename(data / "Anhänge")
+    tendd.barrier("data")
+    store.judge(data, "Backups/Messages", excluded=("chat.db*",))
+    assert len(store.asked("PATCH /drive/v3/files/", "fields")) == 1 and not store.asked("/upload/")
+    chat.execute("DELETE FROM message WHERE id > 500")
+    chat.commit()
+    tendd.barrier("data")
+    kept = rclone("lsf", "-R", "--files-only", store.address(".tend/versions"), env=store.env).stdout.decode()
+    assert len(kept.split()) == 1 and "/chat.db/" in kept
+    chat.close()
+
+
+def begin_large(tendd, store, parts=3):
+    data = tendd.folder("data")
+    (data / "large").write_bytes(random.Random(2).randbytes((parts << 23) + 12345))
+    # The second part is taken, and its answer never comes.
+    store.server.faults.append({"match": "PUT .*upload_id", "drop": True, "after": True, "count": 1000, "skip": 1})
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.until(lambda: len(store.asked("PUT", "upload_id")) >= 2, "the second part on its way")
+    tendd.kill()
+    store.server.faults.clear()
+    store.server.log.clear()
+    return data
+
+
+def test_a_large_file_goes_on_after_a_kill(tendd, store):
+    data = begin_large(tendd, store)
+    session = next(iter(store.server.sessions.values()))
+    held = len(session.held)
+    assert held >= 8 << 20
+    store.server.short_take = True
+    tendd.start()
+    tendd.barrier("data")
+    store.judge(data)
+    assert not store.asked("uploadType=resumable&supports"), "begun anew"
+    assert len(store.server.sessions) == 1
+    assert len(store.named("large")) == 1
+
+
+def test_a_lost_answer_and_a_kill_make_no_twin(tendd, store):
+    data = tendd.folder("data")
+    (data / "file").write_text("once\n")
+    store.server.faults.append({"match": "POST /upload/drive/v3/files", "drop": True, "after": True, "count": 1000})
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.until(lambda: store.named("file"), "the file at the server")
+    tendd.kill()
+    store.server.faults.clear()
+    tendd.start()
+    tendd.barrier("data")
+    assert len(store.named("file")) == 1
+    store.judge(data)
+
+
+def test_lists_that_lag_make_no_twins(tendd, store):
+    store.server.drive.list_lag = 1000000
+    data = tendd.folder("data")
+    fill(data)
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.barrier("data")
+    (data / "Attachments/00/00/IMG_0000 é.heic").write_text("changed\n")
+    (data / "Attachments/new").write_text("new\n")
+    tendd.barrier("data")
+    store.server.drive.list_lag = 0
+    store.judge(data)
+    names = [(file.parent, file.name) for file in store.server.drive.files.values() if file.parent]
+    assert len(set(names)) == len(names)
+
+
+def test_strangers_live(tendd, store):
+    data = tendd.folder("data")
+    (data / "sub").mkdir()
+    (data / "stays").write_text("stays\n")
+    (data / "sub/ours").write_text("ours\n")
+    tendd.configure(store.folder(data, more=QUICK + "max_delete = none\n")).start()
+    tendd.barrier("data")
+    sub = store.named("sub")[0].id
+    ours = store.named("ours")[0]
+    twin = store.server.strange("file", "ours", sub)
+    others = [store.server.strange("document", "a / b", sub), store.server.strange("shortcut", "short", sub, ours.id)]
+    (data / "sub/ours").write_text("ours, changed\n")
+    tendd.barrier("data")
+    assert store.server.drive.files[twin].content == b"strange" and ours.content == b"ours, changed\n"
+    (data / "sub/ours").unlink()
+    (data / "sub").rmdir()
+    tendd.barrier("data")
+    for one in (*others, twin, sub):
+        assert not store.server.drive.is_trashed(store.server.drive.files[one])
+    assert [file.id for file in store.named("ours") if file.parent == sub] == [twin]
+
+
+def test_no_room_and_too_fast_are_told(tendd, store):
+    data = tendd.folder("data")
+    store.server.faults.append({"match": "POST /upload", "reason": "userRateLimitExceeded", "count": 3})
+    (data / "file").write_text("content\n")
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.barrier("data")
+    store.server.drive.limits[store.server.user] = 10
+    (data / "more").write_bytes(os.urandom(1000))
+    tendd.until(lambda: "storage of this Google account is full" in tendd.tend("status", "data").stdout, "the full account in status")
+    store.server.drive.limits.clear()
+    tendd.tend("sync", "data")
+    tendd.barrier("data")
+    store.judge(data)
