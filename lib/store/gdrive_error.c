@@ -6,7 +6,11 @@
 
 /* Google tells by a reason what a status alone does not: 403 is "too fast", "no room" and "not yours". */
 
-enum { HOUR_MS = 3600000 };
+enum {
+	HOUR_MS = 3600000,
+	DAY_SIGN_MS = 600000,
+	DAY_PAUSE_MS = 3 * HOUR_MS, /* each try would be refused as well */
+};
 
 struct row {
 	const char *reason;
@@ -92,6 +96,10 @@ static void no_room(const struct gdrive_case *facts, struct err *err) {
 bool gdrive_error_is_rate(int status, const char *reason) {
 	return status == 429 || (status == 403 && (!strcmp(reason, "userRateLimitExceeded") ||
 							  !strcmp(reason, "rateLimitExceeded")));
+}
+
+int64_t gdrive_error_pause(int64_t refused_since_ms, int64_t now_ms) {
+	return now_ms - refused_since_ms < DAY_SIGN_MS ? 0 : DAY_PAUSE_MS;
 }
 
 void gdrive_error_judge(const struct gdrive_case *facts, struct err *err) {

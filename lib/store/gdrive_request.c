@@ -13,10 +13,6 @@ enum {
 	JSON_MAX = 16 << 20,
 	ERROR_BODY_MAX = 64 << 10,
 	INLINE_HASH_MAX = 256 << 10, /* above it a job hashes */
-	/* 750 GB a day look like a burst at first: refused so long without one that went well, it is
-	 * the day's amount. Then nothing is tried for hours; each try would be refused as well. */
-	DAY_SIGN_MS = 600000,
-	DAY_PAUSE_MS = 3 * 3600000,
 	PATIENCE_MS =
 		300000, /* the end of a large file is answered when the server has put it together */
 };
@@ -114,8 +110,9 @@ static void count_refusal(struct gdrive_op *x, bool refused) {
 		return;
 	}
 	if (!gd->refused_ms) gd->refused_ms = now_ms ? now_ms : 1;
-	if (now_ms - gd->refused_ms < DAY_SIGN_MS) return;
-	gd->paused_until_ms = now_ms + DAY_PAUSE_MS;
+	int64_t pause_ms = gdrive_error_pause(gd->refused_ms, now_ms);
+	if (!pause_ms) return;
+	gd->paused_until_ms = now_ms + pause_ms;
 	pause_words(gd, &x->err);
 }
 

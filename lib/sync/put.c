@@ -79,6 +79,10 @@ void act_op_init(struct transfer *t, enum store_verb verb, enum store_kind kind)
 	t->op.kind = kind;
 	t->op.mtime_ns = t->mtime_ns;
 	t->op.mode = t->stat.mode & 0777;
+	/* Where ids are the identity: a look by name may not see yet what a look by id does. */
+	const struct index_entry *base = kind == STORE_FOLDER ? &t->folder_entry : &t->file;
+	bool has = kind == STORE_FOLDER ? t->has_folder : t->has_file;
+	t->op.id = has ? base->id : NULL;
 }
 
 enum store_kind base_store_kind(const struct transfer *t) {
