@@ -50,7 +50,7 @@ static void become_user(const struct child_plan *plan) {
 
 static void take_descriptors(const struct child_plan *plan) {
 	if (dup2(plan->stdin_fd, 0) < 0 || dup2(plan->output_fd, 1) < 0 ||
-		dup2(plan->output_fd, 2) < 0 || child_seal_descriptors(plan->error_fd) != 0)
+		dup2(plan->message_fd, 2) < 0 || child_seal_descriptors(plan->error_fd) != 0)
 		give_up(plan, STAGE_DESCRIPTORS, errno, 0);
 }
 

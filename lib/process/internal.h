@@ -114,7 +114,8 @@ struct child_plan {
 	int nice;
 	bool set_nofile;
 	struct rlimit nofile;
-	int stdin_fd, output_fd, error_fd;
+	int stdin_fd, output_fd, message_fd; /* its stdin, stdout and stderr */
+	int error_fd;
 	int cgroup_fd; /* cgroup.procs of its leaf, -1: none */
 	pid_t parent;
 };

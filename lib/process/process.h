@@ -38,6 +38,10 @@ struct process_spec {
 	int64_t nofile;   /* soft limit of open files; 0: as we were born */
 	const char *fifo; /* path of the FIFO that becomes stdout and stderr, made anew; NULL:
 			     /dev/null */
+	/* Descriptors that become stdin, stdout and stderr instead; they stay the caller's, to be
+	 * closed when process_spawn is back. NULL: as above. On `direct` only: a child that talks
+	 * with us ends with us. */
+	const int *stdio;
 };
 
 struct process_exit {

@@ -82,6 +82,13 @@ static int plan_limits(const struct process_spec *spec, struct child_plan *plan,
 	return 0;
 }
 
+/* The descriptors of the caller take the place of /dev/null. */
+static void take_stdio(struct child_plan *plan, const int *stdio) {
+	plan->stdin_fd = stdio[0];
+	plan->output_fd = stdio[1];
+	plan->message_fd = stdio[2];
+}
+
 /* All signals wait during the fork: a handler of the parent must not run in the child. */
 static pid_t fork_child(const struct child_plan *plan) {
 	sigset_t all, before;
@@ -121,8 +128,8 @@ int spawn_start(const struct process_spec *spec, const char *id, const char *uni
 		.cgroup_fd = cgroup_fd,
 		.parent = getpid(),
 	};
-	plan.stdin_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (plan.stdin_fd < 0) {
+	int null_fd = plan.stdin_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null_fd < 0) {
 		err_sys(err, errno, "cannot open '/dev/null'");
 		goto out;
 	}
@@ -134,7 +141,8 @@ int spawn_start(const struct process_spec *spec, const char *id, const char *uni
 	}
 	descriptor_own(pipe_fds[0]);
 	descriptor_own(pipe_fds[1]);
-	plan.output_fd = output_fd;
+	plan.output_fd = plan.message_fd = output_fd;
+	if (spec->stdio) take_stdio(&plan, spec->stdio);
 	plan.error_fd = pipe_fds[1];
 	pid_t pid = fork_child(&plan);
 	if (pid < 0) {
@@ -147,7 +155,7 @@ int spawn_start(const struct process_spec *spec, const char *id, const char *uni
 	result = 0;
 out:
 	if (result != 0 || !spec->fifo) close_fd(output_fd);
-	close_fd(plan.stdin_fd);
+	close_fd(null_fd);
 	close_fd(pipe_fds[0]);
 	close_fd(pipe_fds[1]);
 	strv_free(env);

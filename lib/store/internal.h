@@ -39,6 +39,10 @@ bool store_hash_equal(const struct store_hash *left, const struct store_hash *ri
 /* A store that passes everything on to `inner` looks like it. */
 void store_look_like(struct store *store, const struct store *inner);
 
+/* sftp.c. */
+struct store *store_sftp_new(
+	struct loop *loop, const struct remote_settings *settings, struct err *err);
+
 /* s3.c, webdav.c, azure.c. */
 struct store *store_s3_new(struct loop *loop, struct http *http,
 	const struct remote_settings *settings, struct err *err);

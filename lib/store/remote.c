@@ -13,6 +13,7 @@ enum {
 	AZURE_IN_FLIGHT = 64,
 	/* It makes two or three files a second, however many are under way. */
 	GDRIVE_IN_FLIGHT = 10,
+	SFTP_IN_FLIGHT = 16,
 };
 
 #define FIELD(name) offsetof(struct remote_settings, name)
@@ -23,29 +24,20 @@ static const char *const type_names[] = {
 	[REMOTE_GDRIVE] = "gdrive",
 	[REMOTE_WEBDAV] = "webdav",
 	[REMOTE_AZURE] = "azure",
+	[REMOTE_SFTP] = "sftp",
 	NULL,
 };
-
-static const char *const later_types[] = { "sftp", NULL };
 
 static const char *const scope_names[] = { "drive.file", "drive", NULL };
 static const char *const vendor_names[] = { "auto", "nextcloud", "plain", NULL };
 
 static const char *const addressing_names[] = { "auto", "path", "virtual", NULL };
 
-/* Keys of types that are not built: known, so that setting one says so. */
-#define NOT_BUILT(key, word, text)                                                             \
-	{                                                                                      \
-		.name = (key), .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT, .only = (word), \
-		.help = (text)                                                                 \
-	}
-
 static const struct config_key remote_keys[] = {
 	{ .name = "type",
 		.type = CONFIG_ENUM,
 		.offset = FIELD(type),
 		.names = type_names,
-		.later = later_types,
 		.preset = "directory",
 		.reload = RELOAD_REBUILD,
 		.help = "what kind of storage it is" },
@@ -55,7 +47,8 @@ static const struct config_key remote_keys[] = {
 		.min = 1,
 		.max = 1024,
 		.reload = RELOAD_RESTART,
-		.help = "requests at the same time; directory and webdav 16, s3 and azure 64, "
+		.help = "requests at the same time; directory, webdav and sftp 16, s3 and azure "
+			"64, "
 			"gdrive 10" },
 	{ .name = "requests_per_second",
 		.type = CONFIG_INT,
@@ -278,11 +271,40 @@ static const struct config_key remote_keys[] = {
 		.help = "http:// or https:// address of the service; else Microsoft's for the "
 			"account" },
 
-	NOT_BUILT("host", "sftp", "name of the server, as ssh knows it"),
-	NOT_BUILT("user", "sftp", "name to log in with"),
-	NOT_BUILT("port", "sftp", "of the server"),
-	NOT_BUILT("path", "sftp", "the folder that is the root"),
-	NOT_BUILT("ssh", "sftp", "the ssh program"),
+	{ .name = "host",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(host),
+		.only = "sftp",
+		.reload = RELOAD_REBUILD,
+		.help = "name of the server, as ssh and its configuration know it" },
+	{ .name = "user",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(user),
+		.only = "sftp",
+		.reload = RELOAD_REBUILD,
+		.help = "name to log in with; else as ssh's configuration says" },
+	{ .name = "port",
+		.type = CONFIG_INT,
+		.offset = FIELD(port),
+		.min = 1,
+		.max = 65535,
+		.only = "sftp",
+		.reload = RELOAD_REBUILD,
+		.help = "of the server; else as ssh's configuration says" },
+	{ .name = "path",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(remote_path),
+		.only = "sftp",
+		.reload = RELOAD_REBUILD,
+		.help = "the folder there, which must be there; else the one that a login leads "
+			"to" },
+	{ .name = "ssh",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(ssh),
+		.preset = "ssh",
+		.only = "sftp",
+		.reload = RELOAD_RESTART,
+		.help = "the ssh program, with words of its own: ssh -F /etc/tend/ssh_config" },
 };
 
 static bool is_address(const char *text) {
@@ -377,6 +399,28 @@ static int check_gdrive(const struct remote_settings *settings, const char **key
 	return 0;
 }
 
+static int check_sftp(const struct remote_settings *settings, const char **key, struct err *err) {
+	*key = "host";
+	if (!settings->host || !*settings->host)
+		return err_set(err, ERR_INVALID, "a remote of type sftp needs `host`");
+	/* ssh's own user@host and ssh:// would say twice what other keys say. */
+	if (strpbrk(settings->host, "@/ "))
+		return err_set(err, ERR_INVALID,
+			"'%s' is no name of a host: write the user into `user`, the folder into "
+			"`path`",
+			settings->host);
+	*key = "path";
+	if (settings->remote_path && (!*settings->remote_path || *settings->remote_path == '~'))
+		return err_set(err, ERR_INVALID,
+			"write the folder in full, or as it is called in the folder that a login "
+			"leads to");
+	*key = "ssh";
+	char **words = config_split_command(settings->ssh, err);
+	if (!words) return -1;
+	strv_free(words);
+	return 0;
+}
+
 static int check(const void *at, const char *name, const char **key, struct err *err) {
 	const struct remote_settings *settings = at;
 
@@ -386,6 +430,7 @@ static int check(const void *at, const char *name, const char **key, struct err 
 	if (settings->type == REMOTE_GDRIVE) return check_gdrive(settings, key, err);
 	if (settings->type == REMOTE_AZURE) return check_azure(settings, key, err);
 	if (settings->type == REMOTE_WEBDAV) return check_webdav(settings, key, err);
+	if (settings->type == REMOTE_SFTP) return check_sftp(settings, key, err);
 	*key = "path";
 	if (settings->path) return 0;
 	return err_set(err, ERR_INVALID, "a remote of type directory needs `path`");
@@ -405,6 +450,7 @@ static struct store *open_driver(struct loop *loop, struct http *http, const cha
 	const struct remote_settings *settings, struct err *err) {
 	switch (settings->type) {
 	case REMOTE_S3: return store_s3_new(loop, http, settings, err);
+	case REMOTE_SFTP: return store_sftp_new(loop, settings, err);
 	case REMOTE_GDRIVE: return store_gdrive_new(loop, http, name, settings, err);
 	case REMOTE_WEBDAV: return store_webdav_new(loop, http, settings, err);
 	case REMOTE_AZURE: return store_azure_new(loop, http, settings, err);
@@ -420,6 +466,7 @@ struct store *store_open(struct loop *loop, struct http *http, const char *name,
 		[REMOTE_GDRIVE] = GDRIVE_IN_FLIGHT,
 		[REMOTE_WEBDAV] = WEBDAV_IN_FLIGHT,
 		[REMOTE_AZURE] = AZURE_IN_FLIGHT,
+		[REMOTE_SFTP] = SFTP_IN_FLIGHT,
 	};
 	struct store_limits limits = {
 		.max_in_flight = (int)settings->max_in_flight,

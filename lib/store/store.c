@@ -95,6 +95,15 @@ bool store_is_ours(const struct store_op *op, const struct store_entry *entry) {
 	       entry->mtime_ns == op->mtime_ns;
 }
 
+static int64_t cut(int64_t ns, int64_t grain_ns) {
+	if (ns == STORE_MTIME_UNKNOWN || grain_ns <= 1) return ns;
+	return ns / grain_ns - (ns % grain_ns < 0);
+}
+
+bool store_time_same(const struct store *store, int64_t left_ns, int64_t right_ns) {
+	return cut(left_ns, store->time_grain_ns) == cut(right_ns, store->time_grain_ns);
+}
+
 /* ---- the face ---- */
 
 void store_start(struct store *store, struct store_op *op) {
@@ -172,6 +181,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->part_lanes = inner->part_lanes;
 	store->part_sha256 = inner->part_sha256;
 	store->part_copy_size = inner->part_copy_size;
+	store->time_grain_ns = inner->time_grain_ns;
 	store->label = xstrdup(inner->label);
 }
 

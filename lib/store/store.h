@@ -233,6 +233,7 @@ struct store {
 	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is
 	 * sent for one; 0: no PART_COPY. */
 	int64_t part_copy_size;
+	int64_t time_grain_ns; /* mtimes come back cut to a multiple of it; 0: as they were given */
 };
 
 void store_start(struct store *store, struct store_op *op);
@@ -244,6 +245,8 @@ bool store_trouble(const struct store *store, struct err *err);
 bool store_ending(const struct store *store, struct err *err);
 /* Secrets and credentials are read anew: after a refusal that a person may have cured meanwhile. */
 void store_renew(struct store *store);
+/* Are two mtimes the same, as far as this store can tell? */
+bool store_time_same(const struct store *store, int64_t left_ns, int64_t right_ns);
 void store_free(struct store *store); /* also what it wraps; NULL is fine */
 
 /* ---- wrappers: stores themselves ---- */
@@ -305,16 +308,20 @@ struct remote_settings {
 	/* gdrive */
 	char *client_id, *client_secret_file, *token_file, *folder, *shared_drive;
 	char *service_account_file, *impersonate;
-	int scope; /* drive.file, drive */
+	int scope;  /* drive.file, drive */
+	char *user; /* webdav, sftp */
 	/* webdav */
-	char *url, *user, *password_file;
-	char *account, *container, *key_file, *sas_file;
+	char *url, *password_file;
 	int vendor; /* auto, nextcloud, plain */
+	/* azure */
+	char *account, *container, *key_file, *sas_file;
+	/* sftp */
+	char *host, *remote_path, *ssh;
+	int64_t port; /* 0: as ssh knows it */
 };
 enum { REMOTE_DIRECTORY, REMOTE_S3, REMOTE_GDRIVE, REMOTE_WEBDAV, REMOTE_AZURE, REMOTE_SFTP };
 
-extern const struct config_table
-	store_remote_table; /* contract keys of types not built yet are CONFIG_NOT_BUILT */
+extern const struct config_table store_remote_table;
 
 struct http;
 

@@ -278,7 +278,8 @@ static void check_done(struct transfer *t, const struct err *err) {
 		return;
 	}
 	bool same = !err && remote->size == base->size &&
-		    (remote->mtime_ns == STORE_MTIME_UNKNOWN || remote->mtime_ns == base->mtime_ns);
+		    (remote->mtime_ns == STORE_MTIME_UNKNOWN ||
+			    store_time_same(t->folder->store, remote->mtime_ns, base->mtime_ns));
 	if (!err && remote->hash.kind == STORE_HASH_MD5 && base->hash_len == 16)
 		same = memcmp(remote->hash.bytes, base->hash, 16) == 0;
 	if (!same) {

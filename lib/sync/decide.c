@@ -39,9 +39,13 @@ static bool mode_differs(const struct transfer *t, const struct index_entry *bas
 	       (base->mode & 0777) != (t->stat.mode & 0777);
 }
 
+/* A time that the remote could not tell from the other is not set again and again. */
+static bool same_time(const struct transfer *t, const struct index_entry *base) {
+	return store_time_same(t->folder->store, base->mtime_ns, t->mtime_ns);
+}
+
 static enum plan_same same_attributes(const struct transfer *t, const struct index_entry *base) {
-	if (base->mtime_ns != STORE_MTIME_UNKNOWN && base->mtime_ns != t->mtime_ns)
-		return SAME_CONTENT;
+	if (base->mtime_ns != STORE_MTIME_UNKNOWN && !same_time(t, base)) return SAME_CONTENT;
 	return mode_differs(t, base) ? SAME_CONTENT : SAME_BYTES;
 }
 
@@ -53,7 +57,7 @@ static enum plan_same compare(const struct transfer *t) {
 		return memcmp(base->hash, t->hash, 16) == 0 ? same_attributes(t, base) : SAME_NOT;
 	bool by_time = t->stat.kind == DISK_LINK || t->theirs_by_time;
 	if (t->have_hash && !(by_time && (base->flags & INDEX_STRANGER) &&
-				    base->size == t->stat.size && base->mtime_ns == t->mtime_ns))
+				    base->size == t->stat.size && same_time(t, base)))
 		return SAME_NOT;
 	/* Not read: its identity is the agreed one, or a stranger has its size and mtime. */
 	if (mode_differs(t, base)) return SAME_CONTENT;

@@ -287,7 +287,7 @@ static void theirs_judge(struct transfer *t, bool equal) {
 static bool same_by_time(const struct transfer *t, const struct store_entry *theirs) {
 	return !t->change_tries && !t->absent && theirs->hash.kind != STORE_HASH_MD5 &&
 	       theirs->kind == STORE_FILE && !t->is_database && theirs->size == t->stat.size &&
-	       theirs->mtime_ns == t->mtime_ns;
+	       store_time_same(t->folder->store, theirs->mtime_ns, t->mtime_ns);
 }
 
 static void theirs_seen(struct transfer *t, const struct err *err) {

@@ -326,7 +326,8 @@ static bool is_expected(const struct transfer *t) {
 	const struct index_entry *base = &t->origin_entry;
 	if (there->hash.kind == STORE_HASH_MD5) return !memcmp(there->hash.bytes, base->hash, 16);
 	return there->size == base->size &&
-	       (there->mtime_ns == STORE_MTIME_UNKNOWN || there->mtime_ns == base->mtime_ns);
+	       (there->mtime_ns == STORE_MTIME_UNKNOWN ||
+		       store_time_same(t->folder->store, there->mtime_ns, base->mtime_ns));
 }
 
 static bool recorded(struct transfer *t) {

@@ -38,14 +38,16 @@ class Store:
         """The sections of a remote and of one folder on it."""
         return self.section() + "[folder %s]\npath = %s\nremote = cloud:%s\n%s" % (name, local, key, more)
 
-    def judge(self, local, key="data", excluded=()):
+    def judge(self, local, key="data", excluded=(), more=(), times=True):
         """rclone finds no difference, in bytes, links, sizes and times, between a local folder and its remote."""
-        words = ["-l", "--no-unicode-normalization", "--exclude", "/.tend/**", "--checkers", "16"]
+        words = ["-l", "--no-unicode-normalization", "--exclude", "/.tend/**", "--checkers", "16", *more]
         for pattern in excluded:
             words += ["--exclude", pattern]
         checked = rclone("check", *words, local, self.address(key), env=self.env, wanted=None)
         assert checked.returncode == 0, checked.said
         assert "could not be checked" not in checked.said, checked.said
+        if not times:
+            return
         dry = rclone("sync", *words, "--dry-run", local, self.address(key), env=self.env)
         assert "Skipped" not in dry.said and "ERROR" not in dry.said, dry.said
 
@@ -98,6 +100,26 @@ class Directory(Store):
         """The bytes of all kept versions of a path, oldest end first."""
         place = self.path / ".tend/versions" / key
         return [path.read_bytes() for path in sorted(place.iterdir()) if "~" in path.name] if place.is_dir() else []
+
+
+class Sftp(Directory):
+    """A folder of its own that a server of tests/support serves: what lies there is looked at without it."""
+
+    refused = ()
+
+    def __init__(self, host):
+        place = Path(os.environ["TEND_SERVERS"]) / "sftp_sshd" / "server"
+        self.configuration, folder, _ = place.read_text().splitlines()
+        super().__init__(Path(folder) / uuid.uuid4().hex[:12])
+        self.kind = host
+
+    def section(self, name="cloud", more=""):
+        return "[remote %s]\ntype = sftp\nhost = %s\nssh = ssh -F %s\npath = %s\n%s" % (
+            name, self.kind, self.configuration, self.path, more)
+
+    def judge(self, local, key="data", excluded=()):
+        """SFTP tells whole seconds; without an extension of OpenSSH's a link has a time of its own."""
+        super().judge(local, key, excluded, more=("--modify-window", "1s"), times=self.kind == "tend")
 
 
 class S3(Store):

@@ -25,7 +25,6 @@ CASES = {
     "not built key": (REMOTE + FOLDER + "poll = 60s\n", "'poll' is not built yet"),
     "not built section": ("[idle]\nafter = 30m\n", "[idle] is not built yet"),
     "not built step": ("[step a]\nrun = true\n", "[step a] is not built yet"),
-    "not built type": ("[remote cloud]\ntype = sftp\n", "not built yet"),
     "not built in tend": ("", "'web' is not built yet", "web = 127.0.0.1:8390\n"),
     "no path": (REMOTE + "[folder data]\nremote = disk:data\n", "[folder data] has no 'path'"),
     "no remote": ("[folder data]\npath = {root}/data\n", "[folder data] has no 'remote'"),

@@ -62,6 +62,12 @@ struct store_hash md5_of(const void *bytes, size_t len) {
 	return hash;
 }
 
+int64_t bench_time(struct bench *bench, int64_t ns) {
+	int64_t grain = bench->contract->time_grain_ns;
+
+	return grain ? ns / grain * grain : ns;
+}
+
 /* ---- single operations ---- */
 
 void bench_put_init(

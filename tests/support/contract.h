@@ -32,8 +32,9 @@ struct contract {
 	bool no_parts;      /* the server takes none, which it says */
 	/* The server keeps names and bytes, no times and modes; what hashes it tells it reads. */
 	bool no_times;
-	int refused; /* names of the lists that it refuses, beside three odd ones */
-	int many;    /* entries of a folder that needs more than one page; 0: 1,050 */
+	int64_t time_grain_ns; /* times are kept to so much, and none before 1970; 0: as they are */
+	int refused;           /* names of the lists that it refuses, beside three odd ones */
+	int many;              /* entries of a folder that needs more than one page; 0: 1,050 */
 };
 
 /* Runs all of it; the number of failed tests, as main() returns it. */
@@ -96,6 +97,9 @@ struct store_hash md5_of(const void *bytes, size_t len);
 				err_kind_name(kind), (bench)->err.text);                 \
 		}                                                                        \
 	} while (0)
+
+/* A time as the store keeps it. */
+int64_t bench_time(struct bench *bench, int64_t ns);
 
 #define BENCH_MTIME_NS (1700000000123456789LL)
 #define BENCH_MODE     0640

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -464,6 +465,32 @@ static void what_is_left_ends_with_the_host(void **state) {
 		cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "cgroup,pidfd"), \
 		cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "cgroup.kill")
 
+/* What it says comes to us, and the end of our socket with its own. */
+static void a_child_may_talk_with_us(void **state) {
+	struct probe probe;
+	char bytes[64] = "";
+	int talk[2], message[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, talk), 0);
+	assert_int_equal(pipe2(message, O_CLOEXEC), 0);
+	const int stdio[3] = { talk[1], talk[1], message[1] };
+	shell(&probe, "read word; echo got $word; echo trouble >&2",
+		(struct process_spec){ .stdio = stdio });
+	close(talk[1]);
+	close(message[1]);
+	assert_int_equal(write(talk[0], "this\n", 5), 5);
+	wait_for(&probe.empty);
+	assert_int_equal(probe.process.exit.code, 0);
+	assert_int_equal(read(talk[0], bytes, sizeof(bytes)), 9);
+	assert_memory_equal(bytes, "got this\n", 9);
+	assert_int_equal(read(talk[0], bytes, sizeof(bytes)), 0);
+	assert_int_equal(read(message[0], bytes, sizeof(bytes)), 8);
+	assert_memory_equal(bytes, "trouble\n", 8);
+	close(talk[0]);
+	close(message[0]);
+	finish(&probe);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		BOTH(exec_errors_say_why),
@@ -480,6 +507,7 @@ int main(void) {
 		BOTH(a_sweep_finds_what_carries_the_mark),
 		BOTH(a_foreign_process_is_never_signalled),
 		BOTH(a_sweep_trusts_pid_and_start_time),
+		BOTH(a_child_may_talk_with_us),
 		BOTH(what_is_left_ends_with_the_host),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
