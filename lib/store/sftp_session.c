@@ -23,12 +23,8 @@ static void stop_talking(struct sftp_session *session) {
 	poll_stop(session->poll);
 	session->poll = NULL;
 	timer_cancel(&session->quiet);
-	while (!list_empty(&session->requests)) {
-		struct sftp_request *request =
-			list_entry(session->requests.next, struct sftp_request, link);
-		list_remove(&request->link);
-		free(request);
-	}
+	list_each(&session->requests, link) free(list_entry(link, struct sftp_request, link));
+	list_init(&session->requests);
 }
 
 static void end_ops(struct sftp_session *session) {
@@ -158,15 +154,20 @@ void sftp_session_forget(struct sftp_session *session, const struct sftp_op *x) 
 
 /* ---- answers ---- */
 
-static struct sftp_request *take_request(struct sftp_session *session, uint32_t id) {
+static bool take_request(struct sftp_session *session, uint32_t id, struct sftp_request *request) {
+	struct sftp_request *found = NULL;
+
 	/* Answers come in the order of their questions, or nearly. */
 	list_each(&session->requests, link) {
-		struct sftp_request *request = list_entry(link, struct sftp_request, link);
-		if (request->id != id) continue;
-		list_remove(link);
-		return request;
+		found = list_entry(link, struct sftp_request, link);
+		if (found->id == id) break;
+		found = NULL;
 	}
-	return NULL;
+	if (!found) return false;
+	list_remove(&found->link);
+	*request = *found;
+	free(found);
+	return true;
 }
 
 /* What was opened for somebody who does not wait any more. */
@@ -244,22 +245,20 @@ static int first_words(struct sftp_session *session, struct sftp_answer *answer)
 		ask_root(session);
 		return 0;
 	}
-	struct sftp_request *request = take_request(session, answer->id);
-	if (!request) return -1;
-	free(request);
+	struct sftp_request request;
+	if (!take_request(session, answer->id, &request)) return -1;
 	root_answered(session, answer);
 	return 0;
 }
 
 static int answered(struct sftp_session *session, struct sftp_answer *answer) {
 	if (session->state == SFTP_CONNECTING) return first_words(session, answer);
-	struct sftp_request *request = take_request(session, answer->id);
-	if (!request) return -1;
-	if (request->x)
-		sftp_answered(request->x, request, answer);
+	struct sftp_request request;
+	if (!take_request(session, answer->id, &request)) return -1;
+	if (request.x)
+		sftp_answered(request.x, &request, answer);
 	else if (answer->type == SFTP_HANDLE)
 		close_unwanted(session, &answer->text);
-	free(request);
 	return 0;
 }
 
