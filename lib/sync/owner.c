@@ -10,6 +10,8 @@
 
 #define OWNER_FOLDER ".tend/owner"
 
+enum { TAKING_MS = 100 }; /* what changes while our mark is on its way looks again so soon */
+
 static void owner_list_start(struct folder *f);
 static void owner_read_marks(struct folder *f);
 
@@ -30,6 +32,7 @@ static void make_next(struct folder *f);
 
 static void make_done(struct folder *f, const struct err *err) {
 	if (err) {
+		f->taking = false;
 		folder_hold(f, err);
 		return;
 	}
@@ -66,6 +69,7 @@ void owner_make_folders(struct folder *f, const char *path,
 
 static void taken(struct folder *f, const struct err *err) {
 	bool running = f->phase >= PHASE_RUNNING;
+	f->taking = false;
 	if (err && err->kind == ERR_CHANGED) { /* somebody was faster: read whose it is */
 		f->judging |= running;
 		if (running)
@@ -339,7 +343,7 @@ void owner_check_start(struct folder *f) {
 		folder_op_go(f);
 		return;
 	}
-	f->judging = false;
+	f->judging = f->taking = false;
 	owner_read_marks(f);
 }
 
@@ -359,6 +363,7 @@ void owner_judge(struct folder *f) {
 	if (!strangers) {
 		log_info("folder '%s': all is equal: takes the remote over from %s", f->name,
 			f->other_owner);
+		f->taking = true;
 		owner_take(f);
 		return;
 	}
@@ -380,6 +385,11 @@ bool owner_forbids(struct transfer *t) {
 	case PLAN_FORGET:
 	case PLAN_REFUSE_KIND: return false;
 	default: break;
+	}
+	/* It was equal when that was asked: what changed since waits until the mark stands. */
+	if (f->taking) {
+		transfer_again(t, INDEX_WHY_CHANGE, NULL, TAKING_MS);
+		return true;
 	}
 	err_set(&err, ERR_DENIED,
 		"the remote '%s' is kept by %s and differs ('%s'): nothing is sent. Stop the other "
