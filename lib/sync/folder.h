@@ -164,7 +164,7 @@ struct folder {
 	const char *said; /* the word of state that observers know */
 	bool unit_stopping;
 	struct flush flush;
-	bool taking;  /* all proved equal: our mark is on its way */
+	bool taking; /* all proved equal: our mark is on its way */
 	bool judging; /* another owner's mark stands there: nothing may be written until all proved equal */
 
 	int64_t epoch; /* of rows written now */
