@@ -30,8 +30,8 @@ def test_names_of_files(tendd, store):
     assert store.read("data/full/link.rclonelink") == b"file"
 
 
-def test_a_large_file_goes_on_where_it_was(tendd, store):
-    """Killed in the middle of an upload in parts: what the server holds is not sent again."""
+def test_a_large_file_arrives_once(tendd, store):
+    """In parts where the server takes them; nothing of it is sent twice."""
     data = tendd.folder("data")
     start(tendd, store)
     tendd.barrier("data")
