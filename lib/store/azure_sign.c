@@ -22,7 +22,8 @@ static int by_text(const void *left, const void *right) {
 static void add_sorted(struct buf *out, char **lines, const char *before, const char *after) {
 	size_t count = strv_count(lines);
 
-	if (lines) qsort(lines, count, sizeof(*lines), by_text);
+	if (!lines) return;
+	qsort(lines, count, sizeof(*lines), by_text);
 	for (size_t i = 0; i < count; i++) {
 		buf_adds(out, before);
 		buf_adds(out, lines[i]);
