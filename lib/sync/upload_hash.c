@@ -80,6 +80,12 @@ static void hash_step(struct transfer *t) {
 		upload_release(t);
 		transfer_plan(t);
 	} else if (u->hashed) {
+		/* What memory holds of it was read before. One that shrank meanwhile is read anew, as a small one is: it has no parts. */
+		buf_release(&t->body);
+		if (!t->image && !upload_is_large(t, t->stat.size)) {
+			t->have_hash = false;
+			upload_release(t);
+		}
 		transfer_plan(t);
 	} else {
 		hash_go(t);
