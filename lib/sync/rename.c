@@ -394,7 +394,7 @@ static bool origin_doubt(struct transfer *t) {
 	return false;
 }
 
-static void file_move(struct transfer *t) {
+static void file_move_go(struct transfer *t) {
 	act_op_init(t, t->pair == PAIR_COPY ? STORE_COPY : STORE_MOVE, STORE_FILE);
 	t->op.key = t->origin_key;
 	t->op.to_key = t->key;
@@ -402,6 +402,38 @@ static void file_move(struct transfer *t) {
 	t->op.size = t->origin_entry.size;
 	if (t->pair == PAIR_MOVE && !origin_doubt(t)) return;
 	if (intent_note(t, t->hash)) transfer_submit(t, false, file_moved);
+}
+
+static void origin_stands(struct transfer *t, const struct err *err) {
+	bool absent = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID);
+	if (err && !absent)
+		transfer_fail(t, err);
+	else if (absent || !is_expected(t))
+		send_instead(t);
+	else
+		file_move_go(t);
+}
+
+/* The answer to what was last done at the old name is not known: something else may stand there by our own hand, and would be moved. */
+static void file_move(struct transfer *t) {
+	struct index_dirty row;
+	struct err err;
+	int dirty = index_dirty_get(t->folder->index, t->origin, &row, &err);
+	if (dirty < 0) {
+		folder_index_failed(t->folder, &err);
+		return;
+	}
+	bool doubted = dirty && row.sending;
+	index_dirty_release(&row);
+	if (!doubted) {
+		file_move_go(t);
+		return;
+	}
+	act_op_init(t, STORE_STAT, STORE_FILE);
+	t->op.key = t->origin_key;
+	t->op.id = t->origin_entry.id;
+	t->op.want_hash = true;
+	transfer_submit(t, false, origin_stands);
 }
 
 /* What the rename overwrites is kept as a version, like any other that goes. */

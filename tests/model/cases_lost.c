@@ -182,6 +182,45 @@ static void test_a_rename_that_is_taken_back(void **state) {
 	}
 }
 
+static struct err lose_second_put(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb != STORE_PUT || !str_equal(op->key, "a") || g->odds.lost++) return err;
+	*after = true;
+	err_set(&err, ERR_OFFLINE, "the answer was lost");
+	return err;
+}
+
+static void hear_of_others(enum log_level level, const char *line, void *user) {
+	(void)level;
+	if (strstr(line, "by somebody else")) ++*(int *)user;
+}
+
+/* A new file took the name of one that moved away, was stored there, and the answer was lost: what was
+ * agreed under that name is not what stands there, and is not moved as if it were. */
+static void test_a_rename_from_where_a_put_was_lost(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	int others = 0;
+	(void)state;
+	edit_put(g, "a");
+	ground_open(g);
+	case_durable(g);
+	ground_run(g, 10000);
+	g->fault = lose_second_put;
+	log_open(LOG_LEVEL_WARN, LOG_TEXT);
+	log_tap(hear_of_others, &others);
+	disk_rename(g->disk, "a", "b", false, &err);
+	edit_put(g, "a");
+	case_durable(g);
+	assert_true(g->odds.lost > 0);
+	assert_int_equal(case_remote_kind(g, "a", NULL), STORE_FILE);
+	assert_int_equal(case_remote_kind(g, "b", NULL), STORE_FILE);
+	log_tap(NULL, NULL);
+	log_open(LOG_LEVEL_ERROR, LOG_TEXT);
+	assert_int_equal(others, 0);
+	case_end(g);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_intent_meets_another_kind),
@@ -189,6 +228,7 @@ int main(void) {
 		cmocka_unit_test(test_a_marker_that_nobody_wrote_down),
 		cmocka_unit_test(test_permissions_that_are_set_back),
 		cmocka_unit_test(test_a_rename_that_is_taken_back),
+		cmocka_unit_test(test_a_rename_from_where_a_put_was_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
