@@ -10,6 +10,8 @@
 
 #include "sync/internal.h"
 
+enum { INVALID_TRIES = 3 };
+
 /* Before t->op is submitted; `hash`: MD5 of what it makes, NULL for a folder. False: the index
  * failed, the transfer is gone. */
 bool intent_note(struct transfer *t, const uint8_t *hash) {
@@ -61,7 +63,9 @@ static bool ours_put(struct transfer *t, const struct store_entry *remote, bool 
 static void intent_asked(struct transfer *t, const struct err *err) {
 	const struct store_entry *remote = &t->op.entry;
 	bool folder = t->op.kind == STORE_FOLDER;
-	bool absent = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID);
+	/* A server out of order calls a good name invalid too: only when it keeps to that is nothing there. */
+	bool invalid = err && err->kind == ERR_INVALID && t->row.tries >= INVALID_TRIES;
+	bool absent = invalid || (err && err->kind == ERR_NOT_FOUND);
 	if (err && !absent) {
 		transfer_fail(t, err);
 		return;
