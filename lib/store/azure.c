@@ -125,24 +125,10 @@ static void (*const starts[])(struct azure_op *x) = {
 	[STORE_ABOUT] = azure_about,
 };
 
-/* What needs no request. The container's root is always there, and an answered write is on the disks. */
-static bool is_known(struct store_op *op) {
-	bool root = op->key && !*op->key;
-
-	if (op->verb == STORE_SYNC) return true;
-	if (!root || (op->verb != STORE_STAT && op->verb != STORE_MKDIR)) return false;
-	op->entry.kind = STORE_FOLDER;
-	return true;
-}
-
 static void azure_start(struct store *store, struct store_op *op) {
 	struct azure *azure = container_of(store, struct azure, store);
 
-	assert(op->fd < 0);
-	if (is_known(op)) {
-		store_done_later(store, op, NULL);
-		return;
-	}
+	if (store_answer_known(store, op)) return;
 	struct azure_op *x = xcalloc(1, sizeof(*x));
 	flow_init(&x->flow, store, op, &flows);
 	x->azure = azure;

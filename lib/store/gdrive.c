@@ -143,24 +143,10 @@ static void (*const flows[])(struct gdrive_op *x) = {
 	[STORE_ABOUT] = gdrive_about,
 };
 
-/* What needs no request: the root is there, or is made by the first that comes below it. */
-static bool is_known(struct store_op *op) {
-	bool root = op->key && !*op->key;
-
-	if (op->verb == STORE_SYNC) return true;
-	if (!root || (op->verb != STORE_STAT && op->verb != STORE_MKDIR)) return false;
-	op->entry.kind = STORE_FOLDER;
-	return true;
-}
-
 static void gdrive_start(struct store *store, struct store_op *op) {
 	struct gdrive *gd = container_of(store, struct gdrive, store);
 
-	assert(op->fd < 0);
-	if (is_known(op)) {
-		store_done_later(store, op, NULL);
-		return;
-	}
+	if (store_answer_known(store, op)) return;
 	struct gdrive_op *x = xcalloc(1, sizeof(*x));
 	x->gd = gd;
 	x->op = op;

@@ -25,6 +25,11 @@ struct store_frame *store_frame_find(const struct store_op *op, const struct sto
 /* Calls op->done in the next turn. For what is known inside start or cancel. err NULL: success. */
 void store_done_later(struct store *store, struct store_op *op, const struct err *err);
 
+/* For services reached by HTTP, in start: answers what needs no request, in the next turn. Their root is
+ * there, or is made by the first that comes below it; what they answered is on their disks. False:
+ * it needs one. */
+bool store_answer_known(struct store *store, struct store_op *op);
+
 /* Frees the answer and makes it empty, as before the first start. */
 void store_op_clear_answer(struct store_op *op);
 

@@ -83,17 +83,6 @@ static void (*const flows[])(struct s3_op *x) = {
 	[STORE_REVISIONS] = s3_revisions,
 };
 
-/* What needs no request. The bucket's root is always there, and an answered write is on the
- * disks. */
-static bool is_known(struct store_op *op) {
-	bool root = op->key && !*op->key;
-
-	if (op->verb == STORE_SYNC) return true;
-	if (!root || (op->verb != STORE_STAT && op->verb != STORE_MKDIR)) return false;
-	op->entry.kind = STORE_FOLDER;
-	return true;
-}
-
 void s3_flow(struct s3_op *x) {
 	flows[x->op->verb](x);
 }
@@ -101,11 +90,7 @@ void s3_flow(struct s3_op *x) {
 static void s3_start(struct store *store, struct store_op *op) {
 	struct s3 *s3 = container_of(store, struct s3, store);
 
-	assert(op->fd < 0);
-	if (is_known(op)) {
-		store_done_later(store, op, NULL);
-		return;
-	}
+	if (store_answer_known(store, op)) return;
 	struct s3_op *x = xcalloc(1, sizeof(*x));
 	x->s3 = s3;
 	x->op = op;

@@ -362,7 +362,7 @@ static void there_is_one_keeper(void **state) {
 	connect_host();
 	pid_t pid = fork();
 	if (pid == 0) {
-		freopen("/dev/null", "w", stderr);
+		if (!freopen("/dev/null", "w", stderr)) _exit(126);
 		execl(TEND_BIN_DIR "/tend-keeper", "tend-keeper", socket_path, (char *)NULL);
 		_exit(127);
 	}
