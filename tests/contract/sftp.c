@@ -3,109 +3,41 @@
  * its extensions.
  * servers: sftp_sshd
  */
-#include <stdio.h>
+#include "support/told.h"
 
-#include "support/contract.h"
+enum { CONFIG, FOLDER, PORT, LINES }; /* the first is ssh's */
 
-struct world {
-	struct remote_settings settings;
-	char *lines[3]; /* ssh's configuration, the folder, the port */
-};
-
-struct probe {
-	struct store_op op;
-	bool done;
-	struct err err;
-};
-
-static struct store *open_store(struct contract *contract, struct err *err) {
-	struct world *world = contract->user;
-
-	return store_open(contract->loop, NULL, "cloud", &world->settings, NULL, err);
-}
-
-static void close_store(struct contract *contract, struct store *store) {
-	store_free(store);
-}
-
-static int read_server(struct world *world) {
-	const char *server = getenv("TEND_SERVER");
-	char *path = xasprintf("%s/server", server ? server : ""), line[256];
-	FILE *file = fopen(path, "re");
-	size_t count = 0;
-
-	while (file && count < ARRAY_LEN(world->lines) && fgets(line, sizeof(line), file)) {
-		str_trim(line);
-		world->lines[count++] = xstrdup(line);
-	}
-	if (file) fclose(file);
-	if (count < ARRAY_LEN(world->lines))
-		fprintf(stderr,
-			"no server at '%s': start one with tests/support/start-sftp-sshd, and name "
-			"its folder in TEND_SERVER\n",
-			path);
-	free(path);
-	return count < ARRAY_LEN(world->lines) ? -1 : 0;
-}
+static struct told *told;
 
 /* ---- what a person has set wrong is told, with what to do ---- */
 
-static struct contract *told;
-
-static void probe_done(struct store_op *op, const struct err *err) {
-	struct probe *probe = container_of(op, struct probe, op);
-
-	if (err) probe->err = *err;
-	probe->done = true;
-}
-
-static struct err ask(const struct remote_settings *settings) {
-	struct err err;
-	struct store *store = store_open(told->loop, NULL, "cloud", settings, NULL, &err);
-	struct probe probe = { 0 };
-
-	if (!store) return err;
-	store_op_init(&probe.op, STORE_ABOUT, "");
-	probe.op.done = probe_done;
-	store_start(store, &probe.op);
-	loop_run_until(told->loop, &probe.done);
-	store_op_release(&probe.op);
-	store_free(store);
-	return probe.err;
-}
-
 static void expect(const struct remote_settings *settings, enum err_kind kind, const char *says) {
-	struct err err = ask(settings);
-
-	if (err.kind != kind || !strstr(err.text, says))
-		fail_msg("%s instead of '%s': %s", err_kind_name(err.kind), says, err.text);
+	told_expect(told, settings, kind, says);
 }
 
 static void wrong_settings_are_told(void **state) {
-	struct world *world = told->user;
-	struct remote_settings settings = world->settings;
-	struct err err = ask(&settings);
+	struct remote_settings settings = told->settings;
 
-	if (err.kind != ERR_NONE) fail_msg("%s", err.text);
+	expect(&settings, ERR_NONE, "");
 	settings.host = "tend-stranger";
 	expect(&settings, ERR_DENIED, "it took none of our keys: put the public key");
 
-	settings = world->settings;
+	settings = told->settings;
 	settings.remote_path = "/no/such/folder";
 	expect(&settings, ERR_OFFLINE, "'/no/such/folder' does not exist at 'tend': create it");
 	settings.remote_path = "/etc/passwd";
 	expect(&settings, ERR_INVALID, "is no folder: correct `path`");
 
-	settings = world->settings;
+	settings = told->settings;
 	settings.port = 1;
 	expect(&settings, ERR_OFFLINE,
 		"cannot reach 'tend': ssh: connect to host 127.0.0.1 port 1");
 
-	settings = world->settings;
+	settings = told->settings;
 	settings.host = "no-such-host.invalid";
 	expect(&settings, ERR_OFFLINE, "Could not resolve hostname no-such-host.invalid");
 
-	settings = world->settings;
+	settings = told->settings;
 	settings.ssh = "no-such-ssh -v";
 	expect(&settings, ERR_INVALID, "install OpenSSH's client, or set `ssh`");
 	settings.ssh = "cat";
@@ -117,15 +49,14 @@ static void wrong_settings_are_told(void **state) {
 }
 
 static void a_host_nobody_knows_is_refused(void **state) {
-	struct world *world = told->user;
-	struct remote_settings settings = world->settings;
-	char *unknown = xasprintf("ssh -F %s -oUserKnownHostsFile=/dev/null", world->lines[0]);
-	char *changed = xasprintf("ssh -F %s -oUserKnownHostsFile=%s/changed", world->lines[0],
+	struct remote_settings settings = told->settings;
+	char *unknown = xasprintf("ssh -F %s -oUserKnownHostsFile=/dev/null", told->lines[CONFIG]);
+	char *changed = xasprintf("ssh -F %s -oUserKnownHostsFile=%s/changed", told->lines[CONFIG],
 		getenv("TEND_SERVER"));
 	char *command =
 		xasprintf("printf '[127.0.0.1]:%s %%s\\n' \"$(cut -d' ' -f1-2 '%s/id.pub')\" "
 			  ">'%s/changed'",
-			world->lines[2], getenv("TEND_SERVER"), getenv("TEND_SERVER"));
+			told->lines[PORT], getenv("TEND_SERVER"), getenv("TEND_SERVER"));
 
 	settings.ssh = unknown;
 	expect(&settings, ERR_DENIED, "its key is not in known_hosts: run `ssh` to it once");
@@ -137,43 +68,29 @@ static void a_host_nobody_knows_is_refused(void **state) {
 	free(command);
 }
 
-static int run_wrong_settings(struct contract *contract) {
+int main(void) {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_settings_are_told),
 		cmocka_unit_test(a_host_nobody_knows_is_refused),
 	};
 
-	told = contract;
-	return cmocka_run_group_tests_name("wrong settings", tests, NULL, NULL);
-}
-
-int main(void) {
-	struct err err;
-	struct world world = { 0 };
-	struct contract contract = {
-		.name = "sftp",
-		.loop = loop_new(4, &err),
-		.open = open_store,
-		.close = close_store,
-		.user = &world,
-		.part_bytes = 1,
-		.time_grain_ns = NS_PER_S,
-	};
-
-	if (!contract.loop || read_server(&world)) return 1;
-	world.settings.type = REMOTE_SFTP;
-	world.settings.host = "tend";
-	world.settings.ssh = xasprintf("ssh -F %s", world.lines[0]);
-	world.settings.remote_path = world.lines[1];
-	world.settings.timeout_ms = 60000;
-	int failed = run_wrong_settings(&contract);
-	failed += contract_run(&contract);
-	world.settings.host = "tend-poor";
-	contract.name = "sftp, no extensions";
-	failed += contract_run(&contract);
-
-	loop_free(contract.loop);
-	free(world.settings.ssh);
-	for (size_t i = 0; i < ARRAY_LEN(world.lines); i++) free(world.lines[i]);
+	told = told_new("sftp", LINES);
+	if (!told) return 1;
+	struct contract *contract = &told->contract;
+	struct remote_settings *settings = &told->settings;
+	contract->part_bytes = 1;
+	contract->time_grain_ns = NS_PER_S;
+	char *ssh = xasprintf("ssh -F %s", told->lines[CONFIG]);
+	settings->type = REMOTE_SFTP;
+	settings->host = "tend";
+	settings->ssh = ssh;
+	settings->remote_path = told->lines[FOLDER];
+	int failed = cmocka_run_group_tests_name("wrong settings", tests, NULL, NULL);
+	failed += contract_run(contract);
+	settings->host = "tend-poor";
+	contract->name = "sftp, no extensions";
+	failed += contract_run(contract);
+	told_free(told);
+	free(ssh);
 	return failed;
 }
