@@ -77,7 +77,8 @@ def test_status_json_is_the_apis(home):
 
 
 def test_status_exits_1_for_a_service_that_fails(home):
-    configure(home, more="\n[service broken]\ncommand = /nonexistent/program\ndirectory = /\n")
+    configure(home, more="\n[service broken]\ncommand = /nonexistent/program\ndirectory = /\n"
+              "restart_delay = 1h\nrestart_max_delay = 1h\n")
     good(home.tend("reload"))
     home.until_state("service:broken", "failed")
     out = good(home.tend("status"), 1)
