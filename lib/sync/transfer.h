@@ -217,8 +217,8 @@ bool rename_pending(const struct folder *folder, int64_t upto);
 bool rename_waits(struct transfer *transfer, enum index_why held);
 bool rename_ask_unread(struct transfer *transfer);
 bool rename_ask(struct transfer *transfer);
-bool rename_start(struct transfer *transfer);
 void rename_release(struct transfer *transfer);
+bool rename_start(struct transfer *transfer); /* rename_move.c */
 
 /* moving.c */
 bool moving_step(struct folder *folder); /* in PHASE_SEALING. True: something is asked */
