@@ -242,6 +242,11 @@ class Tendd:
             return found if found["state"] in states else None
         return self.until(holds, "%s %s" % (unit, " or ".join(states)))
 
+    def until_armed(self, *services):
+        """Waits until these have printed "armed": a shell that has just been started has set no trap yet."""
+        logs = [self.logs / (name + ".log") for name in services]
+        self.until(lambda: all(log.exists() and "armed" in log.read_text() for log in logs), "traps of services")
+
     def until_idle(self, name, patience=PATIENCE):
         """Waits until nothing is left to send for a folder; returns its part of the status."""
         def holds():

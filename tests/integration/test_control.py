@@ -197,9 +197,10 @@ def test_start_stop_restart(tendd):
 def test_an_order_against_an_order(tendd):
     """Whoever waits for a stop is told when somebody starts it again meanwhile; and the other way round."""
     end = tendd.root / "end"
-    tendd.configure("[service slow]\ncommand = sh -c 'trap \"\" TERM; while [ ! -e %s ]; do sleep 0.05; done'\n"
+    tendd.configure("[service slow]\ncommand = sh -c 'trap \"\" TERM; echo armed; while [ ! -e %s ]; do sleep 0.05; done'\n"
                     "stop_timeout = 1m\nnetwork = no\n" % end).start()
     tendd.until_state("service:slow", "ready")
+    tendd.until_armed("slow")
     with ThreadPoolExecutor() as pool:
         stop = pool.submit(tendd.post, "/v1/units/service:slow/stop", {"wait": True})
         tendd.until_state("service:slow", "stopping")

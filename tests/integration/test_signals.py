@@ -31,10 +31,11 @@ def test_orderly_stop(tendd, signum):
     """Services end first and what they write then is flushed too, although nothing has settled."""
     tendd.configure(sync_ini(tendd, settle="1h") +
                     "[service writer]\nnetwork = no\nshell = yes\n"
-                    "command = trap 'echo last words > %s/data/last; exit 0' TERM; while :; do sleep 0.05; done\n"
+                    "command = trap 'echo last words > %s/data/last; exit 0' TERM; echo armed; while :; do sleep 0.05; done\n"
                     % tendd.root).start()
     tendd.until_idle("data")
     tendd.until_state("service:writer", "ready")
+    tendd.until_armed("writer")
     pid, keeper = pid_of(tendd, "writer"), tendd.keeper_pid()
     (tendd.root / "data" / "file").write_text("written just before")
     assert tendd.stop(signum) == 0
@@ -47,9 +48,10 @@ def test_orderly_stop(tendd, signum):
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_second_one_ends_at_once(tendd, signum):
-    tendd.configure("[service stubborn]\ncommand = trap '' TERM; while :; do sleep 0.1; done\nshell = yes\n"
+    tendd.configure("[service stubborn]\ncommand = trap '' TERM; echo armed; while :; do sleep 0.1; done\nshell = yes\n"
                     "network = no\nstop_timeout = 1h\n", tend="shutdown_timeout = 1h").start()
     tendd.until_state("service:stubborn", "ready")
+    tendd.until_armed("stubborn")
     tendd.send_signal(signum)
     tendd.until(lambda: tendd.get("/v1/status")["state"] == "stopping", "the stop")
     tendd.send_signal(signum)
@@ -177,7 +179,8 @@ def chain(count, seconds):
     text = ""
     for i in range(count):
         text += ("[service s%d]\nnetwork = no\nshell = yes\nstop_timeout = 30s\n"
-                 "command = trap 'sleep %g; exit 0' TERM; while :; do sleep 0.05; done\n" % (i, seconds))
+                 "command = trap 'sleep %g; exit 0' TERM; echo armed; while :; do sleep 0.05; done\n"
+                 % (i, seconds))
         if i:
             text += "after = service:s%d\n" % (i - 1)
     return text
@@ -187,6 +190,7 @@ def test_stop_that_moves_goes_on(tendd):
     """In all it takes longer than shutdown_timeout, but something ends all the time."""
     tendd.configure(chain(4, 1.5), tend="shutdown_timeout = 3s").start()
     tendd.until_state("service:s3", "ready")
+    tendd.until_armed("s0", "s1", "s2", "s3")
     began = time.monotonic()
     assert tendd.stop() == 0
     assert time.monotonic() - began > 3  # else this showed nothing
