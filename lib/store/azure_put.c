@@ -5,7 +5,7 @@
 
 /* The acts that change a blob. */
 
-enum { COPY_LOOK_MS = 500, COPY_PATIENCE_MS = 120000 };
+enum { COPY_LOOK_MS = 500 };
 
 /* ---- PUT ---- */
 
@@ -136,7 +136,8 @@ void azure_copy(struct flow *flow, const struct flow_copy *copy) {
 		&(struct azure_call){ .method = "PUT",
 			.object = x->to_object,
 			.body = "",
-			.patience_ms = COPY_PATIENCE_MS },
+			.patience_ms = rest_patience_ms(
+				flow->looked ? flow->present.size : flow->op->copied_size) },
 		copy_answered);
 }
 

@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	PATIENCE_MS = 600000, /* AWS copies 5 GiB in some minutes */
+	/* Which is a little less a millisecond: a server that stalls over a small one stalls as everything does. */
+	COPIED_BYTES_MS = 8192,
+};
+
 void rest_init(struct rest *rest) {
 	*rest = (struct rest){ 0 };
 	http_request_init(&rest->request, "GET", "");
@@ -56,6 +62,12 @@ char *rest_etag(const char *text) {
 	bool quoted = len >= 2 && text[0] == '"' && text[len - 1] == '"';
 
 	return quoted ? xstrndup(text + 1, len - 2) : xstrdup(text);
+}
+
+int64_t rest_patience_ms(int64_t bytes) {
+	int64_t ms = bytes / COPIED_BYTES_MS;
+
+	return bytes < 0 || ms > PATIENCE_MS ? PATIENCE_MS : ms;
 }
 
 int64_t rest_size(const struct http_request *request) {

@@ -22,6 +22,9 @@ struct http_request *rest_prepare(struct rest *rest, const char *method, char *u
 int64_t rest_server_ns(const struct http_request *request);
 /* An ETag without W/ and quotes: the same wherever it comes from. The caller's; NULL stays NULL. */
 char *rest_etag(const char *text);
+/* How much longer than usual a server may take without a byte that is to copy so many bytes by itself; -1: nobody knows how
+ * many. */
+int64_t rest_patience_ms(int64_t bytes);
 /* The size of the whole, of an answer that may be a part of it; -1: not told. */
 int64_t rest_size(const struct http_request *request);
 

@@ -136,8 +136,6 @@ void s3_header(struct s3_op *x, const char *format, ...) __attribute__((format(p
 /* Hashes, signs, sends; `call` is copied, what it points to borrowed. The last thing a step
  * does. */
 void s3_send(struct s3_op *x, const struct s3_call *call);
-/* For a call that makes the server handle so many bytes by itself; -1: nobody knows how many. */
-int64_t s3_patience_ms(int64_t bytes);
 /* A plain HEAD. */
 void s3_look(struct s3_op *x, const char *object);
 /* Walks the XML of a 2xx, whose outermost element is `root`. -1 with x->err: it is another

@@ -63,7 +63,7 @@ static void source_headers(struct s3_op *x) {
 
 static void send_whole(struct s3_op *x) {
 	struct s3_copy *copy = x->copy;
-	int64_t size = x->present.version ? x->present.size : -1;
+	int64_t size = x->present.version ? x->present.size : x->op->copied_size;
 
 	copy->state = COPY_WHOLE;
 	source_headers(x);
@@ -77,7 +77,7 @@ static void send_whole(struct s3_op *x) {
 			   .object = copy->to,
 			   .body = "",
 			   .no_md5 = true,
-			   .patience_ms = s3_patience_ms(size) });
+			   .patience_ms = rest_patience_ms(size) });
 }
 
 static void describe_as_it_was(struct s3_op *x) {

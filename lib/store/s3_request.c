@@ -12,9 +12,6 @@
 enum {
 	ERROR_BODY_MAX = 64 << 10,
 	CONNECT_MS = 10000,
-	PATIENCE_MS = 600000, /* AWS copies 5 GiB in some minutes */
-	WORK_BYTES_MS =
-		8192, /* which is a little less a millisecond; small ones stall as everything does */
 	INLINE_HASH_MAX =
 		256 << 10, /* above it a job hashes: 8 MiB would hold the loop for 20 ms */
 };
@@ -176,12 +173,6 @@ static void sign(struct s3_op *x) {
 	own_header(x, xconcat("authorization: ", value));
 	x->headers[x->header_count] = NULL;
 	free(value);
-}
-
-int64_t s3_patience_ms(int64_t bytes) {
-	int64_t ms = bytes / WORK_BYTES_MS;
-
-	return bytes < 0 || ms > PATIENCE_MS ? PATIENCE_MS : ms;
 }
 
 static void sign_and_start(struct s3_op *x) {

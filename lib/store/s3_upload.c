@@ -59,7 +59,7 @@ void s3_upload_end(
 			   .query = x->text.at,
 			   .body = x->text.at + at,
 			   .body_len = x->text.len - at,
-			   .patience_ms = s3_patience_ms(size) });
+			   .patience_ms = rest_patience_ms(size) });
 }
 
 void s3_etag_ended(void *user, const char *path, const char *text) {
@@ -99,7 +99,7 @@ void s3_upload_copy(
 			   .query = s3_upload_query(x, number),
 			   .body = "",
 			   .no_md5 = true,
-			   .patience_ms = s3_patience_ms(length) });
+			   .patience_ms = rest_patience_ms(length) });
 }
 
 char *s3_upload_copied(struct s3_op *x) {

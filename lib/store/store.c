@@ -9,6 +9,7 @@ void store_op_init(struct store_op *op, enum store_verb verb, const char *key) {
 		.verb = verb,
 		.key = key,
 		.fd = -1,
+		.copied_size = -1,
 		.mtime_ns = STORE_MTIME_UNKNOWN,
 		.mode = STORE_MODE_UNKNOWN,
 	};

@@ -147,6 +147,9 @@ struct store_op {
 	 * is never absent meanwhile (SYNC.md §3, §8). Parents of keep_key are made by the
 	 * driver. Absent `key`: nothing to keep. */
 	const char *keep_key;
+	/* COPY, MOVE and keep_key: how many bytes the server copies by itself; -1: nobody knows. It is
+	 * given time for them. */
+	int64_t copied_size;
 	enum store_kind kind;
 	int64_t size;
 	int64_t mtime_ns;
@@ -192,7 +195,7 @@ struct store_op {
 	bool cancelled;
 };
 
-/* Zeroes, fd = -1, mtime and mode unknown. */
+/* Zeroes, fd = -1, mtime, mode and copied_size unknown. */
 void store_op_init(struct store_op *op, enum store_verb verb, const char *key);
 /* Frees the answer. Harmless twice. Not while it is in flight. */
 void store_op_release(struct store_op *op);

@@ -13,8 +13,6 @@
  * The session is "KIND ID KEY".
  */
 
-enum { PATIENCE_MS = 600000 };
-
 int webdav_open_session(struct webdav_op *x) {
 	const char *session = x->flow.op->session;
 	const char *space =
@@ -375,7 +373,7 @@ static void end_move(struct webdav_op *x) {
 			.path = x->path,
 			.to = x->to_path,
 			.multistatus = true,
-			.patience_ms = PATIENCE_MS },
+			.patience_ms = rest_patience_ms(op->size) },
 		end_moved);
 }
 

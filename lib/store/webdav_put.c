@@ -7,7 +7,6 @@
 
 enum {
 	INLINE_HASH_MAX = 256 << 10, /* above it a job hashes */
-	PATIENCE_MS = 600000,        /* for a copy of nobody knows how much */
 };
 
 void webdav_condition_headers(struct webdav_op *x) {
@@ -230,6 +229,10 @@ static void copy_answered(struct webdav_op *x) {
 
 static void copy_send(struct webdav_op *x) {
 	const struct flow_copy *copy = &x->flow.copy;
+	/* Nobody knows how much is in a folder. */
+	int64_t size = copy->kind == STORE_FOLDER ? -1
+		       : x->flow.looked           ? x->flow.present.size
+						  : x->flow.op->copied_size;
 
 	rest_header(&x->rest, "Overwrite: %s", copy->absent ? "F" : "T");
 	x->item_came = NULL;
@@ -238,7 +241,7 @@ static void copy_send(struct webdav_op *x) {
 			.path = x->path,
 			.to = x->to_path,
 			.multistatus = true,
-			.patience_ms = PATIENCE_MS },
+			.patience_ms = rest_patience_ms(size) },
 		copy_answered);
 }
 

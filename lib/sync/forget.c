@@ -112,6 +112,7 @@ static bool keep_intend(struct forget *g) {
 	g->keep_key = index_version_intend(f->index, g->row.path, &version, &err);
 	free(version.key);
 	g->op.keep_key = g->keep_key;
+	g->op.copied_size = g->row.bytes;
 	/* On the disk before the operation begins: a repeat makes no second version. */
 	return index_good(f, g->keep_key == NULL || index_commit(f->index, true, &err), &err);
 }

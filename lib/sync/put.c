@@ -113,6 +113,7 @@ bool act_keep_intend(struct transfer *t) {
 	free(version.key);
 	if (t->keep_key) {
 		t->op.keep_key = t->keep_key;
+		t->op.copied_size = base->size;
 		return true;
 	}
 	folder_index_failed(f, &err);

@@ -247,6 +247,28 @@ def test_churn_under_faults(tendd, places):
     assert kept and set(kept.values()) <= churn.written
 
 
+def test_a_copy_that_stalls(tendd, places):
+    """The server copies by itself what is kept and what is renamed, and is given time for it by size: of a small file none."""
+    place, = places("data")
+    place.fill()
+    tendd.configure(place.ini()).start()
+    tendd.until_idle("data")
+    stalled = []
+
+    def decide(request):
+        if b"x-amz-copy-source:" not in request.head.lower() or len(stalled) == 2:
+            return None
+        stalled.append(request.target)
+        return fault.stall
+    place.proxy.decide = decide
+    (place.data / "a").write_text("a, changed\n")
+    (place.data / "b").rename(place.data / "b, renamed")
+    tendd.barrier("data")
+    assert len(stalled) == 2, place.proxy.requests
+    place.proxy.decide = lambda request: None
+    place.judge()
+
+
 def test_slow_link(tendd, places):
     """Much slower than its time-out would bear if nothing moved: it moves."""
     place, = places("data", narrow=True)
