@@ -1,10 +1,11 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/s3.h"
 
 /*
- * ABOUT: is the bucket there, may we list and write it, what does its clock say; and once for each
- * store object, which conditions this server keeps. They differ widely: kept, kept for an ETag
+ * ABOUT: is the bucket there, may we list and write it, what does its clock say; and once a month,
+ * which conditions this server keeps: the caller remembers that. They differ widely: kept, kept for an ETag
  * without quotes only, refused with 501, silently ignored (TESTBENCH of 2026: all four seen).
  */
 
@@ -21,6 +22,8 @@ enum about_state {
 	ABOUT_REMOVE_COPY,
 	ABOUT_REMOVE,
 };
+
+#define KNOWN_NS (30 * 24 * 3600 * NS_PER_S)
 
 static const char wrong_etag[] = "00000000000000000000000000000000";
 
@@ -53,13 +56,60 @@ static void take_away(struct s3_op *x, enum about_state state, const char *objec
 	s3_send(x, &(struct s3_call){ .method = "DELETE", .object = object });
 }
 
+/* ---- what an earlier run found out; a server may be another one after a while ---- */
+
+static char *place(const struct s3 *s3) {
+	return xasprintf("%s/%s", s3->endpoint, s3->bucket);
+}
+
+static char *learned(const struct s3 *s3) {
+	char *where = place(s3);
+	char *text = xasprintf("1 %d %d %d %lld %s", s3->creates_only, (int)s3->put_match,
+		(int)s3->copy_match, (long long)s3->probed_ns, where);
+
+	free(where);
+	return text;
+}
+
+/* Five numbers, then the place. False: of another form, place or time. */
+static bool read_known(struct s3 *s3, const char *text) {
+	int64_t number[5], now = loop_wall_ns(s3->store.loop);
+	char *where = place(s3), *field;
+	bool good = true;
+
+	for (size_t i = 0; i < ARRAY_LEN(number) && good; i++) {
+		size_t len = strcspn(text, " ");
+		field = xstrndup(text, len);
+		good = text[len] == ' ' && !str_to_int(field, 0, INT64_MAX, &number[i]);
+		free(field);
+		if (good) text += len + 1;
+	}
+	good = good && str_equal(text, where) && number[0] == 1 && number[1] <= 1 &&
+	       number[2] <= S3_MATCH_BARE && number[3] <= S3_MATCH_BARE && number[4] <= now &&
+	       now - number[4] < KNOWN_NS;
+	free(where);
+	if (!good) return false;
+	s3->creates_only = number[1] == 1;
+	s3->put_match = (enum s3_match)number[2];
+	s3->copy_match = (enum s3_match)number[3];
+	s3->probed_ns = number[4];
+	return true;
+}
+
+/* ---- */
+
 static void done(struct s3_op *x, const struct err *err) {
 	struct s3 *s3 = x->s3;
 
-	s3->probing = false;
 	x->op->about.conditions = s3->creates_only && s3_match_works(s3->put_match);
 	x->op->about.conditions_known = s3->probed;
+	if (s3->probed) x->op->learned = learned(s3);
 	s3_finish(x, err);
+}
+
+static void probe_done(struct s3_op *x, const struct err *err) {
+	x->s3->probing = false;
+	done(x, err);
 }
 
 static void ignore(void *user, const char *path, const char *text) {
@@ -74,12 +124,11 @@ static void listed(struct s3_op *x) {
 		x->op->about.server_ns = s3_server_ns(x);
 		s3->names_requests = http_header(&x->request, "x-amz-request-id") != NULL;
 	}
+	if (!s3->probed && !s3->probing && x->op->known) s3->probed = read_known(s3, x->op->known);
 	/* Somebody else who asks at the same time need not wait for the probe: until it has
 	 * ended, the store looks before it writes. */
 	if (x->err.kind != ERR_NONE || s3->probed || s3->probing) {
-		x->op->about.conditions = s3->creates_only && s3_match_works(s3->put_match);
-		x->op->about.conditions_known = s3->probed;
-		s3_finish(x, x->err.kind == ERR_NONE ? NULL : &x->err);
+		done(x, x->err.kind == ERR_NONE ? NULL : &x->err);
 		return;
 	}
 	s3->probing = true;
@@ -108,7 +157,7 @@ static void about_step(struct s3_op *x) {
 		(state == ABOUT_CREATE && !good)) {
 		s3->put_match = s3->copy_match = S3_MATCH_UNKNOWN;
 		s3->creates_only = false;
-		done(x, &x->err);
+		probe_done(x, &x->err);
 		return;
 	}
 	if (good && x->request.status == 200 && state < ABOUT_COPY_WRONG) {
@@ -166,8 +215,9 @@ static void about_step(struct s3_op *x) {
 	case ABOUT_REMOVE_COPY: take_away(x, ABOUT_REMOVE, s3->probe_key); return;
 	case ABOUT_REMOVE:
 		s3->probed = true;
+		s3->probed_ns = loop_wall_ns(s3->store.loop);
 		tell(s3);
-		done(x, NULL);
+		probe_done(x, NULL);
 		return;
 	}
 }

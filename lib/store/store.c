@@ -45,7 +45,8 @@ void store_op_clear_answer(struct store_op *op) {
 	free(op->next_token);
 	free(op->answer_session);
 	free(op->receipt);
-	op->next_token = op->answer_session = op->receipt = NULL;
+	free(op->learned);
+	op->next_token = op->answer_session = op->receipt = op->learned = NULL;
 	op->complete = op->kept = false;
 	op->about = (struct store_about){ 0 };
 	if (op->answer_body.at) buf_clear(&op->answer_body);

@@ -168,6 +168,7 @@ struct store_op {
 	bool recursive;
 	bool want_hash;
 	const char *page_token; /* NULL: the first page */
+	const char *known;      /* ABOUT: what `learned` said in an earlier run; NULL: nothing */
 	/* PUT, PART_PUT, GET: how fast the body may go, set by store_throttle; 0: as it can */
 	int64_t bytes_per_second;
 	int limit; /* LIST: at most so many entries; 0: the provider's own */
@@ -186,7 +187,8 @@ struct store_op {
 	char *receipt;
 	struct buf answer_body; /* GET */
 	struct store_about about;
-	bool kept; /* something stood at `key` and is at keep_key now */
+	char *learned; /* ABOUT: what need not be found out again, one opaque line; NULL: nothing */
+	bool kept;     /* something stood at `key` and is at keep_key now */
 
 	/* ---- the drivers' and wrappers' own ---- */
 	struct store *owner;

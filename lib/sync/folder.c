@@ -58,6 +58,26 @@ void folder_op_start(struct folder *f, enum store_verb verb, const char *key,
 	f->op.done = folder_op_ended;
 }
 
+void folder_about_start(
+	struct folder *f, void (*done)(struct folder *folder, const struct err *err)) {
+	folder_op_start(f, STORE_ABOUT, f->remote_key, done);
+	free(f->server_known);
+	f->server_known = index_meta_get(f->index, "server");
+	f->op.known = f->server_known;
+	folder_op_go(f);
+}
+
+/* A failure to write it down costs the next start some requests, and is met again by whatever is written next. */
+void folder_about_told(struct folder *f) {
+	const char *learned = f->op.learned;
+	struct err err;
+	f->conditions = f->op.about.conditions;
+	f->conditions_known = f->op.about.conditions_known;
+	if (!learned || str_equal(learned, f->server_known)) return;
+	if (index_meta_set(f->index, "server", learned, &err))
+		log_debug("folder '%s': %s", f->name, err.text);
+}
+
 void folder_op_go(struct folder *f) {
 	f->op_in_flight = true;
 	store_start(f->store, &f->op);

@@ -115,6 +115,7 @@ struct folder {
 	struct forget *forget;
 	bool conditions,
 		conditions_known; /* does the remote itself keep them? What ABOUT said last */
+	char *server_known;       /* what the store learned of its server, from the index; NULL */
 	bool remote_empty;        /* verify found nothing at the remote: a person is asked */
 	struct store_op
 		op; /* of the phases before RUNNING, of ABOUT probes and SYNC: one at a time */
@@ -230,6 +231,10 @@ void folder_root_away(struct folder *folder); /* the same, with the words for it
 /* The key of a path inside the folder. The caller's. */
 char *folder_key(const struct folder *folder, const char *path);
 /* Runs folder->op; `done` is called with the folder. */
+/* ABOUT, with what an earlier run learned of the server; folder_about_told() when it ended well. */
+void folder_about_start(
+	struct folder *folder, void (*done)(struct folder *folder, const struct err *err));
+void folder_about_told(struct folder *folder);
 void folder_op_start(struct folder *folder, enum store_verb verb, const char *key,
 	void (*done)(struct folder *folder, const struct err *err));
 void folder_op_go(struct folder *folder);

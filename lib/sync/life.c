@@ -205,6 +205,7 @@ void folder_free(struct folder *f) {
 	free(f->make_part);
 	free(f->unsealed_cursor);
 	free(f->degraded);
+	free(f->server_known);
 	free(f->owner_key);
 	free(f->remote_key);
 	free(f->index_path);

@@ -319,8 +319,7 @@ static void about_done(struct folder *f, const struct err *err) {
 		folder_hold(f, err);
 		return;
 	}
-	f->conditions = f->op.about.conditions;
-	f->conditions_known = f->op.about.conditions_known;
+	folder_about_told(f);
 	/* That it was taken over stands until the marks say otherwise. */
 	if (f->trouble.kind != ERR_NONE && !f->displaced) folder_trouble_clear(f);
 	folder_phase_set(f, PHASE_OWNER);
@@ -339,8 +338,7 @@ static void owner_read_marks(struct folder *f) {
 
 void owner_check_start(struct folder *f) {
 	if (f->phase == PHASE_ABOUT) {
-		folder_op_start(f, STORE_ABOUT, f->remote_key, about_done);
-		folder_op_go(f);
+		folder_about_start(f, about_done);
 		return;
 	}
 	f->judging = f->taking = false;

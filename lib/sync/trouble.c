@@ -111,10 +111,7 @@ void folder_probe_passed(struct folder *f) {
 }
 
 static void hold_probed(struct folder *f, const struct err *err) {
-	if (!err) {
-		f->conditions = f->op.about.conditions;
-		f->conditions_known = f->op.about.conditions_known;
-	}
+	if (!err) folder_about_told(f);
 	if (err)
 		folder_hold(f, err);
 	else if (f->judging)
@@ -136,8 +133,7 @@ void folder_hold_passed(struct timer *timer) {
 			verify_probe(f);
 			return;
 		}
-		folder_op_start(f, STORE_ABOUT, f->remote_key, hold_probed);
-		folder_op_go(f);
+		folder_about_start(f, hold_probed);
 		return;
 	}
 	f->held = false;
@@ -151,6 +147,5 @@ void folder_doubt(struct folder *f) {
 		return;
 	f->doubt_ms = now;
 	f->held = true;
-	folder_op_start(f, STORE_ABOUT, f->remote_key, hold_probed);
-	folder_op_go(f);
+	folder_about_start(f, hold_probed);
 }

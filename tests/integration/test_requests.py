@@ -57,6 +57,19 @@ def test_requests_of_a_change(tendd, counted):
     store.judge(data)
 
 
+def test_a_start_asks_no_server_twice_what_it_is_like(tendd, counted):
+    """Which conditions it keeps was found out by the first run: later ones remember."""
+    _, proxy, data = counted
+    assert any("/.tend/probe-" in request.target for request in proxy.requests)
+    assert tendd.stop() == 0
+    proxy.forget()
+    tendd.start()
+    (data / "first").write_text("while all is as it was\n")
+    tendd.barrier("data")
+    assert proxy.count("PUT") > 0
+    assert not any("/.tend/probe-" in request.target for request in proxy.requests), proxy.requests
+
+
 def test_nothing_is_asked(tendd, counted, tmp_path):
     """No call of tendd's or the keeper's, and no request, while nothing changes."""
     _, proxy, data = counted

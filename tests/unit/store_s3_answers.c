@@ -358,7 +358,21 @@ static void a_probe_finds_the_form_of_etags(void **state) {
 		RUN(&world, &op, { "GET /tend?", NULL, "200 OK", "", "<ListBucketResult/>" }),
 		ERR_NONE);
 	assert_true(op.about.conditions);
+	char *learned = xstrdup(op.learned);
 	store_op_release(&op);
+
+	/* Also in the next run, whose caller remembers it. */
+	store_free(world.store);
+	open_store(&world);
+	store_op_init(&op, STORE_ABOUT, "");
+	op.known = learned;
+	assert_int_equal(
+		RUN(&world, &op, { "GET /tend?", NULL, "200 OK", "", "<ListBucketResult/>" }),
+		ERR_NONE);
+	assert_true(op.about.conditions);
+	assert_string_equal(op.learned, learned);
+	store_op_release(&op);
+	free(learned);
 
 	store_op_init(&op, STORE_PUT, "a");
 	op.body = "x";
@@ -370,6 +384,46 @@ static void a_probe_finds_the_form_of_etags(void **state) {
 		ERR_NONE);
 	store_op_release(&op);
 	close_world(&world);
+}
+
+/* What was learned long ago or of another bucket, what another version wrote, and what is torn. */
+static void what_is_no_knowledge_is_probed(void **state) {
+	enum { NOW = -1 };
+	static const struct {
+		const char *ways;
+		int64_t ns;
+		const char *bucket;
+	} old[] = {
+		{ "1 1 2 2", 1, "tend" },
+		{ "1 1 2 2", INT64_MAX, "tend" },
+		{ "1 1 2 2", NOW, "other" },
+		{ "0 1 2 2", NOW, "tend" },
+		{ "1 1 9 2", NOW, "tend" },
+		{ "1 -1 2 2", NOW, "tend" },
+		{ "1 1 2", NOW, "tend" },
+		{ "1 1 2 2", NOW, "" },
+	};
+	struct world world;
+	struct store_op op;
+
+	for (size_t i = 0; i < ARRAY_LEN(old); i++) {
+		open_world(&world);
+		open_store(&world);
+		char *known = xasprintf("%s %lld %s/%s", old[i].ways,
+			(long long)(old[i].ns == NOW ? loop_wall_ns(world.loop) : old[i].ns),
+			world.settings.endpoint, old[i].bucket);
+		store_op_init(&op, STORE_ABOUT, "");
+		op.known = known;
+		assert_int_equal(
+			RUN(&world, &op,
+				{ "GET /tend?", NULL, "200 OK", "", "<ListBucketResult/>" },
+				{ "PUT /tend/.tend/probe-", NULL, "403 Forbidden", "", "" }),
+			ERR_DENIED);
+		assert_null(op.learned);
+		store_op_release(&op);
+		free(known);
+		close_world(&world);
+	}
 }
 
 /* Accepted and ignored: what it promises is worth nothing, so that what stands there is looked at just before. */
@@ -607,6 +661,7 @@ int main(void) {
 		cmocka_unit_test(clocks_are_told_apart),
 		cmocka_unit_test(a_span_must_be_a_span),
 		cmocka_unit_test(a_probe_finds_the_form_of_etags),
+		cmocka_unit_test(what_is_no_knowledge_is_probed),
 		cmocka_unit_test(a_server_that_ignores_conditions_is_found_out),
 		cmocka_unit_test(a_huge_object_is_set_in_parts),
 		cmocka_unit_test(a_huge_copy_that_fails_is_cleaned_up),
