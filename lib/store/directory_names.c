@@ -86,6 +86,10 @@ int directory_copy(struct directory_op *work, struct err *err) {
 	struct disk_stat stat;
 
 	if (strcmp(op->key, op->to_key) == 0) return directory_answer(work, op->key, err);
+	if (op->if_version) {
+		if (disk_stat(work->disk, op->key, &stat, err) < 0) return -1;
+		if (!directory_is_version(work, &stat)) return directory_fail_changed(op->key, err);
+	}
 	int there = op->if_absent ? 0 : directory_look(work, op->to_key, &stat, err);
 	if (there < 0) return -1;
 	if (there && stat.kind == DISK_FOLDER) return directory_fail_folder(op->to_key, err);
@@ -112,6 +116,8 @@ int directory_move(struct directory_op *work, struct err *err) {
 		return directory_answer(work, op->to_key, err); /* moved by the try before */
 	}
 	if (strcmp(op->key, op->to_key) == 0) return directory_answer(work, op->key, err);
+	if (op->if_version && !directory_is_version(work, &from))
+		return directory_fail_changed(op->key, err);
 	if (path_is_within(op->to_key, op->key))
 		return err_set(err, ERR_INVALID, "'%s' is inside of '%s'", op->to_key, op->key);
 	/* A rename would put a folder in the place of an empty one. */

@@ -31,6 +31,10 @@ static void after_source(struct flow *flow) {
 		target_look(flow);
 	} else if (gone) {
 		source_gone(flow);
+	} else if (op->if_version && !str_equal(op->if_version, flow->seen.version)) {
+		err_set(&flow->err, ERR_CHANGED, "'%s' is not the version that was expected",
+			op->key);
+		flow_fail(flow);
 	} else {
 		flow_take_seen(flow, &flow->present);
 		flow->looked = true;

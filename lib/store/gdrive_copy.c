@@ -59,6 +59,7 @@ static void act(struct gdrive_op *x) {
 }
 
 static void target_found(struct gdrive_op *x) {
+	const struct store_op *op = x->op;
 	bool source = x->at.there, target = x->to.there;
 	bool same = source && target && !x->to.folder &&
 		    gdrive_same_content(&x->at.file.entry, &x->to.file.entry);
@@ -68,17 +69,20 @@ static void target_found(struct gdrive_op *x) {
 		done(x);
 	} else if (!source) {
 		source_gone(x);
-	} else if (!x->to.parent_id) {
-		err_set(&x->err, ERR_NOT_FOUND, "the folder of '%s' is not there", x->op->to_key);
+	} else if (op->if_version && !str_equal(op->if_version, x->at.file.entry.version)) {
+		err_set(&x->err, ERR_CHANGED, "'%s' is not the version that was expected", op->key);
 		gdrive_fail(x);
-	} else if (same && x->op->if_absent) {
+	} else if (!x->to.parent_id) {
+		err_set(&x->err, ERR_NOT_FOUND, "the folder of '%s' is not there", op->to_key);
+		gdrive_fail(x);
+	} else if (same && op->if_absent) {
 		target_is_it(x);
 		if (is_move(x))
 			trash(x, COPY_TRASH_SOURCE, x->at.file.entry.id);
 		else
 			done(x);
-	} else if (target && (x->op->if_absent || x->to.folder)) {
-		err_set(&x->err, ERR_CHANGED, "'%s' is there already", x->op->to_key);
+	} else if (target && (op->if_absent || x->to.folder)) {
+		err_set(&x->err, ERR_CHANGED, "'%s' is there already", op->to_key);
 		gdrive_fail(x);
 	} else {
 		act(x);

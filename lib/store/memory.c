@@ -245,11 +245,19 @@ static int make_folder(struct memory *memory, struct store_op *op, struct err *e
 	return 0;
 }
 
+int memory_check_source(const struct store_op *op, const struct memory *memory,
+	const struct memory_item *item, struct err *err) {
+	if (!item || !op->if_version || is_version(memory, item, op->if_version)) return 0;
+	return err_set(err, ERR_CHANGED, "'%s' is not the version that was expected", op->key);
+}
+
 /* COPY and MOVE: what stands at to_key may be our own earlier try. */
 static int check_target(struct memory *memory, struct store_op *op, const struct memory_item *item,
 	struct err *err) {
 	struct memory_item *there = memory_find(&memory->tree, op->to_key);
+	bool kept = memory->options.conditions == STORE_CONDITIONS_KEPT;
 
+	if (kept && memory_check_source(op, memory, item, err)) return -1;
 	if (need_parent(memory, op->to_key, err)) return -1;
 	if (!there) return 0;
 	if (there->kind == STORE_FOLDER || item->kind == STORE_FOLDER) {

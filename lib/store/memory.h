@@ -59,6 +59,9 @@ bool memory_has_below(const struct memory *memory, const char *folder);
 /* Do the conditions of `op` hold for what stands there? */
 int memory_check(const struct store_op *op, const struct memory *memory,
 	const struct memory_item *item, struct err *err);
+/* The same for what is copied or moved; NULL, nothing there, is not judged. */
+int memory_check_source(const struct store_op *op, const struct memory *memory,
+	const struct memory_item *item, struct err *err);
 /* In no tree; `bytes` are copied. */
 struct memory_item *memory_item_new(struct memory *memory, const char *key, enum store_kind kind,
 	const void *bytes, size_t len);

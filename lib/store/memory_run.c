@@ -33,6 +33,7 @@ static int looked_up(struct memory *memory, const struct store_op *op, struct er
 
 	if (memory->options.conditions != STORE_CONDITIONS_REFUSED || !guarded) return 0;
 	const struct memory_item *item = memory_at(memory, op->key, op->kind == STORE_FOLDER);
+	if (op->to_key) return memory_check_source(op, memory, item, err);
 	if (item && op->hash.kind != STORE_HASH_NONE && item->kind == op->kind &&
 		store_hash_equal(&item->hash, &op->hash) && item->mtime_ns == op->mtime_ns)
 		return 0; /* our own, whose answer was lost */

@@ -49,7 +49,7 @@ struct s3 {
 	enum s3_match put_match, copy_match;
 	bool creates_only; /* If-None-Match: * is kept */
 	bool probed, probing;
-	int64_t probed_ns; /* wall time */
+	int64_t probed_ns;   /* wall time */
 	bool names_requests; /* each answer has an x-amz-request-id: without it another answers */
 	char *probe_key, *probe_copy_key;
 	/* Of a source that came in parts it thinks its own version another one: Swift, at PART_COPY. */

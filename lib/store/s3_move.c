@@ -5,7 +5,15 @@
  * whose answer was lost, so each step first believes what it finds.
  */
 
-enum move_state { MOVE_TARGET, MOVE_SOURCE, MOVE_COPY, MOVE_ARRIVED, MOVE_RESULT, MOVE_DELETE };
+enum move_state {
+	MOVE_TARGET,
+	MOVE_SOURCE,
+	MOVE_CHECK,
+	MOVE_COPY,
+	MOVE_ARRIVED,
+	MOVE_RESULT,
+	MOVE_DELETE
+};
 
 static void look(struct s3_op *x, enum move_state state, const char *object) {
 	x->state = (int)state;
@@ -14,7 +22,15 @@ static void look(struct s3_op *x, enum move_state state, const char *object) {
 
 static void copy_now(struct s3_op *x) {
 	x->state = MOVE_COPY;
-	s3_copy(x, x->object, x->to_object, NULL, NULL);
+	s3_copy(x, x->object, x->to_object, x->op->if_version, NULL);
+}
+
+/* A server that does not compare versions by itself: what stands there is looked at just before. */
+static void check_or_copy(struct s3_op *x) {
+	if (x->op->if_version && !s3_match_works(x->s3->copy_match))
+		look(x, MOVE_CHECK, x->object);
+	else
+		copy_now(x);
 }
 
 static void done(struct s3_op *x) {
@@ -54,11 +70,25 @@ static void move_step(struct s3_op *x) {
 	switch ((enum move_state)x->state) {
 	case MOVE_TARGET: /* if_absent */
 		if (gone) {
-			copy_now(x);
+			check_or_copy(x);
 			return;
 		}
 		x->other = s3_meta_entry(x, x->op->kind);
 		look(x, MOVE_SOURCE, x->object);
+		return;
+	case MOVE_CHECK:
+		if (gone) {
+			source_gone(x);
+			return;
+		}
+		x->present = s3_meta_entry(x, x->op->kind);
+		if (str_equal(x->present.version, x->op->if_version)) {
+			copy_now(x);
+		} else {
+			err_set(&x->err, ERR_CHANGED, "'%s' is not the version that was expected",
+				x->op->key);
+			s3_fail(x);
+		}
 		return;
 	case MOVE_SOURCE: /* both are there, or the source has gone */
 		if (gone && move) {
@@ -108,6 +138,6 @@ void s3_copy_or_move(struct s3_op *x) {
 	if (op->if_absent) {
 		look(x, MOVE_TARGET, x->to_object);
 	} else {
-		copy_now(x);
+		check_or_copy(x);
 	}
 }

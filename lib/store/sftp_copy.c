@@ -71,6 +71,8 @@ static int begin(struct sftp_op *x) {
 		sftp_fail_folder(x, op->key);
 	else if (there > 0 && sftp_kind(&x->present) == STORE_OTHER)
 		sftp_fail(x, ERR_INVALID, "'%s' is no file or link", op->key);
+	else if (there > 0 && op->if_version && !sftp_is_version(&x->present, op->if_version))
+		sftp_fail_changed(x, op->key);
 	if (sftp_has_failed(x)) return -1;
 	x->made.to = op->to_key;
 	x->made.from = op->key;

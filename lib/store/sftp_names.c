@@ -136,6 +136,8 @@ static bool may_move(struct sftp_op *x, int from, int to) {
 		sftp_fail(x, ERR_NOT_FOUND, "'%s' is not in the remote folder", op->key);
 	else if (from && !str_equal(op->key, op->to_key) && path_is_within(op->to_key, op->key))
 		sftp_fail(x, ERR_INVALID, "'%s' is inside of '%s'", op->to_key, op->key);
+	else if (from && op->if_version && !sftp_is_version(&x->present, op->if_version))
+		sftp_fail_changed(x, op->key);
 	else if (from && to && !str_equal(op->key, op->to_key) &&
 		 (op->if_absent || sftp_kind(&x->present) == STORE_FOLDER ||
 			 sftp_kind(&x->other) == STORE_FOLDER))

@@ -131,6 +131,8 @@ static void look(struct sftp_op *x) {
 static void looked(struct sftp_op *x) {
 	const struct store_op *op = x->op;
 	int there = sftp_seen(x, 0, x->made.to, &x->other);
+	/* A copy's is that of its source. */
+	const char *version = op->to_key ? NULL : op->if_version;
 
 	if (there < 0) {
 		sftp_return(x);
@@ -138,7 +140,7 @@ static void looked(struct sftp_op *x) {
 		sftp_fail_folder(x, x->made.to);
 		sftp_return(x);
 	} else if ((there && x->made.absent) ||
-		   (op->if_version && !(there && sftp_is_version(&x->other, op->if_version)))) {
+		   (version && !(there && sftp_is_version(&x->other, version)))) {
 		meet(x);
 	} else if (!there) {
 		create(x);

@@ -139,8 +139,8 @@ struct store_op {
 	const char *to_key;
 	const char *id;
 	const char *revision; /* GET: of REVISIONS; NULL: what stands there now */
-	/* PUT, SET, REMOVE, PART_END, GET: only when this is the present version, else
-	 * ERR_CHANGED */
+	/* PUT, SET, REMOVE, PART_END, GET, COPY and MOVE of a file: only when this is the present version
+	 * of `key`, else ERR_CHANGED */
 	const char *if_version;
 	bool if_absent; /* PUT, PART_END, COPY, MOVE: only when nothing is there, or ERR_CHANGED */
 	/* PUT, PART_END, REMOVE: what stands at `key` is kept at this key first, so that `key`

@@ -101,6 +101,7 @@ static void file_move_go(struct transfer *t) {
 	t->op.key = t->origin_key;
 	t->op.to_key = t->key;
 	t->op.if_absent = true;
+	t->op.if_version = t->origin_entry.version; /* what somebody else put there stays there */
 	t->op.size = t->op.copied_size = t->origin_entry.size;
 	if (t->pair == PAIR_MOVE && !origin_doubt(t)) return;
 	if (intent_note(t, t->hash)) transfer_submit(t, false, file_moved);

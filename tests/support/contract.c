@@ -129,6 +129,22 @@ void bench_expect_absent(struct bench *bench, const char *name, enum store_kind 
 	store_entry_release(&entry);
 }
 
+void bench_expect_entry(
+	struct bench *bench, const struct store_entry *entry, const void *bytes, size_t len) {
+	struct store_hash hash = md5_of(bytes, len);
+	bool no_times = bench->contract->no_times;
+
+	assert_int_equal(entry->kind, STORE_FILE);
+	assert_int_equal(entry->size, len);
+	/* What is not kept is not said to be. */
+	assert_true(entry->mtime_ns ==
+		    (no_times ? STORE_MTIME_UNKNOWN : bench_time(bench, BENCH_MTIME_NS)));
+	assert_int_equal(entry->mode, no_times ? STORE_MODE_UNKNOWN : BENCH_MODE);
+	assert_non_null(entry->version);
+	assert_int_equal(entry->hash.kind, STORE_HASH_MD5);
+	assert_memory_equal(entry->hash.bytes, hash.bytes, 16);
+}
+
 char *bench_version(struct bench *bench, const char *name) {
 	struct store_entry entry;
 
@@ -271,6 +287,7 @@ int contract_run(struct contract *contract) {
 		const size_t *count;
 	} groups[] = {
 		{ "files", contract_file_tests, &contract_file_count },
+		{ "copies", contract_copy_tests, &contract_copy_count },
 		{ "lists", contract_list_tests, &contract_list_count },
 		{ "kept versions", contract_keep_tests, &contract_keep_count },
 		{ "parts", contract_part_tests, &contract_part_count },

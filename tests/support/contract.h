@@ -72,6 +72,9 @@ void bench_expect_absent(struct bench *bench, const char *name, enum store_kind 
 enum err_kind bench_stat(
 	struct bench *bench, const char *name, enum store_kind kind, struct store_entry *entry);
 char *bench_version(struct bench *bench, const char *name);
+/* Is this what a bench_put of these bytes made? */
+void bench_expect_entry(
+	struct bench *bench, const struct store_entry *entry, const void *bytes, size_t len);
 void bench_mkdir(struct bench *bench, const char *name);
 enum err_kind bench_remove(struct bench *bench, const char *name, enum store_kind kind);
 
@@ -104,10 +107,10 @@ int64_t bench_time(struct bench *bench, int64_t ns);
 #define BENCH_MTIME_NS (1700000000123456789LL)
 #define BENCH_MODE     0640
 
-extern const struct CMUnitTest contract_file_tests[], contract_list_tests[], contract_keep_tests[],
-	contract_part_tests[], contract_fault_tests[];
-extern const size_t contract_file_count, contract_list_count, contract_keep_count,
-	contract_part_count, contract_fault_count;
+extern const struct CMUnitTest contract_file_tests[], contract_copy_tests[], contract_list_tests[],
+	contract_keep_tests[], contract_part_tests[], contract_fault_tests[];
+extern const size_t contract_file_count, contract_copy_count, contract_list_count,
+	contract_keep_count, contract_part_count, contract_fault_count;
 
 #define BENCH_TEST(function) cmocka_unit_test_setup_teardown(function, bench_open, bench_close)
 

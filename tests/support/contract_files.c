@@ -1,24 +1,8 @@
-/* One file at a time: content, metadata, conditions, copies, links, folders. */
+/* One file at a time: content, metadata, conditions, links, folders. */
 #include <errno.h>
 #include <stdio.h>
 
 #include "support/contract.h"
-
-static void expect_entry(
-	struct bench *bench, const struct store_entry *entry, const void *bytes, size_t len) {
-	struct store_hash hash = md5_of(bytes, len);
-	bool no_times = bench->contract->no_times;
-
-	assert_int_equal(entry->kind, STORE_FILE);
-	assert_int_equal(entry->size, len);
-	/* What is not kept is not said to be. */
-	assert_true(entry->mtime_ns ==
-		    (no_times ? STORE_MTIME_UNKNOWN : bench_time(bench, BENCH_MTIME_NS)));
-	assert_int_equal(entry->mode, no_times ? STORE_MODE_UNKNOWN : BENCH_MODE);
-	assert_non_null(entry->version);
-	assert_int_equal(entry->hash.kind, STORE_HASH_MD5);
-	assert_memory_equal(entry->hash.bytes, hash.bytes, 16);
-}
 
 static void what_is_put_is_there(void **state) {
 	static const size_t sizes[] = { 0, 1, 4095, 65536, 1000003 };
@@ -34,10 +18,10 @@ static void what_is_put_is_there(void **state) {
 		assert_err(bench, bench_run(bench, &put), ERR_NONE);
 		assert_null(put.entry.name);
 		assert_false(put.kept);
-		expect_entry(bench, &put.entry, bytes, sizes[i]);
+		bench_expect_entry(bench, &put.entry, bytes, sizes[i]);
 
 		assert_err(bench, bench_stat(bench, "file", STORE_FILE, &entry), ERR_NONE);
-		expect_entry(bench, &entry, bytes, sizes[i]);
+		bench_expect_entry(bench, &entry, bytes, sizes[i]);
 		assert_string_equal(entry.version, put.entry.version);
 		store_entry_release(&entry);
 
@@ -284,92 +268,6 @@ static void remove_knows_what_it_removes(void **state) {
 	free(version);
 }
 
-/* ---- copies ---- */
-
-static enum err_kind copy(struct bench *bench, enum store_verb verb, const char *from,
-	const char *to, bool if_absent) {
-	struct store_op op;
-
-	store_op_init(&op, verb, bench_key(bench, from));
-	op.to_key = bench_key(bench, to);
-	op.if_absent = if_absent;
-	enum err_kind failed = bench_run(bench, &op);
-	if (!failed) {
-		assert_int_equal(op.entry.kind, STORE_FILE);
-		assert_non_null(op.entry.version);
-	}
-	store_op_release(&op);
-	return failed;
-}
-
-static void copies_keep_everything(void **state) {
-	static const char text[] = "the content";
-	struct bench *bench = *state;
-	struct store_entry entry;
-
-	bench_mkdir(bench, "folder");
-	bench_put(bench, "from & + %41 é", text);
-	for (int again = 0; again < 2; again++) {
-		assert_err(bench, copy(bench, STORE_COPY, "from & + %41 é", "folder/to +%", true),
-			ERR_NONE);
-	}
-	assert_err(bench, bench_stat(bench, "folder/to +%", STORE_FILE, &entry), ERR_NONE);
-	expect_entry(bench, &entry, text, strlen(text));
-	store_entry_release(&entry);
-	bench_expect(bench, "folder/to +%", text);
-	bench_expect(bench, "from & + %41 é", text);
-
-	bench_put(bench, "taken", "something else");
-	assert_err(bench, copy(bench, STORE_COPY, "folder/to +%", "taken", true), ERR_CHANGED);
-	bench_expect(bench, "taken", "something else");
-	assert_err(bench, copy(bench, STORE_COPY, "folder/to +%", "taken", false), ERR_NONE);
-	bench_expect(bench, "taken", text);
-	assert_err(bench, copy(bench, STORE_COPY, "nothing", "to", false), ERR_NOT_FOUND);
-}
-
-static void moves_keep_everything(void **state) {
-	static const char text[] = "the content";
-	struct bench *bench = *state;
-	struct store_entry entry;
-
-	bench_mkdir(bench, "folder");
-	bench_put(bench, "from", text);
-	for (int again = 0; again < 2; again++) { /* gone, and the target is there: done */
-		assert_err(bench, copy(bench, STORE_MOVE, "from", "folder/to", false), ERR_NONE);
-	}
-	bench_expect_absent(bench, "from", STORE_FILE);
-	assert_err(bench, bench_stat(bench, "folder/to", STORE_FILE, &entry), ERR_NONE);
-	expect_entry(bench, &entry, text, strlen(text));
-	store_entry_release(&entry);
-	bench_expect(bench, "folder/to", text);
-
-	bench_put(bench, "taken", "something else");
-	assert_err(bench, copy(bench, STORE_MOVE, "folder/to", "taken", true), ERR_CHANGED);
-	bench_expect(bench, "taken", "something else");
-	bench_expect(bench, "folder/to", text);
-	assert_err(bench, copy(bench, STORE_MOVE, "nothing", "nowhere", false), ERR_NOT_FOUND);
-}
-
-static void folders_move_with_all_below(void **state) {
-	struct bench *bench = *state;
-	struct store_op op;
-
-	if (!(bench->store->caps & STORE_CAP_MOVE)) return; /* sync moves file by file there */
-	bench_mkdir(bench, "a");
-	bench_mkdir(bench, "a/b");
-	bench_put(bench, "a/b/file", "deep");
-	for (int again = 0; again < 2; again++) {
-		store_op_init(&op, STORE_MOVE, bench_key(bench, "a"));
-		op.to_key = bench_key(bench, "c");
-		op.kind = STORE_FOLDER;
-		assert_err(bench, bench_run(bench, &op), ERR_NONE);
-		assert_int_equal(op.entry.kind, STORE_FOLDER);
-		store_op_release(&op);
-	}
-	bench_expect(bench, "c/b/file", "deep");
-	bench_expect_absent(bench, "a", STORE_FOLDER);
-}
-
 /* ---- links and folders ---- */
 
 static void links_are_their_targets(void **state) {
@@ -487,9 +385,6 @@ const struct CMUnitTest contract_file_tests[] = {
 	BENCH_TEST(create_only_creates_only),
 	BENCH_TEST(replace_only_replaces_what_it_knows),
 	BENCH_TEST(remove_knows_what_it_removes),
-	BENCH_TEST(copies_keep_everything),
-	BENCH_TEST(moves_keep_everything),
-	BENCH_TEST(folders_move_with_all_below),
 	BENCH_TEST(links_are_their_targets),
 	BENCH_TEST(folders_are_there_while_empty),
 	BENCH_TEST(a_folder_goes_only_when_it_is_empty),
