@@ -292,6 +292,22 @@ static void listed_release(struct listed_folder *l) {
 	free(l->path);
 }
 
+/* Where folders exist by what lies in them an empty one needs a marker: what lay in this one when it was looked at may have gone before
+ * it was watched. */
+static void empty_seen(struct folder *f, const char *path) {
+	struct index_entry entry;
+	struct err err;
+	if (!*path || (f->store->caps & STORE_CAP_FOLDERS)) return;
+	int got = index_get(f->index, path, true, &entry, &err);
+	if (got < 0) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	bool marked = got == 1 && (entry.flags & INDEX_MARKER);
+	if (got == 1) index_entry_release(&entry);
+	if (!marked) folder_mark_path(f, path, PRIO_FOLDER, 0);
+}
+
 static void listed_done(struct folder *f, struct listed_folder *l, const struct err *watched) {
 	if (watched->kind == ERR_CHANGED)
 		return; /* moved meanwhile: its new place is told by an event */
@@ -320,12 +336,14 @@ static void listed_done(struct folder *f, struct listed_folder *l, const struct 
 			f->scan.failed = true;
 		return;
 	}
+	int64_t seen = f->scan.seen;
 	f->scan.seen += l->same;
 	bool changed = l->rules ? ignore_set_file(f->ignore, l->path, l->rules, strlen(l->rules))
 				: ignore_drop_file(f->ignore, l->path);
 	/* Known rules changed: what was agreed under the old ones is looked at again. */
 	if (changed && f->scans) f->scan.rules_changed = true;
 	for (size_t i = 0; i < l->count; i++) scan_found(f, l, &l->found[i]);
+	if (f->scan.seen == seen) empty_seen(f, l->path);
 }
 
 static void scan_ended(struct folder *f) {
