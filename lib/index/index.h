@@ -212,6 +212,10 @@ int index_done(
  * of what kind, and with which hash (0 bytes: none). The row keeps it until index_done. */
 int index_sending(struct index *index, const char *path, int kind, const void *hash,
 	size_t hash_len, struct err *err);
+/* Rows whose intent is of a hash that ends with these bytes: at most `limit` paths, a vector (strv) of
+ * the caller's; NULL: none. Walks all rows. */
+int index_find_sending(struct index *index, const void *tail, size_t len, size_t limit,
+	char ***paths, struct err *err);
 /* It did not succeed: due again at due_ms, since unchanged. With INDEX_WHY_PAIR it comes after
  * all other rows that are due then, with INDEX_WHY_DELETE after those, until it is marked again. */
 int index_again(struct index *index, const char *path, enum index_why why, const char *reason,

@@ -4,16 +4,11 @@
 
 #include "index/internal.h"
 
-int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limit, char ***paths,
-	struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BY_INO, err);
+/* The paths of all rows (dir, name): a vector of the caller's. */
+static int collect(
+	struct index *index, struct db_stmt *stmt, bool folder, char ***paths, struct err *err) {
 	int got;
 
-	*paths = NULL;
-	if (!stmt) return -1;
-	db_bind_int(stmt, 1, (int64_t)ino);
-	db_bind_int(stmt, 2, folder ? INDEX_FOLDER : INDEX_FILE);
-	db_bind_int(stmt, 3, (int64_t)limit);
 	while ((got = db_step(stmt, err)) == 1) {
 		char *above = index_dir_path(index, db_int(stmt, 0), err);
 		if (!above) {
@@ -30,6 +25,30 @@ int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limi
 	strv_free(*paths);
 	*paths = NULL;
 	return -1;
+}
+
+int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limit, char ***paths,
+	struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BY_INO, err);
+
+	*paths = NULL;
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, (int64_t)ino);
+	db_bind_int(stmt, 2, folder ? INDEX_FOLDER : INDEX_FILE);
+	db_bind_int(stmt, 3, (int64_t)limit);
+	return collect(index, stmt, folder, paths, err);
+}
+
+int index_find_sending(struct index *index, const void *tail, size_t len, size_t limit,
+	char ***paths, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_SENT, err);
+
+	*paths = NULL;
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, -(int64_t)len);
+	db_lend_blob(stmt, 2, tail, len);
+	db_bind_int(stmt, 3, (int64_t)limit);
+	return collect(index, stmt, false, paths, err);
 }
 
 int index_plain(struct index *index, size_t limit, int64_t *count, char ***paths, struct err *err) {

@@ -162,6 +162,8 @@ const char *const index_sql_text[SQL_COUNT] = {
 		"END,"
 		" due = CASE WHEN ?7 THEN min(?5, due) ELSE ?5 END WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_SENDING] = "UPDATE dirty SET sending = ?3 WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_SENT] = "SELECT dir, name FROM dirty WHERE sending IS NOT NULL"
+			   " AND substr(sending, ?1) = ?2 LIMIT ?3",
 	[SQL_DIRTY_BEFORE] = "SELECT dir, name FROM dirty INDEXED BY by_due"
 			     " WHERE prio < 9 AND since <= ?1 AND reason IS NULL LIMIT ?2",
 	[SQL_DIRTY_MERGE] =

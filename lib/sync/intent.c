@@ -10,23 +10,51 @@
 
 #include "sync/internal.h"
 
-enum { INVALID_TRIES = 3 };
+enum { INVALID_TRIES = 3, HASH_LEN = 16, MAKER_LEN = 16, INTENT_LEN = HASH_LEN + MAKER_LEN };
 
-/* Before t->op is submitted; `hash`: MD5 of what it makes, NULL for a folder. False: the index
+/* Of what made it: the inode and its birth time. */
+static void maker(const struct disk_stat *stat, uint8_t bytes[MAKER_LEN]) {
+	memcpy(bytes, &stat->ino, 8);
+	memcpy(bytes + 8, &stat->btime_ns, 8);
+}
+
+/* Before t->op is submitted; `hash`: MD5 of what it makes, NULL for a folder. The inode that it is made
+ * from is noted as well, with its birth time: it may have another name when the answer is known. False: the index
  * failed, the transfer is gone. */
 bool intent_note(struct transfer *t, const uint8_t *hash) {
+	uint8_t bytes[INTENT_LEN] = { 0 };
 	struct err err;
-	if (!index_sending(t->folder->index, t->path, (int)t->op.kind, hash, hash ? 16 : 0, &err))
+	if (hash) {
+		memcpy(bytes, hash, HASH_LEN);
+		maker(&t->stat, bytes + HASH_LEN);
+	}
+	if (!index_sending(t->folder->index, t->path, (int)t->op.kind, bytes,
+		    hash ? sizeof(bytes) : 0, &err))
 		return true;
 	folder_index_failed(t->folder, &err);
 	return false;
 }
 
+/* The path of an operation, not yet answered, that made something of the file at t->path, elsewhere: by an
+ * earlier name of it. The caller's; NULL: none. */
+char *intent_elsewhere(const struct transfer *t) {
+	uint8_t made_of[MAKER_LEN];
+	char **paths = NULL, *found = NULL;
+	struct err err;
+	maker(&t->stat, made_of);
+	/* An index that fails is met again right after. */
+	if (index_find_sending(t->folder->index, made_of, MAKER_LEN, 2, &paths, &err)) return NULL;
+	for (char **path = paths; path && *path && !found; path++)
+		if (!str_equal(*path, t->path)) found = xstrdup(*path);
+	strv_free(paths);
+	return found;
+}
+
 static bool is_ours(const struct transfer *t, const struct store_entry *remote) {
 	const struct index_dirty *row = &t->row;
-	return remote->kind != STORE_FOLDER && row->sending_hash_len == 16 &&
+	return remote->kind != STORE_FOLDER && row->sending_hash_len >= HASH_LEN &&
 	       remote->hash.kind == STORE_HASH_MD5 &&
-	       memcmp(remote->hash.bytes, row->sending_hash, 16) == 0;
+	       memcmp(remote->hash.bytes, row->sending_hash, HASH_LEN) == 0;
 }
 
 /* Only what the remote has is known; that the local side was read is not said. */
@@ -46,8 +74,14 @@ static bool ours_put(struct transfer *t, const struct store_entry *remote, bool 
 		if (remote->marker) entry.flags = INDEX_MARKER;
 		entry.size = 0;
 	} else {
-		memcpy(entry.hash, remote->hash.bytes, 16);
-		entry.hash_len = 16;
+		memcpy(entry.hash, remote->hash.bytes, HASH_LEN);
+		entry.hash_len = HASH_LEN;
+		/* Older versions noted no more. */
+		if (t->row.sending_hash_len == INTENT_LEN) {
+			memcpy(&entry.ino, t->row.sending_hash + HASH_LEN, 8);
+			memcpy(&entry.btime_ns, t->row.sending_hash + HASH_LEN + 8, 8);
+			entry.flags = INDEX_RACY; /* by its bytes alone */
+		}
 		char *kept = index_version_pending(f->index, t->path, &err);
 		entry.born_ns = act_keep_born(f, kept);
 		free(kept);

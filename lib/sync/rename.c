@@ -156,26 +156,30 @@ static enum pair_answer answer(const struct transfer *t, const struct pair_quest
 	return t->stat.kind == DISK_FOLDER ? pair_folder(q) : pair_file(q);
 }
 
-/* The first row of this inode that may be the origin: PAIR_LOOK, with t->origin; PAIR_READ: its bytes are needed to say. */
+/* The first row of this inode that may be the origin, rather one of which nobody doubts that it stands at the remote: PAIR_LOOK, with
+ * t->origin; PAIR_READ: its bytes are needed to say. */
 static enum pair_answer find(struct transfer *t, struct err *err) {
 	struct index *index = t->folder->index;
 	bool folder = t->stat.kind == DISK_FOLDER;
 	enum pair_answer best = PAIR_NO;
+	bool doubted = false;
 	char **paths = NULL;
 	if (index_find_inode(index, t->stat.ino, folder, CANDIDATES_MAX, &paths, err)) return best;
-	for (size_t i = 0; paths && paths[i] && best != PAIR_LOOK; i++) {
+	for (size_t i = 0; paths && paths[i] && (best != PAIR_LOOK || doubted); i++) {
 		struct index_entry entry;
 		if (str_equal(paths[i], t->path) || path_is_within(t->path, paths[i])) continue;
 		if (index_get(index, paths[i], folder, &entry, err) != 1) continue;
 		struct pair_question q = question(t, &entry);
 		enum pair_answer got = answer(t, &q);
 		if (got == PAIR_LOOK) {
+			rename_release(t); /* one in doubt */
 			t->origin = xstrdup(paths[i]);
 			t->origin_entry = entry;
+			doubted = entry.epoch == EPOCH_ASK;
 		} else {
 			index_entry_release(&entry);
 		}
-		if (got != PAIR_NO) best = got;
+		if (got != PAIR_NO && best != PAIR_LOOK) best = got;
 	}
 	strv_free(paths);
 	return best;
@@ -261,6 +265,24 @@ void rename_wake(struct folder *f) {
 	}
 }
 
+/* It is doubted that the origin stands there: a move of it to another name, by which this file went meanwhile, may have been done.
+ * True: that is known first. */
+static bool middle_name_waits(struct transfer *t) {
+	struct folder *f = t->folder;
+	char *path = intent_elsewhere(t);
+	bool waits = false;
+	if (path && folder_clock_ms(f) - t->row.first_ms < DELETE_PATIENCE_MS) {
+		const struct transfer *other = map_get(&f->by_path, path);
+		waits = true;
+		if (other)
+			waits = wait_for(t, other);
+		else
+			transfer_again(t, INDEX_WHY_PAIR, NULL, LOCKED_POLL_MS);
+	}
+	free(path);
+	return waits;
+}
+
 /* True: something is on its way, or it comes again later. */
 static bool ask(struct transfer *t) {
 	struct err err;
@@ -275,6 +297,7 @@ static bool ask(struct transfer *t) {
 	}
 	/* What it would overwrite may be on its way to a name of its own. */
 	if (t->has_file && rename_waits(t, INDEX_WHY_PAIR)) return true;
+	if (t->origin_entry.epoch == EPOCH_ASK && middle_name_waits(t)) return true;
 	const struct transfer *other = origin_user(t);
 	if (other) return wait_for(t, other);
 	look_at_origin(t);

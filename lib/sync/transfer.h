@@ -198,6 +198,7 @@ int64_t act_keep_born(
 /* intent.c */
 bool intent_note(struct transfer *transfer, const uint8_t *hash);
 bool intent_ask(struct transfer *transfer);
+char *intent_elsewhere(const struct transfer *transfer);
 
 /* abandoned.c */
 void abandoned_step(struct folder *folder);

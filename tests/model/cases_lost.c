@@ -182,6 +182,34 @@ static void test_a_rename_that_is_taken_back(void **state) {
 	}
 }
 
+static struct err lose_move_and_see_puts(struct ground *g, const struct store_op *op, bool *after) {
+	if (op->verb == STORE_PUT && str_equal(op->key, "c"))
+		ground_wrong(g, "sent, though it stands there under another name", op->key);
+	return lose_move(g, op, after);
+}
+
+/* It was moved over there, the answer was lost, and it is moved on here: what stands under the middle name
+ * is known for what it is, goes along, and is no deletion. */
+static void test_a_rename_that_goes_on(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	(void)state;
+	edit_put(g, "a");
+	ground_open(g);
+	case_durable(g);
+	ground_run(g, 10000);
+	g->fault = lose_move_and_see_puts;
+	disk_rename(g->disk, "a", "b", false, &err);
+	ground_run(g, 1500);
+	assert_true(g->odds.lost > 0);
+	disk_rename(g->disk, "b", "c", false, &err);
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "a", NULL), STORE_OTHER);
+	assert_int_equal(case_remote_kind(g, "b", NULL), STORE_OTHER);
+	assert_int_equal(case_remote_kind(g, "c", NULL), STORE_FILE);
+	case_end(g);
+}
+
 static struct err lose_second_put(struct ground *g, const struct store_op *op, bool *after) {
 	struct err err = { .kind = ERR_NONE };
 	if (op->verb != STORE_PUT || !str_equal(op->key, "a") || g->odds.lost++) return err;
@@ -228,6 +256,7 @@ int main(void) {
 		cmocka_unit_test(test_a_marker_that_nobody_wrote_down),
 		cmocka_unit_test(test_permissions_that_are_set_back),
 		cmocka_unit_test(test_a_rename_that_is_taken_back),
+		cmocka_unit_test(test_a_rename_that_goes_on),
 		cmocka_unit_test(test_a_rename_from_where_a_put_was_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,8 @@ enum {
 	PAST_COMMITS = 6,
 	STOP_MS = 600000,
 	NEARLY_AN_HOUR_MS = 58 * 60000,
-	BARRIER_MS = 5 * 3600000
+	BARRIER_MS = 5 * 3600000,
+	EDITS_BY_LOOKS = 2000
 };
 
 /* ---- chance ---- */
@@ -134,9 +135,11 @@ static void disk_changed(void *user, enum disk_change what, const char *path, co
 	watch_feed(g->watch, told_as(what), path, from);
 }
 
+/* Where each look brings an edit with it, and each edit several looks, there is no end of them. */
 static void disk_looking(void *user) {
 	struct ground *g = user;
-	if (g->edit && !g->paused && ground_chance(g, g->odds.edit_while_looking)) {
+	if (g->edit && !g->paused && g->counts.edits < EDITS_BY_LOOKS &&
+		ground_chance(g, g->odds.edit_while_looking)) {
 		ground_say(g, "(while it is looked at)");
 		g->edit(g);
 	}
@@ -285,8 +288,9 @@ static struct err decide(void *user, const struct store_op *op, bool *after, int
 	}
 	note(g, op);
 	err = fault(g, op, after, delay_ms);
-	ground_say(g, "  store: %s '%s'%s%s%s%s%s%s", verbs[op->verb], op->key ? op->key : "",
-		op->kind == STORE_FOLDER ? "/" : "", op->if_version ? " if " : "",
+	ground_say(g, "  store: %s '%s'%s%s%s%s%s%s%s%s%s", verbs[op->verb], op->key ? op->key : "",
+		op->kind == STORE_FOLDER ? "/" : "", op->to_key ? " to '" : "",
+		op->to_key ? op->to_key : "", op->to_key ? "'" : "", op->if_version ? " if " : "",
 		op->if_version ? op->if_version : "", op->if_absent ? " if absent" : "",
 		op->keep_key ? " keep" : "",
 		err.kind == ERR_NONE ? ""

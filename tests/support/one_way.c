@@ -159,10 +159,12 @@ static void quiet(struct story *s) {
 	story_make_room(s);
 	story_answer_meddling(s);
 	ground_open(g);
-	/* What a person had to see to may be remembered from before; it is seen to now. */
+	/* What a person had to see to may be remembered from before, or show by now only; it is seen to. */
 	for (int i = 0; i < 5 && ground_barrier(g, &err) == GROUND_REFUSED; i++) {
-		if (err.kind != ERR_DENIED) break;
-		approve(g);
+		if (err.kind == ERR_DENIED)
+			approve(g);
+		else
+			story_make_room(s);
 		ground_run(g, 180000);
 	}
 	if (err.kind != ERR_NONE) ground_wrong(g, err.text, "the last barrier");

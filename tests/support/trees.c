@@ -233,6 +233,12 @@ static void compare_local(struct story *s, const char *name, const struct thing 
 	free(path);
 }
 
+/* A server without conditions moves what somebody else put there meanwhile along with the name that was ours; whoever finds it under
+ * the new one leaves it. */
+static bool went_along(struct story *s, const struct thing *there) {
+	return !s->theirs_kept && *there->hash && map_get(&s->theirs, there->hash);
+}
+
 static void compare_remote(struct story *s, const char *name, struct map *local, struct map *remote,
 	char **unknown, char **except) {
 	const char *base = base_of(s);
@@ -241,7 +247,7 @@ static void compare_remote(struct story *s, const char *name, struct map *local,
 		path_is_within(key, base) && !path_is_within(key, ".tend") && !str_equal(key, base);
 	size_t skip = *base ? strlen(base) + 1 : 0;
 	if (ours && !map_get(local, name + skip) && !is_strange(s, remote, key) &&
-		!is_let_be(s, unknown, except, key + skip))
+		!went_along(s, map_get(remote, name)) && !is_let_be(s, unknown, except, key + skip))
 		ground_wrong(s->g, "is at the remote, and not here", key + skip);
 	free(key);
 }
@@ -397,8 +403,12 @@ void story_make_room(struct story *s) {
 	char **theirs = strv_dup(keys);
 	for (char **key = theirs; key && *key; key++) add_above(&keys, *key);
 	strv_free(theirs);
-	for (struct map_item *it = NULL; (it = map_next(&remote, it));)
-		if (is_strangers_name(map_key(it))) add_above(&keys, map_key(it));
+	for (struct map_item *it = NULL; (it = map_next(&remote, it));) {
+		const struct thing *thing = map_value(it);
+		/* Also where theirs went along with a folder that was moved. */
+		bool theirs_too = *thing->hash && map_get(&s->theirs, thing->hash);
+		if (theirs_too || is_strangers_name(map_key(it))) add_above(&keys, map_key(it));
+	}
 	for (char **key = keys; key && *key; key++) make_room_at(s, &remote, *key);
 	strv_free(keys);
 	things_release(&remote);

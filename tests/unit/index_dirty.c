@@ -389,8 +389,10 @@ static void a_tree_is_marked_whole(void **state) {
 static void an_intent_stays_until_the_work_is_done(void **state) {
 	struct index *index = open_memory();
 	struct index_dirty got;
+	char **paths;
 
 	mark(index, "d/a", 0, 0);
+	mark(index, "d/b", 0, 0);
 	assert_int_equal(index_dirty_get(index, "d/a", &got, &err), 1);
 	assert_false(got.sending);
 	index_dirty_release(&got);
@@ -401,6 +403,12 @@ static void an_intent_stays_until_the_work_is_done(void **state) {
 	assert_true(got.sending && got.sending_kind == 7 && got.sending_hash_len == 3);
 	assert_memory_equal(got.sending_hash, "\1\0\2", 3);
 	index_dirty_release(&got);
+	assert_int_equal(index_find_sending(index, "\0\2", 2, 9, &paths, &err), 0);
+	assert_string_equal(paths[0], "d/a");
+	assert_null(paths[1]);
+	strv_free(paths);
+	assert_int_equal(index_find_sending(index, "\1\2", 2, 9, &paths, &err), 0);
+	assert_null(paths);
 	/* A newer mark keeps the row, not the intent. */
 	int64_t covered = index_sequence(index);
 	mark(index, "d/a", 1, 0);
