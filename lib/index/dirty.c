@@ -183,6 +183,7 @@ int index_done(
 
 	if (got == 0) {
 		got = done(index, path, covered, due_ms, claim, err);
+		if (got == 0) got = index_making_done(index, path, err);
 		if (got < 0) index_fail(index, err);
 	}
 	free(claim);

@@ -352,6 +352,20 @@ void index_versions_release(struct index_versions *versions);
 /* Its bytes are gone at the store. */
 int index_version_drop(struct index *index, const struct index_version *version, struct err *err);
 
+/* ---- ids that things get before they are made, where the store tells them (SYNC.md §2) ---- */
+
+struct index_making {
+	char *place, *id; /* the store's, opaque */
+};
+/* What is about to be made at `place` for `path`, to be committed before it is. It stays until
+ * index_done(path); with path "", which is nobody's, until it is old. */
+int index_making_put(struct index *index, const char *path, const char *place, const char *id,
+	int64_t now_ns, struct err *err);
+/* Once after index_open: drops what was noted before `old_ns`, and tells the rest. The caller's. */
+int index_making_list(struct index *index, int64_t old_ns, struct index_making **rows,
+	size_t *count, struct err *err);
+void index_making_free(struct index_making *rows, size_t count);
+
 /* ---- large uploads ---- */
 
 struct index_session {

@@ -89,6 +89,10 @@ enum index_sql {
 	SQL_MOVING_PUT,
 	SQL_MOVING_NEXT,
 	SQL_MOVING_DROP,
+	SQL_MAKING_PUT,
+	SQL_MAKING_DONE,
+	SQL_MAKING_OLD,
+	SQL_MAKING_LIST,
 	SQL_SESSION_GET,
 	SQL_SESSION_ANY,
 	SQL_SESSION_PUT,
@@ -128,6 +132,7 @@ struct index {
 	struct index_totals totals;
 	int64_t dirty_count;
 	bool totals_changed;
+	bool making;                /* some of it may be noted: most stores never say any */
 	bool unsynced;              /* something was committed that may not be on the disk yet */
 	int64_t used_dir;           /* holds an entry for sure; 0: none is known */
 	char *known_folder;         /* has a row for sure; NULL: none is known */
@@ -203,6 +208,9 @@ int index_keyed(struct index *index, enum index_sql which, const char *path, str
 
 /* Rows may be due from here on that are not claimed, of any priority. INT64_MIN: anywhere. */
 void index_fronts_forget(struct index *index, int64_t due_ms);
+
+/* The work on this path is done. Within index_begin. */
+int index_making_done(struct index *index, const char *path, struct err *err);
 
 /* Wipes claims and fronts (at close). */
 void index_claims_release(struct index *index);

@@ -56,6 +56,10 @@ const char *const index_schema[] = {
 	"  bytes INT, born INT, ver BLOB, removing INT NOT NULL, UNIQUE(path, kind));",
 	"CREATE INDEX plain ON entry(dir, name) WHERE (flags & 64) <> 0;",
 	"CREATE TABLE moving(path BLOB PRIMARY KEY, origin BLOB NOT NULL) WITHOUT ROWID;",
+	"CREATE TABLE making(place BLOB PRIMARY KEY, path BLOB NOT NULL, id BLOB NOT NULL, noted "
+	"INT "
+	"NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX making_by_path ON making(path);",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -231,6 +235,11 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_MOVING_PUT] = "INSERT OR REPLACE INTO moving VALUES(?1, ?2)",
 	[SQL_MOVING_NEXT] = "SELECT path, origin FROM moving LIMIT 1",
 	[SQL_MOVING_DROP] = "DELETE FROM moving WHERE path = ?1",
+
+	[SQL_MAKING_PUT] = "INSERT OR REPLACE INTO making VALUES(?1, ?2, ?3, ?4)",
+	[SQL_MAKING_DONE] = "DELETE FROM making WHERE path = ?1",
+	[SQL_MAKING_OLD] = "DELETE FROM making WHERE noted < ?1",
+	[SQL_MAKING_LIST] = "SELECT place, id, noted FROM making",
 
 	[SQL_SESSION_GET] = "SELECT session, size, mtime, ctime, ino, part_size, hash FROM session "
 			    "WHERE path = ?1",

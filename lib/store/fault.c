@@ -94,6 +94,10 @@ static void fault_renew(struct store *store) {
 	if (inner->driver->renew) inner->driver->renew(inner);
 }
 
+static void fault_remember(struct store *store, const char *place, const char *id) {
+	store_remember(container_of(store, struct fault, store)->inner, place, id);
+}
+
 static const struct store_driver fault_driver = {
 	.scheme = "fault",
 	.start = fault_start,
@@ -101,6 +105,7 @@ static const struct store_driver fault_driver = {
 	.free = fault_free,
 	.refuse = fault_refuse,
 	.renew = fault_renew,
+	.remember = fault_remember,
 };
 
 struct store *store_fault(struct store *inner, struct store_fault_plan plan) {

@@ -111,10 +111,11 @@ static void gdrive_cancel(struct store *store, struct store_op *op) {
 	struct gdrive_op *x = op->impl;
 
 	if (!x) return; /* its end is on the way */
-	if (list_empty(&x->wait_link)) {
+	if (list_empty(&x->wait_link) && !op->go_on) {
 		gdrive_request_cancel(x);
 		return;
 	}
+	op->go_on = NULL;
 	list_remove(&x->wait_link);
 	defer_start(store->loop, &x->cancelled);
 }
@@ -143,10 +144,32 @@ static void (*const flows[])(struct gdrive_op *x) = {
 	[STORE_ABOUT] = gdrive_about,
 };
 
+/* The folders that the caller knows. One that has gone says so when it is used. */
+static void told(struct gdrive *gd, const struct store_op *op) {
+	const struct {
+		const char *key, *id;
+		bool itself;
+	} folders[] = {
+		{ op->key, op->parent_id, false },
+		{ op->to_key, op->to_parent_id, false },
+		{ op->key, op->kind == STORE_FOLDER ? op->id : NULL, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		if (!folders[i].key || !folders[i].id) continue;
+		char *path = gdrive_path(gd, folders[i].key);
+		char *folder = folders[i].itself ? xstrdup(path) : path_parent(path);
+		gdrive_node_told(gd, folder, true, folders[i].id);
+		free(folder);
+		free(path);
+	}
+}
+
 static void gdrive_start(struct store *store, struct store_op *op) {
 	struct gdrive *gd = container_of(store, struct gdrive, store);
 
 	if (store_answer_known(store, op)) return;
+	told(gd, op);
 	struct gdrive_op *x = xcalloc(1, sizeof(*x));
 	x->gd = gd;
 	x->op = op;
@@ -189,6 +212,7 @@ static const struct store_driver gdrive_driver = {
 	.free = gdrive_free,
 	.refuse = gdrive_refuse,
 	.renew = gdrive_renew,
+	.remember = gdrive_remember,
 };
 
 struct store *store_gdrive_new(struct loop *loop, struct http *http, const char *name,
@@ -217,6 +241,7 @@ struct store *store_gdrive_new(struct loop *loop, struct http *http, const char 
 		.loop = loop,
 		.caps = STORE_CAP_FOLDERS | STORE_CAP_LIST_MTIME | STORE_CAP_HASH_FIRST |
 			STORE_CAP_MOVE | STORE_CAP_PARTS_IN_ORDER,
+		.ids = true,
 		.part_size = PART_SIZE,
 		.part_from = PART_FROM,
 		.part_max = PART_MAX,

@@ -147,7 +147,11 @@ struct gdrive_op {
 		void (*then)(struct gdrive_op *x);
 		int state;
 	} find;
-	void (*id_taken)(struct gdrive_op *x);
+	struct {
+		const char *path; /* the operation's own; NULL: of no path */
+		bool folder;
+		void (*then)(struct gdrive_op *x);
+	} take;
 	void (*base_known)(struct gdrive_op *x);
 	char *new_id;
 
@@ -206,6 +210,9 @@ int gdrive_refuse(struct store *store, const char *key, enum store_kind kind, st
 
 /* false: it is no description of a file. */
 bool gdrive_file_read(const json_t *json, struct gdrive_file *file);
+/* Is it what stands at this path? `parent_id` NULL: not known. */
+bool gdrive_file_is_at(
+	const struct gdrive_file *file, const char *path, const char *parent_id, bool folder);
 void gdrive_file_release(struct gdrive_file *file);
 /* {modifiedTime, appProperties} of such a content. */
 json_t *gdrive_metadata(enum store_kind kind, int64_t mtime_ns, int mode);
@@ -214,8 +221,11 @@ void gdrive_metadata_place(json_t *json, const struct gdrive_place *place);
 
 /* ---- gdrive_ids.c ---- */
 
-/* x->new_id is one that nothing has yet; then `then`. */
-void gdrive_take_id(struct gdrive_op *x, void (*then)(struct gdrive_op *x));
+/* x->new_id is for what is made at this path next: that of a try before, else one that nothing has
+ * yet. `then` comes when whoever asked for the operation keeps it. `path` NULL: of no path, and kept
+ * by nobody. */
+void gdrive_take_id(
+	struct gdrive_op *x, const char *path, bool folder, void (*then)(struct gdrive_op *x));
 
 /* ---- gdrive_path.c, gdrive_walk.c ---- */
 
@@ -223,6 +233,10 @@ char *gdrive_path(const struct gdrive *gd, const char *key);
 struct gdrive_node *gdrive_node(struct gdrive *gd, const char *path, bool folder); /* makes it */
 const struct gdrive_node *gdrive_node_known(struct gdrive *gd, const char *path, bool folder);
 void gdrive_node_set(struct gdrive *gd, const char *path, bool folder, const char *id);
+/* What somebody keeps of a path, unless more is known of it. */
+void gdrive_node_told(struct gdrive *gd, const char *path, bool folder, const char *id);
+/* What stands there may have this id: a place is a path, that of a folder with a '/' behind it. */
+void gdrive_remember(struct store *store, const char *place, const char *id);
 /* Forgets what is known of a path, and for a folder of all below. */
 void gdrive_node_forget(struct gdrive *gd, const char *path, bool folder);
 bool gdrive_node_has_children(struct gdrive *gd, const char *path);
@@ -260,8 +274,9 @@ int gdrive_session_open(struct gdrive_op *x); /* sets file_id, size, session_url
 
 /* ---- gdrive_change.c: single requests that flows share; x->step gets their answer ---- */
 
-/* A copy of `from` at `to`, with the id x->new_id. */
-void gdrive_copy_send(struct gdrive_op *x, const struct gdrive_file *from, struct gdrive_place *to);
+/* A copy of `from` at `to`, with the id x->new_id, which was taken for it. */
+void gdrive_copy_send(
+	struct gdrive_op *x, const struct gdrive_file *from, const struct gdrive_place *to);
 /* Puts the file at `to`, out of its folder. */
 void gdrive_move_send(
 	struct gdrive_op *x, const char *id, const char *parent, const struct gdrive_place *to);

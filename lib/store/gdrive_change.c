@@ -11,22 +11,14 @@ void gdrive_look_send(struct gdrive_op *x, const char *id) {
 }
 
 void gdrive_copy_send(
-	struct gdrive_op *x, const struct gdrive_file *from, struct gdrive_place *to) {
-	struct gdrive_node *node = gdrive_node(x->gd, to->path, false);
+	struct gdrive_op *x, const struct gdrive_file *from, const struct gdrive_place *to) {
 	char *encoded = str_percent_encode(from->entry.id, "");
 	char *path = xasprintf("/drive/v3/files/%s/copy", encoded);
 	const struct store_entry *entry = &from->entry;
 	json_t *json = gdrive_metadata(entry->kind, entry->mtime_ns, entry->mode);
 
-	/* The id of a try before, else a new one. */
-	if (!node->pending) {
-		free(node->id);
-		node->id = x->new_id;
-		node->pending = true;
-		x->new_id = NULL;
-	}
 	gdrive_metadata_place(json, to);
-	json_object_set_new(json, "id", json_string(node->id));
+	json_object_set_new(json, "id", json_string(x->new_id));
 	gdrive_send(x,
 		&(struct gdrive_call){ .method = "POST",
 			.url = gdrive_url(x, path, "supportsAllDrives=true&fields=" GDRIVE_FIELDS),

@@ -43,18 +43,12 @@ static void copy_now(struct gdrive_op *x) {
 }
 
 static void act(struct gdrive_op *x) {
-	const struct gdrive_node *node = gdrive_node_known(x->gd, x->to.path, false);
-
 	if (is_move(x)) {
 		x->state = COPY_MOVE;
 		x->step = copy_step;
 		gdrive_move_send(x, x->at.file.entry.id, x->at.file.parent, &x->to);
-	} else if (node && node->pending) {
-		copy_now(x);
 	} else {
-		/* What stands there keeps its id; the copy has another. */
-		if (x->to.there) gdrive_node_forget(x->gd, x->to.path, false);
-		gdrive_take_id(x, copy_now);
+		gdrive_take_id(x, x->to.path, false, copy_now);
 	}
 }
 

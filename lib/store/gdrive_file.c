@@ -78,6 +78,19 @@ bool gdrive_file_read(const json_t *json, struct gdrive_file *file) {
 	return true;
 }
 
+bool gdrive_file_is_at(
+	const struct gdrive_file *file, const char *path, const char *parent_id, bool folder) {
+	char *name = xstrdup(file->name);
+	bool known = file->parent && parent_id && !str_equal(parent_id, "root");
+
+	gdrive_name_decode(name);
+	bool same = !file->trashed && str_equal(name, path_name(path)) &&
+		    (!known || str_equal(file->parent, parent_id)) &&
+		    file->entry.kind != STORE_OTHER && (file->entry.kind == STORE_FOLDER) == folder;
+	free(name);
+	return same;
+}
+
 void gdrive_file_release(struct gdrive_file *file) {
 	store_entry_release(&file->entry);
 	free(file->name);

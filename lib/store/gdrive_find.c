@@ -26,17 +26,8 @@ static void end(struct gdrive_op *x, bool there) {
 	x->find.then(x);
 }
 
-/* Is it what stands at this path? */
 static bool is_at(const struct gdrive_file *file, const struct gdrive_place *place, bool folder) {
-	char *name = xstrdup(file->name);
-	bool known = file->parent && !str_equal(place->parent_id, "root");
-
-	gdrive_name_decode(name);
-	bool same = !file->trashed && str_equal(name, path_name(place->path)) &&
-		    (!known || str_equal(file->parent, place->parent_id)) &&
-		    file->entry.kind != STORE_OTHER && (file->entry.kind == STORE_FOLDER) == folder;
-	free(name);
-	return same;
+	return gdrive_file_is_at(file, place->path, place->parent_id, folder);
 }
 
 static void next(struct gdrive_op *x) {

@@ -18,7 +18,8 @@ static void make_looked(struct gdrive_op *x) {
 		gdrive_fail(x);
 		return;
 	}
-	if (!gone && gdrive_file_read(x->answer, &file) && !file.trashed) {
+	if (!gone && gdrive_file_read(x->answer, &file) &&
+		gdrive_file_is_at(&file, x->at.path, NULL, true)) {
 		x->op->entry = file.entry;
 		file.entry = (struct store_entry){ 0 };
 		gdrive_file_release(&file);
@@ -26,7 +27,7 @@ static void make_looked(struct gdrive_op *x) {
 		return;
 	}
 	gdrive_file_release(&file);
-	/* Known, but removed by another hand meanwhile. */
+	/* Known, but removed or renamed by another hand meanwhile. */
 	gdrive_node_forget(x->gd, x->at.path, true);
 	if (x->tries++ < 2) {
 		gdrive_walk(x, x->at.path, true, make_walked);

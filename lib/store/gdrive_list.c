@@ -52,6 +52,11 @@ static void tell(struct gdrive_op *x, struct page *page, struct gdrive_file *fil
 		tell_other(x, file, "duplicate");
 	} else {
 		file->entry.name = xstrdup(file->name);
+		if (file->entry.kind == STORE_FOLDER) {
+			char *path = path_join(x->at.path, file->name);
+			gdrive_node_told(x->gd, path, true, file->entry.id);
+			free(path);
+		}
 		store_entry_add(x->op, file->entry);
 		file->entry = (struct store_entry){ 0 };
 	}

@@ -92,7 +92,7 @@ static void begin_send(struct gdrive_op *x) {
 
 static void uploads_walked(struct gdrive_op *x, const char *id, bool fresh) {
 	x->at.parent_id = xstrdup(id);
-	gdrive_take_id(x, begin_send);
+	gdrive_take_id(x, NULL, false, begin_send);
 }
 
 void gdrive_part_begin(struct gdrive_op *x) {

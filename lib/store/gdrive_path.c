@@ -87,6 +87,26 @@ void gdrive_node_set(struct gdrive *gd, const char *path, bool folder, const cha
 	node->pending = false;
 }
 
+static void told(struct gdrive_node *node, const char *id, bool pending) {
+	if (node->id) return;
+	node->id = xstrdup(id);
+	node->pending = pending;
+}
+
+void gdrive_node_told(struct gdrive *gd, const char *path, bool folder, const char *id) {
+	told(gdrive_node(gd, path, folder), id, false);
+}
+
+void gdrive_remember(struct store *store, const char *place, const char *id) {
+	char *path = xstrdup(place);
+	size_t len = strlen(path);
+	bool folder = len > 0 && path[len - 1] == '/';
+
+	if (folder) path[len - 1] = '\0';
+	told(gdrive_node(container_of(store, struct gdrive, store), path, folder), id, true);
+	free(path);
+}
+
 bool gdrive_node_has_children(struct gdrive *gd, const char *path) {
 	struct map_item *item = NULL;
 	size_t len = strlen(path);

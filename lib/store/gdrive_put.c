@@ -80,18 +80,11 @@ static void send_multipart(struct gdrive_op *x, const char *method, const char *
 }
 
 static void create(struct gdrive_op *x) {
-	struct gdrive_node *node = gdrive_node(x->gd, x->at.path, false);
 	json_t *json = gdrive_metadata(x->op->kind, x->op->mtime_ns, x->op->mode);
 	char *url = gdrive_url(x, "/upload/drive/v3/files",
 		"uploadType=multipart&supportsAllDrives=true&fields=" GDRIVE_FIELDS);
 
-	if (!node->pending) {
-		free(node->id);
-		node->id = x->new_id;
-		node->pending = true;
-		x->new_id = NULL;
-	}
-	json_object_set_new(json, "id", json_string(node->id));
+	json_object_set_new(json, "id", json_string(x->new_id));
 	gdrive_metadata_place(json, &x->at);
 	x->step = put_step;
 	send_multipart(x, "POST", url, json);
@@ -99,16 +92,12 @@ static void create(struct gdrive_op *x) {
 }
 
 static void commit(struct gdrive_op *x) {
-	const struct gdrive_node *node = gdrive_node_known(x->gd, x->at.path, false);
 	const struct store_op *op = x->op;
 
 	x->state = PUT_COMMIT;
 	x->step = put_step;
 	if (!x->at.there) {
-		if (node && node->pending)
-			create(x);
-		else
-			gdrive_take_id(x, create);
+		gdrive_take_id(x, x->at.path, false, create);
 		return;
 	}
 	char *encoded = str_percent_encode(x->at.file.entry.id, "");
@@ -165,16 +154,14 @@ static void trash(struct gdrive_op *x) {
 }
 
 static void keep_looked(struct gdrive_op *x) {
-	const struct gdrive_node *node = gdrive_node_known(x->gd, x->to.path, false);
-
 	if (!x->to.parent_id) {
 		err_set(&x->err, ERR_BUSY, "the folder for '%s' went as soon as it was made",
 			x->op->keep_key);
 		gdrive_fail(x);
-	} else if (!x->to.there && (is_remove(x) || (node && node->pending))) {
+	} else if (!x->to.there && is_remove(x)) {
 		keep_now(x);
 	} else if (!x->to.there) {
-		gdrive_take_id(x, keep_now);
+		gdrive_take_id(x, x->to.path, false, keep_now);
 	} else if (!gdrive_same_content(&x->to.file.entry, &x->at.file.entry)) {
 		err_set(&x->err, ERR_CHANGED, "'%s' holds another version", x->op->keep_key);
 		gdrive_fail(x);

@@ -133,20 +133,13 @@ static void folder_known(struct gdrive_op *x, const char *id, bool fresh) {
 }
 
 static void make_now(struct gdrive_op *x) {
-	struct gdrive_node *node = x->walk.node;
 	const char *name = path_name(x->walk.at);
 	char *encoded = gdrive_name_encode(name, strlen(name));
 	bool last = str_equal(x->walk.at, x->walk.path);
 
-	if (!node->pending) {
-		free(node->id);
-		node->id = x->new_id;
-		node->pending = true;
-		x->new_id = NULL;
-	}
 	json_t *json = gdrive_metadata(
 		STORE_FOLDER, STORE_MTIME_UNKNOWN, last ? x->walk.mode : STORE_MODE_UNKNOWN);
-	json_object_set_new(json, "id", json_string(node->id));
+	json_object_set_new(json, "id", json_string(x->new_id));
 	json_object_set_new(json, "name", json_string(encoded));
 	json_object_set_new(json, "mimeType", json_string(GDRIVE_FOLDER));
 	json_object_set_new(json, "parents", json_pack("[s]", x->walk.parent));
@@ -172,10 +165,8 @@ static void not_there(struct gdrive_op *x) {
 
 	if (!x->walk.make && !above) {
 		walk_end(x, NULL, false);
-	} else if (x->walk.node->pending) {
-		id_taken(x);
 	} else {
-		gdrive_take_id(x, id_taken);
+		gdrive_take_id(x, x->walk.at, true, id_taken);
 	}
 }
 
@@ -220,7 +211,7 @@ static void made(struct gdrive_op *x) {
 		return;
 	}
 	if (x->err.kind == ERR_CHANGED) { /* 409: an earlier try made it */
-		folder_known(x, node->id, false);
+		folder_known(x, x->new_id, false);
 		return;
 	}
 	if (x->err.kind != ERR_NONE) {
@@ -229,10 +220,20 @@ static void made(struct gdrive_op *x) {
 	}
 	gdrive_file_release(&x->walk.made);
 	gdrive_file_read(x->answer, &x->walk.made);
-	folder_known(x, node->id, true);
+	folder_known(x, x->new_id, true);
 }
 
 static void walk_query(struct gdrive_op *x);
+
+/* An earlier try has made it, perhaps one of an earlier life: it may have been moved since. */
+static bool is_confirmed(const struct gdrive_op *x) {
+	struct gdrive_file file;
+	bool there = gdrive_file_read(x->answer, &file) &&
+		     gdrive_file_is_at(&file, x->walk.at, x->walk.parent, true);
+
+	gdrive_file_release(&file);
+	return there;
+}
 
 static void walk_answer(struct gdrive_op *x) {
 	bool gone = x->err.kind == ERR_NOT_FOUND;
@@ -250,7 +251,7 @@ static void walk_answer(struct gdrive_op *x) {
 			not_there(x);
 			return;
 		}
-		if (!json_is_true(json_object_get(x->answer, "trashed"))) {
+		if (is_confirmed(x)) {
 			folder_known(x, x->walk.node->id, false);
 			return;
 		}
@@ -312,11 +313,12 @@ static void walk_on(struct gdrive_op *x) {
 	const char *id;
 	bool fresh;
 
-	if (!x->gd->base_id) {
+	bool known = next_unknown(x, &id, &fresh);
+	if (!id) {
 		gdrive_base(x, walk_on);
 		return;
 	}
-	if (next_unknown(x, &id, &fresh)) {
+	if (known) {
 		walk_end(x, id, fresh);
 		return;
 	}
@@ -329,9 +331,7 @@ static void walk_on(struct gdrive_op *x) {
 	x->step = walk_answer;
 	if (node->pending) {
 		x->walk.state = WALK_CONFIRM;
-		gdrive_send(
-			x, &(struct gdrive_call){ .method = "GET",
-				   .url = gdrive_file_url(x, node->id, "fields=id%2Ctrashed") });
+		gdrive_look_send(x, node->id);
 	} else if (fresh && x->walk.make) {
 		not_there(x);
 	} else {

@@ -155,6 +155,10 @@ static void limit_renew(struct store *store) {
 	if (inner->driver->renew) inner->driver->renew(inner);
 }
 
+static void limit_remember(struct store *store, const char *place, const char *id) {
+	store_remember(container_of(store, struct limit, store)->inner, place, id);
+}
+
 static bool limit_ending(const struct store *store, struct err *err) {
 	return store_ending(container_of(store, struct limit, store)->inner, err);
 }
@@ -166,6 +170,7 @@ static const struct store_driver limit_driver = {
 	.free = limit_free,
 	.refuse = limit_refuse,
 	.renew = limit_renew,
+	.remember = limit_remember,
 	.ending = limit_ending,
 };
 

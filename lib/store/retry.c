@@ -155,6 +155,10 @@ static void retry_renew(struct store *store) {
 	if (inner->driver->renew) inner->driver->renew(inner);
 }
 
+static void retry_remember(struct store *store, const char *place, const char *id) {
+	store_remember(container_of(store, struct retry, store)->inner, place, id);
+}
+
 static bool retry_ending(const struct store *store, struct err *err) {
 	return store_ending(container_of(store, struct retry, store)->inner, err);
 }
@@ -166,6 +170,7 @@ static const struct store_driver retry_driver = {
 	.free = retry_free,
 	.refuse = retry_refuse,
 	.renew = retry_renew,
+	.remember = retry_remember,
 	.ending = retry_ending,
 	.trouble = retry_trouble,
 };

@@ -131,6 +131,17 @@ void store_cancel(struct store *store, struct store_op *op) {
 	store->driver->cancel(store, op);
 }
 
+void store_go_on(struct store_op *op) {
+	void (*go_on)(struct store_op * op) = op->go_on;
+
+	op->go_on = NULL;
+	if (go_on) go_on(op);
+}
+
+void store_remember(struct store *store, const char *place, const char *id) {
+	if (store->driver->remember) store->driver->remember(store, place, id);
+}
+
 int store_refuse(struct store *store, const char *key, enum store_kind kind, struct err *err) {
 	return store->driver->refuse ? store->driver->refuse(store, key, kind, err) : 0;
 }
@@ -181,6 +192,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->part_from = inner->part_from;
 	store->part_max = inner->part_max;
 	store->part_lanes = inner->part_lanes;
+	store->ids = inner->ids;
 	store->part_sha256 = inner->part_sha256;
 	store->part_copy_size = inner->part_copy_size;
 	store->time_grain_ns = inner->time_grain_ns;

@@ -138,6 +138,8 @@ struct store_op {
 	const char *key;
 	const char *to_key;
 	const char *id;
+	/* Of the folders that `key` and `to_key` lie in, as an answer told it; NULL: not known. */
+	const char *parent_id, *to_parent_id;
 	const char *revision; /* GET: of REVISIONS; NULL: what stands there now */
 	/* PUT, SET, REMOVE, PART_END, GET, COPY and MOVE of a file: only when this is the present version
 	 * of `key`, else ERR_CHANGED */
@@ -174,6 +176,12 @@ struct store_op {
 	int limit; /* LIST: at most so many entries; 0: the provider's own */
 	/* On the loop, exactly once, never inside store_start; err NULL on success. */
 	void (*done)(struct store_op *op, const struct err *err);
+	/* What is about to be made at `place` gets this id: once that is kept where it outlives us,
+	 * store_go_on(); until then nothing is asked for. A later life tells it with
+	 * store_remember(), so that what is there by a lost answer is not made twice. `implied`: a
+	 * folder that nobody asked for by itself. Perhaps inside store_start, and more than once.
+	 * NULL: nobody cares. */
+	void (*making)(struct store_op *op, const char *place, bool implied, const char *id);
 
 	/* ---- the answer: the op's, until store_op_release or the next start ---- */
 	struct store_entry entry;
@@ -195,6 +203,7 @@ struct store_op {
 	void *frame;
 	void *impl;
 	bool cancelled;
+	void (*go_on)(struct store_op *op); /* only while `making` is not answered */
 };
 
 /* Zeroes, fd = -1, mtime, mode and copied_size unknown. */
@@ -218,6 +227,8 @@ struct store_driver {
 	int (*refuse)(struct store *store, const char *key, enum store_kind kind, struct err *err);
 	/* A secret or a credential may have changed on disk. May be NULL. */
 	void (*renew)(struct store *store);
+	/* See store_remember(). May be NULL. */
+	void (*remember)(struct store *store, const char *place, const char *id);
 	/* See store_trouble(). May be NULL. */
 	bool (*trouble)(const struct store *store, struct err *err);
 	/* See store_ending(). May be NULL; wrappers ask what they wrap. */
@@ -233,6 +244,7 @@ struct store {
 	int64_t part_from; /* from this size on a PUT goes in parts */
 	int part_max;      /* most parts of one upload */
 	int part_lanes;    /* so many of one upload are gladly taken at once, in any order; 0: 1 */
+	bool ids;          /* the identity is an id: one that is handed in spares it a search */
 	bool part_sha256;  /* PART_PUT's hash is best the SHA-256; else the MD5 */
 	char *label;       /* "s3://bucket/prefix": for messages, no secrets */
 	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is
@@ -243,6 +255,10 @@ struct store {
 
 void store_start(struct store *store, struct store_op *op);
 void store_cancel(struct store *store, struct store_op *op);
+/* The answer to op->making. Harmless when the operation was cancelled meanwhile. */
+void store_go_on(struct store_op *op);
+/* What an earlier life was told by `making`, and may have made. Before the first operation. */
+void store_remember(struct store *store, const char *place, const char *id);
 int store_refuse(struct store *store, const char *key, enum store_kind kind, struct err *err);
 /* Does an operation wait for another try, and not for the first time? With the error of the last that failed. */
 bool store_trouble(const struct store *store, struct err *err);

@@ -114,6 +114,10 @@ static void throttle_renew(struct store *store) {
 	store_renew(container_of(store, struct throttle, store)->inner);
 }
 
+static void throttle_remember(struct store *store, const char *place, const char *id) {
+	store_remember(container_of(store, struct throttle, store)->inner, place, id);
+}
+
 static bool throttle_ending(const struct store *store, struct err *err) {
 	return store_ending(container_of(store, struct throttle, store)->inner, err);
 }
@@ -125,6 +129,7 @@ static const struct store_driver throttle_driver = {
 	.free = throttle_free,
 	.refuse = throttle_refuse,
 	.renew = throttle_renew,
+	.remember = throttle_remember,
 	.ending = throttle_ending,
 };
 

@@ -53,13 +53,14 @@ static void set_start(struct transfer *t, bool folder) {
 
 /* ---- folders ---- */
 
-static void mkdir_recorded(struct transfer *t, const char *version, bool marker) {
+static void mkdir_recorded(struct transfer *t, const struct store_entry *made, bool marker) {
 	struct index_entry entry = { .kind = INDEX_FOLDER };
 	base_entry_local(t, &entry);
 	entry.hash_len = 0;
 	entry.size = 0;
 	entry.flags = marker ? INDEX_MARKER : 0;
-	entry.version = xstrdup(version);
+	entry.version = xstrdup(made ? made->version : NULL);
+	entry.id = xstrdup(made ? made->id : NULL);
 	bool ok = base_put(t, true, &entry);
 	index_entry_release(&entry);
 	if (ok) transfer_finish(t);
@@ -85,7 +86,7 @@ static void mkdir_done(struct transfer *t, const struct err *err) {
 	folder_wrote(t->folder);
 	/* It failed before: what lies in it waits longer and longer. */
 	if (t->row.tries) scan_request(t->folder, t->path);
-	mkdir_recorded(t, t->op.entry.version, !(t->folder->store->caps & STORE_CAP_FOLDERS));
+	mkdir_recorded(t, &t->op.entry, !(t->folder->store->caps & STORE_CAP_FOLDERS));
 }
 
 static void mkdir_start(struct transfer *t) {

@@ -39,6 +39,7 @@ void folder_phase_set(struct folder *f, enum folder_phase phase) {
 static void folder_op_ended(struct store_op *op, const struct err *err) {
 	struct folder *f = container_of(op, struct folder, op);
 	f->op_in_flight = false;
+	submit_drop(f, &f->op_submit);
 	folder_wake(f);
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
 	if (err && err->kind == ERR_CANCELLED) { /* the folder opens anew */
@@ -56,6 +57,7 @@ void folder_op_start(struct folder *f, enum store_verb verb, const char *key,
 	store_op_init(&f->op, verb, key);
 	f->op_done = done;
 	f->op.done = folder_op_ended;
+	f->op.making = intent_folder_making;
 }
 
 void folder_about_start(

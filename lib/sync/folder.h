@@ -22,6 +22,12 @@ enum folder_phase {
 
 struct look; /* transfer.c's envelope */
 
+/* What starts, or goes on, after this turn's commit. */
+struct submit {
+	struct list link; /* in folder->submits */
+	void (*start)(struct submit *submit);
+};
+
 /* A job that opens the root; see open.c. */
 struct open_job {
 	struct job job;
@@ -120,6 +126,7 @@ struct folder {
 	struct store_op
 		op; /* of the phases before RUNNING, of ABOUT probes and SYNC: one at a time */
 	bool op_in_flight;
+	struct submit op_submit; /* of an id that `op` makes something with */
 	void (*op_done)(struct folder *folder, const struct err *err);
 
 	struct list transfers; /* struct transfer.link */
@@ -178,6 +185,7 @@ struct folder {
 	char *owned_since; /* what our mark at the remote says; NULL: it does not stand there */
 	char *other_owner; /* "PATH on host 'HOST'" */
 	char *other_key, *other_since; /* where its mark stands, and what it says */
+	bool owner_stands;             /* something at owner_key was in the way of ours */
 	char *owner_text;
 	char **owner_marks;
 	size_t owner_at;

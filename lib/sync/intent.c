@@ -50,6 +50,59 @@ char *intent_elsewhere(const struct transfer *t) {
 	return found;
 }
 
+/* ---- ids: where the store gives one before a thing is made, it is in the index by then ---- */
+
+enum { MAKING_OLD_MS = 86400000 }; /* no list lags behind for so long */
+
+static void made_go_on(struct submit *submit) {
+	store_go_on(&container_of(submit, struct transfer, submit)->op);
+}
+
+static void folder_go_on(struct submit *submit) {
+	store_go_on(&container_of(submit, struct folder, op_submit)->op);
+}
+
+static void making_note(struct folder *f, const char *path, const char *place, const char *id,
+	struct submit *submit) {
+	struct err err;
+	if (index_making_put(f->index, path, place, id, loop_wall_ns(f->loop), &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	f->intents = true;
+	submit_add(f, submit);
+}
+
+void intent_making(struct store_op *op, const char *place, bool implied, const char *id) {
+	struct transfer *t = container_of(op, struct transfer, op);
+	t->submit.start = made_go_on;
+	/* No row of ours says that an implied folder is there. */
+	making_note(t->folder, implied ? "" : t->path, place, id, &t->submit);
+}
+
+void intent_folder_making(struct store_op *op, const char *place, bool implied, const char *id) {
+	struct folder *f = container_of(op, struct folder, op);
+	(void)implied;
+	f->op_submit.start = folder_go_on;
+	making_note(f, "", place, id, &f->op_submit);
+}
+
+int intent_remember(struct folder *f, struct err *err) {
+	struct index_making *rows = NULL;
+	size_t count = 0;
+	int64_t old_ns = loop_wall_ns(f->loop) - MAKING_OLD_MS * NS_PER_MS;
+	if (index_making_list(f->index, old_ns, &rows, &count, err)) return -1;
+	if (index_commit(f->index, false, err)) {
+		index_making_free(rows, count);
+		return -1;
+	}
+	for (size_t i = 0; i < count; i++) store_remember(f->store, rows[i].place, rows[i].id);
+	index_making_free(rows, count);
+	return 0;
+}
+
+/* ---- */
+
 static bool is_ours(const struct transfer *t, const struct store_entry *remote) {
 	const struct index_dirty *row = &t->row;
 	return remote->kind != STORE_FOLDER && row->sending_hash_len >= HASH_LEN &&

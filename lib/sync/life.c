@@ -90,7 +90,8 @@ int folder_index_open(struct folder *f, struct err *err) {
 	f->index = ground ? ground->index_open(ground->user, f->name, err)
 			  : index_open(f->index_path, err);
 	if (!f->index && f->index_path && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
-	if (!f->index || index_check_place(f, err) || brake_load(f, err) || mounts_load(f, err)) {
+	if (!f->index || index_check_place(f, err) || brake_load(f, err) || mounts_load(f, err) ||
+		intent_remember(f, err)) {
 		index_close(f->index);
 		f->index = NULL;
 		return err_wrap(err, "cannot open the index of folder '%s'", f->name);
@@ -112,6 +113,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	settings_copy(&f->settings, settings);
 	list_init(&f->transfers);
 	list_init(&f->submits);
+	list_init(&f->op_submit.link);
 	list_init(&f->pasts);
 	list_init(&f->fetches);
 	list_init(&f->waits);

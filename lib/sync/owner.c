@@ -70,7 +70,8 @@ void owner_make_folders(struct folder *f, const char *path,
 static void taken(struct folder *f, const struct err *err) {
 	bool running = f->phase >= PHASE_RUNNING;
 	f->taking = false;
-	if (err && err->kind == ERR_CHANGED) { /* somebody was faster: read whose it is */
+	f->owner_stands = err && err->kind == ERR_CHANGED;
+	if (f->owner_stands) { /* somebody was faster: read whose it is */
 		f->judging |= running;
 		if (running)
 			owner_read_marks(f);
@@ -279,6 +280,13 @@ static void mark_next(struct folder *f) {
 	owner_known(f);
 }
 
+static bool is_listed(const struct folder *f) {
+	for (char **mark = f->owner_marks; mark && *mark; mark++) {
+		if (str_equal(*mark, f->owner_key)) return true;
+	}
+	return false;
+}
+
 /* Ours, and those of a path above or below it. */
 static void listed(struct folder *f, const struct err *err) {
 	if (err && err->kind != ERR_NOT_FOUND) {
@@ -304,6 +312,9 @@ static void listed(struct folder *f, const struct err *err) {
 	free(f->list_token);
 	f->list_token = NULL;
 	f->owner_at = 0;
+	/* It stands there, or did: a list may lag behind. */
+	bool stands = f->owner_stands || index_meta_int(f->index, "owned", 0);
+	if (stands && !is_listed(f)) strv_add(&f->owner_marks, f->owner_key);
 	mark_next(f);
 }
 

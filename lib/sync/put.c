@@ -72,10 +72,27 @@ bool base_drop(struct transfer *t, bool folder) {
 	return false;
 }
 
+/* The folder that a path lies in, as its row knows it. The caller's. */
+char *base_parent_id(const struct folder *f, const char *path) {
+	struct index_entry entry;
+	struct err err;
+	char *id = NULL;
+	if (!f->store->ids) return NULL;
+	char *parent = path_parent(path);
+	if (*parent && index_get(f->index, parent, true, &entry, &err) == 1) {
+		id = entry.id;
+		entry.id = NULL;
+		index_entry_release(&entry);
+	}
+	free(parent);
+	return id;
+}
+
 void act_op_init(struct transfer *t, enum store_verb verb, enum store_kind kind) {
 	if (t->op_ready) store_op_release(&t->op);
 	store_op_init(&t->op, verb, t->key);
 	t->op_ready = true;
+	t->op.making = intent_making;
 	t->op.kind = kind;
 	t->op.mtime_ns = t->mtime_ns;
 	t->op.mode = t->stat.mode & 0777;
@@ -83,6 +100,8 @@ void act_op_init(struct transfer *t, enum store_verb verb, enum store_kind kind)
 	const struct index_entry *base = kind == STORE_FOLDER ? &t->folder_entry : &t->file;
 	bool has = kind == STORE_FOLDER ? t->has_folder : t->has_file;
 	t->op.id = has ? base->id : NULL;
+	free(t->parent_id);
+	t->op.parent_id = t->parent_id = base_parent_id(t->folder, t->path);
 }
 
 enum store_kind base_store_kind(const struct transfer *t) {

@@ -65,8 +65,9 @@ void rename_release(struct transfer *t) {
 	origin_unlock(t);
 	free(t->origin);
 	free(t->origin_key);
+	free(t->origin_parent_id);
 	free(t->origin_version);
-	t->origin = t->origin_key = t->origin_version = NULL;
+	t->origin = t->origin_key = t->origin_parent_id = t->origin_version = NULL;
 	index_entry_release(&t->origin_entry);
 }
 

@@ -96,9 +96,18 @@ static bool origin_doubt(struct transfer *t) {
 	return false;
 }
 
-static void file_move_go(struct transfer *t) {
-	act_op_init(t, t->pair == PAIR_COPY ? STORE_COPY : STORE_MOVE, STORE_FILE);
+static void origin_op_init(struct transfer *t, enum store_verb verb, enum store_kind kind) {
+	act_op_init(t, verb, kind);
+	free(t->origin_parent_id);
+	t->origin_parent_id = base_parent_id(t->folder, t->origin);
+	t->op.to_parent_id = t->op.parent_id;
 	t->op.key = t->origin_key;
+	t->op.parent_id = t->origin_parent_id;
+	t->op.id = t->origin_entry.id;
+}
+
+static void file_move_go(struct transfer *t) {
+	origin_op_init(t, t->pair == PAIR_COPY ? STORE_COPY : STORE_MOVE, STORE_FILE);
 	t->op.to_key = t->key;
 	t->op.if_absent = true;
 	t->op.if_version = t->origin_entry.version; /* what somebody else put there stays there */
@@ -132,9 +141,7 @@ static void file_move(struct transfer *t) {
 		file_move_go(t);
 		return;
 	}
-	act_op_init(t, STORE_STAT, STORE_FILE);
-	t->op.key = t->origin_key;
-	t->op.id = t->origin_entry.id;
+	origin_op_init(t, STORE_STAT, STORE_FILE);
 	t->op.want_hash = true;
 	transfer_submit(t, false, origin_stands);
 }
@@ -223,8 +230,7 @@ bool rename_start(struct transfer *t) {
 			file_move(t);
 		return true;
 	}
-	act_op_init(t, STORE_MOVE, STORE_FOLDER);
-	t->op.key = t->origin_key;
+	origin_op_init(t, STORE_MOVE, STORE_FOLDER);
 	t->op.to_key = t->key;
 	t->op.if_absent = true;
 	if (index_moving_put(t->folder->index, t->path, t->origin, &err))

@@ -144,6 +144,7 @@ static void memory_release(struct transfer *t) {
 static void transfer_op_ended(struct store_op *op, const struct err *err) {
 	struct transfer *t = container_of(op, struct transfer, op);
 	t->state = TRANSFER_SUBMITTED;
+	submit_drop(t->folder, &t->submit); /* of an id that nothing is made with any more */
 	if (transfer_is_abandoned(t)) {
 		transfer_forget(t);
 		return;
@@ -180,9 +181,13 @@ void transfer_submit(struct transfer *t, bool intent,
 	if (intent) t->folder->intents = true;
 }
 
+/* What comes up meanwhile waits for a commit of its own. */
 void transfer_submit_all(struct folder *f) {
-	while (!list_empty(&f->submits)) {
-		struct submit *submit = list_entry(f->submits.next, struct submit, link);
+	struct list committed;
+	list_init(&committed);
+	list_take_all(&committed, &f->submits);
+	while (!list_empty(&committed)) {
+		struct submit *submit = list_entry(committed.next, struct submit, link);
 		submit_drop(f, submit);
 		submit->start(submit);
 	}
@@ -224,6 +229,7 @@ void transfer_forget(struct transfer *t) {
 	strv_free(t->mounts);
 	free(t->target);
 	free(t->key);
+	free(t->parent_id);
 	free(t->keep_key);
 	index_dirty_release(&t->row);
 	free(t);

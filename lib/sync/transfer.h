@@ -21,12 +21,6 @@ enum transfer_state {
 struct upload;
 struct parts_match;
 
-/* An operation that starts after this turn's commit. */
-struct submit {
-	struct list link; /* in folder->submits */
-	void (*start)(struct submit *submit);
-};
-
 /* `extra` of a database's row begins with it; the hashes of parts follow (delta.c). */
 struct database_base {
 	struct disk_source source;
@@ -40,8 +34,8 @@ struct transfer {
 	struct folder *folder;
 	enum transfer_state state;
 	struct index_dirty row;
-	char *path; /* row.path */
-	char *key;
+	char *path;            /* row.path */
+	char *key, *parent_id; /* of its folder, where the store has ids */
 	char *keep_key;
 	int64_t covered; /* the marks up to here are served by this capture */
 	int64_t number;  /* of the folder's transfers: a barrier counts those that began after it */
@@ -110,7 +104,7 @@ struct transfer {
 
 	/* ---- the agreed path that this one was before (rename.c) ---- */
 	bool origin_asked, origin_locked;
-	char *origin, *origin_key, *origin_version;
+	char *origin, *origin_key, *origin_parent_id, *origin_version;
 	struct index_entry origin_entry;
 	enum pair_origin origin_state;
 	enum pair_answer pair; /* MOVE or COPY: how the new name is made */
@@ -188,6 +182,7 @@ void kinds_scanned(
 void base_entry_local(
 	const struct transfer *transfer, struct index_entry *entry); /* what was seen */
 bool base_put(struct transfer *transfer, bool folder, struct index_entry *entry); /* false: gone */
+char *base_parent_id(const struct folder *folder, const char *path);
 bool base_drop(struct transfer *transfer, bool folder);
 enum store_kind base_store_kind(const struct transfer *transfer);
 void act_put_start(struct transfer *transfer);
@@ -199,6 +194,10 @@ int64_t act_keep_born(
 bool intent_note(struct transfer *transfer, const uint8_t *hash);
 bool intent_ask(struct transfer *transfer);
 char *intent_elsewhere(const struct transfer *transfer);
+/* store_op.making of a transfer's operation; of the folder's own. */
+void intent_making(struct store_op *op, const char *place, bool implied, const char *id);
+void intent_folder_making(struct store_op *op, const char *place, bool implied, const char *id);
+int intent_remember(struct folder *folder, struct err *err); /* after its index was opened */
 
 /* abandoned.c */
 void abandoned_step(struct folder *folder);

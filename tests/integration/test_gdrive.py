@@ -3,6 +3,7 @@ rclone as the judge."""
 
 import os
 import random
+import re
 import sqlite3
 
 import pytest
@@ -133,6 +134,102 @@ def test_a_lost_answer_and_a_kill_make_no_twin(tendd, store):
     store.judge(data)
 
 
+def no_twins(store):
+    """Whatever lists said: one of each name in each folder."""
+    store.server.drive.list_lag = 0
+    names = [(file.parent, file.name) for file in store.server.drive.files.values() if file.parent and not file.trashed]
+    assert len(set(names)) == len(names), sorted(names)
+
+
+# The request that makes it: its answer never comes, no list tells of it, and the daemon is killed meanwhile.
+MAKING = {
+    "the remote's folder": (r"POST /drive/v3/files\?", '"name":"Backups"'),
+    "the mark of the owner": (r"POST /upload/drive/v3/files\?", '"name":"Backups%2FMessages"'),
+    "a folder": (r"POST /drive/v3/files\?", '"name":"sub"'),
+    "a file": (r"POST /upload/drive/v3/files\?", '"name":"file"'),
+    "a version's folder": (r"POST /drive/v3/files\?", '"name":"versions"'),
+    "a version": (r"POST /drive/v3/files/[^/]+/copy", ""),
+}
+
+
+@pytest.mark.parametrize("what", MAKING)
+def test_what_lists_do_not_tell_yet_is_not_made_twice(tendd, store, what):
+    match, body = MAKING[what]
+    data = tendd.folder("data")
+    (data / "sub").mkdir()
+    (data / "sub/file").write_text("once\n")
+    store.server.drive.list_lag = 1000000
+    tendd.configure(store.folder(data, "Backups/Messages", more=QUICK))
+    fault = {"match": match, "body": body, "drop": True, "after": True, "deaf": True, "count": 1}
+    if what.startswith("a version"):
+        tendd.start()
+        tendd.barrier("data")
+        store.server.faults.append(fault)
+        (data / "sub/file").write_text("twice\n")
+    else:
+        store.server.faults.append(fault)
+        tendd.start()
+    tendd.until(lambda: fault["count"] == 0, what + " at the server")
+    tendd.kill()
+    store.server.faults.clear()
+    tendd.start()
+    tendd.barrier("data")
+    no_twins(store)
+    store.judge(data, "Backups/Messages")
+
+
+def test_an_id_is_in_the_index_before_it_is_used(tendd, store):
+    """At the moment of each request that makes something the index, as a kill would leave it, knows with which id."""
+    data = tendd.folder("data")
+    fill(data)
+    used, missing = [], []
+    fault = store.server.fault
+
+    def look(line, raw):
+        given = re.search(rb'"id":"([^"]+)"', raw)
+        if given and line.startswith("POST") and "uploadType=resumable" not in line:
+            used.append(given.group(1))
+            index = sqlite3.connect("file:%s?mode=ro" % (tendd.state / "folders/data.db"), uri=True)
+            if not index.execute("SELECT 1 FROM making WHERE id = ?", used[-1:]).fetchone():
+                missing.append(line)
+            index.close()
+        return fault(line, raw)
+
+    store.server.fault = look
+    tendd.configure(store.folder(data, "Backups/Messages", more=QUICK)).start()
+    tendd.barrier("data")
+    (data / "Attachments/00/00/IMG_0000 é.heic").write_text("changed\n")
+    tendd.barrier("data")
+    # Files and their folders, the folders above them, the mark of the owner in its folders, a version in its folders.
+    assert len(used) == 40 + 48 + 2 + 3 + 8 and not missing
+    # Of what is done only folders that nobody asked for by themselves are left, since no row tells of them.
+    with sqlite3.connect("file:%s?mode=ro" % (tendd.state / "folders/data.db"), uri=True) as index:
+        assert not index.execute("SELECT * FROM making WHERE path <> x''").fetchall()
+
+
+def test_a_known_folder_is_not_looked_up(tendd, store):
+    data = tendd.folder("data")
+    deep = data / "a/b/c/d"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("one\n")
+    tendd.configure(store.folder(data, "Backups/Messages", more=QUICK)).start()
+    tendd.barrier("data")
+    tendd.stop()
+    tendd.start()
+    tendd.barrier("data")
+    store.server.log.clear()
+    (deep / "new").write_text("two\n")
+    tendd.barrier("data")
+    # Is the name free, and the file; ids are got by the hundred.
+    asked = [line.split("?")[0] for line in store.server.log]
+    assert sorted(asked) == ["GET /drive/v3/files", "GET /drive/v3/files/generateIds", "POST /upload/drive/v3/files"]
+    store.server.log.clear()
+    (deep / "file").chmod(0o600)
+    tendd.barrier("data")
+    assert [line.split("/")[0] for line in store.server.log] == ["GET ", "PATCH "]
+    store.judge(data, "Backups/Messages")
+
+
 def test_lists_that_lag_make_no_twins(tendd, store):
     store.server.drive.list_lag = 1000000
     data = tendd.folder("data")
@@ -142,10 +239,8 @@ def test_lists_that_lag_make_no_twins(tendd, store):
     (data / "Attachments/00/00/IMG_0000 é.heic").write_text("changed\n")
     (data / "Attachments/new").write_text("new\n")
     tendd.barrier("data")
-    store.server.drive.list_lag = 0
+    no_twins(store)
     store.judge(data)
-    names = [(file.parent, file.name) for file in store.server.drive.files.values() if file.parent]
-    assert len(set(names)) == len(names)
 
 
 def test_strangers_live(tendd, store):

@@ -35,7 +35,9 @@ class Server:
         self.lock = threading.RLock()
         self.user = "user@example.org"
         self.short_take, self.session_seconds = False, None
-        self.faults = []  # {"match": regex of "METHOD path?query", "reason" or "drop"/"stall", "count", "after"}
+        # {"match": regex of "METHOD path?query", "body": text in it, "reason" or "drop", "count", "skip", "after"; "deaf": from then on
+        # nothing is answered}
+        self.faults = []
         self.log = []
         self.delay_ms = 0
         self.tls = None
@@ -89,9 +91,9 @@ class Server:
         self.drive.changed(file)
         return file.id
 
-    def fault(self, line):
+    def fault(self, line, raw):
         for one in self.faults:
-            if one.get("count", 1) <= 0 or not re.search(one["match"], line):
+            if one.get("count", 1) <= 0 or not re.search(one["match"], line) or one.get("body", "").encode() not in raw:
                 continue
             if one.get("skip", 0) > 0:
                 one["skip"] -= 1
@@ -166,11 +168,13 @@ class Talk(BaseHTTPRequestHandler):
         try:
             with server.lock:
                 server.log.append(line)
-                fault = server.fault(line)
+                fault = server.fault(line, raw)
             if fault and not fault.get("after"):
                 self.fail(fault)
             with server.lock:
                 reply = self.route(where.path, given, raw)
+                if fault and fault.get("deaf"):
+                    server.faults.insert(0, {"match": "", "drop": True, "count": 1000000})
             if fault:
                 self.fail(fault)
             self.answer(*reply)
