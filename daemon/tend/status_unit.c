@@ -84,6 +84,18 @@ static void print_troubles(const struct page *page, const json_t *troubles) {
 	term_table_release(&table);
 }
 
+static void print_to_go(const struct page *page, const json_t *folder) {
+	int64_t left_s = json_number(folder, "left_s");
+	char *span = span_text(left_s * 1000);
+
+	if (left_s > 0)
+		line(page, "to go", "%lld, about %s at the pace of this remote",
+			(long long)json_number(folder, "pending"), span);
+	else
+		line_count(page, folder, "pending", "to go");
+	free(span);
+}
+
 static void print_folder(const struct page *page, const json_t *folder, const char *name) {
 	char size[32], sent[32];
 
@@ -98,7 +110,7 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 	line(page, "holds", "%lld files, %lld folders, %lld links, %s",
 		(long long)json_number(folder, "files"), (long long)json_number(folder, "folders"),
 		(long long)json_number(folder, "links"), size);
-	line_count(page, folder, "pending", "to go");
+	print_to_go(page, folder);
 	line_count(page, folder, "refused", "refused");
 	const json_t *forgotten = json_object_get(folder, "forgotten");
 	int64_t left_out = json_number(forgotten, "files") + json_number(forgotten, "folders");

@@ -173,6 +173,11 @@ static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *ou
 	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
 	add_part(out, "%lld files, %s", (long long)json_number(folder, "files"), size);
 	add_count(out, folder, "pending", "to go");
+	if (json_number(folder, "left_s") > 0) {
+		char *span = span_text(json_number(folder, "left_s") * 1000);
+		add_part(out, "about %s left", span);
+		free(span);
+	}
 	add_count(out, folder, "refused", "refused");
 	add_count(out, folder, "strangers", "only at the remote");
 	if (json_array_size(json_object_get(folder, "away")) > 0)

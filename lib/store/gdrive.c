@@ -241,6 +241,8 @@ struct store *store_gdrive_new(struct loop *loop, struct http *http, const char 
 		.loop = loop,
 		.caps = STORE_CAP_FOLDERS | STORE_CAP_LIST_MTIME | STORE_CAP_HASH_FIRST |
 			STORE_CAP_MOVE | STORE_CAP_PARTS_IN_ORDER,
+		/* Two or three a second a user, whatever is tried: rclone's manual of drive. */
+		.makes_per_second = 2.5,
 		.ids = true,
 		.part_size = PART_SIZE,
 		.part_from = PART_FROM,

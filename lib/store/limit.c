@@ -185,6 +185,9 @@ struct store *store_limit(struct store *inner, struct store_limits limits) {
 	limit->most = limits.max_in_flight > 0 ? limits.max_in_flight : NO_LIMIT;
 	limit->window = limit->most;
 	limit->rate = limits.requests_per_second;
+	double makes = inner->makes_per_second;
+	if (limit->rate > 0 && (makes <= 0 || limit->rate < makes))
+		limit->store.makes_per_second = limit->rate;
 	limit->tokens = 1;
 	limit->filled_ms = loop_now_ms(inner->loop);
 	return &limit->store;

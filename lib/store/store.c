@@ -192,6 +192,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->part_from = inner->part_from;
 	store->part_max = inner->part_max;
 	store->part_lanes = inner->part_lanes;
+	store->makes_per_second = inner->makes_per_second;
 	store->ids = inner->ids;
 	store->part_sha256 = inner->part_sha256;
 	store->part_copy_size = inner->part_copy_size;

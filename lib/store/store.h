@@ -244,9 +244,12 @@ struct store {
 	int64_t part_from; /* from this size on a PUT goes in parts */
 	int part_max;      /* most parts of one upload */
 	int part_lanes;    /* so many of one upload are gladly taken at once, in any order; 0: 1 */
-	bool ids;          /* the identity is an id: one that is handed in spares it a search */
-	bool part_sha256;  /* PART_PUT's hash is best the SHA-256; else the MD5 */
-	char *label;       /* "s3://bucket/prefix": for messages, no secrets */
+	/* So many things at most are made in a second, however many are asked for at once; 0: no
+	 * limit is known. */
+	double makes_per_second;
+	bool ids;         /* the identity is an id: one that is handed in spares it a search */
+	bool part_sha256; /* PART_PUT's hash is best the SHA-256; else the MD5 */
+	char *label;      /* "s3://bucket/prefix": for messages, no secrets */
 	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is
 	 * sent for one; 0: no PART_COPY. */
 	int64_t part_copy_size;

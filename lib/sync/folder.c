@@ -191,6 +191,7 @@ static void folder_claim(struct folder *f) {
 	free(rows);
 	if (!count) return;
 	f->claimed_ms = folder_clock_ms(f);
+	estimate_begin(&f->estimate, f->claimed_ms);
 	turn_end_want(&f->turn_end);
 }
 
@@ -262,6 +263,7 @@ void folder_step(struct defer *defer) {
 		timer_start(&f->due_timer, PAIR_WAIT_MS);
 	if (!f->in_flight && !f->held && scan_is_idle(f) && !index_dirty_count(f->index)) {
 		f->last_sync_ns = loop_wall_ns(f->loop);
+		estimate_end(&f->estimate);
 		f->index_trouble = false;
 		if (f->trouble.kind != ERR_NONE) folder_trouble_clear(f);
 		if (f->phase == PHASE_RUNNING && !f->paused) abandoned_step(f);

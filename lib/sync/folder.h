@@ -2,6 +2,7 @@
 #ifndef SYNC_FOLDER_H
 #define SYNC_FOLDER_H
 
+#include "sync/estimate.h"
 #include "sync/shared.h"
 
 struct transfer;
@@ -215,6 +216,7 @@ struct folder {
 	struct timer away_timer;
 	bool away_looking;
 
+	struct estimate estimate;
 	int64_t started_ms;
 	int64_t progress_bytes; /* of large uploads that are not through yet */
 	bool remote_made;       /* the folder's own key stands at the remote */

@@ -13,6 +13,24 @@ static int64_t plain_count(struct folder *f) {
 	return count;
 }
 
+/* Folders at work on one remote share what it allows. */
+static double share_of(const struct folder *f) {
+	int busy = 0;
+	list_each(&f->sync->folders, link) {
+		const struct folder *other = list_entry(link, struct folder, link);
+		busy += other->store == f->store && index_dirty_count(other->index) > 0;
+	}
+	return f->store->makes_per_second / (busy > 1 ? busy : 1);
+}
+
+static int64_t left_s(const struct folder *f, const struct folder_status *status) {
+	bool runs = f->phase == PHASE_RUNNING || f->phase == PHASE_FLUSHING;
+	int64_t held = status->held_files + status->held_folders;
+	if (f->store->makes_per_second <= 0 || !runs || f->held || f->paused) return -1;
+	return estimate_left_s(
+		&f->estimate, status->pending - held, share_of(f), folder_clock_ms(f));
+}
+
 void folder_status(struct folder *f, struct folder_status *status) {
 	struct index_totals totals = index_totals(f->index);
 	struct err err;
@@ -65,6 +83,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 	status->away = f->away ? mounts_list(f, true) : NULL;
 	status->pending = pending - refused;
 	status->refused = refused;
+	status->left_s = left_s(f, status);
 }
 
 void folder_status_release(struct folder_status *status) {

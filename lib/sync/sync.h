@@ -134,7 +134,8 @@ struct folder_status {
 		trouble; /* kind ERR_NONE: none; else why the folder as a whole does not go on, and what to do */
 	char *degraded; /* NULL, or why watching is not complete */
 	int64_t files, folders, links, size_bytes, strangers;
-	int64_t pending, refused, not_kept;                /* not_kept: sockets, FIFOs, devices */
+	int64_t pending, refused, not_kept; /* not_kept: sockets, FIFOs, devices */
+	int64_t left_s; /* until nothing is pending, about; -1: not known, or the remote sets no pace */
 	int64_t sent_files, sent_bytes, set_only, removed; /* since this start */
 	int64_t plain_databases;         /* sent as they lie: no image can be had */
 	int64_t moved;                   /* renamed or copied at the remote: no content was sent */

@@ -260,6 +260,7 @@ void transfer_finish(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
+	if (t->op_ready) estimate_done(&f->estimate, folder_clock_ms(f));
 	list_init(&waiting);
 	list_take_all(&waiting, &t->children);
 	transfer_forget(t);

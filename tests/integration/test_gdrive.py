@@ -1,6 +1,7 @@
 """The real programs and a Drive server: a folder like the Messages archive, a kill -9 in the middle of a large upload, lists that lag, and
 rclone as the judge."""
 
+import math
 import os
 import random
 import re
@@ -263,6 +264,29 @@ def test_strangers_live(tendd, store):
     for one in (*others, twin, sub):
         assert not store.server.drive.is_trashed(store.server.drive.files[one])
     assert [file.id for file in store.named("ours") if file.parent == sub] == [twin]
+
+
+def test_many_small_files_take_their_time(tendd, store):
+    """Two or three a second is all that Drive takes: who looks is told before half a day has passed."""
+    data = tendd.folder("data")
+    (data / "first").touch()
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.barrier("data")
+    assert tendd.folder_part("data")["left_s"] is None
+    store.server.delay_ms = 1000
+    fill(data)
+    tendd.until(lambda: tendd.folder_part("data")["pending"] >= 40, "the new files in status")
+    folder = tendd.folder_part("data")
+    assert folder["left_s"] == math.ceil(folder["pending"] / 2.5)
+    assert " at the pace of this remote" in tendd.tend("status", "data").stdout
+    assert " left" in tendd.tend("status").stdout
+    # What does not go on by itself has no end that could be told.
+    tendd.tend("pause", "data")
+    assert tendd.folder_part("data")["left_s"] is None
+    tendd.tend("resume", "data")
+    store.server.delay_ms = 0
+    tendd.barrier("data")
+    assert tendd.folder_part("data")["left_s"] is None
 
 
 def test_no_room_and_too_fast_are_told(tendd, store):

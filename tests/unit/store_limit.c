@@ -168,6 +168,24 @@ static void those_that_wait_can_be_given_up(void **state) {
 	close_world(&world);
 }
 
+/* What is allowed here bounds what the provider allows, and is told. */
+static void the_slower_pace_is_told(void **state) {
+	struct loop *loop = loop_new_simulated(1);
+	const struct {
+		double inner, rate, told;
+	} rows[] = { { 0, 0, 0 }, { 0, 5, 5 }, { 2.5, 0, 2.5 }, { 2.5, 5, 2.5 }, { 2.5, 1, 1 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct store *memory = store_memory_new(loop);
+		memory->makes_per_second = rows[i].inner;
+		struct store *store = store_retry(
+			store_limit(memory, (struct store_limits){ 0, rows[i].rate }), 1);
+		assert_true(store->makes_per_second == rows[i].told);
+		store_free(store);
+	}
+	loop_free(loop);
+}
+
 int main(void) {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(at_most_so_many_in_order),
@@ -176,6 +194,7 @@ int main(void) {
 		cmocka_unit_test(a_server_that_asks_for_silence_gets_it),
 		cmocka_unit_test(a_full_folder_is_no_busy_server),
 		cmocka_unit_test(those_that_wait_can_be_given_up),
+		cmocka_unit_test(the_slower_pace_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
