@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/naming.h"
+
 enum {
 	PAST_COMMITS = 6,
 	STOP_MS = 600000,
@@ -159,7 +161,8 @@ static struct watch *new_watch(void *user, struct loop *loop, const char *root,
 }
 
 static struct index *open_index(void *user, const char *name, struct err *err) {
-	return index_past_open(((struct ground *)user)->past, err);
+	struct ground *g = user;
+	return g->index = index_past_open(g->past, err);
 }
 
 /* ---- the store ---- */
@@ -323,7 +326,8 @@ struct ground *ground_new(uint64_t seed, const struct store_memory_options *opti
 	g->past = index_past_new(PAST_COMMITS);
 	g->content = store_memory_new(g->loop);
 	store_memory_set(g->content, options);
-	g->store = store_fault(g->content, plan);
+	g->naming = naming_new(g, g->content);
+	g->store = store_fault(g->naming, plan);
 	if (retries) g->store = store_retry(g->store, 4);
 	g->face = (struct sync_ground){
 		.disk_open = open_disk, .watch_new = new_watch, .index_open = open_index, .user = g
@@ -369,6 +373,7 @@ void ground_open(struct ground *g) {
 		ground_wrong(g, "cannot open the folder", err.text);
 		return;
 	}
+	naming_opened(g->naming);
 	unit_want(folder_unit(g->folder));
 }
 

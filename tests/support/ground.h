@@ -34,6 +34,9 @@ struct ground {
 	struct watch *watch; /* the engine's; NULL: nobody watches */
 	int64_t late_ms;
 	struct index_past *past;
+	struct index *index;           /* the engine's, as it was opened last */
+	bool names;                    /* the store tells ids before it makes things */
+	struct store *naming;          /* over `content` */
 	struct store *content, *store; /* the memory store; what the engine talks to */
 	struct ground_odds odds;
 	/* Instead of the odds at the store. */

@@ -202,6 +202,7 @@ static struct ground *make_ground(unsigned seed) {
 			     : conditions == 1 ? STORE_CONDITIONS_IGNORED
 					       : STORE_CONDITIONS_KEPT;
 	struct ground *g = ground_new(seed, &options, (bits >> 11) & 1);
+	g->names = (bits >> 40) & 1;
 	store_memory_latency(g->content, (int64_t)(bits >> 12) % 200);
 	return g;
 }
