@@ -15,6 +15,7 @@ enum { AGAIN_MS = 30000 };
 struct forget {
 	struct folder *folder;
 	struct store_op op;
+	struct submit submit; /* of an id that `op` makes something with */
 	bool in_flight, given_up;
 	struct timer timer; /* after an error */
 	struct index_forgotten row;
@@ -66,6 +67,7 @@ static void removed(struct store_op *op, const struct err *err) {
 	struct folder *f = g->folder;
 	struct err failed;
 	g->in_flight = false;
+	submit_drop(f, &g->submit);
 	folder_wake(f);
 	if (g->given_up || f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) {
 		row_end(g);
@@ -117,6 +119,18 @@ static bool keep_intend(struct forget *g) {
 	return index_good(f, g->keep_key == NULL || index_commit(f->index, true, &err), &err);
 }
 
+static void go_on(struct submit *submit) {
+	store_go_on(&container_of(submit, struct forget, submit)->op);
+}
+
+/* The folders of its version. */
+static void making(struct store_op *op, const char *place, bool implied, const char *id) {
+	struct forget *g = container_of(op, struct forget, op);
+	(void)implied;
+	g->submit.start = go_on;
+	intent_making_note(g->folder, "", place, id, &g->submit);
+}
+
 static void remove_start(struct forget *g) {
 	struct folder *f = g->folder;
 	store_op_release(&g->op);
@@ -127,6 +141,7 @@ static void remove_start(struct forget *g) {
 						 : STORE_FILE;
 	if (g->row.kind != INDEX_FOLDER) g->op.if_version = g->row.version;
 	g->op.done = removed;
+	g->op.making = making;
 	if (!keep_intend(g)) {
 		row_end(g);
 		return;
@@ -220,6 +235,7 @@ void forget_new(struct folder *f) {
 	g->stale = true;
 	f->forget = g;
 	timer_init(&g->timer, f->loop, again);
+	list_init(&g->submit.link);
 	store_op_init(&g->op, STORE_ABOUT, "");
 }
 

@@ -62,7 +62,7 @@ static void folder_go_on(struct submit *submit) {
 	store_go_on(&container_of(submit, struct folder, op_submit)->op);
 }
 
-static void making_note(struct folder *f, const char *path, const char *place, const char *id,
+void intent_making_note(struct folder *f, const char *path, const char *place, const char *id,
 	struct submit *submit) {
 	struct err err;
 	if (index_making_put(f->index, path, place, id, loop_wall_ns(f->loop), &err)) {
@@ -77,14 +77,14 @@ void intent_making(struct store_op *op, const char *place, bool implied, const c
 	struct transfer *t = container_of(op, struct transfer, op);
 	t->submit.start = made_go_on;
 	/* No row of ours says that an implied folder is there. */
-	making_note(t->folder, implied ? "" : t->path, place, id, &t->submit);
+	intent_making_note(t->folder, implied ? "" : t->path, place, id, &t->submit);
 }
 
 void intent_folder_making(struct store_op *op, const char *place, bool implied, const char *id) {
 	struct folder *f = container_of(op, struct folder, op);
 	(void)implied;
 	f->op_submit.start = folder_go_on;
-	making_note(f, "", place, id, &f->op_submit);
+	intent_making_note(f, "", place, id, &f->op_submit);
 }
 
 int intent_remember(struct folder *f, struct err *err) {

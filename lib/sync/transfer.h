@@ -197,6 +197,9 @@ char *intent_elsewhere(const struct transfer *transfer);
 /* store_op.making of a transfer's operation; of the folder's own. */
 void intent_making(struct store_op *op, const char *place, bool implied, const char *id);
 void intent_folder_making(struct store_op *op, const char *place, bool implied, const char *id);
+/* Anybody's: `submit` starts when the id is in the index. */
+void intent_making_note(struct folder *folder, const char *path, const char *place, const char *id,
+	struct submit *submit);
 int intent_remember(struct folder *folder, struct err *err); /* after its index was opened */
 
 /* abandoned.c */

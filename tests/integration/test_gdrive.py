@@ -201,8 +201,14 @@ def test_an_id_is_in_the_index_before_it_is_used(tendd, store):
     tendd.barrier("data")
     (data / "Attachments/00/00/IMG_0000 é.heic").write_text("changed\n")
     tendd.barrier("data")
-    # Files and their folders, the folders above them, the mark of the owner in its folders, a version in its folders.
-    assert len(used) == 40 + 48 + 2 + 3 + 8 and not missing
+    tendd.configure(store.folder(data, "Backups/Messages", more=QUICK + "exclude = /Attachments/01/\n"))
+    tendd.reload()
+    tendd.until(lambda: (tendd.folder_part("data")["forgotten"] or {}).get("files") == 6, "what is no longer covered")
+    assert tendd.tend("forget", "data", "--remote", "--yes").returncode == 0
+    tendd.until(lambda: tendd.folder_part("data")["forgotten"] is None, "none left")
+    # Files and their folders, the folders above them, the mark of the owner in its folders, a version in its folders, and
+    # those of six more, which are moved there.
+    assert len(used) == 40 + 48 + 2 + 3 + 8 + 13 and not missing
     # Of what is done only folders that nobody asked for by themselves are left, since no row tells of them.
     with sqlite3.connect("file:%s?mode=ro" % (tendd.state / "folders/data.db"), uri=True) as index:
         assert not index.execute("SELECT * FROM making WHERE path <> x''").fetchall()
