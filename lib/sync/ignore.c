@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "disk/disk.h"
 #include "sync/wildmatch.h"
 
 struct rules {
@@ -196,11 +197,17 @@ static bool may_hold(const struct rules *include, const char *path, size_t len) 
 	return false;
 }
 
+/* On its way to its place, by a restore of this or another process: it has it in a moment, or is nobody's. */
+static bool is_beside(const char *path) {
+	return disk_is_beside(path_name(path));
+}
+
 enum ignore_verdict ignore_check(const struct ignore *ignore, const char *path, bool is_folder) {
 	size_t len = strlen(path);
 
 	if (len == 0) return IGNORE_TAKEN;
-	if (path_is_within(path, ".tend") || excluded(ignore, path, len, is_folder)) {
+	if (path_is_within(path, ".tend") || is_beside(path) ||
+		excluded(ignore, path, len, is_folder)) {
 		return IGNORE_EXCLUDED;
 	}
 	if (ignore->include.count == 0 || included(ignore, path, len, is_folder))

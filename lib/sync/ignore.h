@@ -40,7 +40,7 @@ bool ignore_drop_file(struct ignore *ignore, const char *base);
 /* The folder `base` is gone: so are the files in it and below. */
 void ignore_drop_below(struct ignore *ignore, const char *base);
 
-/* `.tend` in the root is always excluded. */
+/* `.tend` in the root is always excluded, and so is what is being written beside its place (disk_is_beside). */
 enum ignore_verdict ignore_check(const struct ignore *ignore, const char *path, bool is_folder);
 
 #endif
