@@ -40,3 +40,13 @@ json_t *answer_past(const struct past_item *item) {
 	}
 	return entry;
 }
+
+json_t *answer_restore(const char *folder, int64_t at_ns, const struct restore_counts *counts,
+	json_t *left, json_t *failed) {
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "folder",
+		answer_text(folder), "at", answer_moment(at_ns == PAST_NOW ? 0 : at_ns), "files",
+		(json_int_t)counts->files, "links", (json_int_t)counts->links, "folders",
+		(json_int_t)counts->folders, "bytes", (json_int_t)counts->bytes, "same",
+		(json_int_t)counts->same, "left_count", (json_int_t)counts->left, "failed_count",
+		(json_int_t)counts->failed, "left", left, "failed", failed);
+}

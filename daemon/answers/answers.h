@@ -16,5 +16,8 @@ json_t *answer_text(const char *text);
 json_t *answer_moment(int64_t wall_ns);
 /* An entry of a tree, or one of a path's versions. */
 json_t *answer_past(const struct past_item *item);
+/* What came of a restore; takes the lists of paths, which may be shorter than what was counted. */
+json_t *answer_restore(const char *folder, int64_t at_ns, const struct restore_counts *counts,
+	json_t *left, json_t *failed);
 
 #endif

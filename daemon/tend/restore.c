@@ -2,15 +2,19 @@
  * tend restore: files and whole folders, as they were at a time, from the folder's remote; with tendd and without. The command writes
  * them itself, as whoever runs it.
  */
-#include "tend/restore.h"
-
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 64 << 10, PLACES_MAX = 1000 };
+#include "answers/answers.h"
+#include "disk/disk.h"
+#include "tend/source.h"
+#include "term/term.h"
+
+enum { SLOTS = 16, PLACES_MAX = 1000 };
 
 static const struct command_option restore_options[] = {
 	{ "at", 0, "TIME", "as it was then: '2026-11-22 14:03', '14:00', '2h ago'" },
@@ -19,10 +23,26 @@ static const struct command_option restore_options[] = {
 	{ 0 },
 };
 
+struct restoring {
+	struct call *call;
+	struct source source;
+	struct restore *restore;
+	struct disk *disk; /* where it goes */
+	char *to;
+	bool overwrite, finished;
+	FILE *spool; /* entries, one a line */
+	size_t wanted;
+	json_t *entry; /* the one at hand, and its path */
+	char *path;
+	json_t *left, *failed; /* paths */
+	struct err err;
+	struct term term;
+};
+
 /* ---- what there is to bring back: its list goes to a file, it may be long ---- */
 
 static int entry_came(void *user, json_t *entry) {
-	struct restore *r = user;
+	struct restoring *r = user;
 	char *text = json_dumps(entry, JSON_COMPACT);
 	r->wanted++;
 	int rc = text && fprintf(r->spool, "%s\n", text) > 0 ? 0 : -1;
@@ -30,7 +50,7 @@ static int entry_came(void *user, json_t *entry) {
 	return rc;
 }
 
-static int gather(struct restore *r, const char *word, int64_t at_ns, struct err *err) {
+static int gather(struct restoring *r, const char *word, int64_t at_ns, struct err *err) {
 	char *path = source_path(&r->source, word, err);
 	size_t before = r->wanted;
 	if (!path) return -1;
@@ -47,7 +67,7 @@ static int gather(struct restore *r, const char *word, int64_t at_ns, struct err
 
 /* ---- where it goes ---- */
 
-static int place_new(struct restore *r, struct err *err) {
+static int place_new(struct restoring *r, struct err *err) {
 	char *now = xmalloc(TIME_TEXT_SIZE), *cwd = getcwd(NULL, 0);
 	time_format_local(loop_wall_ns(r->call->client.loop), now);
 	for (char *at = now; *at; at++) {
@@ -69,7 +89,7 @@ static int place_new(struct restore *r, struct err *err) {
 	return rc;
 }
 
-static int place_named(struct restore *r, const char *to, struct err *err) {
+static int place_named(struct restoring *r, const char *to, struct err *err) {
 	struct disk *root;
 	char *clean = path_clean(to), *cwd = getcwd(NULL, 0);
 	r->to = *clean == '/' ? xstrdup(clean) : path_join(cwd ? cwd : ".", clean);
@@ -88,16 +108,7 @@ static int place_named(struct restore *r, const char *to, struct err *err) {
 
 /* ---- the flow ---- */
 
-static void show(struct restore *r) {
-	if (!r->term.is_terminal || r->call->json) return;
-	size_t done = r->files + r->links + r->folders;
-	struct term_progress progress = {
-		.label = "restoring", .done = (int64_t)done, .total = (int64_t)r->wanted
-	};
-	term_progress_show(&r->term, &progress);
-}
-
-static json_t *line_next(struct restore *r) {
+static json_t *line_next(struct restoring *r) {
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t len = getline(&line, &room, r->spool);
@@ -106,44 +117,121 @@ static json_t *line_next(struct restore *r) {
 	return entry;
 }
 
-void restore_step(struct restore *r) {
-	for (int i = 0; i < RESTORE_SLOTS && !r->started_all; i++) {
-		while (!r->slots[i].busy) {
-			json_t *entry = line_next(r);
-			if (!entry) {
-				r->started_all = true;
-				break;
-			}
-			restore_entry(r, &r->slots[i], entry);
-		}
-	}
-	show(r);
-	if (r->started_all && !r->busy) r->finished = true;
+static int next(void *user, struct past_item *item, struct err *err) {
+	struct restoring *r = user;
+	json_decref(r->entry);
+	free(r->path);
+	r->entry = line_next(r);
+	r->path = r->entry ? entry_path(r->entry) : NULL;
+	(void)err;
+	if (!r->entry) return 0;
+	const char *kind = json_text(r->entry, "kind"), *mode = json_text(r->entry, "mode");
+	*item = (struct past_item){ .path = r->path,
+		.kind = str_equal(kind, "link")     ? PAST_LINK
+			: str_equal(kind, "folder") ? PAST_FOLDER
+						    : PAST_FILE,
+		.size = (int64_t)json_number(r->entry, "size_bytes"),
+		.mtime_ns = STORE_MTIME_UNKNOWN,
+		.mode = *mode ? (int)strtol(mode, NULL, 8) : STORE_MODE_UNKNOWN,
+		.version = json_string_value(json_object_get(r->entry, "version")) };
+	time_parse(json_text(r->entry, "mtime"), &item->mtime_ns);
+	return 1;
 }
 
-static int told(struct restore *r, int64_t at_ns) {
-	size_t left = json_array_size(r->left), failed = json_array_size(r->failed);
-	char at[TIME_TEXT_SIZE] = "", size[32];
+static void fetch(void *user, struct restore_content *content) {
+	struct restoring *r = user;
+	source_content_fetch(&r->source, content);
+}
+
+static void fetch_cancel(void *user, struct restore_content *content) {
+	struct restoring *r = user;
+	source_content_cancel(&r->source, content);
+}
+
+static void fetch_release(void *user, struct restore_content *content) {
+	struct restoring *r = user;
+	source_content_release(&r->source, content);
+}
+
+static void told(void *user, enum restore_news news, const char *path, const char *text) {
+	struct restoring *r = user;
+	char *clean = str_printable(path);
+	switch (news) {
+	case RESTORE_LEFT:
+		say("'%s' %s: left as it is", path, text);
+		json_array_append_new(r->left, json_string(clean));
+		break;
+	case RESTORE_FAILED:
+		say("cannot restore '%s': %s", path, text);
+		json_array_append_new(r->failed, json_string(clean));
+		break;
+	case RESTORE_ASIDE:
+		say("'%s' has a -wal, -shm or -journal beside it: restored as '%s'", path, text);
+		break;
+	}
+	free(clean);
+}
+
+static void went_on(void *user) {
+	struct restoring *r = user;
+	if (!r->term.is_terminal || r->call->json) return;
+	const struct restore_counts *counts = restore_counts(r->restore);
+	struct term_progress progress = { .label = "restoring",
+		.done = counts->files + counts->links + counts->folders + counts->same +
+			counts->left + counts->failed,
+		.total = (int64_t)r->wanted };
+	term_progress_show(&r->term, &progress);
+}
+
+static void done(void *user, const struct err *err) {
+	struct restoring *r = user;
+	r->finished = true;
+	err_clear(&r->err);
+	if (err) r->err = *err;
+}
+
+static int summary(struct restoring *r, int64_t at_ns) {
+	const struct restore_counts *counts = restore_counts(r->restore);
+	char size[32];
 	if (r->call->json) {
-		if (at_ns != PAST_NOW) time_format(at_ns, at);
-		json_t *answer = json_pack("{s:i, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:O, s:O}",
-			"api", 1, "folder", r->source.folder, "to", r->to, "at", *at ? at : NULL,
-			"files", (json_int_t)r->files, "links", (json_int_t)r->links, "folders",
-			(json_int_t)r->folders, "bytes", (json_int_t)r->bytes, "left", r->left,
-			"failed", r->failed);
+		json_t *answer = answer_restore(r->source.folder, at_ns, counts,
+			json_incref(r->left), json_incref(r->failed));
+		json_object_set_new(answer, "api", json_integer(1));
+		json_object_set_new(answer, "to", json_string(r->to));
 		print_json(answer);
 		json_decref(answer);
 	} else {
-		size_format(r->bytes, size, sizeof(size));
-		printf("restored %zu files, %zu links, %s to %s\n", r->files, r->links, size,
-			r->to);
+		size_format(counts->bytes, size, sizeof(size));
+		printf("restored %lld files, %lld links, %s to %s\n", (long long)counts->files,
+			(long long)counts->links, size, r->to);
+		if (counts->same)
+			printf("%lld were there already, as they are wanted\n",
+				(long long)counts->same);
 	}
-	if (left) say("%zu were there already and left as they are", left);
-	if (failed) say("%zu could not be restored", failed);
-	return left || failed ? EXIT_FAILED : EXIT_DONE;
+	if (counts->left)
+		say("%lld were there already and left as they are%s", (long long)counts->left,
+			r->overwrite ? "" : " (--overwrite replaces files)");
+	if (counts->failed) say("%lld could not be restored", (long long)counts->failed);
+	if (r->err.kind != ERR_NONE) say("%s", r->err.text);
+	return counts->left || counts->failed || r->err.kind != ERR_NONE ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int run(struct restore *r, int64_t at_ns) {
+static void bring_back(struct restoring *r) {
+	static const struct restore_calls calls = { told, went_on, done };
+	mode_t mask = umask(0);
+	umask(mask);
+	const struct restore_options options = { .loop = r->call->client.loop,
+		.disk = r->disk,
+		.overwrite = r->overwrite,
+		.slots = SLOTS,
+		.mode_unknown = 0666 & ~(int)mask,
+		.source = { r, next, fetch, fetch_cancel, fetch_release } };
+	r->restore = restore_start(&options, &calls, r);
+	loop_run_until(r->call->client.loop, &r->finished);
+	term_progress_clear(&r->term);
+}
+
+static int run(struct restoring *r, int64_t at_ns) {
 	struct call *call = r->call;
 	const char *to = call_option(call, "to");
 	struct err err;
@@ -162,16 +250,12 @@ static int run(struct restore *r, int64_t at_ns) {
 		say("%s", err.text);
 		return EXIT_FAILED;
 	}
-	restore_step(r);
-	if (!r->finished) loop_run_until(call->client.loop, &r->finished);
-	restore_place_laters(r);
-	term_progress_clear(&r->term);
-	disk_close(r->disk);
-	return told(r, at_ns);
+	bring_back(r);
+	return summary(r, at_ns);
 }
 
 static int restore_run(struct call *call) {
-	struct restore *r;
+	struct restoring *r;
 	struct err err;
 	int64_t at_ns;
 	int code;
@@ -195,6 +279,10 @@ static int restore_run(struct call *call) {
 	if (r->spool) fclose(r->spool);
 	json_decref(r->left);
 	json_decref(r->failed);
+	restore_free(r->restore);
+	disk_close(r->disk);
+	json_decref(r->entry);
+	free(r->path);
 	free(r->to);
 	free(r);
 	return code;

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "answers/answers.h"
+#include "disk/disk.h"
 
 enum { LINE_MAX_BYTES = 64 << 10 };
 
@@ -204,33 +206,16 @@ json_t *source_versions(struct source *source, const char *path, struct err *err
 
 /* ---- one content ---- */
 
-static void span_came(struct past_fetch *direct, const struct err *err) {
-	struct source_fetch *fetch = container_of(direct, struct source_fetch, direct);
-	const struct store_entry *entry = &direct->op.entry;
-	const struct buf *span = &direct->op.answer_body;
-	if (err) {
-		fetch->done(fetch, err);
-		return;
-	}
-	fetch->size = direct->op.kind == STORE_LINK ? (int64_t)span->len : entry->size;
-	fetch->mtime_ns = entry->mtime_ns;
-	fetch->mode = entry->mode;
-	fetch->got += (int64_t)span->len;
-	if (fetch->bytes(fetch, span->at, span->len, &fetch->err)) {
-		fetch->done(fetch, &fetch->err);
-	} else if (!direct->ended) {
-		past_fetch_next(direct);
-	} else if (fetch->got != fetch->size) {
-		err_set(&fetch->err, ERR_CHANGED, "it changed while it was read");
-		fetch->done(fetch, &fetch->err);
-	} else {
-		fetch->done(fetch, NULL);
-	}
-}
+struct content {
+	struct restore_content *wanted;
+	struct stream stream;
+	struct err err;
+	int64_t got;
+};
 
 static int64_t header_number(
-	const struct source_fetch *fetch, const char *name, int base, int64_t preset) {
-	const char *text = http_header(&fetch->stream.ask.request, name);
+	const struct content *content, const char *name, int base, int64_t preset) {
+	const char *text = http_header(&content->stream.ask.request, name);
 	char *end;
 	if (!text || !*text) return preset;
 	long long value = strtoll(text, &end, base);
@@ -238,58 +223,72 @@ static int64_t header_number(
 }
 
 static int bytes_came(void *user, const char *bytes, size_t len) {
-	struct source_fetch *fetch = user;
-	fetch->got += (int64_t)len;
-	return fetch->bytes(fetch, bytes, len, &fetch->err);
+	struct content *content = user;
+	struct restore_content *wanted = content->wanted;
+	int rc = 0;
+	if (wanted->fd >= 0)
+		rc = disk_write_span(wanted->fd, content->got, bytes, len, &content->err);
+	else if (buf_add(&wanted->target, bytes, len))
+		rc = err_set(&content->err, ERR_INVALID, "its target is too long");
+	content->got += (int64_t)len;
+	return rc;
 }
 
 static void stream_ended(void *user) {
-	struct source_fetch *fetch = user;
-	if (fetch->err.kind == ERR_NONE) fetch->err = fetch->stream.ask.err;
-	fetch->size = header_number(fetch, "x-tend-size", 10, -1);
-	fetch->mtime_ns = header_number(fetch, "x-tend-mtime", 10, STORE_MTIME_UNKNOWN);
-	fetch->mode = (int)header_number(fetch, "x-tend-mode", 8, STORE_MODE_UNKNOWN);
-	if (fetch->err.kind == ERR_NONE && fetch->got != fetch->size)
-		err_set(&fetch->err, ERR_CHANGED, "only %lld of its %lld bytes came",
-			(long long)fetch->got, (long long)fetch->size);
-	fetch->done(fetch, fetch->err.kind == ERR_NONE ? NULL : &fetch->err);
+	struct content *content = user;
+	struct restore_content *wanted = content->wanted;
+	if (content->err.kind == ERR_NONE) content->err = content->stream.ask.err;
+	wanted->size = header_number(content, "x-tend-size", 10, -1);
+	wanted->mtime_ns = header_number(content, "x-tend-mtime", 10, STORE_MTIME_UNKNOWN);
+	wanted->mode = (int)header_number(content, "x-tend-mode", 8, STORE_MODE_UNKNOWN);
+	if (content->err.kind == ERR_NONE && content->got != wanted->size)
+		err_set(&content->err, ERR_CHANGED, "only %lld of its %lld bytes came",
+			(long long)content->got, (long long)wanted->size);
+	wanted->done(wanted, content->err.kind == ERR_NONE ? NULL : &content->err);
 }
 
-static void tendd_fetch(
-	struct source_fetch *fetch, const char *path, const char *version, bool link) {
+static void tendd_fetch(struct source *source, struct restore_content *wanted) {
+	struct content *content = xcalloc(1, sizeof(*content));
+	const struct past_item *item = wanted->item;
+	const char *version = item->version;
 	char *encoded = str_percent_encode(version ? version : "", "");
-	char *more =
-		xasprintf("%s%s%s", link ? "&kind=link" : "", version ? "&version=" : "", encoded);
-	char *url = query(fetch->source, "content", path, more);
-	fetch->stream = (struct stream){ .part = bytes_came, .done = stream_ended, .user = fetch };
-	stream_start(&fetch->stream, &fetch->source->call->client, url);
+	char *more = xasprintf("%s%s%s", item->kind == PAST_LINK ? "&kind=link" : "",
+		version ? "&version=" : "", encoded);
+	char *url = query(source, "content", item->path, more);
+	content->wanted = wanted;
+	wanted->impl = content;
+	if (wanted->fd >= 0 && ftruncate(wanted->fd, 0)) /* what was longer is written over */
+		log_debug("cannot cut what came of '%s'", item->path);
+	content->stream =
+		(struct stream){ .part = bytes_came, .done = stream_ended, .user = content };
+	stream_start(&content->stream, &source->call->client, url);
 	free(encoded);
 	free(more);
 	free(url);
 }
 
-void source_fetch_start(struct source_fetch *fetch, struct source *source, const json_t *entry) {
-	const char *version = json_string_value(json_object_get(entry, "version"));
-	bool link = str_equal(json_text(entry, "kind"), "link");
-	char *path = entry_path(entry);
-	fetch->source = source;
-	fetch->got = 0;
-	err_clear(&fetch->err);
-	if (!source->direct) {
-		tendd_fetch(fetch, path, version, link);
-	} else if (past_fetch_init(&fetch->direct, direct_options(source->direct),
-			   link ? PAST_LINK : PAST_FILE, path, version, &fetch->err)) {
-		abort(); /* what a listing of ours gave is plain */
-	} else {
-		fetch->direct.done = span_came;
-		past_fetch_next(&fetch->direct);
-	}
-	free(path);
+void source_content_fetch(struct source *source, struct restore_content *content) {
+	if (source->direct)
+		restore_past_fetch(direct_options(source->direct), content);
+	else
+		tendd_fetch(source, content);
 }
 
-void source_fetch_release(struct source_fetch *fetch) {
-	if (fetch->source->direct)
-		past_fetch_release(&fetch->direct);
+void source_content_cancel(struct source *source, struct restore_content *content) {
+	struct content *ours = content->impl;
+	if (source->direct)
+		restore_past_cancel(content);
 	else
-		ask_release(&fetch->stream.ask);
+		ask_cancel(&ours->stream.ask);
+}
+
+void source_content_release(struct source *source, struct restore_content *content) {
+	struct content *ours = content->impl;
+	if (source->direct) {
+		restore_past_release(content);
+		return;
+	}
+	ask_release(&ours->stream.ask);
+	content->impl = NULL;
+	free(ours);
 }

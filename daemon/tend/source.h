@@ -40,24 +40,10 @@ json_t *source_versions(struct source *source, const char *path, struct err *err
 
 char *entry_path(const json_t *entry); /* its bytes; the caller's */
 
-/* ---- one content ---- */
-
-struct source_fetch {
-	/* Bytes in order; -1 with err ends it. */
-	int (*bytes)(struct source_fetch *fetch, const void *bytes, size_t len, struct err *err);
-	void (*done)(struct source_fetch *fetch, const struct err *err); /* exactly once */
-	/* ---- told before `done` ---- */
-	int64_t size, mtime_ns;
-	int mode;
-	/* ---- private ---- */
-	struct source *source;
-	struct past_fetch direct;
-	struct stream stream;
-	struct err err;
-	int64_t got;
-};
-void source_fetch_start(struct source_fetch *fetch, struct source *source, const json_t *entry);
-void source_fetch_release(struct source_fetch *fetch); /* after done */
+/* Contents for a restore: fetch, cancel and release of its source. */
+void source_content_fetch(struct source *source, struct restore_content *content);
+void source_content_cancel(struct source *source, struct restore_content *content);
+void source_content_release(struct source *source, struct restore_content *content);
 
 /* ---- direct.c ---- */
 

@@ -335,6 +335,7 @@ static void unit_may_start(struct unit *unit) {
 static void unit_must_stop(struct unit *unit) {
 	struct folder *f = container_of(unit, struct folder, unit);
 	f->unit_stopping = true;
+	restore_folder_stops(f);
 	if (f->phase == PHASE_DOWN) {
 		unit_report(unit, UNIT_DOWN, NULL);
 		return;

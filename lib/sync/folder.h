@@ -116,7 +116,9 @@ struct folder {
 	struct scan scan;
 	struct prune *prune;
 	struct list pasts,
-		fetches; /* whoever looks at our remote, and must be gone before we are */
+		fetches;      /* whoever looks at our remote, and must be gone before we are */
+	struct list restores; /* struct restore_home.link: none or one */
+	int64_t leftovers_ns; /* a restore before then was broken off: the scan removes what it left; 0: none was */
 	unsigned next_past;
 	struct verify *verify;
 	struct forget *forget;
@@ -346,6 +348,12 @@ const char *prune_trouble(const struct folder *folder);
 void past_folder_closes(struct folder *folder);
 void past_fetches_end(struct folder *folder);
 bool past_is_busy(const struct folder *folder);
+
+/* restore_folder.c: into the folder's own place */
+void restore_load(struct folder *folder);    /* the index was opened */
+void restore_scanned(struct folder *folder); /* all of the tree */
+void restore_folder_stops(struct folder *folder);
+bool restore_is_leftover(const struct disk_item *item, int64_t before_ns);
 
 /* durable.c */
 void durable_start(struct folder *folder); /* SYNC now */

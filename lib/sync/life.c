@@ -99,6 +99,7 @@ int folder_index_open(struct folder *f, struct err *err) {
 	f->paused = index_meta_int(f->index, "paused", 0) != 0;
 	f->displaced = index_meta_int(f->index, "displaced", 0) != 0;
 	f->epoch = index_meta_int(f->index, "sealed", 0) + 1;
+	restore_load(f);
 	return 0;
 }
 
@@ -116,6 +117,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	list_init(&f->op_submit.link);
 	list_init(&f->pasts);
 	list_init(&f->fetches);
+	list_init(&f->restores);
 	list_init(&f->waits);
 	list_init(&f->pair_waiters);
 	list_init(&f->link);

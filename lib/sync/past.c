@@ -356,7 +356,7 @@ struct past *past_start(const struct past_options *options,
 }
 
 void past_cancel(struct past *p) {
-	if (p->state == PAST_READY) return;
+	if (p->state == PAST_READY || p->cancelled) return;
 	p->cancelled = true;
 	if (p->in_flight) store_cancel(p->store, &p->op);
 }
@@ -398,8 +398,9 @@ void past_options_release(struct past_options *options) {
 void past_folder_closes(struct folder *f) {
 	list_each(&f->pasts, link) past_cancel(list_entry(link, struct past, link));
 	past_fetches_end(f);
+	restore_folder_stops(f);
 }
 
 bool past_is_busy(const struct folder *f) {
-	return !list_empty(&f->pasts) || !list_empty(&f->fetches);
+	return !list_empty(&f->pasts) || !list_empty(&f->fetches) || !list_empty(&f->restores);
 }

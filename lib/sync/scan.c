@@ -48,6 +48,7 @@ struct scan_job {
 	struct disk_identity root; /* as it was opened */
 	bool root_gone;
 	bool tell_same; /* rules may have changed: also what is as agreed */
+	int64_t leftovers_ns;
 	struct listed_folder folders[CHUNK_FOLDERS];
 	size_t count;
 };
@@ -207,6 +208,18 @@ static void rules_read(
 	free(path);
 }
 
+/* What a restore left that was killed. */
+static void leftovers_remove(
+	struct scan_job *job, const char *folder, const struct disk_list *list) {
+	struct err ignored;
+	for (size_t i = 0; i < list->count; i++) {
+		if (!restore_is_leftover(&list->items[i], job->leftovers_ns)) continue;
+		char *path = path_join(folder, list->items[i].name);
+		disk_remove(job->disk, path, &ignored);
+		free(path);
+	}
+}
+
 static void folder_list(struct scan_job *job, struct listed_folder *l) {
 	struct disk_list list;
 	struct index_rows rows;
@@ -215,6 +228,7 @@ static void folder_list(struct scan_job *job, struct listed_folder *l) {
 		disk_list_release(&list);
 		return;
 	}
+	if (job->leftovers_ns) leftovers_remove(job, l->path, &list);
 	rules_read(job, l, &list);
 	if (l->err.kind == ERR_NONE) merge(job, l, &list, &rows);
 	index_rows_release(&rows);
@@ -351,6 +365,7 @@ static void scan_ended(struct folder *f) {
 	f->scanned_seq = index_sequence(f->index);
 	if (scan->full) {
 		kinds_scanned(f);
+		if (!scan->failed) restore_scanned(f);
 		f->scans++;
 		if (watch_is_degraded(f->watch) &&
 			(!f->settings.rescan_ms || f->settings.rescan_ms > DEGRADED_RESCAN_MS))
@@ -421,6 +436,7 @@ void scan_step(struct folder *f) {
 	job->root = f->identity;
 	job->reader = scan->reader;
 	job->tell_same = scan->tell_same;
+	job->leftovers_ns = f->leftovers_ns;
 	while (scan->queue.count && job->count < CHUNK_FOLDERS) {
 		struct listed_folder *l = &job->folders[job->count++];
 		l->path = path_stack_pop(&scan->queue);

@@ -262,6 +262,85 @@ void past_fetch_next(struct past_fetch *fetch);
 void past_fetch_cancel(struct past_fetch *fetch); /* what is in flight ends soon, with its `done` */
 void past_fetch_release(struct past_fetch *fetch); /* nothing in flight */
 
+/* ---- bringing it back (restore.c): the flow of `tend restore`, and of POST .../restore in a folder's own place ---- */
+
+/* One content on its way. Its source empties what it writes to, and writes to `fd`, or, where that is -1, a link's target to
+ * `target`. */
+struct restore_content {
+	const struct past_item *item;
+	int fd;
+	struct buf target;
+	/* ---- told before `done` ---- */
+	int64_t size, mtime_ns; /* STORE_MTIME_UNKNOWN */
+	int mode;               /* STORE_MODE_UNKNOWN */
+	void (*done)(struct restore_content *content, const struct err *err);
+	void *impl; /* the source's */
+};
+
+enum { RESTORE_LATER = 2 };
+
+struct restore_source {
+	void *user;
+	/* A folder before what lies in it. 1, 0: no more, RESTORE_LATER: restore_go follows, -1. */
+	int (*next)(void *user, struct past_item *item, struct err *err);
+	/* `done` comes exactly once, ERR_CHANGED when it changed meanwhile. */
+	void (*fetch)(void *user, struct restore_content *content);
+	void (*cancel)(void *user, struct restore_content *content);
+	void (*release)(void *user, struct restore_content *content); /* after done */
+};
+
+enum restore_news {
+	RESTORE_LEFT,   /* what is there stays; `text`: why */
+	RESTORE_FAILED, /* `text`: why */
+	RESTORE_ASIDE, /* a database whose -wal, -shm or -journal lies there: as `text` beside it */
+};
+
+struct restore_calls {
+	void (*told)(void *user, enum restore_news news, const char *path, const char *text);
+	void (*went_on)(void *user); /* the counts have changed; may be NULL */
+	/* Exactly once, never inside start. The restore is the user's to free then. */
+	void (*done)(void *user, const struct err *err);
+};
+
+struct restore_counts {
+	int64_t files, links, folders, bytes; /* brought back */
+	int64_t same;                         /* stood there already */
+	int64_t left, failed;
+};
+
+struct restore_options {
+	struct loop *loop;
+	struct disk *disk; /* where to; borrowed */
+	bool overwrite;
+	size_t slots;     /* contents at once */
+	int mode_unknown; /* of files whose mode nobody tells */
+	struct restore_source source;
+};
+
+struct restore;
+struct restore *restore_start(
+	const struct restore_options *options, const struct restore_calls *calls, void *user);
+void restore_go(struct restore *restore); /* the source has more now */
+/* `done` comes with ERR_CANCELLED; what has its place stays, the rest leaves nothing behind. */
+void restore_cancel(struct restore *restore);
+const struct restore_counts *restore_counts(const struct restore *restore);
+void restore_free(struct restore *restore); /* after done; NULL is fine */
+
+/* Contents from the remote itself, for a source's fetch, cancel and release. */
+void restore_past_fetch(const struct past_options *options, struct restore_content *content);
+void restore_past_cancel(struct restore_content *content);
+void restore_past_release(struct restore_content *content);
+
+/* In the folder's own place, with the rights of its `user`; one at a time. ERR_INVALID: a path that leads out of it; ERR_BUSY: not now.
+ * It ends by itself, cancelled, when the folder stops. */
+struct restore_question {
+	char **paths;  /* inside the folder; NULL or none: all of it */
+	int64_t at_ns; /* PAST_NOW, or a time */
+	bool overwrite;
+};
+struct restore *folder_restore(struct folder *folder, const struct restore_question *question,
+	const struct restore_calls *calls, void *user, struct err *err);
+
 /* ---- what a sync would do, without doing it (dry.c): nothing is written here, at the remote or in the index. For commands: blocks, and
  * runs `loop` while the remote is asked. ---- */
 

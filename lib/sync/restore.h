@@ -1,0 +1,118 @@
+/* Inside sync: the flow of restore.c, one thing's way of restore_file.c, its work in jobs of restore_place.c. */
+#ifndef SYNC_RESTORE_H
+#define SYNC_RESTORE_H
+
+#include "disk/disk.h"
+#include "sync/restore_rule.h"
+#include "sync/sync.h"
+
+/* In the names of files that have no place yet, so that those a crash left are known again. */
+#define RESTORE_HINT "restore"
+
+/* In the order they happen. */
+enum restore_state {
+	RESTORE_OPENING, /* restore_folder.c: the root, in a job */
+	RESTORE_RUNNING,
+	RESTORE_PLACING, /* databases, then modes of folders */
+	RESTORE_ENDED,
+};
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_LOOKING, /* what stands there? A folder is made at once, and where nothing is, the file to write */
+	SLOT_MAKING, /* the same where something is, and will be replaced */
+	SLOT_FETCHING,
+	SLOT_PLACING,
+	SLOT_CLEANING, /* nothing became of it: what was written goes */
+};
+
+/* Beside its place, until it gets it. */
+struct restore_place {
+	char *path, *beside;
+	bool replaces; /* what `here` says, and nothing else */
+	struct disk_stat here;
+	bool appeared; /* something else stands there meanwhile: it stays */
+	char *aside;   /* it got this name instead */
+	struct err err;
+};
+
+struct restore_slot {
+	struct restore *restore;
+	enum slot_state state;
+	struct job job;
+	struct disk *disk;
+	struct defer fetched; /* nobody is inside the fetch any more */
+	struct past_item item;
+	char *version;
+	char **mounts; /* on its way: something must be mounted there */
+	struct restore_place place;
+	bool there, sees; /* sees: it may be there already */
+	int dir_mode;     /* of a folder that was made; -1: it was there */
+	int mode_unknown;
+	struct restore_content content;
+	int tries;
+	bool is_database;
+	struct err err;
+};
+
+/* A folder that was made: its time and mode come last, since they may forbid writing. */
+struct restore_mode {
+	char *path;
+	int64_t mtime_ns;
+	int mode;
+	struct err err;
+};
+
+struct restore {
+	struct loop *loop;
+	struct restore_options options;
+	struct restore_calls calls;
+	void *user;
+	struct restore_counts counts;
+
+	enum restore_state state;
+	bool cancelled, no_more;
+	struct err err; /* it as a whole */
+	struct defer step;
+	struct restore_slot *slots;
+	size_t busy;
+	bool making_folder; /* what lies in it waits */
+
+	struct job last_job;
+	struct err sync_err;
+	struct restore_place *databases;
+	size_t database_count;
+	struct restore_mode *modes;
+	size_t mode_count;
+
+	struct restore_home *home; /* restore_folder.c; NULL: brought back elsewhere */
+};
+
+/* restore.c */
+void restore_step(struct restore *restore);
+void restore_tell(
+	struct restore *restore, enum restore_news news, const char *path, const char *text);
+
+/* restore_file.c */
+void restore_item(struct restore *restore, struct restore_slot *slot, const struct past_item *item);
+void restore_slots_cancel(struct restore *restore);
+
+/* restore_place.c: in jobs */
+int restore_look_work(struct job *job, struct err *err);
+int restore_make_work(struct job *job, struct err *err);
+int restore_place_work(struct job *job, struct err *err);
+int restore_clean_work(struct job *job, struct err *err);
+int restore_last_work(struct job *job, struct err *err);
+void restore_place_release(struct restore_place *place);
+
+/* restore_folder.c, where `home` is not NULL */
+/* What the index knows of what stands there. */
+void restore_home_knows(
+	struct restore *restore, const struct restore_slot *slot, struct restore_rule_question *q);
+char **restore_home_mounts(const struct restore *restore, const char *path);
+bool restore_home_busy(const struct restore *restore);
+void restore_home_cancel(struct restore *restore);
+void restore_home_ended(struct restore *restore); /* right before `done` */
+void restore_home_free(struct restore *restore);
+
+#endif

@@ -1,0 +1,234 @@
+/* One file, link or folder gets its place: looked at, written beside, then renamed. Never over what is there, unless told. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sync/restore.h"
+
+enum { TRIES_MAX = 3, TARGET_MAX_BYTES = 4096 };
+
+/* ---- the end of one ---- */
+
+static void slot_end(struct restore_slot *slot) {
+	struct restore *r = slot->restore;
+	restore_place_release(&slot->place);
+	free(slot->version);
+	strv_free(slot->mounts);
+	buf_release(&slot->content.target);
+	if (slot->item.kind == PAST_FOLDER) r->making_folder = false;
+	slot->state = SLOT_FREE;
+	r->busy--;
+	restore_step(r);
+}
+
+static void slot_job(struct restore_slot *slot, enum slot_state state,
+	int (*work)(struct job *job, struct err *err),
+	void (*done)(struct job *job, const struct err *err)) {
+	slot->state = state;
+	slot->job.work = work;
+	slot->job.done = done;
+	job_start(slot->restore->loop, &slot->job);
+}
+
+static void cleaned(struct job *job, const struct err *err) {
+	(void)err;
+	slot_end(container_of(job, struct restore_slot, job));
+}
+
+/* Nothing became of it, which was told. */
+static void slot_drop(struct restore_slot *slot) {
+	if (slot->content.fd < 0 && !slot->place.beside)
+		slot_end(slot);
+	else
+		slot_job(slot, SLOT_CLEANING, restore_clean_work, cleaned);
+}
+
+static void slot_fail(struct restore_slot *slot, const struct err *err) {
+	struct restore *r = slot->restore;
+	if (!r->cancelled) restore_tell(r, RESTORE_FAILED, slot->place.path, err->text);
+	slot_drop(slot);
+}
+
+/* ---- its place ---- */
+
+static void count_placed(struct restore_slot *slot) {
+	struct restore *r = slot->restore;
+	bool link = slot->item.kind == PAST_LINK;
+	r->counts.files += !link;
+	r->counts.links += link;
+	r->counts.bytes += link ? 0 : slot->content.size;
+}
+
+static void placed(struct job *job, const struct err *err) {
+	struct restore_slot *slot = container_of(job, struct restore_slot, job);
+	struct restore *r = slot->restore;
+	if (err && slot->place.appeared) {
+		restore_tell(r, RESTORE_LEFT, slot->place.path, err->text);
+		slot_drop(slot);
+	} else if (err) {
+		slot_fail(slot, err);
+	} else if (slot->is_database) {
+		r->databases =
+			xrealloc(r->databases, (r->database_count + 1) * sizeof(*r->databases));
+		r->databases[r->database_count++] = slot->place;
+		slot->place = (struct restore_place){ 0 };
+		r->counts.bytes += slot->content.size;
+		slot_end(slot);
+	} else {
+		count_placed(slot);
+		slot_end(slot);
+	}
+}
+
+/* ---- may it, and what for? ---- */
+
+static enum restore_verdict judge(const struct restore_slot *slot, const char **why) {
+	const struct restore *r = slot->restore;
+	struct restore_rule_question q = { .kind = slot->item.kind,
+		.size = slot->item.size,
+		.mtime_ns = slot->item.mtime_ns,
+		.current = !slot->version,
+		.there = slot->there,
+		.here_kind = slot->place.here.kind,
+		.here_size = slot->place.here.size,
+		.here_mtime_ns = slot->place.here.mtime_ns,
+		.overwrite = r->options.overwrite,
+		.seen = slot->sees };
+	if (r->home && slot->there) restore_home_knows(slot->restore, slot, &q);
+	return restore_rule(&q, why);
+}
+
+/* ---- its content ---- */
+
+static void fetch_start(struct restore_slot *slot) {
+	struct restore_source *source = &slot->restore->options.source;
+	slot->state = SLOT_FETCHING;
+	buf_clear(&slot->content.target);
+	source->fetch(source->user, &slot->content);
+}
+
+static void fetch_ended(struct defer *defer) {
+	struct restore_slot *slot = container_of(defer, struct restore_slot, fetched);
+	struct restore *r = slot->restore;
+	const char *why = NULL;
+	r->options.source.release(r->options.source.user, &slot->content);
+	if (r->cancelled) {
+		slot_drop(slot);
+		return;
+	}
+	if (slot->err.kind == ERR_CHANGED && ++slot->tries < TRIES_MAX) {
+		fetch_start(slot);
+		return;
+	}
+	if (slot->err.kind != ERR_NONE) {
+		slot_fail(slot, &slot->err);
+		return;
+	}
+	if (slot->sees) {
+		slot->item.size = slot->content.size;
+		slot->item.mtime_ns = slot->content.mtime_ns;
+		enum restore_verdict verdict = judge(slot, &why);
+		if (verdict == RESTORE_LEAVE) restore_tell(r, RESTORE_LEFT, slot->place.path, why);
+		r->counts.same += verdict == RESTORE_SAME;
+		if (verdict == RESTORE_LEAVE || verdict == RESTORE_SAME) {
+			slot_drop(slot);
+			return;
+		}
+	}
+	slot_job(slot, SLOT_PLACING, restore_place_work, placed);
+}
+
+static void fetched(struct restore_content *content, const struct err *err) {
+	struct restore_slot *slot = container_of(content, struct restore_slot, content);
+	err_clear(&slot->err);
+	if (err) slot->err = *err;
+	defer_start(slot->restore->loop, &slot->fetched);
+}
+
+static void made(struct job *job, const struct err *err) {
+	struct restore_slot *slot = container_of(job, struct restore_slot, job);
+	if (err)
+		slot_fail(slot, err);
+	else if (slot->restore->cancelled)
+		slot_drop(slot);
+	else
+		fetch_start(slot);
+}
+
+/* ---- its beginning ---- */
+
+static void folder_made(struct restore_slot *slot) {
+	struct restore *r = slot->restore;
+	r->counts.folders++;
+	if (slot->there) return;
+	struct restore_mode mode = { .path = xstrdup(slot->place.path),
+		.mtime_ns = slot->item.mtime_ns == STORE_MTIME_UNKNOWN ? DISK_TIME_KEEP
+								       : slot->item.mtime_ns,
+		.mode = slot->item.mode };
+	r->modes = xrealloc(r->modes, (r->mode_count + 1) * sizeof(*r->modes));
+	r->modes[r->mode_count++] = mode;
+}
+
+static void looked(struct job *job, const struct err *err) {
+	struct restore_slot *slot = container_of(job, struct restore_slot, job);
+	struct restore *r = slot->restore;
+	const char *why;
+	if (err) {
+		slot_fail(slot, err);
+		return;
+	}
+	if (slot->item.kind == PAST_FOLDER) {
+		folder_made(slot);
+		slot_end(slot);
+		return;
+	}
+	if (r->cancelled) {
+		slot_drop(slot);
+		return;
+	}
+	switch (judge(slot, &why)) {
+	case RESTORE_SAME:
+		r->counts.same++;
+		slot_end(slot);
+		return;
+	case RESTORE_LEAVE:
+		restore_tell(r, RESTORE_LEFT, slot->place.path, why);
+		slot_end(slot);
+		return;
+	case RESTORE_SEE: slot->sees = true; break;
+	case RESTORE_WRITE: break;
+	}
+	slot->place.replaces = slot->there;
+	if (slot->there)
+		slot_job(slot, SLOT_MAKING, restore_make_work, made);
+	else
+		fetch_start(slot);
+}
+
+void restore_item(struct restore *r, struct restore_slot *slot, const struct past_item *item) {
+	*slot = (struct restore_slot){ .restore = r,
+		.disk = r->options.disk,
+		.item = *item,
+		.mode_unknown = r->options.mode_unknown,
+		.version = item->version ? xstrdup(item->version) : NULL };
+	slot->place.path = xstrdup(item->path);
+	slot->item.path = slot->place.path;
+	slot->item.version = slot->version;
+	slot->content.item = &slot->item;
+	slot->content.fd = -1;
+	slot->content.done = fetched;
+	buf_init(&slot->content.target, TARGET_MAX_BYTES);
+	defer_init(&slot->fetched, fetch_ended);
+	if (r->home) slot->mounts = restore_home_mounts(r, item->path);
+	r->making_folder = item->kind == PAST_FOLDER;
+	r->busy++;
+	slot_job(slot, SLOT_LOOKING, restore_look_work, looked);
+}
+
+void restore_slots_cancel(struct restore *r) {
+	for (size_t i = 0; i < r->options.slots; i++) {
+		struct restore_slot *slot = &r->slots[i];
+		if (slot->state == SLOT_FETCHING)
+			r->options.source.cancel(r->options.source.user, &slot->content);
+	}
+}

@@ -1,0 +1,181 @@
+/* What a restore does on the disk, in jobs. Each touches its own slot, the last one what nobody else touches any more. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sync/internal.h"
+#include "sync/restore.h"
+
+enum { NUMBERS_MAX = 1000, MODE_FOLDER = 0755 };
+
+static const char sqlite_header[16] = "SQLite format 3";
+
+void restore_place_release(struct restore_place *place) {
+	free(place->path);
+	free(place->beside);
+	free(place->aside);
+	*place = (struct restore_place){ 0 };
+}
+
+/* 1, 0: nothing stands there; -1. */
+static int stands(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
+	if (disk_stat(disk, path, stat, err) == 0) return 1;
+	if (err->kind != ERR_NOT_FOUND) return -1;
+	/* The link itself is what a person has there: nothing is written through it. */
+	if (err->sys == ELOOP)
+		return err_set(err, ERR_INVALID, "a link stands in the place of its folder");
+	err_clear(err);
+	return 0;
+}
+
+/* ---- before ---- */
+
+int restore_make_work(struct job *job, struct err *err) {
+	struct restore_slot *slot = container_of(job, struct restore_slot, job);
+	struct disk *disk = slot->disk;
+	const char *path = slot->place.path;
+	if (disk_mkdir_parents(disk, path, err)) return -1;
+	if (slot->item.kind == PAST_FOLDER) return disk_mkdir(disk, path, MODE_FOLDER, err);
+	if (slot->item.kind == PAST_LINK) return 0;
+	char *parent = path_parent(path);
+	slot->content.fd = disk_create_beside(disk, parent, RESTORE_HINT, &slot->place.beside, err);
+	free(parent);
+	return slot->content.fd < 0 ? -1 : 0;
+}
+
+int restore_look_work(struct job *job, struct err *err) {
+	struct restore_slot *slot = container_of(job, struct restore_slot, job);
+	const char *away = mount_missing(slot->disk, slot->mounts);
+	if (away) return err_set(err, ERR_NOT_FOUND, "nothing is mounted on '%s' any more", away);
+	int there = stands(slot->disk, slot->place.path, &slot->place.here, err);
+	if (there < 0) return -1;
+	slot->there = there == 1;
+	if (slot->item.kind != PAST_FOLDER && slot->there) return 0;
+	return restore_make_work(job, err);
+}
+
+/* ---- its place ---- */
+
+/* What was to be replaced has changed, or what was free is not. */
+static int appeared(struct restore_place *place, struct err *err) {
+	place->appeared = true;
+	return err_set(err, ERR_CHANGED, "was changed meanwhile");
+}
+
+static int rename_into(struct disk *disk, struct restore_place *place, struct err *err) {
+	struct disk_stat now;
+	if (place->replaces) {
+		int there = stands(disk, place->path, &now, err);
+		if (there < 0) return -1;
+		if (there && !disk_stat_same(&now, &place->here)) return appeared(place, err);
+	}
+	if (disk_rename(disk, place->beside, place->path, place->replaces, err) == 0) {
+		free(place->beside);
+		place->beside = NULL;
+		return 0;
+	}
+	return err->kind == ERR_CHANGED ? appeared(place, err) : -1;
+}
+
+static int place_link(struct restore_slot *slot, struct err *err) {
+	struct disk *disk = slot->disk;
+	char *parent = path_parent(slot->place.path);
+	char *beside = disk_beside_path(parent, RESTORE_HINT);
+	free(parent);
+	if (disk_symlink(disk, slot->content.target.at, beside, err)) {
+		free(beside);
+		return -1;
+	}
+	slot->place.beside = beside;
+	if (slot->content.mtime_ns != STORE_MTIME_UNKNOWN &&
+		disk_set(disk, beside, slot->content.mtime_ns, -1, err))
+		return -1;
+	return rename_into(disk, &slot->place, err);
+}
+
+int restore_place_work(struct job *job, struct err *err) {
+	struct restore_slot *slot = container_of(job, struct restore_slot, job);
+	int mode = slot->content.mode, fd = slot->content.fd;
+	char head[sizeof(sqlite_header)];
+	if (slot->item.kind == PAST_LINK) return place_link(slot, err);
+	slot->is_database = pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+			    memcmp(head, sqlite_header, sizeof(head)) == 0;
+	if (mode == STORE_MODE_UNKNOWN)
+		mode = slot->place.replaces ? slot->place.here.mode : slot->mode_unknown;
+	int64_t mtime_ns = slot->content.mtime_ns == STORE_MTIME_UNKNOWN ? DISK_TIME_KEEP
+									 : slot->content.mtime_ns;
+	if (disk_set_times(fd, mtime_ns, mode, err) || disk_sync_bytes(fd, err)) return -1;
+	slot->content.fd = -1;
+	if (disk_close_written(fd, err)) return -1;
+	return slot->is_database ? 0 : rename_into(slot->disk, &slot->place, err);
+}
+
+int restore_clean_work(struct job *job, struct err *err) {
+	struct restore_slot *slot = container_of(job, struct restore_slot, job);
+	if (slot->content.fd >= 0) close(slot->content.fd);
+	slot->content.fd = -1;
+	return slot->place.beside ? disk_remove(slot->disk, slot->place.beside, err) : 0;
+}
+
+/* ---- when all else is there ---- */
+
+/* An old -wal beside it would be taken for its own, and a living database must not change under its users. */
+static bool has_company(struct disk *disk, const char *path) {
+	static const char *const sides[] = { "-wal", "-shm", "-journal" };
+	struct disk_stat stat;
+	struct err err;
+	bool found = false;
+	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+		char *side = xasprintf("%s%s", path, sides[i]);
+		found |= stands(disk, side, &stat, &err) == 1;
+		free(side);
+	}
+	return found;
+}
+
+static int place_aside(struct disk *disk, struct restore_place *place, struct err *err) {
+	int rc = err_set(err, ERR_CHANGED, "there are too many of its name");
+	for (int i = 0; i < NUMBERS_MAX && rc && err->kind == ERR_CHANGED; i++) {
+		char *other = i ? xasprintf("%s.restored-%d", place->path, i)
+				: xasprintf("%s.restored", place->path);
+		rc = disk_rename(disk, place->beside, other, false, err);
+		if (rc)
+			free(other);
+		else
+			place->aside = other;
+	}
+	return rc;
+}
+
+static void place_database(struct disk *disk, struct restore_place *place, bool cancelled) {
+	struct err *err = &place->err, ignored;
+	int rc = -1;
+	err_clear(err);
+	if (!cancelled)
+		rc = has_company(disk, place->path) ? place_aside(disk, place, err)
+						    : rename_into(disk, place, err);
+	if (rc)
+		disk_remove(disk, place->beside, &ignored);
+	else
+		err_clear(err); /* of a name that was taken */
+}
+
+int restore_last_work(struct job *job, struct err *err) {
+	struct restore *r = container_of(job, struct restore, last_job);
+	struct disk *disk = r->options.disk;
+	(void)err;
+	for (size_t i = 0; i < r->database_count; i++)
+		place_database(disk, &r->databases[i], r->cancelled);
+	/* Children before parents. */
+	for (size_t i = r->mode_count; i-- > 0;) {
+		struct restore_mode *mode = &r->modes[i];
+		err_clear(&mode->err);
+		disk_set(disk, mode->path, mode->mtime_ns, mode->mode, &mode->err);
+	}
+	err_clear(&r->sync_err);
+	if (!r->cancelled && disk_sync_all(disk, &r->sync_err))
+		err_wrap(&r->sync_err, "not all is on the disk yet");
+	return 0;
+}
