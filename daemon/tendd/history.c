@@ -9,12 +9,15 @@
 enum { EVENTS_USUAL = 100, EVENTS_MAX = 1000 };
 
 /* By the number alone: names may be far away, and are not looked up on the loop. */
+char *route_who(const struct control_request *request) {
+	uid_t uid = control_uid(request);
+	return uid == (uid_t)-1 ? xstrdup("somebody") : xasprintf("uid %lu", (unsigned long)uid);
+}
+
 void route_ordered(
 	struct house *house, struct control_request *request, const char *unit, const char *order) {
-	uid_t uid = control_uid(request);
 	struct err err;
-	char *who =
-		uid == (uid_t)-1 ? xstrdup("somebody") : xasprintf("uid %lu", (unsigned long)uid);
+	char *who = route_who(request);
 	char *text = xasprintf("%s by %s", order, who);
 	log_info("%s of %s asked by %s", order, unit, who);
 	if (ledger_history_add(

@@ -63,8 +63,8 @@ struct house {
 	struct control *control;
 	struct signals *signals;
 	struct news *news;
-	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c. */
-	struct list orders, barriers, logs, pasts, contents;
+	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c. */
+	struct list orders, barriers, logs, pasts, contents, restores;
 	struct reload *reload; /* the one under way; NULL: none */
 	struct stopping *stopping;
 

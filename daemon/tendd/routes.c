@@ -281,7 +281,7 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/wait", route_wait },
 	{ "POST", "/v1/reload", asked_reload },
 	{ "POST", "/v1/stop", asked_stop },
-	{ "POST", "/v1/units/:id/restore", asked_later },
+	{ "POST", "/v1/units/:id/restore", route_restore },
 	{ "POST", "/v1/units/:id/run", asked_later },
 	{ "GET", "/v1/units/:id/tree", route_tree },
 	{ "GET", "/v1/units/:id/versions", route_versions },
@@ -302,4 +302,5 @@ void routes_close(struct house *house) {
 	logs_close(house);
 	pasts_close(house);
 	contents_close(house);
+	restores_close(house);
 }

@@ -21,6 +21,7 @@ void route_history(void *user, struct control_request *request);
 /* Says in log and history who gave an order ("stop", say) to a unit, or to "tendd" itself. */
 void route_ordered(
 	struct house *house, struct control_request *request, const char *unit, const char *order);
+char *route_who(const struct control_request *request); /* "uid 1000"; the caller's */
 
 /* ---- orders.c: start, stop, restart of services ---- */
 void route_start(void *user, struct control_request *request);
@@ -43,5 +44,9 @@ void route_versions(void *user, struct control_request *request);
 void route_content(void *user, struct control_request *request);
 void pasts_close(struct house *house);
 void contents_close(struct house *house);
+
+/* ---- restore.c: POST /v1/units/folder:NAME/restore ---- */
+void route_restore(void *user, struct control_request *request);
+void restores_close(struct house *house);
 
 #endif
