@@ -47,7 +47,7 @@ _tend() {
 	pause | resume | versions) kind=folder ;;
 	verify) options+=' --read' kind=folder ;;
 	forget) options+=' --remote --yes' kind=folder ;;
-	approve) options+=' --yes' kind=folder ;;
+	approve) options+=' --strangers --yes' kind=folder ;;
 	ls) options+=' --at --recursive' kind=folder ;;
 	restore) options+=' --at --to --overwrite' kind=folder ;;
 	start) options+=' --only' kind=service ;;

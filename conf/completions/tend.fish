@@ -46,6 +46,7 @@ complete -c tend -n '__fish_seen_subcommand_from status' -s w -l watch -d 'again
 complete -c tend -n '__fish_seen_subcommand_from sync' -s w -l wait -d 'return when it is durable'
 complete -c tend -n '__fish_seen_subcommand_from wait' -s t -l timeout -x -d 'give up after that'
 complete -c tend -n '__fish_seen_subcommand_from start stop restart' -l only -d 'leave those that require it'
+complete -c tend -n '__fish_seen_subcommand_from approve' -l strangers -d 'what only the remote has'
 complete -c tend -n '__fish_seen_subcommand_from stop approve forget' -s y -l yes -d 'do not ask'
 complete -c tend -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'go on'
 complete -c tend -n '__fish_seen_subcommand_from logs history' -s n -l lines -x -d 'begin with the last N lines'

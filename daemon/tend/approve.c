@@ -5,6 +5,7 @@
 #include "tend/command.h"
 
 static const struct command_option approve_options[] = {
+	{ "strangers", 0, NULL, "what only the remote has, instead of what was deleted here" },
 	{ "yes", 'y', NULL, "do not ask" },
 	{ 0 },
 };
@@ -30,6 +31,23 @@ static int approve_root(struct call *call, const json_t *unit, const json_t *fol
 	return approve(call, unit, json_pack("{s:s}", "root", json_text(folder, "refused_root")));
 }
 
+/* What only the remote has. */
+static int approve_strangers(struct call *call, const json_t *unit, const json_t *folder) {
+	const json_t *strangers = json_object_get(folder, "only_remote");
+	if (!json_is_object(strangers)) {
+		if (call->json)
+			print_json(unit);
+		else
+			printf("the remote has nothing that %s has not\n", json_text(unit, "unit"));
+		return EXIT_DONE;
+	}
+	int code = ask_deletions(call, strangers, "Remove them at the remote?");
+	if (code != EXIT_DONE) return code;
+	return unit_order(call, unit, "approve",
+		json_pack("{s:I}", "strangers", (json_int_t)json_number(strangers, "upto")),
+		"they are being removed at the remote");
+}
+
 static int approve_run(struct call *call) {
 	struct err err;
 	json_t *answer = folder_load(call, &err);
@@ -39,13 +57,19 @@ static int approve_run(struct call *call) {
 	const json_t *folder = json_object_get(unit, "folder");
 	const json_t *deletions = json_object_get(folder, "deletions");
 	int code = EXIT_DONE;
-	if (*json_text(folder, "refused_root")) {
+	if (call_option(call, "strangers")) {
+		code = approve_strangers(call, unit, folder);
+	} else if (*json_text(folder, "refused_root")) {
 		code = approve_root(call, unit, folder);
 	} else if (!json_is_object(deletions)) {
 		if (call->json)
 			print_json(answer);
 		else
 			printf("%s holds nothing back\n", json_text(unit, "unit"));
+		if (!call->json && json_number(folder, "strangers") > 0)
+			printf("'tend approve --strangers %s' shows what only the remote has, to "
+			       "be removed there\n",
+				json_text(unit, "name"));
 	} else {
 		code = ask_deletions(call, deletions, "Delete them at the remote?");
 		if (code == EXIT_DONE)

@@ -113,11 +113,14 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 	print_to_go(page, folder);
 	line_count(page, folder, "refused", "refused");
 	const json_t *forgotten = json_object_get(folder, "forgotten");
-	int64_t left_out = json_number(forgotten, "files") + json_number(forgotten, "folders");
+	int64_t removing = json_number(forgotten, "removing"),
+		left_out = json_number(forgotten, "files") + json_number(forgotten, "folders") -
+			   removing;
 	if (left_out > 0)
 		line(page, "forgotten",
 			"%lld no longer covered; 'tend forget %s --remote' removes them",
 			(long long)left_out, name);
+	if (removing > 0) line(page, "removing", "%lld at the remote", (long long)removing);
 	const json_t *verify = json_object_get(folder, "verify");
 	if (json_flag(verify, "running"))
 		line(page, "verify", "runs: %lld files compared",

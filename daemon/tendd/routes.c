@@ -122,6 +122,17 @@ static void asked_approve(void *user, struct control_request *request) {
 		route_answer_unit(house, request, folder_unit(folder));
 		return;
 	}
+	const json_t *strangers = json_object_get(control_body(request), "strangers");
+	if (json_is_integer(strangers)) {
+		if (folder_remove_strangers(folder, json_integer_value(strangers), &err)) {
+			control_refuse(request, &err, NULL);
+			return;
+		}
+		route_ordered(house, request, folder_unit(folder)->id,
+			"removal of what only the remote has");
+		route_answer_unit(house, request, folder_unit(folder));
+		return;
+	}
 	if (!json_is_integer(upto)) {
 		err_set(&err, ERR_INVALID,
 			"'upto' is the number that came with the list of deletions");

@@ -97,6 +97,17 @@ static json_t *forgotten_of(struct folder *folder, const struct folder_status *s
 	return part;
 }
 
+/* What only the remote has, where a single folder is asked about; null: nothing. */
+static json_t *strangers_of(struct folder *folder) {
+	struct folder_strangers strangers;
+	struct err err;
+	if (folder_strangers(folder, DELETIONS_MAX, &strangers, &err)) return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "files", (json_int_t)strangers.files,
+		"folders", (json_int_t)strangers.folders, "size_bytes", (json_int_t)strangers.bytes,
+		"upto", (json_int_t)strangers.upto, "paths",
+		deletion_list(strangers.list, strangers.count));
+}
+
 static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_person) {
 	struct folder_status status;
 	folder_status(folder, &status);
@@ -134,6 +145,8 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	json_object_set_new(part, "conditions",
 		status.conditions_known ? json_boolean(status.conditions) : json_null());
 	json_object_set_new(part, "forgotten", forgotten_of(folder, &status, troubles > 0));
+	json_object_set_new(part, "only_remote",
+		status.strangers && troubles > 0 ? strangers_of(folder) : json_null());
 	json_object_set_new(part, "verify",
 		json_pack("{s:b, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "running", status.verifying,
 			"last", answer_moment(status.verified_ns), "text",

@@ -145,6 +145,7 @@ static void count(struct index *index, int64_t kind, int64_t flags, int64_t size
 	index->totals_changed = true;
 	if (flags & INDEX_STRANGER) {
 		t->strangers += sign;
+		t->strangers_ever += sign > 0;
 		return;
 	}
 	if (flags & INDEX_UNVERIFIED) t->unverified += sign;
@@ -243,7 +244,8 @@ int index_disagree(struct index *index, struct err *err) {
 	/* Numbers of folders stay: marks go by them. */
 	index_dir_forget_all(index);
 	index->totals = (struct index_totals){ .versions = index->totals.versions,
-		.version_bytes = index->totals.version_bytes };
+		.version_bytes = index->totals.version_bytes,
+		.strangers_ever = index->totals.strangers_ever };
 	index->totals_changed = true;
 	return 0;
 }

@@ -17,8 +17,8 @@ static int run(struct index *index, struct db_stmt *stmt, int64_t *changes, stru
 	return 0;
 }
 
-int index_forgotten_add(
-	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+int index_forgotten_add(struct index *index, const char *path, const struct index_entry *entry,
+	bool removing, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
 	struct db_stmt *stmt = index_stmt_path(index, SQL_FORGOTTEN_ADD, path, err);
 	if (stmt) {
@@ -26,6 +26,7 @@ int index_forgotten_add(
 		db_bind_int(stmt, 3, entry->kind == INDEX_FOLDER ? 0 : entry->size);
 		db_bind_int(stmt, 4, entry->born_ns);
 		db_bind_blob(stmt, 5, entry->version, entry->version ? strlen(entry->version) : 0);
+		db_bind_int(stmt, 6, removing);
 	}
 	return run(index, stmt, NULL, err);
 }

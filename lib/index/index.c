@@ -48,7 +48,8 @@ static void counts_read(struct index *index) {
 	index->totals_changed = false;
 	if (!text) return;
 	int64_t *const numbers[] = { &t->files, &t->folders, &t->links, &t->bytes, &t->strangers,
-		&t->unverified, &index->dirty_count, &t->versions, &t->version_bytes };
+		&t->unverified, &index->dirty_count, &t->versions, &t->version_bytes,
+		&t->strangers_ever };
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		char *end = NULL;
 		*numbers[i] = strtoll(text, &end, 10);
@@ -59,15 +60,15 @@ static void counts_read(struct index *index) {
 /* In the same transaction as the rows they sum up: right after any crash, and never counted. */
 static int counts_write(struct index *index, struct err *err) {
 	const struct index_totals *t = &index->totals;
-	char text[240];
+	char text[260];
 
 	if (!index->totals_changed) return 0;
 	index->totals_changed = false;
 	(void)snprintf(text, sizeof(text),
 		"%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-		" %" PRId64 " %" PRId64,
+		" %" PRId64 " %" PRId64 " %" PRId64,
 		t->files, t->folders, t->links, t->bytes, t->strangers, t->unverified,
-		index->dirty_count, t->versions, t->version_bytes);
+		index->dirty_count, t->versions, t->version_bytes, t->strangers_ever);
 	return index_meta_set(index, "totals", text, err);
 }
 

@@ -95,6 +95,7 @@ int index_has_children(struct index *index, const char *path, bool strangers, st
 struct index_totals {
 	int64_t files, folders, links, bytes, strangers, unverified;
 	int64_t versions, version_bytes; /* settled ones */
+	int64_t strangers_ever; /* grows whenever one is put: names the present list of them */
 };
 /* Kept up to date, not counted at each call. */
 struct index_totals index_totals(const struct index *index);
@@ -148,6 +149,24 @@ int index_moving_drop(struct index *index, const char *path, struct err *err);
  * and the caller's to free at any time. */
 int index_unsealed(struct index *index, int64_t sealed, size_t limit, char **cursor, char ***paths,
 	struct err *err);
+
+/* ---- strangers, a page at a time ---- */
+
+struct index_strangers {
+	char **paths; /* a vector (strv) */
+	struct index_entry *entries;
+	size_t count;
+	int64_t dir; /* behind which the next page begins; zeroed at first, as is the name */
+	char *name;
+};
+/* The next at most `limit` behind the page that is given, folder by folder; an empty one: no more. */
+int index_strangers_next(
+	struct index *index, size_t limit, struct index_strangers *page, struct err *err);
+void index_strangers_release(struct index_strangers *page);
+struct index_strangers_sum {
+	int64_t files, folders, bytes; /* files: links too */
+};
+int index_strangers_sum(struct index *index, struct index_strangers_sum *sum, struct err *err);
 
 /* ---- dirty: paths to look at; rows stay while they are worked on, so that a crash forgets none
  * ---- */
@@ -304,8 +323,9 @@ struct index_forgotten_sum {
 	int64_t newest;                /* names the list, for index_forgotten_settle */
 	int64_t removing;              /* so many are to be removed at the remote */
 };
-int index_forgotten_add(
-	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
+/* removing: it is to be removed at the remote. */
+int index_forgotten_add(struct index *index, const char *path, const struct index_entry *entry,
+	bool removing, struct err *err);
 int index_forgotten_drop(struct index *index, const char *path, struct err *err); /* both kinds */
 /* Those up to `upto` are to be removed at the remote, or no longer counted. */
 int index_forgotten_settle(struct index *index, int64_t upto, bool remove, struct err *err);

@@ -60,6 +60,7 @@ const char *const index_schema[] = {
 	"INT "
 	"NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX making_by_path ON making(path);",
+	"CREATE INDEX strangers ON entry(dir, name) WHERE (flags & 1) <> 0;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -102,6 +103,12 @@ const char *const index_sql_text[SQL_COUNT] = {
 			     " WHERE ino = ?1 AND ino <> 0 AND kind < 2 AND (flags & 1) = 0 AND "
 			     "kind = ?2 LIMIT ?3",
 	[SQL_ENTRY_PLAIN] = "SELECT dir, name FROM entry INDEXED BY plain WHERE (flags & 64) <> 0",
+	[SQL_STRANGERS_NEXT] = "SELECT " ENTRY_COLUMNS ", dir, name FROM entry INDEXED BY strangers"
+			       " WHERE (flags & 1) <> 0 AND (dir, name) > (?1, ?2)"
+			       " ORDER BY dir, name LIMIT ?3",
+	[SQL_STRANGERS_SUM] = "SELECT coalesce(sum(kind <> 1), 0), coalesce(sum(kind = 1), 0),"
+			      " coalesce(sum(CASE kind WHEN 1 THEN 0 ELSE size END), 0)"
+			      " FROM entry INDEXED BY strangers WHERE (flags & 1) <> 0",
 	[SQL_ENTRY_LIST] = "SELECT " ENTRY_COLUMNS ", name FROM entry WHERE dir = ?1 AND name > ?2"
 			   " ORDER BY name LIMIT ?3",
 	/* Row values reach into an index behind an equality only: with (epoch, dir, name) > (...) a
@@ -203,7 +210,7 @@ const char *const index_sql_text[SQL_COUNT] = {
 
 	[SQL_FORGOTTEN_ADD] =
 		"INSERT OR REPLACE INTO forgotten(path, kind, bytes, born, ver, removing)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, 0)",
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 	[SQL_FORGOTTEN_DROP] = "DELETE FROM forgotten WHERE path = ?1",
 	[SQL_FORGOTTEN_REMOVE] = "UPDATE forgotten SET removing = 1 WHERE id <= ?1",
 	[SQL_FORGOTTEN_CLEAR] = "DELETE FROM forgotten WHERE id <= ?1 AND removing = 0",

@@ -66,6 +66,11 @@ static int page_put(struct folder *f, struct err *err) {
 			continue;
 		char *path = path_join(f->list_folder, entry->name);
 		int failed = 0;
+		/* Tend's own, of all folders: nobody's files. */
+		if (!*f->remote_key && path_is_within(path, ".tend")) {
+			free(path);
+			continue;
+		}
 		if (f->store->caps & STORE_CAP_FLAT_LIST)
 			failed = parents_put(f, path, err);
 		else if (entry->kind == STORE_FOLDER)

@@ -122,6 +122,8 @@ struct folder {
 	unsigned next_past;
 	struct verify *verify;
 	struct forget *forget;
+	int64_t strangers_upto; /* the list of strangers that a person approved; 0: none */
+	struct index_strangers strangers; /* where that stands */
 	bool conditions,
 		conditions_known; /* does the remote itself keep them? What ABOUT said last */
 	char *server_known;       /* what the store learned of its server, from the index; NULL */
@@ -322,8 +324,14 @@ void forget_step(struct folder *folder); /* while it runs */
 void forget_stop(struct folder *folder);
 bool forget_is_busy(const struct folder *folder);
 bool forget_note(struct folder *folder, const char *path, const struct index_entry *entry);
+/* A row that is to be removed at the remote: the base has it no longer. */
+bool forget_remove(struct folder *folder, const char *path, const struct index_entry *entry);
 bool forget_agreed(struct folder *folder, const char *path); /* it is not, or no longer */
 void forget_status(struct folder *folder, struct folder_status *status);
+
+/* stranger.c: of what only the remote has, when a person approved that it goes. False: the index failed. */
+bool strangers_step(struct folder *folder);
+void strangers_release(struct folder *folder);
 
 /* verify.c, verify_path.c: does the remote still hold what the base says? */
 void verify_new(struct folder *folder);

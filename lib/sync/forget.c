@@ -48,7 +48,16 @@ static const struct index_forgotten_sum *sum_of(struct folder *f) {
 bool forget_note(struct folder *f, const char *path, const struct index_entry *entry) {
 	struct err err;
 	f->forget->stale = true;
-	return index_good(f, index_forgotten_add(f->index, path, entry, &err), &err);
+	return index_good(f, index_forgotten_add(f->index, path, entry, false, &err), &err);
+}
+
+bool forget_remove(struct folder *f, const char *path, const struct index_entry *entry) {
+	struct err err;
+	f->forget->stale = true;
+	return index_good(f,
+		index_forgotten_add(f->index, path, entry, true, &err) ||
+			index_drop(f->index, path, entry->kind == INDEX_FOLDER, &err),
+		&err);
 }
 
 bool forget_agreed(struct folder *f, const char *path) {
@@ -153,6 +162,7 @@ static void remove_start(struct forget *g) {
 void forget_step(struct folder *f) {
 	struct forget *g = f->forget;
 	struct err err;
+	if (!strangers_step(f)) return;
 	if (g->in_flight || timer_running(&g->timer) || f->held || f->paused || f->judging ||
 		!sum_of(f)->removing)
 		return;

@@ -178,6 +178,7 @@ void folder_free(struct folder *f) {
 	prune_free(f);
 	verify_free(f);
 	forget_free(f);
+	strangers_release(f);
 	store_op_release(&f->op);
 	turn_end_remove(&f->turn_end);
 	unit_release(&f->unit);

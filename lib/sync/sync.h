@@ -192,6 +192,19 @@ size_t folder_forgotten(struct folder *folder, size_t limit, struct folder_delet
  * ERR_BUSY: not now. */
 int folder_forget(struct folder *folder, int64_t upto, bool remote, struct err *err);
 
+/* What only the remote has: never deleted without a person (SYNC.md §7). At most `limit` are listed; `upto` names the list. `list` is the
+ * caller's, as of folder_deletions. */
+struct folder_strangers {
+	int64_t files, folders, bytes, upto;
+	struct folder_deletion *list;
+	size_t count;
+};
+int folder_strangers(
+	struct folder *folder, size_t limit, struct folder_strangers *strangers, struct err *err);
+/* A person saw that list: it is removed at the remote in the background, with versions kept in backup mode; what the rules leave out
+ * stays. ERR_CHANGED: the list is another by now; ERR_BUSY: not before all is known that is here. */
+int folder_remove_strangers(struct folder *folder, int64_t upto, struct err *err);
+
 /* ---- what stood there (past.c): for `tend ls`, `versions`, `restore`, with a daemon and without ---- */
 
 #define PAST_NOW INT64_MAX

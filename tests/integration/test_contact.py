@@ -1,5 +1,6 @@
 """First contact of a folder with its remote, and what may never be taken for a deletion."""
 
+import json
 import os
 import shutil
 
@@ -102,6 +103,74 @@ def test_strangers_stay(tendd, store):
     files = {path for path, kind in store.keys("data").items() if kind == "file"}
     assert files == {"ours", "theirs", "dir/theirs too", ".hidden/deep/er"}
     assert tendd.tend("status").returncode == 0
+
+
+def test_strangers_go_when_a_person_says_so(tendd, store):
+    data = tendd.folder("data")
+    (data / "ours").write_text("ours\n")
+    (data / "both").write_text("both\n")
+    (data / "out").write_text("left out by the rules\n")
+    for path in ("theirs", "dir/theirs too", "dir/sub/third", "both", "out"):
+        store.put("data/" + path, (path + "\n").encode())
+    start(tendd, store, "exclude = out\n")
+    tendd.barrier("data")
+    tendd.until_idle("data")
+    nothing = tendd.tend("approve", "data")
+    assert nothing.returncode == 0 and "--strangers" in nothing.stdout, nothing
+    seen = tendd.tend("approve", "data", "--strangers", "--json")
+    assert seen.returncode == 5, seen
+    listed = json.loads(seen.stdout)
+    assert {"theirs", "dir/theirs too", "dir/sub/third"} <= {entry["path"] for entry in listed["paths"]}, listed
+    assert not {"ours", "both"} & {entry["path"] for entry in listed["paths"]}
+    assert tendd.tend("approve", "data", "--strangers").returncode == 5  # nobody is here to ask
+    assert tendd.post("/v1/units/folder:data/approve", {"strangers": listed["upto"] - 1}).status == 409
+    # Something waits: it may be one of them.
+    tendd.post("/v1/units/folder:data/pause")
+    assert tendd.post("/v1/units/folder:data/approve", {"strangers": listed["upto"]}).status == 409
+    (data / "theirs").write_text("ours by now\n")
+    tendd.until(lambda: tendd.folder_part("data")["pending"] == 1, "what was written")
+    tendd.post("/v1/units/folder:data/resume")
+    tendd.barrier("data")
+    kept = set(store.keys("data"))
+    assert {"theirs", "dir/theirs too"} <= kept
+    done = tendd.tend("approve", "data", "--strangers", "--yes")
+    assert done.returncode == 0, done
+    tendd.until(lambda: {path for path, kind in store.keys("data").items() if kind == "file"} == {"ours", "both", "out", "theirs"},
+                "the end of what was theirs")
+    tendd.until(lambda: tendd.folder_part("data")["forgotten"] is None, "the end of all of it")
+    assert store.read("data/theirs") == b"ours by now\n" and store.read("data/out") == b"out\n"
+    assert store.versions("data/dir/theirs too") == [b"dir/theirs too\n"]
+    part = tendd.folder_part("data")
+    assert part["strangers"] == 1 and part["files"] == 3, part
+    # What is a stranger to nobody stays; a second time there is but what the rules leave out, and it stays, too.
+    assert tendd.tend("approve", "data", "--strangers", "--yes").returncode == 0
+    tendd.stop()
+    tendd.start()
+    tendd.barrier("data")
+    assert {path for path, kind in store.keys("data").items() if kind == "file"} == {"ours", "both", "out", "theirs"}
+    texts = [event["text"] for event in tendd.get("/v1/history?unit=folder:data")["events"]]
+    assert any(text.startswith("removal of what only the remote has by ") for text in texts), texts
+
+
+def test_strangers_wait_for_what_is_not_seen_to(tendd, store):
+    """While something here waits for a person it is not known what only the remote has."""
+    data = tendd.folder("data")
+    for name in ("a", "b", "c"):
+        (data / name).write_text(name)
+    store.put("data/theirs", b"theirs\n")
+    start(tendd, store, "max_delete = 1\n")
+    tendd.barrier("data")
+    upto = tendd.until_idle("data")["only_remote"]["upto"]
+    (data / "a").unlink()
+    (data / "b").unlink()
+    tendd.until(lambda: tendd.folder_part("data")["deletions"], "the brake")
+    answer = tendd.post("/v1/units/folder:data/approve", {"strangers": upto})
+    assert answer.status == 409 and "2 paths are still to be seen to" in answer["error"]["text"], answer
+    assert tendd.tend("approve", "data", "--yes").returncode == 0
+    tendd.until(lambda: store.keys("data") == {"c": "file", "theirs": "file"}, "the deletions")
+    tendd.until_idle("data")
+    assert tendd.post("/v1/units/folder:data/approve", {"strangers": upto}).status == 200
+    tendd.until(lambda: store.keys("data") == {"c": "file"}, "the end of what is theirs")
 
 
 def test_a_stranger_in_a_deleted_folder_lives(tendd, store):

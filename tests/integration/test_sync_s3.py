@@ -8,7 +8,7 @@ import os
 import pytest
 
 from basics import *  # noqa: F403  the tests every store passes
-from basics import counted, fill, since, start
+from basics import QUICK, counted, fill, since, start
 from stores import S3
 
 
@@ -52,6 +52,27 @@ def test_metadata(tendd, store):
     tendd.barrier("data")
     assert store.metadata("data/a")["mode"][-3:] == "600"
     store.judge(data)
+
+
+def test_what_tend_keeps_is_nobodys(tendd, store):
+    """A folder at the root of its remote that lost its index: versions and the owner's mark are no strangers, and go with none."""
+    data = tendd.folder("data")
+    (data / "a").write_text("first\n")
+    tendd.configure(store.folder(data, key="", more=QUICK)).start()
+    tendd.barrier("data")
+    (data / "a").write_text("second\n")
+    tendd.barrier("data")
+    assert tendd.stop() == 0
+    (tendd.state / "folders/data.db").unlink()
+    store.put("theirs", b"theirs\n")
+    tendd.start()
+    tendd.barrier("data")
+    assert tendd.until_idle("data")["strangers"] == 1
+    own = {path for path in store.listing() if path.startswith(".tend/")}
+    assert len(own) >= 2, own
+    assert tendd.tend("approve", "data", "--strangers", "--yes").returncode == 0
+    tendd.until(lambda: store.keys() == {"a": "file"}, "the end of what is theirs")
+    assert own < {path for path in store.listing() if path.startswith(".tend/")}
 
 
 # ---- what other programs sent in parts ----
