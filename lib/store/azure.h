@@ -59,6 +59,8 @@ struct azure_op {
 	struct buf text;
 	char *session_id;
 	int pages;
+	int own, others; /* names that azure_names() has seen */
+	void (*named)(struct azure_op *x);
 };
 
 static inline struct azure_op *azure_op_of(struct flow *flow) {
@@ -106,6 +108,8 @@ void azure_get(struct azure_op *x);
 /* ---- the other verbs ---- */
 
 void azure_list(struct azure_op *x);
+/* x->own: is there a blob x->object, a folder's marker? x->others: something below it? Then `named`, with x->flow.err. */
+void azure_names(struct azure_op *x, void (*named)(struct azure_op *x));
 void azure_commit(struct flow *flow);
 void azure_copy(struct flow *flow, const struct flow_copy *copy);
 void azure_remove(struct flow *flow, const char *key, enum store_kind kind);

@@ -29,39 +29,21 @@ void azure_mkdir(struct azure_op *x) {
 		x, &(struct azure_call){ .method = "PUT", .object = x->object, .body = "" }, made);
 }
 
-/* ---- REMOVE: two names of what begins so tell all ---- */
-
-struct found {
-	const char *marker;
-	int own, others;
-};
-
-static void name_came(void *user, const char *path, const char *text) {
-	struct found *found = user;
-
-	if (!str_ends(path, "/Blob/Name")) return;
-	if (str_equal(text, found->marker)) {
-		found->own++;
-	} else {
-		found->others++;
-	}
-}
+/* ---- REMOVE ---- */
 
 static void marker_removed(struct azure_op *x) {
 	if (x->flow.err.kind == ERR_NOT_FOUND) err_clear(&x->flow.err);
 	azure_end(x);
 }
 
-static void children_listed(struct azure_op *x) {
-	struct found found = { .marker = x->object };
+static void children_named(struct azure_op *x) {
 	struct err *err = &x->flow.err;
 
-	if (err->kind == ERR_NONE) azure_read(x, "EnumerationResults", name_came, &found);
-	if (err->kind == ERR_NONE && found.others) {
+	if (err->kind == ERR_NONE && x->others) {
 		err_set(err, ERR_BUSY, "the folder '%s' is not empty", x->flow.op->key);
 		err->sys = ENOTEMPTY;
 	}
-	if (err->kind != ERR_NONE || !found.own) {
+	if (err->kind != ERR_NONE || !x->own) {
 		azure_end(x);
 	} else {
 		azure_send(x, &(struct azure_call){ .method = "DELETE", .object = x->object },
@@ -70,13 +52,7 @@ static void children_listed(struct azure_op *x) {
 }
 
 void azure_rmdir(struct azure_op *x) {
-	azure_query(&x->text, "comp", "list");
-	azure_query(&x->text, "maxresults", "2");
-	azure_query(&x->text, "prefix", x->object);
-	azure_query(&x->text, "restype", "container");
-	azure_send(x,
-		&(struct azure_call){ .method = "GET", .query = x->text.at, .answer_max = 1 << 20 },
-		children_listed);
+	azure_names(x, children_named);
 }
 
 /* ---- ABOUT ---- */

@@ -6,7 +6,7 @@
 
 /* LIST: a page of blobs, with their metadata, so that nobody need be asked one by one. */
 
-enum { PAGE_MAX = 1000, ANSWER_MAX = 8 << 20, EMPTY_PAGES_MAX = 1000 };
+enum { PAGE_MAX = 1000, ANSWER_MAX = 8 << 20, NAMES_MAX = 1 << 20, EMPTY_PAGES_MAX = 1000 };
 
 #define ROOT "EnumerationResults/Blobs/"
 
@@ -164,4 +164,64 @@ static void list_send(struct azure_op *x, const char *marker) {
 
 void azure_list(struct azure_op *x) {
 	list_send(x, x->flow.op->page_token);
+}
+
+/* ---- what a folder holds: two names of those that begin so tell all ---- */
+
+struct names {
+	struct azure_op *x;
+	char *marker;
+};
+
+static void names_send(struct azure_op *x, const char *marker);
+
+static void name_came(void *user, const char *path, const char *text) {
+	struct names *names = user;
+	struct azure_op *x = names->x;
+
+	if (str_equal(path, "EnumerationResults/NextMarker") && *text) {
+		free(names->marker);
+		names->marker = xstrdup(text);
+	} else if (!str_equal(path, ROOT "Blob/Name")) {
+		return;
+	} else if (str_equal(text, x->object)) {
+		x->own++;
+	} else {
+		x->others++;
+	}
+}
+
+static void names_answered(struct azure_op *x) {
+	struct names names = { .x = x };
+	struct err *err = &x->flow.err;
+
+	if (err->kind == ERR_NONE) azure_read(x, "EnumerationResults", name_came, &names);
+	/* A page may end before it is full, or have no name at all. */
+	bool more = err->kind == ERR_NONE && names.marker && !x->others;
+	if (more && ++x->pages < EMPTY_PAGES_MAX) {
+		names_send(x, names.marker);
+	} else {
+		if (more) err_set(err, ERR_BUSY, "no end of the list of '%.60s'", x->object);
+		x->named(x);
+	}
+	free(names.marker);
+}
+
+static void names_send(struct azure_op *x, const char *marker) {
+	buf_clear(&x->text);
+	azure_query(&x->text, "comp", "list");
+	if (marker) azure_query(&x->text, "marker", marker);
+	azure_query(&x->text, "maxresults", "2");
+	azure_query(&x->text, "prefix", x->object);
+	azure_query(&x->text, "restype", "container");
+	azure_send(x,
+		&(struct azure_call){
+			.method = "GET", .query = x->text.at, .answer_max = NAMES_MAX },
+		names_answered);
+}
+
+void azure_names(struct azure_op *x, void (*named)(struct azure_op *x)) {
+	x->own = x->others = x->pages = 0;
+	x->named = named;
+	names_send(x, NULL);
 }

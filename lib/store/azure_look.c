@@ -13,17 +13,11 @@ static void look_ended(struct azure_op *x) {
 	flow_next(flow);
 }
 
-static void count_name(void *user, const char *path, const char *text) {
-	if (str_ends(path, "/Blob/Name")) ++*(int *)user;
-}
-
 /* No marker: a folder all the same, when something is below it. */
-static void children_answered(struct azure_op *x) {
+static void children_named(struct azure_op *x) {
 	struct flow *flow = &x->flow;
-	int names = 0;
 
-	if (flow->err.kind == ERR_NONE) azure_read(x, "EnumerationResults", count_name, &names);
-	if (flow->err.kind == ERR_NONE && names == 0)
+	if (flow->err.kind == ERR_NONE && !x->own && !x->others)
 		err_set(&flow->err, ERR_NOT_FOUND, "not there");
 	store_entry_release(&flow->seen);
 	flow->seen.kind = STORE_FOLDER;
@@ -38,18 +32,11 @@ static void look_answered(struct azure_op *x) {
 		flow->seen = azure_entry(x, x->kind);
 		azure_metadata_keep(x);
 	}
-	if (flow->err.kind != ERR_NOT_FOUND || x->kind != STORE_FOLDER) {
+	if (flow->err.kind == ERR_NOT_FOUND && x->kind == STORE_FOLDER) {
+		azure_names(x, children_named);
+	} else {
 		look_ended(x);
-		return;
 	}
-	buf_clear(&x->text);
-	azure_query(&x->text, "comp", "list");
-	azure_query(&x->text, "maxresults", "1");
-	azure_query(&x->text, "prefix", x->object);
-	azure_query(&x->text, "restype", "container");
-	azure_send(x,
-		&(struct azure_call){ .method = "GET", .query = x->text.at, .answer_max = 1 << 20 },
-		children_answered);
 }
 
 void azure_look(struct flow *flow, const char *key, enum store_kind kind) {
