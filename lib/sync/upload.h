@@ -51,7 +51,9 @@ struct upload {
 	size_t held;
 	int next_number; /* those before it are held or on their way */
 	struct upload_lane lanes[UPLOAD_LANES_MAX];
-	size_t lane_count, busy;
+	size_t lane_count, busy, bodies; /* lanes, those at work, and those of them that send */
+	int64_t part_ms;                 /* when the last part was sent */
+	int64_t gap_ms;                  /* from one to the next on the average; -1: not known */
 	char *session;
 	bool copy_none;       /* the store takes no part from what stands there */
 	int64_t copied_bytes; /* parts that it took from there */

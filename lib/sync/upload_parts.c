@@ -1,6 +1,7 @@
 /*
  * Pass 2 of a large upload: some parts at once, each in a lane of its own, so that the next are read and under way while a server still
- * stores the last. The store compares each with its hash of pass 1: what reads differently was "changed between" (SYNC.md §11).
+ * stores the last. On a slow line one goes after the other: several would arrive no sooner, and what each has sent is sent again after
+ * a kill. The store compares each with its hash of pass 1: what reads differently was "changed between" (SYNC.md §11).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -8,12 +9,16 @@
 
 #include "sync/upload.h"
 
+enum { SLOW_PART_MS = 250 }; /* what four lanes would send twice is then at most a second's work */
+
 static void lanes_go(struct transfer *t);
 static void lane_start(struct upload_lane *lane, int number);
 
 static void lane_free(struct upload_lane *lane) {
+	struct upload *u = lane->transfer->upload;
 	lane->state = LANE_FREE;
-	lane->transfer->upload->busy--;
+	u->busy--;
+	if (!lane->copies) u->bodies--;
 }
 
 /* The first failure ends the others too: what they would have sent may be wanted in vain. */
@@ -47,6 +52,18 @@ static void lane_step(struct upload_lane *lane, const struct err *err) {
 
 /* ---- sent ---- */
 
+/* How long from one part to the next: what the line carries, however many share it. */
+static void pace_note(struct transfer *t) {
+	struct upload *u = t->upload;
+	int64_t now_ms = folder_clock_ms(t->folder), gap_ms = now_ms - u->part_ms;
+	u->gap_ms = u->gap_ms < 0 ? gap_ms : (3 * u->gap_ms + gap_ms) / 4;
+	u->part_ms = now_ms;
+}
+
+static bool body_may_go(const struct upload *u) {
+	return !u->bodies || (u->gap_ms >= 0 && u->gap_ms < SLOW_PART_MS);
+}
+
 static void lane_sent(struct store_op *op, const struct err *err) {
 	struct upload_lane *lane = container_of(op, struct upload_lane, op);
 	struct transfer *t = lane->transfer;
@@ -58,6 +75,7 @@ static void lane_sent(struct store_op *op, const struct err *err) {
 		return;
 	}
 	if (!err) {
+		if (!lane->copies) pace_note(t);
 		u->copied_bytes += lane->copies ? op->length : 0;
 		u->parts = xrealloc(u->parts, (u->held + 1) * sizeof(*u->parts));
 		u->parts[u->held++] = (struct store_part){
@@ -133,6 +151,7 @@ static void lane_start(struct upload_lane *lane, int number) {
 	int64_t left = u->size - lane->offset;
 	lane->length = (size_t)(left < u->part_size ? left : u->part_size);
 	u->busy++;
+	if (!lane->copies && !u->bodies++) u->part_ms = folder_clock_ms(t->folder);
 	if (!lane->body || lane->copies) {
 		lane_submit(lane);
 		return;
@@ -161,7 +180,7 @@ static int by_number(const void *left, const void *right) {
 static int next_number(struct upload *u) {
 	while ((size_t)u->next_number <= u->part_count && is_held(u, u->next_number))
 		u->next_number++;
-	return (size_t)u->next_number <= u->part_count ? u->next_number++ : 0;
+	return (size_t)u->next_number <= u->part_count ? u->next_number : 0;
 }
 
 static void lanes_go(struct transfer *t) {
@@ -170,7 +189,8 @@ static void lanes_go(struct transfer *t) {
 	for (size_t i = 0; i < u->lane_count && !failed; i++) {
 		if (u->lanes[i].state != LANE_FREE) continue;
 		int number = next_number(u);
-		if (!number) break;
+		if (!number || (!body_may_go(u) && !delta_has(t, number))) break;
+		u->next_number++;
 		lane_start(&u->lanes[i], number);
 	}
 	if (u->busy) return;
@@ -210,6 +230,7 @@ void upload_memory_granted(struct transfer *t) {
 	struct upload *u = t->upload;
 	t->state = TRANSFER_PARTS;
 	u->next_number = 1;
+	u->gap_ms = -1;
 	lanes_open(t);
 	lanes_go(t);
 }

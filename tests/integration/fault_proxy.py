@@ -1,10 +1,11 @@
 """A proxy before a real server that does what networks and servers do on bad days.
 
 Each request is read whole and shown to `decide`, which says what becomes of it: None lets it pass. What was asked is kept in
-`requests`, so that a test can count.
+`requests`, so that a test can count; what came of those whose sender went away meanwhile is in `begun`.
 """
 
 import random
+import select
 import socket
 import ssl
 import struct
@@ -13,9 +14,10 @@ import time
 
 
 class Request:
-    def __init__(self, head, body):
+    def __init__(self, head, body=b""):
         self.head = head
         self.body = body
+        self.came = 0  # bytes of the body so far
         words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         self.method, self.target = words[0], words[1]
         self.at = time.monotonic()
@@ -102,8 +104,9 @@ class Link:
         self.server = None
 
     def receive(self, sock, kept, until):
+        speed = self.proxy.bytes_per_second
         while not until(kept):
-            part = sock.recv(4096 if self.proxy.bytes_per_second else 65536)
+            part = sock.recv(min(65536, max(4096, speed // 256)) if speed else 65536)
             if self.proxy.bytes_per_second:
                 time.sleep(len(part) / self.proxy.bytes_per_second)
             if not part:
@@ -129,11 +132,23 @@ class Link:
         if self.header(head, b"expect"):
             self.client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         length = int(self.header(head, b"content-length") or 0)
-        body = self.receive(self.client, body, lambda got: len(got) >= length)
-        return Request(head, body)
+        request = Request(head)
+
+        def whole(got):
+            request.came = len(got)
+            if got:
+                self.proxy.comes(request)
+            return len(got) >= length
+        with self.proxy.lock:
+            self.proxy.begun.append(request)
+        request.body = self.receive(self.client, body, whole)
+        return request
 
     def ask(self, request):
         """The server's whole answer: head and body as they came."""
+        if self.server and select.select([self.server], [], [], 0)[0]:
+            self.server.close()  # it does not keep a connection for ever on which nobody asks
+            self.server = None
         if self.server is None:
             self.server = socket.create_connection(self.proxy.target, timeout=60)
         lines = [line for line in request.head.split(b"\r\n") if not line.lower().startswith(b"expect:")]
@@ -190,7 +205,9 @@ class Proxy:
         self.context = context
         self.narrow = narrow
         self.decide = lambda request: None
+        self.comes = lambda request: None  # told of every piece of a body
         self.requests = []
+        self.begun = []
         self.bytes_per_second = 0  # 0: as fast as it goes; else of what each connection says to us
         self.connections = 0
         self.lock = threading.Lock()
@@ -251,6 +268,7 @@ class Proxy:
     def forget(self):
         with self.lock:
             self.requests.clear()
+            self.begun.clear()
 
     def shut(self):
         """Nobody listens any more, and what is open ends: a server that is down."""

@@ -1,66 +1,92 @@
-"""Large uploads to a real S3 server: gone on with after a kill -9, and given up when nobody wants them.
+"""Large uploads to real servers: gone on with after a kill -9, and given up when nobody wants them.
 
-servers: s3_rgw
+servers: s3_rgw azure_azurite dav_cloud dav_apache
 """
 
+import base64
 import os
 import re
+import signal
+from urllib.parse import unquote
 
 import pytest
 
 from basics import QUICK
 from fault_proxy import Proxy, stall
-from stores import S3
+from stores import S3, Azure, WebDav
 
 PART = 8 << 20
 PARTS = 7
+SIZE = PART * (PARTS - 1) + 1000
+
+# A part on its way to each: its number, as the target of the PUT or its range tells.
+NUMBER = {
+    "s3_rgw": lambda request: re.search(r"[?&]partNumber=(\d+)", request.target),
+    "azure_azurite": lambda request: re.search(r"[?&]comp=block(?:&|$)", request.target) and re.search(
+        r"-(\d{5})$", b64(re.search(r"[?&]blockid=([^&]+)", request.target).group(1))),
+    "dav_cloud": lambda request: re.search(r"/uploads/lab/[^/]+/(\d{5})$", request.target),
+    "dav_apache": lambda request: re.search(rb"(?i)\r\ncontent-range: bytes (\d+)-\d+/%d\r\n" % SIZE, request.head),
+}
+# What tells the server that this upload is not wanted any more.
+GIVEN_UP = {"s3_rgw": "uploadId=", "azure_azurite": "/.tend/uploads/", "dav_cloud": "/uploads/lab/tend-",
+            "dav_apache": "/.tend/uploads/tend-"}
 
 
-@pytest.fixture
-def proxied(tendd):
-    store = S3("s3_rgw", tendd.root)
-    with Proxy(store.server) as proxy:
-        store.endpoint = proxy.address
+def b64(text):
+    return base64.b64decode(unquote(text)).decode()
+
+
+@pytest.fixture(params=sorted(NUMBER))
+def proxied(tendd, request):
+    store = {"s3": S3, "azure": Azure, "dav": WebDav}[request.param.partition("_")[0]](request.param, tendd.root)
+    address = store.url if isinstance(store, WebDav) else store.endpoint
+    server = "/".join(address.split("/")[:3])
+    with Proxy(server) as proxy:
+        if isinstance(store, WebDav):
+            store.url = address.replace(server, proxy.address)
+        else:
+            store.endpoint = address.replace(server, proxy.address)
         yield store, proxy
 
 
-def parts_of(proxy):
-    """{part number: its bytes} of the parts that were sent."""
+def number(store, request):
+    found = NUMBER[store.kind](request) if request.method == "PUT" else None
+    if not found:
+        return 0
+    return int(found.group(1)) // PART + 1 if store.kind == "dav_apache" else int(found.group(1))
+
+
+def parts_of(store, proxy, begun=False):
+    """(number, bytes of it that came) of the parts that were sent; with `begun` also of those that did not come whole."""
     with proxy.lock:
-        asked = [(re.search(r"partNumber=(\d+)", request.target), len(request.body)) for request in proxy.requests
-                 if request.method == "PUT"]
-    return {int(number.group(1)): size for number, size in asked if number}
-
-
-def stop_after(proxy, count):
-    """Parts from here on never get an answer."""
-    def decide(request):
-        number = re.search(r"partNumber=(\d+)", request.target)
-        return stall if request.method == "PUT" and number and int(number.group(1)) > count else None
-    proxy.decide = decide
+        return [(number(store, request), request.came) for request in (proxy.begun if begun else proxy.requests)
+                if number(store, request)]
 
 
 def begin(tendd, store, proxy):
+    """Killed when parts from the fourth on never get an answer."""
     data = tendd.folder("data")
-    body = os.urandom(PART) * (PARTS - 1) + os.urandom(1000)
-    (data / "large").write_bytes(body)
-    stop_after(proxy, 3)
+    (data / "large").write_bytes(os.urandom(SIZE))
+    proxy.decide = lambda request: stall if number(store, request) > 3 else None
     tendd.configure(store.folder(data, more=QUICK)).start()
-    tendd.until(lambda: 4 in parts_of(proxy), "the fourth part on its way")
+    tendd.until(lambda: 4 in dict(parts_of(store, proxy)), "the fourth part on its way")
     tendd.kill()
     return data
+
+
+def go_on(tendd, proxy):
+    tendd.until(lambda: not proxy.links, "the end of the connections")
+    proxy.forget()
+    proxy.decide = lambda request: None
+    tendd.start()
+    tendd.barrier("data")
 
 
 def test_it_goes_on_after_a_kill(tendd, proxied):
     store, proxy = proxied
     data = begin(tendd, store, proxy)
-    proxy.forget()
-    proxy.decide = lambda request: None
-    tendd.start()
-    tendd.barrier("data")
-    sent = parts_of(proxy)
-    assert sorted(sent) == [4, 5, 6, 7]  # the rest, and nothing of what was there
-    assert sum(sent.values()) < (PARTS - 4) * PART + PART
+    go_on(tendd, proxy)
+    assert sorted(parts_of(store, proxy)) == [(4, PART), (5, PART), (6, PART), (7, 1000)]  # and nothing of what was there
     store.judge(data)
 
 
@@ -70,10 +96,36 @@ def test_it_is_given_up(tendd, proxied):
     data = begin(tendd, store, proxy)
     (data / "large").unlink()
     (data / "other").write_text("other\n")
-    proxy.forget()
-    proxy.decide = lambda request: None
-    tendd.start()
-    tendd.barrier("data")
-    tendd.until(lambda: any(request.method == "DELETE" and "uploadId=" in request.target for request in proxy.requests),
+    go_on(tendd, proxy)
+    tendd.until(lambda: any(request.method == "DELETE" and GIVEN_UP[store.kind] in request.target for request in proxy.requests),
                 "the upload given up")
-    assert store.keys("data") == {"other": "file"}
+    files = {path for path, kind in store.keys("data").items() if kind == "file"}
+    assert files == {"other"} and not parts_of(store, proxy)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_a_part_is_sent_twice_at_most(tendd, proxied, share):
+    """Killed at any moment on a line that is the narrow place: what the server got is counted."""
+    store, proxy = proxied
+    data = tendd.folder("data")
+    (data / "large").write_bytes(os.urandom(SIZE))
+
+    def comes(request):
+        if number(store, request) and sum(came for _, came in parts_of(store, proxy, begun=True)) >= SIZE * share:
+            proxy.comes = lambda request: None
+            os.kill(tendd.pid, signal.SIGKILL)
+    proxy.comes = comes
+    proxy.bytes_per_second = 16 << 20
+    tendd.configure(store.folder(data, more=QUICK)).start(wait=False)
+    tendd.wait()
+    tendd.until(lambda: not proxy.links, "the end of the connections")
+    proxy.bytes_per_second = 0
+    before = parts_of(store, proxy, begun=True)
+    whole = {one for one, _ in parts_of(store, proxy)}
+    assert whole and sum(came for _, came in before) < SIZE
+    go_on(tendd, proxy)
+    again = parts_of(store, proxy, begun=True)
+    twice = sum(came for _, came in before + again) - SIZE
+    assert 0 <= twice <= PART, (before, again)
+    assert not whole & {one for one, _ in again} or store.kind == "dav_apache", (before, again)
+    store.judge(data)
