@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crypto/crypto.h"
 #include "tend/command.h"
 
 static const struct command_option global_options[] = {
@@ -189,6 +190,7 @@ int main(int argc, char **argv) {
 	/* A daemon that goes away in the middle of a question is an error to report, not our
 	 * end. */
 	signal(SIGPIPE, SIG_IGN);
+	crypto_forbid_core_dumps();
 	list_commands();
 	int code = dispatch(argv + 1);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

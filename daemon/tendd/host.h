@@ -12,10 +12,6 @@
 
 struct host;
 
-/* Before anything else: no core dump of this process may hold secrets. Not inherited by programs
- * it starts. */
-void host_forbid_core_dumps(void);
-
 /* Does what we write to stderr go to the journal? */
 bool host_has_journal(void);
 

@@ -2,8 +2,6 @@
 #include "tendd/host.h"
 
 #include <stdlib.h>
-#include <sys/ptrace.h>
-#include <sys/types.h>
 
 struct host {
 	struct loop *loop;
@@ -11,12 +9,6 @@ struct host {
 	void (*answered)(void *user, bool restart);
 	void *user;
 };
-
-void host_forbid_core_dumps(void) {
-	/* There is no flag that a child does not inherit but this one, which also keeps
-	 * debuggers out. */
-	(void)ptrace(PT_DENY_ATTACH, 0, 0, 0);
-}
 
 bool host_has_journal(void) {
 	return false;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,11 +27,6 @@ struct host {
 	void (*answered)(void *user, bool restart);
 	void *user;
 };
-
-void host_forbid_core_dumps(void) {
-	/* Not by the limit: services would inherit that from a keeper that we start. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
 
 bool host_has_journal(void) {
 	const char *stream = getenv("JOURNAL_STREAM");

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/crypto.h"
 #include "tendd/check.h"
 #include "tendd/house.h"
 
@@ -185,8 +186,7 @@ int main(int argc, char **argv) {
 	 * umask. */
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
-	/* Before anything secret is read. */
-	host_forbid_core_dumps();
+	crypto_forbid_core_dumps();
 	char *home = home_find(&err);
 	if (!home) {
 		fprintf(stderr, "%s\n", err.text);

@@ -64,6 +64,9 @@ void crypto_wipe(void *bytes, size_t len); /* not optimised away */
 bool crypto_equal(
 	const void *left, const void *right, size_t len); /* in a time that tells nothing */
 
+/* Before anything secret is read: no core dump of this process may hold it. Not inherited by programs it starts. */
+void crypto_forbid_core_dumps(void);
+
 struct secret {
 	char *text; /* NULL: none; else NUL-ended */
 	size_t len;
