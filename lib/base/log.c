@@ -65,6 +65,13 @@ void log_secret(const char *secret) {
 	atomic_store(&secrets, added);
 }
 
+bool log_is_secret(const char *text) {
+	const struct secret_text *secret = atomic_load_explicit(&secrets, memory_order_acquire);
+
+	while (secret && !str_equal(secret->text, text)) secret = secret->next;
+	return secret != NULL;
+}
+
 /* All places are marked before any is replaced: secrets may overlap, and half a secret is still
  * one. */
 void log_redact(char *text) {

@@ -29,6 +29,9 @@ void log_secret(const char *secret);
 /* Replaces named secrets in `text` in place by '*'. */
 void log_redact(char *text);
 
+/* Was exactly this named? */
+bool log_is_secret(const char *text);
+
 bool log_wants(enum log_level level);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -318,24 +318,13 @@ static void complain(struct keeper *keeper, const char *detail) {
 	if (keeper->calls && keeper->calls->changed) keeper->calls->changed(keeper->user, detail);
 }
 
-/* What systemd said to us is not for the keeper: it would take our place with it. */
-static char **keeper_environment(void) {
-	static const char *const ours[] = { "NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_",
-		"CREDENTIALS_DIRECTORY=", "JOURNAL_STREAM=", "INVOCATION_ID=" };
-	extern char **environ;
-	char **env = xcalloc(1, sizeof(*env));
-	for (char **at = environ; *at; at++) {
-		bool skip = false;
-		for (size_t i = 0; i < ARRAY_LEN(ours); i++) skip |= str_starts(*at, ours[i]);
-		if (!skip) strv_add(&env, *at);
-	}
-	return env;
-}
-
 /* In a session of its own, so that no terminal and no stop of ours reaches it. */
 static int start_keeper(struct keeper *keeper, struct err *err) {
 	char *argv[] = { keeper->keeper_path, keeper->socket_path, NULL };
-	char **env = keeper_environment();
+	/* What systemd said to us is not for the keeper: it would take our place with it. */
+	static const char *const ours[] = { "NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_",
+		"CREDENTIALS_DIRECTORY=", "JOURNAL_STREAM=", "INVOCATION_ID=", NULL };
+	char **env = process_environment(ours);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t signals;

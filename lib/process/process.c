@@ -173,3 +173,15 @@ bool process_without(const char *word) {
 	}
 	return false;
 }
+
+char **process_environment(const char *const *without) {
+	extern char **environ;
+	char **env = xcalloc(1, sizeof(*env));
+	for (char **at = environ; *at; at++) {
+		const char *equal = strchr(*at, '=');
+		bool skip = equal && log_is_secret(equal + 1);
+		for (size_t i = 0; without && without[i]; i++) skip |= str_starts(*at, without[i]);
+		if (!skip) strv_add(&env, *at);
+	}
+	return env;
+}

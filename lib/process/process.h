@@ -82,6 +82,10 @@ void process_init(struct process *process, struct process_host *host, const char
 	const struct process_calls *calls);
 void process_release(struct process *process); /* a run it carries goes on without us */
 
+/* Ours, for a child: without variables that begin with one of `without` (NULL-ended; may be NULL), and without those whose value is a
+ * secret. strv_free(). */
+char **process_environment(const char *const *without);
+
 /* A new random name for a run. Record it before process_spawn: after a crash it is how leftovers
  * are found. */
 void process_make_run(struct loop *loop, char run[PROCESS_RUN_SIZE]);

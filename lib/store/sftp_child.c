@@ -12,8 +12,6 @@
 
 enum { MESSAGE_MAX = 8192, ALIVE_S = 15 };
 
-extern char **environ;
-
 static struct sftp_child *child_of(struct process *process) {
 	return container_of(process, struct sftp_child, process);
 }
@@ -136,13 +134,14 @@ void sftp_child_start(
 	buf_init(&child->message, MESSAGE_MAX + 1024);
 	process_init(&child->process, sftp->host, "sftp", &calls);
 	if (make_ends(child, theirs, &child->failure) == 0) {
-		char **argv = command_line(&sftp->settings);
+		char **argv = command_line(&sftp->settings), **env = process_environment(NULL);
 		const struct process_spec spec = {
-			.argv = argv, .env = environ, .umask = 077, .stdio = theirs
+			.argv = argv, .env = env, .umask = 077, .stdio = theirs
 		};
 		process_make_run(sftp->store.loop, run);
 		process_spawn(&child->process, run, &spec);
 		strv_free(argv);
+		strv_free(env);
 		child->message_poll = poll_start(
 			sftp->store.loop, child->message_fd, POLL_READ, message_ready, child);
 	}

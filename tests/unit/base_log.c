@@ -134,6 +134,10 @@ static void redacts(void **state) {
 		assert_string_equal(text, cases[i][1]);
 		free(text);
 	}
+	assert_true(log_is_secret("hunter22"));
+	assert_true(log_is_secret("two\nlines"));
+	assert_false(log_is_secret("hunter22hunter22"));
+	assert_false(log_is_secret("cat"));
 }
 
 static void remember_line(enum log_level level, const char *line, void *user) {
