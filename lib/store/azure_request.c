@@ -160,7 +160,7 @@ static void answered(struct http_request *request, const struct err *err) {
 
 	rest_drop_headers(rest);
 	x->status = err ? 0 : request->status;
-	snprintf(x->code, sizeof(x->code), "%s", code ? code : "");
+	rest_quote(x->code, sizeof(x->code), code ? code : "");
 	err_clear(&x->flow.err);
 	if (err) {
 		x->flow.err = *err;

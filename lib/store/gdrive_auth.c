@@ -198,7 +198,7 @@ static void refused(struct gdrive_auth *auth, const json_t *answer, struct err *
 			"Google gives a device code for `scope = drive.file` only: sign in by the "
 			"browser");
 	} else if (*error) {
-		err_set(err, ERR_DENIED, "Google gives no token: %.60s %.120s", error, why);
+		gdrive_login_no_token(error, why, err);
 	} else {
 		err_set(err, ERR_OFFLINE,
 			"Google does not answer as it does (%d): check the network",

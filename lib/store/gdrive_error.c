@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/gdrive_error.h"
+#include "store/rest.h"
 
 /* Google tells by a reason what a status alone does not: 403 is "too fast", "no room" and "not yours". */
 
@@ -140,8 +141,8 @@ bool gdrive_error_read(const char *body, size_t len, char *reason, size_t reason
 	const char *text = json_string_value(json_object_get(error, "message"));
 	bool known = json_is_object(error);
 
-	snprintf(reason, reason_size, "%s", why ? why : "");
-	snprintf(message, message_size, "%s", text ? text : "");
+	rest_quote(reason, reason_size, why ? why : "");
+	rest_quote(message, message_size, text ? text : "");
 	json_decref(json);
 	return known;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "store/gdrive_login.h"
+#include "store/rest.h"
 
 /* Settings and files to a login, and the access token. */
 
@@ -239,6 +240,14 @@ char *gdrive_login_form(struct gdrive_login *login, int64_t now_ns, struct err *
 
 /* ---- the answer ---- */
 
+void gdrive_login_no_token(const char *error, const char *why, struct err *err) {
+	char said[2][121];
+
+	rest_quote(said[0], sizeof(said[0]), error);
+	rest_quote(said[1], sizeof(said[1]), why);
+	err_set(err, ERR_DENIED, "Google gives no token: %.60s %s", said[0], said[1]);
+}
+
 static void withdrawn(const struct gdrive_login *login, struct err *err) {
 	if (login->email) {
 		err_set(err, ERR_DENIED,
@@ -280,7 +289,7 @@ static void refused(struct gdrive_login *login, const json_t *json, int status, 
 			"allow the scope %s",
 			login->impersonate ? login->impersonate : login->email, GDRIVE_SCOPE_ALL);
 	} else {
-		err_set(err, ERR_DENIED, "Google gives no token: %s %.120s", error, why);
+		gdrive_login_no_token(error, why, err);
 	}
 	login->refused = *err;
 }

@@ -53,6 +53,9 @@ int gdrive_login_take(struct gdrive_login *login, int status, const char *body, 
 void gdrive_login_forget(struct gdrive_login *login); /* the access token was refused */
 void gdrive_login_renew(struct gdrive_login *login);  /* the files are read anew */
 
+/* A refusal that asks for nothing else than its own words. */
+void gdrive_login_no_token(const char *error, const char *why, struct err *err);
+
 /* Writes it for nobody else's eyes, beside and renamed. `json`: an answer of the token endpoint,
  * or rclone's token; it must hold a refresh token. */
 int gdrive_token_write(const char *path, const char *json, int64_t now_ns, struct err *err);

@@ -8,6 +8,7 @@ enum {
 	PATIENCE_MS = 600000, /* AWS copies 5 GiB in some minutes */
 	/* Which is a little less a millisecond: a server that stalls over a small one stalls as everything does. */
 	COPIED_BYTES_MS = 8192,
+	KEY_LENGTH = 32, /* the hash of least bits, in hex */
 };
 
 void rest_init(struct rest *rest) {
@@ -46,6 +47,24 @@ struct http_request *rest_prepare(struct rest *rest, const char *method, char *u
 	http_request_init(request, method, url);
 	request->headers = (const char *const *)rest->headers;
 	return request;
+}
+
+#define KEY_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-%"
+
+void rest_quote(char *at, size_t size, const char *text) {
+	char *copy = xstrdup(text);
+	size_t len = 0;
+
+	log_redact(copy);
+	for (const char *from = copy; *from && len + 1 < size;) {
+		/* A signature is another for each request, so that the log does not know it; people's words are shorter. */
+		size_t run = strspn(from, KEY_CHARACTERS);
+		bool key = run >= KEY_LENGTH;
+		at[len++] = key ? '*' : (unsigned char)*from < ' ' ? ' ' : *from;
+		from += key ? run : 1;
+	}
+	at[len] = '\0';
+	free(copy);
 }
 
 int64_t rest_server_ns(const struct http_request *request) {

@@ -18,6 +18,8 @@ void rest_header(struct rest *rest, const char *format, ...) __attribute__((form
 void rest_drop_headers(struct rest *rest);
 /* Makes the request anew, with `url`, which is taken, and the headers so far. */
 struct http_request *rest_prepare(struct rest *rest, const char *method, char *url);
+/* What a server says, for people: one line, cut to `size`, without secrets and what looks like one. It may say what it was told. */
+void rest_quote(char *at, size_t size, const char *text);
 /* The time of the server, from its Date; 0: it told none. */
 int64_t rest_server_ns(const struct http_request *request);
 /* An ETag without W/ and quotes: the same wherever it comes from. The caller's; NULL stays NULL. */

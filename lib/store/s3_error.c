@@ -1,22 +1,17 @@
 #include <string.h>
 
+#include "store/rest.h"
 #include "store/s3_error.h"
 #include "store/s3_xml.h"
-
-/* Cut where it does not fit; one line. */
-static void put(char *at, size_t size, const char *text) {
-	size_t len = strnlen(text, size - 1);
-
-	for (size_t i = 0; i < len; i++) at[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
-	at[len] = '\0';
-}
 
 static void element_ended(void *user, const char *path, const char *text) {
 	struct s3_error *error = user;
 
-	if (strcmp(path, "Error/Code") == 0) put(error->code, sizeof(error->code), text);
-	if (strcmp(path, "Error/Message") == 0) put(error->message, sizeof(error->message), text);
-	if (strcmp(path, "Error/Region") == 0) put(error->region, sizeof(error->region), text);
+	if (strcmp(path, "Error/Code") == 0) rest_quote(error->code, sizeof(error->code), text);
+	if (strcmp(path, "Error/Message") == 0)
+		rest_quote(error->message, sizeof(error->message), text);
+	if (strcmp(path, "Error/Region") == 0)
+		rest_quote(error->region, sizeof(error->region), text);
 }
 
 void s3_error_read(const char *body, size_t len, struct s3_error *error) {

@@ -135,6 +135,7 @@ static char *basic(const char *user, const char *password) {
 	char *encoded = base64_encode(pair, strlen(pair));
 	char *header = xconcat("Authorization: Basic ", encoded);
 
+	log_secret(encoded);
 	crypto_wipe(pair, strlen(pair));
 	crypto_wipe(encoded, strlen(encoded));
 	free(pair);

@@ -93,10 +93,9 @@ static void judge(struct webdav_op *x, int status) {
 	case 307:
 	case 308: {
 		const char *to = http_header(&x->rest.request, "location");
-		char *said = str_printable(to ? to : "somewhere else");
-		err_set(err, ERR_INVALID, "'%s' sends on to '%.80s': correct `url`", address(x),
-			said);
-		free(said);
+		char said[81];
+		rest_quote(said, sizeof(said), to ? to : "somewhere else");
+		err_set(err, ERR_INVALID, "'%s' sends on to '%s': correct `url`", address(x), said);
 		break;
 	}
 	default:
