@@ -346,10 +346,10 @@ struct index_version {
 	char *key;
 };
 
-/* The key for this path's next version: made of `version` when there is no pending one, else the
+/* The key for this path's next version: made of `version` when there is no pending one (`fresh`), else the
  * pending one's key (a repeat makes no second). The answer is the caller's. */
 char *index_version_intend(struct index *index, const char *path,
-	const struct index_version *version, struct err *err);
+	const struct index_version *version, bool *fresh, struct err *err);
 /* The pending one's key, the caller's; NULL: there is none, or with err. */
 char *index_version_pending(struct index *index, const char *path, struct err *err);
 /* kept: it is there now; else nothing was kept: the intent goes. */

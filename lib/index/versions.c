@@ -31,9 +31,10 @@ char *index_version_pending(struct index *index, const char *path, struct err *e
 }
 
 char *index_version_intend(struct index *index, const char *path,
-	const struct index_version *version, struct err *err) {
+	const struct index_version *version, bool *fresh, struct err *err) {
 	char *pending = index_version_pending(index, path, err);
 
+	*fresh = !pending;
 	if (pending || err->kind != ERR_NONE) return pending;
 	if (index_begin(index, err) < 0) return NULL;
 	struct db_stmt *stmt = index_stmt_path(index, SQL_VERSION_ADD, path, err);

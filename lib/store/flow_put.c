@@ -72,13 +72,8 @@ static void compare_kept(struct flow *flow) {
 	}
 }
 
-static void after_look_kept(struct flow *flow) {
-	if (flow->err.kind == ERR_NONE) {
-		flow_take_seen(flow, &flow->other);
-		compare_kept(flow);
-		return;
-	}
-	/* What is to go goes there; what is replaced is copied, so that its name is never absent. */
+/* What is to go goes there; what is replaced is copied, so that its name is never absent. */
+static void keep_now(struct flow *flow) {
 	flow->state = PUT_KEEP;
 	flow->copy = (struct flow_copy){ .from = flow->op->key,
 		.to = flow->op->keep_key,
@@ -87,6 +82,15 @@ static void after_look_kept(struct flow *flow) {
 		.absent = true,
 		.parents = true };
 	flow->driver->copy(flow, &flow->copy);
+}
+
+static void after_look_kept(struct flow *flow) {
+	if (flow->err.kind == ERR_NONE) {
+		flow_take_seen(flow, &flow->other);
+		compare_kept(flow);
+	} else {
+		keep_now(flow);
+	}
 }
 
 static void after_keep(struct flow *flow) {
@@ -137,6 +141,8 @@ static void there_known(struct flow *flow) {
 		was_done(flow);
 	} else if (is_theirs(flow)) {
 		fail_changed(flow);
+	} else if (op->keep_key && op->keep_fresh) {
+		keep_now(flow);
 	} else if (op->keep_key) {
 		look(flow, PUT_LOOK_KEPT, op->keep_key);
 	} else {

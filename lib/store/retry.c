@@ -76,6 +76,7 @@ static void try_again(struct timer *timer) {
 	struct retry *store = container_of(retry->frame.owner, struct retry, store);
 
 	retry->tries++;
+	retry->frame.op->keep_fresh = false; /* the try before may have kept it */
 	store_start(store->inner, retry->frame.op);
 }
 

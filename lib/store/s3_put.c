@@ -96,6 +96,20 @@ static void fail_changed(struct s3_op *x) {
 
 /* ---- the steps ---- */
 
+static void keep_now(struct s3_op *x) {
+	const char *version = x->op->if_version ? x->op->if_version : x->present.version;
+
+	x->state = PUT_KEEP;
+	s3_copy(x, x->object, x->to_object, version, NULL);
+}
+
+static void keep(struct s3_op *x) {
+	if (x->op->keep_fresh)
+		keep_now(x);
+	else
+		look(x, PUT_LOOK_KEPT, x->to_object);
+}
+
 static void kept_known(struct s3_op *x);
 
 static void after_look(struct s3_op *x) {
@@ -115,17 +129,10 @@ static void after_look(struct s3_op *x) {
 	} else if (there && x->other.version) {
 		kept_known(x); /* what is kept was looked at before */
 	} else if (there && x->to_object) {
-		look(x, PUT_LOOK_KEPT, x->to_object);
+		keep(x);
 	} else {
 		commit(x);
 	}
-}
-
-static void keep_now(struct s3_op *x) {
-	const char *version = x->op->if_version ? x->op->if_version : x->present.version;
-
-	x->state = PUT_KEEP;
-	s3_copy(x, x->object, x->to_object, version, NULL);
 }
 
 /* Something is at keep_key: what stands at the key, by an earlier try? Then that step is done. */
@@ -249,11 +256,11 @@ static void put_step(struct s3_op *x) {
 void s3_put(struct s3_op *x) {
 	const struct store_op *op = x->op;
 	const struct s3 *s3 = x->s3;
-	bool put = op->verb == STORE_PUT, keep = op->keep_key != NULL;
+	bool put = op->verb == STORE_PUT, kept = op->keep_key != NULL;
 	/* Does some request of ours carry the condition, so that the server checks it at the
 	 * right moment? */
 	bool version_is_checked =
-		keep ? s3_match_works(s3->copy_match) : put && s3_match_works(s3->put_match);
+		kept ? s3_match_works(s3->copy_match) : put && s3_match_works(s3->put_match);
 	bool absence_is_checked = put && s3->creates_only;
 
 	x->step = put_step;
@@ -261,12 +268,12 @@ void s3_put(struct s3_op *x) {
 		s3_refuse_start(x);
 		return;
 	}
-	if (keep) x->to_object = s3_object(s3, op->keep_key, op->kind);
+	if (kept) x->to_object = s3_object(s3, op->keep_key, op->kind);
 	if ((op->if_version && !version_is_checked) || (op->if_absent && !absence_is_checked) ||
-		(keep && !op->if_version)) {
+		(kept && !op->if_version)) {
 		look(x, PUT_LOOK, x->object);
-	} else if (keep) {
-		look(x, PUT_LOOK_KEPT, x->to_object);
+	} else if (kept) {
+		keep(x);
 	} else {
 		commit(x);
 	}

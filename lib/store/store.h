@@ -149,6 +149,8 @@ struct store_op {
 	 * is never absent meanwhile (SYNC.md §3, §8). Parents of keep_key are made by the
 	 * driver. Absent `key`: nothing to keep. */
 	const char *keep_key;
+	/* Nothing can stand at keep_key: it was made up for this very try. store_retry takes it back. */
+	bool keep_fresh;
 	/* COPY, MOVE and keep_key: how many bytes the server copies by itself; -1: nobody knows. It is
 	 * given time for them. */
 	int64_t copied_size;

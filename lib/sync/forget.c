@@ -120,7 +120,8 @@ static bool keep_intend(struct forget *g) {
 		.bytes = g->row.bytes,
 		.kind = (int)g->op.kind,
 		.key = xasprintf("%s/%s/%s", VERSION_PLACE, g->key, name) };
-	g->keep_key = index_version_intend(f->index, g->row.path, &version, &err);
+	g->keep_key =
+		index_version_intend(f->index, g->row.path, &version, &g->op.keep_fresh, &err);
 	free(version.key);
 	g->op.keep_key = g->keep_key;
 	g->op.copied_size = g->row.bytes;

@@ -128,7 +128,7 @@ bool act_keep_intend(struct transfer *t) {
 		.kind = (int)base_store_kind(t),
 		.key = xasprintf("%s/%s/%s", VERSION_PLACE, t->key, name) };
 	free(t->keep_key);
-	t->keep_key = index_version_intend(f->index, t->path, &version, &err);
+	t->keep_key = index_version_intend(f->index, t->path, &version, &t->op.keep_fresh, &err);
 	free(version.key);
 	if (t->keep_key) {
 		t->op.keep_key = t->keep_key;

@@ -149,6 +149,34 @@ static void a_link_is_kept_as_a_link(void **state) {
 	free(kept);
 }
 
+/* Who made the place's name up for this try says so: it need not be looked at. */
+static void a_fresh_place_is_taken_as_free(void **state) {
+	struct bench *bench = *state;
+	struct store_op op;
+
+	bench_put(bench, "file", "old");
+	char *version = bench_version(bench, "file");
+	bench_put_init(bench, &op, "file", "newer", 5);
+	op.keep_key = bench_key(bench, KEPT);
+	op.keep_fresh = true;
+	op.if_version = version;
+	assert_err(bench, bench_run(bench, &op), ERR_NONE);
+	assert_true(op.kept);
+	store_op_release(&op);
+	bench_expect(bench, KEPT, "old");
+	bench_expect(bench, "file", "newer");
+
+	store_op_init(&op, STORE_REMOVE, bench_key(bench, "file"));
+	op.keep_key = bench_key(bench, KEPT "~deleted");
+	op.keep_fresh = true;
+	assert_err(bench, bench_run(bench, &op), ERR_NONE);
+	assert_true(op.kept);
+	store_op_release(&op);
+	bench_expect(bench, KEPT "~deleted", "newer");
+	bench_expect_absent(bench, "file", STORE_FILE);
+	free(version);
+}
+
 const struct CMUnitTest contract_keep_tests[] = {
 	BENCH_TEST(a_replaced_file_is_kept),
 	BENCH_TEST(a_repeat_without_a_condition_keeps_too),
@@ -158,5 +186,6 @@ const struct CMUnitTest contract_keep_tests[] = {
 	BENCH_TEST(a_removed_file_is_kept),
 	BENCH_TEST(a_stale_removal_keeps_nothing),
 	BENCH_TEST(a_link_is_kept_as_a_link),
+	BENCH_TEST(a_fresh_place_is_taken_as_free),
 };
 const size_t contract_keep_count = ARRAY_LEN(contract_keep_tests);

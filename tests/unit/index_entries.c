@@ -336,7 +336,10 @@ static char *intend(struct index *index, const char *path, int64_t ended_ns, con
 	const struct index_version version = {
 		.born_ns = 1, .ended_ns = ended_ns, .bytes = 3, .kind = 2, .key = (char *)key
 	};
-	return index_version_intend(index, path, &version, &err);
+	bool fresh;
+	char *got = index_version_intend(index, path, &version, &fresh, &err);
+	assert_int_equal(fresh, str_equal(got, key));
+	return got;
 }
 
 static void versions_have_one_intent(void **state) {

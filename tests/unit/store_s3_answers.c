@@ -324,6 +324,32 @@ static void a_span_must_be_a_span(void **state) {
 
 /* ---- conditions ---- */
 
+/* A place made up for this very try is free: what is kept costs one copy, with its condition. */
+static void keep_at_a_fresh_place(struct world *world) {
+	static const char etag[] = "ETag: \"e2\"\r\n",
+			  copied[] = "<CopyObjectResult><ETag>\"e1\"</ETag></CopyObjectResult>";
+	struct store_op op;
+
+	for (int fresh = 1; fresh >= 0; fresh--) {
+		const struct line lines[] = {
+			{ "HEAD /tend/.tend/versions/a/1", NULL, "404 Not Found", "", "" },
+			{ "PUT /tend/.tend/versions/a/1", "x-amz-copy-source-if-match: \"e1\"\r\n",
+				"200 OK", "", copied },
+			{ "PUT /tend/a HTTP", "if-match: e1\r\n", "200 OK", etag, "" },
+		};
+		store_op_init(&op, STORE_PUT, "a");
+		op.keep_key = ".tend/versions/a/1";
+		op.keep_fresh = fresh;
+		op.if_version = "e1";
+		op.body = "new";
+		op.body_len = 3;
+		assert_int_equal(
+			run(world, &op, lines + fresh, ARRAY_LEN(lines) - (size_t)fresh), ERR_NONE);
+		assert_true(op.kept);
+		store_op_release(&op);
+	}
+}
+
 static void a_probe_finds_the_form_of_etags(void **state) {
 	static const char etag[] = "ETag: \"e1\"\r\n",
 			  copied[] = "<CopyObjectResult><ETag>\"e1\"</ETag></CopyObjectResult>";
@@ -383,6 +409,7 @@ static void a_probe_finds_the_form_of_etags(void **state) {
 					 "ETag: \"9dd4e461268c8034f5c8564e155c67a6\"\r\n", "" }),
 		ERR_NONE);
 	store_op_release(&op);
+	keep_at_a_fresh_place(&world);
 	close_world(&world);
 }
 
