@@ -197,7 +197,7 @@ static bool may_hold(const struct rules *include, const char *path, size_t len) 
 	return false;
 }
 
-/* On its way to its place, by a restore of this or another process: it has it in a moment, or is nobody's. */
+/* A file on its way to its place, by a restore of this or another process: it has it in a moment, or is nobody's. */
 static bool is_beside(const char *path) {
 	return disk_is_beside(path_name(path));
 }
@@ -206,7 +206,7 @@ enum ignore_verdict ignore_check(const struct ignore *ignore, const char *path, 
 	size_t len = strlen(path);
 
 	if (len == 0) return IGNORE_TAKEN;
-	if (path_is_within(path, ".tend") || is_beside(path) ||
+	if (path_is_within(path, ".tend") || (!is_folder && is_beside(path)) ||
 		excluded(ignore, path, len, is_folder)) {
 		return IGNORE_EXCLUDED;
 	}

@@ -38,6 +38,9 @@ static void exclude_and_include_work_together(void **state) {
 		{ NULL, NULL, ".tend-tmp.00ff.restore", false, IGNORE_EXCLUDED },
 		{ "!.tend-tmp.*", NULL, "a/.tend-tmp.00ff.x", false, IGNORE_EXCLUDED },
 		{ NULL, NULL, "a/x.tend-tmp.00ff", false, IGNORE_TAKEN },
+		/* Nothing of ours is a folder there: what lies in it would be taken. */
+		{ NULL, NULL, "a/.tend-tmp.00ff", true, IGNORE_TAKEN },
+		{ NULL, NULL, "a/.tend-tmp.00ff/x", false, IGNORE_TAKEN },
 		{ "*.tmp", NULL, "a/x.tmp", false, IGNORE_EXCLUDED },
 		{ "tmp/", NULL, "tmp", false, IGNORE_TAKEN },
 		{ "tmp/", NULL, "tmp", true, IGNORE_EXCLUDED },
