@@ -38,7 +38,9 @@ static int approve_strangers(struct call *call, const json_t *unit, const json_t
 		if (call->json)
 			print_json(unit);
 		else
-			printf("the remote has nothing that %s has not\n", json_text(unit, "unit"));
+			/* What others put there later is theirs, and nobody counts it. */
+			printf("%s met nothing at the remote, at its first sync, that it has not\n",
+				json_text(unit, "unit"));
 		return EXIT_DONE;
 	}
 	int code = ask_deletions(call, strangers, "Remove them at the remote?");
