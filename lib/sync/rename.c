@@ -299,6 +299,8 @@ static bool ask(struct transfer *t) {
 	/* What it would overwrite may be on its way to a name of its own. */
 	if (t->has_file && rename_waits(t, INDEX_WHY_PAIR)) return true;
 	if (t->origin_entry.epoch == EPOCH_ASK && middle_name_waits(t)) return true;
+	if (t->origin_asked)
+		return false; /* that one waits for us: nothing is known of an origin */
 	const struct transfer *other = origin_user(t);
 	if (other) return wait_for(t, other);
 	look_at_origin(t);
