@@ -99,6 +99,15 @@ static inline struct err durable(struct bench *b) {
 	return barrier.err;
 }
 
+/* When all that is there has been sent. What changes next falls into a later millisecond: names of versions hold no more. */
+static inline int64_t sent(struct bench *b) {
+	struct err err = durable(b);
+	if (err.kind != ERR_NONE) fail_msg("%s", err.text);
+	int64_t at_ns = loop_wall_ns(b->loop);
+	while (loop_wall_ns(b->loop) / NS_PER_MS == at_ns / NS_PER_MS) continue;
+	return at_ns;
+}
+
 /* ---- files ---- */
 
 static inline void shell(const char *format, ...) {

@@ -56,15 +56,6 @@ static void assert_stood(
 	ask_end(&asked);
 }
 
-/* When all that was there had been sent. What changes next falls into a later millisecond: names hold no more. */
-static int64_t sent(struct bench *b) {
-	struct err err = durable(b);
-	if (err.kind != ERR_NONE) fail_msg("%s", err.text);
-	int64_t at_ns = loop_wall_ns(b->loop);
-	while (loop_wall_ns(b->loop) / NS_PER_MS == at_ns / NS_PER_MS) continue;
-	return at_ns;
-}
-
 static void test_walks_what_stood_there(void **state) {
 	struct bench *b = *state;
 	shell("cd '%s' && mkdir -p d/e empty && echo 1 > d/file && echo x > d-x && ln -s d/file "

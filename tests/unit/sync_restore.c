@@ -162,15 +162,6 @@ static struct restore_counts bring_back(
 	return asked.counts;
 }
 
-/* What changes next falls into a later millisecond: names of versions hold no more. */
-static int64_t sent(struct bench *b) {
-	struct err err = durable(b);
-	if (err.kind != ERR_NONE) fail_msg("%s", err.text);
-	int64_t at_ns = loop_wall_ns(b->loop);
-	while (loop_wall_ns(b->loop) / NS_PER_MS == at_ns / NS_PER_MS) continue;
-	return at_ns;
-}
-
 static void test_into_its_place(void **state) {
 	struct bench *b = *state;
 	shell("cd '%s' && mkdir -p d/e && echo 1 > d/file && ln -s file d/e/link && echo s > stays "
