@@ -27,6 +27,7 @@ struct service_follow {
 	char *path;
 	int fd; /* -1: not open */
 	int64_t lines;
+	int64_t left; /* without `following`: bytes the file still had when it was opened */
 	char block[BLOCK_BYTES];
 	size_t len, given;
 };
@@ -59,8 +60,11 @@ static int open_tail(struct service_follow *follow, struct err *err) {
 		if (errno == ENOENT) return 0; /* nothing was written yet */
 		return err_sys(err, errno, "cannot open the log '%s'", follow->path);
 	}
-	if (fstat(follow->fd, &st) == 0)
-		lseek(follow->fd, find_tail(follow->fd, st.st_size, follow->lines), SEEK_SET);
+	if (fstat(follow->fd, &st) != 0)
+		return err_sys(err, errno, "cannot read the log '%s'", follow->path);
+	off_t begin = find_tail(follow->fd, st.st_size, follow->lines);
+	lseek(follow->fd, begin, SEEK_SET);
+	follow->left = st.st_size - begin;
 	follow->lines = -1; /* of the next file all */
 	return 0;
 }
@@ -78,10 +82,14 @@ static int read_block(struct job *job, struct err *err) {
 	for (;;) {
 		if (follow->fd < 0 && open_tail(follow, err) != 0) return -1;
 		if (follow->fd < 0) return 0;
-		ssize_t got = read(follow->fd, follow->block, sizeof(follow->block));
+		size_t want = sizeof(follow->block);
+		/* Who only looks must not be held by a service that writes faster than it reads. */
+		if (!follow->following && follow->left < (int64_t)want) want = (size_t)follow->left;
+		ssize_t got = read(follow->fd, follow->block, want);
 		if (got < 0) return err_sys(err, errno, "cannot read the log '%s'", follow->path);
 		follow->len = (size_t)got;
-		if (got > 0 || !was_rotated(follow)) return 0;
+		follow->left -= got;
+		if (got > 0 || !follow->following || !was_rotated(follow)) return 0;
 		close(follow->fd);
 		follow->fd = -1;
 	}

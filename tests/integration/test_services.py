@@ -33,8 +33,8 @@ def log_of(tendd, name):
 
 
 def texts_of(tendd, name):
-    """The lines of a log without their times."""
-    return [line.split(" ", 1)[1] for line in log_of(tendd, name).splitlines()]
+    """The whole lines of a log without their times."""
+    return [line.split(" ", 1)[1] for line in log_of(tendd, name).split("\n")[:-1]]
 
 
 def only_one(tendd, name="only", rest="sleep 1000"):
@@ -435,6 +435,15 @@ def test_logs_command_follows_over_a_rotation(tendd):
         follow.wait()
         follow.stdout.close()
     assert numbers == list(range(numbers[0], numbers[0] + 1500))
+
+
+def test_a_look_at_a_log_ends(tendd):
+    """However fast the service writes meanwhile: the lines asked for, and no more."""
+    tendd.configure(service("loud", "while :; do echo one; done", log_max_size="none")).start()
+    tendd.until(lambda: len(texts_of(tendd, "loud")) > 100, "some lines")
+    for _ in range(10):
+        shown = tendd.tend("logs", "-n", "3", "loud")
+        assert shown.returncode == 0 and len(shown.stdout.splitlines()) == 3
 
 
 def test_a_log_that_is_deleted(tendd):
