@@ -178,28 +178,12 @@ static void answered(struct http_request *request, const struct err *err) {
 
 /* ---- XML ---- */
 
-struct reading {
-	const char *root;
-	bool found;
-	s3_xml_ended *ended;
-	void *user;
-};
-
-static void element_ended(void *user, const char *path, const char *text) {
-	struct reading *reading = user;
-
-	if (str_equal(path, reading->root)) reading->found = true;
-	reading->ended(reading->user, path, text);
-}
-
 int azure_read(struct azure_op *x, const char *root, s3_xml_ended *ended, void *user) {
-	struct reading reading = { .root = root, .ended = ended, .user = user };
 	const struct buf *body = &x->rest.request.answer;
 	size_t skip = str_starts(body->at, "\xef\xbb\xbf") ? 3 : 0; /* it begins with a mark */
 
-	if (s3_xml_walk(body->at + skip, body->len - skip, element_ended, &reading, &x->flow.err))
-		return -1;
-	if (reading.found) return 0;
+	int found = s3_xml_read(body->at + skip, body->len - skip, root, ended, user, &x->flow.err);
+	if (found != 0) return found < 0 ? -1 : 0;
 	return err_set(&x->flow.err, ERR_CORRUPT,
 		"'%s' does not answer as Azure does: check `endpoint` and the network",
 		x->azure->endpoint);

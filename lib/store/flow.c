@@ -140,23 +140,6 @@ void flow_stat(struct flow *flow) {
 
 enum { SET_LOOK, SET_SET };
 
-/* What it will be: true when it is that already. */
-static bool set_times(struct flow *flow) {
-	const struct store_op *op = flow->op;
-	struct store_entry *entry = &flow->present;
-	bool same = true;
-
-	if (op->mtime_ns != STORE_MTIME_UNKNOWN) {
-		same &= entry->mtime_ns == op->mtime_ns;
-		entry->mtime_ns = op->mtime_ns;
-	}
-	if (op->mode != STORE_MODE_UNKNOWN && entry->kind != STORE_LINK) {
-		same &= entry->mode == op->mode;
-		entry->mode = op->mode;
-	}
-	return same;
-}
-
 static void set_step(struct flow *flow) {
 	const struct store_op *op = flow->op;
 
@@ -179,7 +162,7 @@ static void set_step(struct flow *flow) {
 	/* Where the hash is told beside the times, it must go along: of this content it is known. */
 	if (flow->present.hash.kind == STORE_HASH_NONE && op->if_version)
 		flow->present.hash = op->hash;
-	if (set_times(flow)) {
+	if (store_set_entry(op, &flow->present)) {
 		flow_finish_with(flow, &flow->present);
 		return;
 	}

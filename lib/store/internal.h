@@ -39,6 +39,8 @@ void store_part_add(struct store_op *op, int number, int64_t size, const char *r
 /* Does what stands there tell that it is what `op` wants to put: our own earlier try, whose answer
  * was lost? Content by its hash, mtime where it is known. */
 bool store_is_ours(const struct store_op *op, const struct store_entry *entry);
+/* SET: makes `entry` what it will be. True when it is that already. */
+bool store_set_entry(const struct store_op *op, struct store_entry *entry);
 bool store_hash_equal(const struct store_hash *left, const struct store_hash *right);
 
 /* A store that passes everything on to `inner` looks like it. */

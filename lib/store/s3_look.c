@@ -136,23 +136,6 @@ static void describe(struct s3_op *x) {
 	if (entry->hash.kind == STORE_HASH_MD5_PARTS) s3_md5_header(x);
 }
 
-/* What it will be: true when it is that already. */
-static bool set_times(struct s3_op *x) {
-	const struct store_op *op = x->op;
-	struct store_entry *entry = &x->present;
-	bool same = true;
-
-	if (op->mtime_ns != STORE_MTIME_UNKNOWN) {
-		same &= entry->mtime_ns == op->mtime_ns;
-		entry->mtime_ns = op->mtime_ns;
-	}
-	if (op->mode != STORE_MODE_UNKNOWN && entry->kind != STORE_LINK) {
-		same &= entry->mode == op->mode;
-		entry->mode = op->mode;
-	}
-	return same;
-}
-
 static void set_done(struct s3_op *x) {
 	x->op->entry = x->present;
 	x->present = (struct store_entry){ 0 };
@@ -182,7 +165,7 @@ static void set_step(struct s3_op *x) {
 		s3_fail(x);
 	} else if (s3_meta_preserve(x, false)) {
 		s3_fail(x);
-	} else if (set_times(x)) {
+	} else if (store_set_entry(op, &x->present)) {
 		set_done(x);
 	} else {
 		x->state = SET_COPY;

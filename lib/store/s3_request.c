@@ -96,24 +96,9 @@ static void answered(struct http_request *request, const struct err *err) {
 	x->step(x);
 }
 
-struct reading {
-	const char *root;
-	bool found;
-	s3_xml_ended *ended;
-	void *user;
-};
-
-static void element_ended(void *user, const char *path, const char *text) {
-	struct reading *reading = user;
-
-	if (str_equal(path, reading->root)) reading->found = true;
-	reading->ended(reading->user, path, text);
-}
-
 int s3_read(struct s3_op *x, const char *root, s3_xml_ended *ended, void *user) {
 	const struct buf *body = &x->request.answer;
 	const char *error = strstr(body->at, "<Error");
-	struct reading reading = { .root = root, .ended = ended, .user = user };
 
 	/* Work that takes long is begun with 200, and what came of it stands in the body. */
 	if (error && error - body->at < 256) {
@@ -121,8 +106,8 @@ int s3_read(struct s3_op *x, const char *root, s3_xml_ended *ended, void *user) 
 		judge(x, x->request.status);
 		return -1;
 	}
-	if (s3_xml_walk(body->at, body->len, element_ended, &reading, &x->err)) return -1;
-	if (reading.found) return 0;
+	int found = s3_xml_read(body->at, body->len, root, ended, user, &x->err);
+	if (found != 0) return found < 0 ? -1 : 0;
 	/* A hotel's network answers 200 to everything. */
 	return err_set(&x->err, ERR_CORRUPT,
 		"'%s' does not answer as S3 does: check `endpoint` and the network",

@@ -83,6 +83,27 @@ int s3_xml_walk(const char *bytes, size_t len, s3_xml_ended *ended, void *user, 
 	return result;
 }
 
+struct reading {
+	const char *root;
+	bool found;
+	s3_xml_ended *ended;
+	void *user;
+};
+
+static void root_sought(void *user, const char *path, const char *text) {
+	struct reading *reading = user;
+
+	if (str_equal(path, reading->root)) reading->found = true;
+	reading->ended(reading->user, path, text);
+}
+
+int s3_xml_read(const char *bytes, size_t len, const char *root, s3_xml_ended *ended, void *user,
+	struct err *err) {
+	struct reading reading = { .root = root, .ended = ended, .user = user };
+
+	return s3_xml_walk(bytes, len, root_sought, &reading, err) ? -1 : reading.found;
+}
+
 void s3_xml_escape(struct buf *out, const char *text) {
 	for (; *text; text++) {
 		switch (*text) {

@@ -97,6 +97,20 @@ bool store_is_ours(const struct store_op *op, const struct store_entry *entry) {
 	       entry->mtime_ns == op->mtime_ns;
 }
 
+bool store_set_entry(const struct store_op *op, struct store_entry *entry) {
+	bool same = true;
+
+	if (op->mtime_ns != STORE_MTIME_UNKNOWN) {
+		same &= entry->mtime_ns == op->mtime_ns;
+		entry->mtime_ns = op->mtime_ns;
+	}
+	if (op->mode != STORE_MODE_UNKNOWN && entry->kind != STORE_LINK) {
+		same &= entry->mode == op->mode;
+		entry->mode = op->mode;
+	}
+	return same;
+}
+
 static int64_t cut(int64_t ns, int64_t grain_ns) {
 	if (ns == STORE_MTIME_UNKNOWN || grain_ns <= 1) return ns;
 	return ns / grain_ns - (ns % grain_ns < 0);
