@@ -187,6 +187,11 @@ static int read_whole(const char *path, bool strict_owner, struct buf *text, str
 	ssize_t got;
 	/* O_NONBLOCK: a FIFO in its place must not hold the start. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == EACCES)
+		return err_set(err, ERR_DENIED,
+			"cannot read '%s': permission denied: give the daemon's user the right to "
+			"read it",
+			path);
 	if (fd < 0) return err_sys(err, errno, "cannot read '%s'", path);
 	if (fstat(fd, &st) < 0) {
 		err_sys(err, errno, "cannot look at '%s'", path);

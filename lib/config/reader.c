@@ -283,6 +283,11 @@ static char *next_piece(char *out, int size, void *stream) {
 void config_read_text(const char *text, size_t len, const struct config_events *events) {
 	struct reader reader = { .events = events, .at = text, .end = text + len };
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) reader.at += 3;
+	/* Editors of one system write it so: said once, not of each line. */
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+		wrong(&reader, 1, "this file is UTF-16: save it as UTF-8");
+		return;
+	}
 	buf_init(&reader.first, RAW_MAX);
 	buf_init(&reader.more, RAW_MAX);
 	/* A build that stops at its first error leaves lines behind: a bad line must not hide

@@ -90,6 +90,11 @@ static int open_work(struct job *job, struct err *err) {
 	directory->opened = disk_open(directory->path, err);
 	if (!directory->opened) {
 		if (err->kind != ERR_NOT_FOUND) return -1;
+		if (err->sys == ENOTDIR)
+			return err_set(err, ERR_INVALID,
+				"the remote folder '%s' is no folder: move it out of the way, or "
+				"correct `path`",
+				directory->path);
 		/* Never made here: on an unmounted disk's mount point everything would go to the
 		 * wrong one. */
 		return err_set(err, ERR_OFFLINE,

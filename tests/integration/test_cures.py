@@ -100,3 +100,20 @@ def test_read_only_disk(tendd):
     disk.remount("rw")
     goes_on(tendd)
     assert_same(disk.data, disk.inside, without=(".tend",))
+
+
+def test_a_file_where_the_remote_folder_should_be(tendd):
+    path = tendd.root / "remote"
+    store = Directory(path)
+    path.rmdir()
+    path.write_text("a file\n")
+    data = tendd.folder("data")
+    (data / "file").write_text("one\n")
+    tendd.configure(store.folder(data, more="settle = 50ms\n") + SERVICE).start()
+    tendd.until_state("service:beside", "ready")
+    trouble(tendd, "is no folder: move it out of the way, or correct `path`")
+    assert tendd.tend("status").returncode == 1
+    path.unlink()
+    path.mkdir()
+    goes_on(tendd)
+    assert store.keys("data") == {"file": "file"}

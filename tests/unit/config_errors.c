@@ -21,6 +21,8 @@ static const struct wrong wrongs[] = {
 		"3: 'flag' must be yes or no, not 'maybe'" },
 	{ "[thing a]\ntext = a\n  \x7f\n  x",
 		"3: a control character in this line: an ini file is text" },
+	{ "\xff\xfe[\nt\nh", "1: this file is UTF-16: save it as UTF-8" },
+	{ "\xfe\xff[\nt\nh", "1: this file is UTF-16: save it as UTF-8" },
 	{ "[thing a\nflag = perhaps", "1: no ']' ends this section's head" },
 	{ "[thing a] ; comment\nflag = perhaps",
 		"1: text after ']': a comment stands in a line of its own" },
