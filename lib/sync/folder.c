@@ -42,7 +42,8 @@ static void folder_op_ended(struct store_op *op, const struct err *err) {
 	submit_drop(f, &f->op_submit);
 	folder_wake(f);
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
-	if (err && err->kind == ERR_CANCELLED) { /* the folder opens anew */
+	/* The folder opens anew; an answer that was on its way by then is one to a question of before. */
+	if (f->op_given_up || (err && err->kind == ERR_CANCELLED)) {
 		f->unsynced |= f->syncing;
 		f->syncing = false;
 		return;
@@ -53,6 +54,7 @@ static void folder_op_ended(struct store_op *op, const struct err *err) {
 void folder_op_start(struct folder *f, enum store_verb verb, const char *key,
 	void (*done)(struct folder *folder, const struct err *err)) {
 	assert(!f->op_in_flight);
+	f->op_given_up = false;
 	store_op_release(&f->op);
 	store_op_init(&f->op, verb, key);
 	f->op_done = done;
@@ -291,6 +293,7 @@ static void folder_drop_work(struct folder *f) {
 	forget_stop(f);
 	watch_free(f->watch);
 	f->watch = NULL;
+	f->op_given_up = f->op_in_flight;
 	if (f->op_in_flight) store_cancel(f->store, &f->op);
 }
 

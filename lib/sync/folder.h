@@ -130,7 +130,7 @@ struct folder {
 	bool remote_empty;        /* verify found nothing at the remote: a person is asked */
 	struct store_op
 		op; /* of the phases before RUNNING, of ABOUT probes and SYNC: one at a time */
-	bool op_in_flight;
+	bool op_in_flight, op_given_up;
 	struct submit op_submit; /* of an id that `op` makes something with */
 	void (*op_done)(struct folder *folder, const struct err *err);
 

@@ -189,6 +189,34 @@ static void test_a_folder_whose_content_went_unsent(void **state) {
 	case_end(g);
 }
 
+static struct err hide_root_at_list(struct ground *g, const struct store_op *op, bool *after) {
+	if (op->verb == STORE_LIST && !*op->key && !g->odds.lost++) {
+		disk_memory_hide_root(g->memory, true);
+		watch_feed(g->watch, WATCH_ROOT_GONE, "", NULL);
+	}
+	(void)after;
+	return (struct err){ .kind = ERR_NONE };
+}
+
+/* The root goes while the remote is listed, and the list comes all the same: it is one to a question of
+ * before, and the folder is not taken for one that runs. */
+static void test_a_list_comes_after_the_root_went(void **state) {
+	struct store_memory_options deaf = { .deaf = true };
+	struct ground *g = case_begin(&deaf);
+	(void)state;
+	store_memory_latency(g->content, 1000);
+	g->fault = hide_root_at_list;
+	ground_open(g);
+	ground_run(g, 20000);
+	ground_stop(g);
+	disk_memory_hide_root(g->memory, false);
+	g->fault = NULL;
+	ground_open(g);
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "first", NULL), STORE_FILE);
+	case_end(g);
+}
+
 /* The service stops, and only then it is seen that the folder is away. */
 static void test_a_stop_finds_the_root_gone(void **state) {
 	struct ground *g = case_begin(NULL);
@@ -349,6 +377,7 @@ int main(void) {
 		cmocka_unit_test(test_a_removal_that_is_refused),
 		cmocka_unit_test(test_a_folder_whose_content_went_unsent),
 		cmocka_unit_test(test_a_stop_finds_the_root_gone),
+		cmocka_unit_test(test_a_list_comes_after_the_root_went),
 		cmocka_unit_test(test_a_folder_is_moved_under_a_transfer),
 		cmocka_unit_test(test_a_folder_goes_as_a_file_comes),
 		cmocka_unit_test(test_a_stop_while_deletions_are_held),
