@@ -242,7 +242,7 @@ static void rmdir_start(struct transfer *t) {
 		return;
 	}
 	act_op_init(t, STORE_REMOVE, STORE_FOLDER);
-	transfer_submit(t, false, rmdir_done);
+	if (base_doubt(t->folder, t->path, &t->folder_entry)) transfer_submit(t, false, rmdir_done);
 }
 
 static void remove_done(struct transfer *t, const struct err *err) {
@@ -293,6 +293,9 @@ static void check_done(struct transfer *t, const struct err *err) {
 	entry->epoch = t->folder->epoch;
 	free(entry->version);
 	entry->version = xstrdup(remote->version);
+	/* A SET that was sent when the power went may have come there, and nothing else tells of it. */
+	if (remote->mode != STORE_MODE_UNKNOWN && entry->mode >= 0)
+		entry->mode = (entry->mode & ~0777) | (remote->mode & 0777);
 	folder_wrote(t->folder);
 	if (!base_put(t, false, entry)) return;
 	transfer_plan(t);

@@ -72,6 +72,17 @@ bool base_drop(struct transfer *t, bool folder) {
 	return false;
 }
 
+/* Before something agreed goes from its place at the remote: until the answer is known the remote is asked before the row is
+ * believed, for what the row speaks of may come back here, and be gone over there. False: the index failed. */
+bool base_doubt(struct folder *f, const char *path, const struct index_entry *entry) {
+	struct index_entry asked = *entry;
+	struct err err;
+	asked.epoch = EPOCH_ASK;
+	if (!index_put(f->index, path, &asked, &err)) return true;
+	folder_index_failed(f, &err);
+	return false;
+}
+
 /* The folder that a path lies in, as its row knows it. The caller's. */
 char *base_parent_id(const struct folder *f, const char *path) {
 	struct index_entry entry;

@@ -85,17 +85,6 @@ static void file_moved(struct transfer *t, const struct err *err) {
 		transfer_plan(t);
 }
 
-/* Until the answer is known the remote is asked before what is agreed under the old name is believed: it may come back here, and be
- * gone over there. */
-static bool origin_doubt(struct transfer *t) {
-	struct index_entry asked = t->origin_entry;
-	struct err err;
-	asked.epoch = EPOCH_ASK;
-	if (!index_put(t->folder->index, t->origin, &asked, &err)) return true;
-	folder_index_failed(t->folder, &err);
-	return false;
-}
-
 static void origin_op_init(struct transfer *t, enum store_verb verb, enum store_kind kind) {
 	act_op_init(t, verb, kind);
 	free(t->origin_parent_id);
@@ -112,7 +101,7 @@ static void file_move_go(struct transfer *t) {
 	t->op.if_absent = true;
 	t->op.if_version = t->origin_entry.version; /* what somebody else put there stays there */
 	t->op.size = t->op.copied_size = t->origin_entry.size;
-	if (t->pair == PAIR_MOVE && !origin_doubt(t)) return;
+	if (t->pair == PAIR_MOVE && !base_doubt(t->folder, t->origin, &t->origin_entry)) return;
 	if (intent_note(t, t->hash)) transfer_submit(t, false, file_moved);
 }
 

@@ -184,6 +184,7 @@ void base_entry_local(
 bool base_put(struct transfer *transfer, bool folder, struct index_entry *entry); /* false: gone */
 char *base_parent_id(const struct folder *folder, const char *path);
 bool base_drop(struct transfer *transfer, bool folder);
+bool base_doubt(struct folder *folder, const char *path, const struct index_entry *entry);
 enum store_kind base_store_kind(const struct transfer *transfer);
 void act_put_start(struct transfer *transfer);
 bool act_keep_settle(struct transfer *transfer, bool kept);

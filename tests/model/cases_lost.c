@@ -249,6 +249,68 @@ static void test_a_rename_from_where_a_put_was_lost(void **state) {
 	case_end(g);
 }
 
+static struct err lose_removal(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb != STORE_REMOVE || !str_equal(op->key, "d") || g->odds.lost++) return err;
+	*after = true;
+	err_set(&err, ERR_OFFLINE, "the answer was lost");
+	return err;
+}
+
+/* A folder was removed over there, the answer was lost, and it is made again here: nothing differs from
+ * what was agreed, and yet it is not there. */
+static void test_a_folder_that_is_made_again(void **state) {
+	struct store_memory_options keys = { .keys_only = true };
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct ground *g = case_begin(i ? &keys : NULL);
+		struct err err;
+		disk_mkdir(g->disk, "d", 0755, &err);
+		ground_open(g);
+		case_durable(g);
+		g->fault = lose_removal;
+		edit_remove_path(g, "d");
+		for (int tries = 0; tries < 100 && !g->odds.lost; tries++) ground_run(g, 100);
+		assert_int_equal(case_remote_kind(g, "d", NULL), STORE_OTHER);
+		disk_mkdir(g->disk, "d", 0755, &err);
+		case_durable(g);
+		assert_int_equal(case_remote_kind(g, "d", NULL), STORE_FOLDER);
+		case_end(g);
+	}
+}
+
+static struct err lose_set_of_file(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb != STORE_SET || !str_equal(op->key, "f") || g->odds.lost++) return err;
+	*after = true;
+	err_set(&err, ERR_OFFLINE, "the answer was lost");
+	return err;
+}
+
+/* Permissions were set over there, and the power went before anybody wrote down that they were to be. */
+static void test_permissions_that_nobody_remembers(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	int mode = 0;
+	(void)state;
+	ground_open(g);
+	case_durable(g);
+	edit_put(g, "f");
+	for (int tries = 0; tries < 100 && case_remote_kind(g, "f", NULL) == STORE_OTHER; tries++)
+		ground_run(g, 10);
+	ground_run(g, 50);
+	g->fault = lose_set_of_file;
+	disk_set(g->disk, "f", DISK_TIME_KEEP, 0400, &err);
+	for (int tries = 0; tries < 100 && !g->odds.lost; tries++) ground_run(g, 10);
+	ground_kill(g, true, 2);
+	disk_set(g->disk, "f", DISK_TIME_KEEP, 0644, &err);
+	ground_open(g);
+	case_durable(g);
+	case_remote_kind(g, "f", &mode);
+	assert_int_equal(mode & 0777, 0644);
+	case_end(g);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_intent_meets_another_kind),
@@ -258,6 +320,8 @@ int main(void) {
 		cmocka_unit_test(test_a_rename_that_is_taken_back),
 		cmocka_unit_test(test_a_rename_that_goes_on),
 		cmocka_unit_test(test_a_rename_from_where_a_put_was_lost),
+		cmocka_unit_test(test_a_folder_that_is_made_again),
+		cmocka_unit_test(test_permissions_that_nobody_remembers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,8 +223,10 @@ static void compare_local(struct story *s, const char *name, const struct thing 
 	char *key = path_join(base_of(s), name), *path = plain(name);
 	const char *differs = difference(here, map_get(remote, key));
 	/* Where a folder exists by what lies in it, somebody else may have removed that. And one that stayed for what is theirs in it has
-	 * the permissions of before. */
-	bool shared = here->kind == DISK_FOLDER && is_strange(s, remote, key);
+	 * the permissions of before. One whose last thing went since has its marker a moment later. */
+	bool keys_only = !(s->g->content->caps & STORE_CAP_FOLDERS);
+	bool shared = here->kind == DISK_FOLDER &&
+		      (is_strange(s, remote, key) || (keys_only && ground_any_below(except, path)));
 	if (!is_let_be(s, unknown, except, path) && !shared) {
 		if (differs) ground_wrong(s->g, differs, path);
 		if (here->kind == DISK_FILE) map_put(&s->durable, here->hash, s);
