@@ -48,7 +48,8 @@ static void set_start(struct transfer *t, bool folder) {
 	bool noted = folder                   ? intent_note(t, NULL)
 		     : t->file.hash_len == 16 ? intent_note(t, t->file.hash)
 					      : true;
-	if (noted) transfer_submit(t, false, set_done);
+	/* On the disk before it is sent: the power may go, and take along what was changed here. */
+	if (noted) transfer_submit(t, true, set_done);
 }
 
 /* ---- folders ---- */
