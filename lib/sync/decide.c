@@ -10,6 +10,13 @@ bool transfer_excluded(const struct folder *f, const char *path, bool is_folder)
 
 /* ---- the question ---- */
 
+/* The rules leave out the folder that stands here, not the file that was agreed under its name: that one is gone. */
+static bool file_made_way(const struct transfer *t) {
+	bool agreed = t->has_file && !(t->file.flags & INDEX_STRANGER);
+	return agreed && t->stat.kind == DISK_FOLDER &&
+	       !transfer_excluded(t->folder, t->path, false);
+}
+
 static enum plan_local local_kind(const struct transfer *t) {
 	const struct folder *f = t->folder;
 	if (t->absent) {
@@ -18,7 +25,8 @@ static enum plan_local local_kind(const struct transfer *t) {
 		bool as_folder = t->has_folder && transfer_excluded(f, t->path, true);
 		return as_file || as_folder ? LOCAL_EXCLUDED : LOCAL_ABSENT;
 	}
-	if (transfer_excluded(f, t->path, t->stat.kind == DISK_FOLDER)) return LOCAL_EXCLUDED;
+	if (transfer_excluded(f, t->path, t->stat.kind == DISK_FOLDER))
+		return file_made_way(t) ? LOCAL_ABSENT : LOCAL_EXCLUDED;
 	if (t->is_database && t->sqlite == FOLDER_SQLITE_SKIP) return LOCAL_EXCLUDED;
 	switch (t->stat.kind) {
 	case DISK_FILE: return LOCAL_FILE;

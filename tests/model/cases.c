@@ -286,6 +286,30 @@ static void test_a_folder_goes_as_a_file_comes(void **state) {
 	}
 }
 
+/* A file makes way for a folder of its name that the rules leave out: the file was deleted, not left out,
+ * and what it held is kept. */
+static void test_a_file_makes_way_for_a_folder_left_out(void **state) {
+	static char *exclude[] = { (char *)"cache/", NULL };
+	struct ground *g = case_begin(NULL);
+	(void)state;
+	g->settings.exclude = exclude;
+	edit_put(g, "cache");
+	ground_open(g);
+	case_durable(g);
+	edit_remove_path(g, "cache");
+	edit_put(g, "cache/file");
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "cache", NULL), STORE_OTHER);
+	assert_int_equal(case_remote_kind(g, "cache/file", NULL), STORE_OTHER);
+	assert_int_equal(case_remote_kind(g, ".tend/versions/cache", NULL), STORE_FOLDER);
+	/* And back. */
+	edit_remove_tree(g, "cache");
+	edit_put(g, "cache");
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "cache", NULL), STORE_FILE);
+	case_end(g);
+}
+
 /* Deletions are held for a person: a stop does not wait for that, also where only a part of a folder
  * was let go. */
 static void test_a_stop_while_deletions_are_held(void **state) {
@@ -380,6 +404,7 @@ int main(void) {
 		cmocka_unit_test(test_a_list_comes_after_the_root_went),
 		cmocka_unit_test(test_a_folder_is_moved_under_a_transfer),
 		cmocka_unit_test(test_a_folder_goes_as_a_file_comes),
+		cmocka_unit_test(test_a_file_makes_way_for_a_folder_left_out),
 		cmocka_unit_test(test_a_stop_while_deletions_are_held),
 		cmocka_unit_test(test_a_stop_while_others_write),
 		cmocka_unit_test(test_an_unreadable_folder_is_left_alone),
