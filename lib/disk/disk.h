@@ -228,7 +228,8 @@ void disk_memory_hide_root(struct disk_memory *memory, bool hidden);
 struct disk_source {
 	struct disk_stat db;
 	bool has_wal;
-	int64_t wal_size, wal_mtime_ns;
+	int64_t wal_size; /* -1: written so lately that equal times would not mean equal content */
+	int64_t wal_mtime_ns;
 	uint32_t wal_salt[2];
 	uint32_t change_counter;
 };

@@ -163,6 +163,12 @@ int posix_snapshot(struct disk *disk, const char *path, const char *image, enum 
 		}
 	}
 	if (note_counter(disk, path, snapshot, err) < 0) return -1;
+	if (beside.source.has_wal && beside.has_shm) {
+		if (snapshot_await_commit(disk, path, &beside, err) < 0) return -1;
+		/* One more write within this tick of the clock would leave all times as they are: the
+		 * next look takes an image again. */
+		if (snapshot_is_fresh(&beside)) snapshot->source.wal_size = -1;
+	}
 	if (make_image(disk, path, &beside, image, err) == 0 && snapshot_check(image, err) == 0 &&
 		hash_image(disk, image, kind, snapshot, err) == 0)
 		return 0;

@@ -17,6 +17,11 @@ bool snapshot_same(const struct beside *left, const struct beside *right);
 /* Written so lately that one more write might leave all times as they are. */
 bool snapshot_is_fresh(const struct beside *beside);
 
+/* In WAL mode: until no commit is half done, for a while; else ERR_BUSY. Before the image is begun: what `beside`
+ * tells is then in it. */
+int snapshot_await_commit(
+	struct disk *disk, const char *path, const struct beside *beside, struct err *err);
+
 /* An image through locks that the writers know. 0; 1: SQLite wants to repair the source first,
  * or may not lock it: take a copy; -1 with err. The source is opened for reading only and
  * nothing beside it is made or removed. */
