@@ -171,7 +171,7 @@ static int64_t company_ms(const struct folder *f) {
 
 static void folder_claim(struct folder *f) {
 	int want = slots_left(f);
-	if (want <= 0 || !index_dirty_count(f->index) || company_ms(f) > 0) return;
+	if (want <= 0 || !index_dirty_count(f->index) || company_ms(f) > 0 || log_holds(f)) return;
 	folder_turn(f);
 	struct index_dirty *rows = NULL;
 	size_t count = 0;
@@ -271,7 +271,6 @@ void folder_step(struct defer *defer) {
 		if (f->phase == PHASE_RUNNING && !f->paused) abandoned_step(f);
 		if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	}
-	log_step(f);
 	prune_step(f);
 	if (f->phase == PHASE_RUNNING) verify_step(f);
 	if (f->phase == PHASE_RUNNING) forget_step(f);

@@ -388,8 +388,8 @@ int64_t brake_poll_ms(
 int64_t brake_pending(struct folder *folder, int64_t upto);
 
 /* log.c */
-void log_step(struct folder *folder);
 void log_committed(struct folder *folder);
+bool log_holds(const struct folder *folder); /* nothing that writes is to be begun */
 
 /* root.c */
 enum root_verdict { ROOT_SAME, ROOT_RENEWED, ROOT_OTHER };

@@ -422,7 +422,7 @@ bool scan_is_idle(const struct folder *f) {
 void scan_step(struct folder *f) {
 	struct scan *scan = &f->scan;
 	struct err err;
-	if (scan->job || !scan->queue.count || !f->watch) return;
+	if (scan->job || !scan->queue.count || !f->watch || log_holds(f)) return;
 	if (!scan->reader) {
 		scan->reader = index_reader_open(f->index, f->index_path, &err);
 		if (!scan->reader) {

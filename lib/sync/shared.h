@@ -63,7 +63,7 @@ struct sync {
 	struct list
 		capture_waiters; /* transfers that want to capture, or to open what is captured */
 	uint64_t next_image;
-	int64_t prune_after_ms, prune_every_ms;
+	int64_t prune_after_ms, prune_every_ms, log_bytes;
 	void (*changed)(void *user, struct folder *folder);
 	void *changed_user;
 	struct disk *images;

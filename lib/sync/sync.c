@@ -18,6 +18,7 @@ struct sync *sync_new(struct loop *loop, struct unit_graph *graph,
 		options->prune_after_ms > 0 ? options->prune_after_ms : PRUNE_AFTER_MS;
 	sync->prune_every_ms =
 		options->prune_every_ms > 0 ? options->prune_every_ms : PRUNE_EVERY_MS;
+	sync->log_bytes = options->log_bytes > 0 ? options->log_bytes : WAL_CHECKPOINT_BYTES;
 	list_init(&sync->folders);
 	list_init(&sync->memory_waiters);
 	list_init(&sync->captures);

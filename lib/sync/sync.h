@@ -66,6 +66,8 @@ struct sync_options {
 	int64_t buffer_limit_bytes;
 	/* Old versions are not removed before a run is so old, and looked at this often; 0: ten minutes, an hour. */
 	int64_t prune_after_ms, prune_every_ms;
+	/* An index's log is copied back each time it has grown by so much; 0: 8 MiB. */
+	int64_t log_bytes;
 };
 
 /* Makes what it needs in state_dir, which is there. NULL with err. */

@@ -30,6 +30,7 @@ struct bench {
 	const struct store_fault_plan *faults;  /* NULL: the store answers as it is */
 	const char *machine;                    /* NULL: "test-machine" */
 	int64_t prune_after_ms, prune_every_ms; /* 0: as ever */
+	int64_t log_bytes;                      /* the same */
 };
 
 /* ---- waiting for conditions ---- */
@@ -143,7 +144,8 @@ static inline void world_open_on(struct bench *b, struct loop *loop) {
 	struct sync_options options = { .state_dir = b->state,
 		.machine_id = b->machine ? b->machine : "test-machine",
 		.prune_after_ms = b->prune_after_ms,
-		.prune_every_ms = b->prune_every_ms };
+		.prune_every_ms = b->prune_every_ms,
+		.log_bytes = b->log_bytes };
 	b->sync = sync_new(b->loop, b->graph, &options, &err);
 	if (!b->sync) fail_msg("%s", err.text);
 	b->store = store_directory_new(b->loop, b->cloud);
