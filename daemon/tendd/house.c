@@ -107,7 +107,7 @@ static void folder_closed(void *user) {
 	free(folder->name);
 	free(folder);
 	house->closing--;
-	reload_folder_closed(house);
+	reload_step(house);
 	house_close_step(house);
 }
 
@@ -121,6 +121,50 @@ void house_folder_drop(struct house_folder *folder) {
 void house_folder_begin(struct house_folder *folder, const struct config_section *section) {
 	const struct folder_settings *settings = section->settings;
 	if (settings->enabled) unit_want(folder_unit(folder->folder));
+}
+
+/* ---- what folders that are gone left ---- */
+
+static bool orphans_is_folder(void *user, const char *name) {
+	const struct house *house = user;
+	return config_find(house->config, "folder", name) != NULL;
+}
+
+/* By its name, or by what it is: it may have got another name. */
+static struct store *orphans_store(void *user, const char *remote, const char *label) {
+	struct house *house = user;
+	struct house_remote *found = NULL;
+	char *name = NULL, *key = NULL;
+	struct err err;
+	if (remote && !folder_remote_split(remote, &name, &key, &err))
+		found = house_remote_find(house, name);
+	free(name);
+	free(key);
+	if (found && str_equal(found->store->label, label)) return found->store;
+	list_each(&house->remotes, link) {
+		found = list_entry(link, struct house_remote, link);
+		if (str_equal(found->store->label, label)) return found->store;
+	}
+	return NULL;
+}
+
+void house_orphans_begin(struct house *house) {
+	const struct sync_orphans_calls calls = { orphans_is_folder, orphans_store, house };
+	sync_orphans_start(house->sync, &calls);
+}
+
+static void orphans_stopped(void *user) {
+	struct house *house = user;
+	house->orphans_stop = false;
+	house->closing--;
+	reload_step(house);
+	house_close_step(house);
+}
+
+void house_orphans_stop(struct house *house) {
+	if (!house->sync || house->orphans_stop) return;
+	house->orphans_stop = sync_orphans_stop(house->sync, orphans_stopped, house);
+	if (house->orphans_stop) house->closing++;
 }
 
 /* That every id exists was checked; one whose folder could not be opened is not waited for. */
@@ -324,6 +368,7 @@ int house_open(struct house *house, struct err *err) {
 		house_folder_begin(house_folder_find(house, section->name), section);
 	}
 	services_begin(house->services);
+	house_orphans_begin(house);
 	house->state = HOUSE_RUNNING;
 	return 0;
 }
@@ -356,6 +401,7 @@ void house_close(struct house *house) {
 	/* Folders and services end in their own time; without a flush, which was the stop's
 	 * affair. */
 	house->closing++; /* ours: not before all have been told */
+	house_orphans_stop(house);
 	list_each(&house->folders, link)
 		house_folder_drop(list_entry(link, struct house_folder, link));
 	if (house->services) {

@@ -66,6 +66,7 @@ struct house {
 	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c. */
 	struct list orders, barriers, logs, pasts, contents, restores;
 	struct reload *reload; /* the one under way; NULL: none */
+	bool orphans_stop;     /* what folders that are gone left is still being let go */
 	struct stopping *stopping;
 
 	unsigned closing; /* ends that house_close waits for */
@@ -106,6 +107,10 @@ struct house_folder *house_folder_find(struct house *house, const char *name);
 int house_folder_add(struct house *house, const struct config_section *section, struct err *err);
 /* Ends it without flushing; it is out of the list when it is gone. */
 void house_folder_drop(struct house_folder *folder);
+
+/* What folders that are gone left begun at the remotes of this configuration; once it all stands. */
+void house_orphans_begin(struct house *house);
+void house_orphans_stop(struct house *house); /* before any of it changes */
 
 /* Makes all edges of folders and services anew. */
 void house_link(struct house *house);

@@ -222,15 +222,17 @@ static void take_over(struct reload *reload) {
 			house_folder_begin(folder, section);
 	}
 	services_begin(house->services); /* those that are new */
+	house_orphans_begin(house);
 	end(reload, true);
 }
 
 static void close_step(struct reload *reload) {
-	if (reload->state == RELOAD_CLOSING && !any_folder_closing(reload->house))
+	if (reload->state == RELOAD_CLOSING && !reload->house->orphans_stop &&
+		!any_folder_closing(reload->house))
 		take_over(reload);
 }
 
-void reload_folder_closed(struct house *house) {
+void reload_step(struct house *house) {
 	if (house->reload) close_step(house->reload);
 }
 
@@ -244,6 +246,7 @@ static void apply(struct reload *reload) {
 	}
 	apply_tend(reload);
 	apply_services(reload);
+	house_orphans_stop(reload->house);
 	close_folders(reload);
 	close_step(reload);
 }

@@ -30,7 +30,7 @@ void reload_by_signal(struct house *house);
 
 void reload_cancel(struct house *house);
 
-/* A folder that was dropped is gone. */
-void reload_folder_closed(struct house *house);
+/* Something that it waits for has ended: a folder that was dropped, say. */
+void reload_step(struct house *house);
 
 #endif

@@ -9,10 +9,22 @@
 
 enum { AGAIN_MS = 60000 }; /* a store that refuses is asked again so much later */
 
+/* Also what the store no longer knows, or never could have. */
+bool abandoned_is_gone(const struct err *err) {
+	return !err || err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID;
+}
+
+/* `text`, the session's own, is the caller's while it runs. */
+void abandoned_op(struct store_op *op, const struct index_session *session, const char *text) {
+	op->kind = STORE_FILE;
+	op->session = text;
+	op->size = session->size;
+	op->part_size = session->part_size;
+}
+
 static void aborted(struct folder *f, const struct err *err) {
 	struct err failed;
-	bool gone = !err || err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID;
-	if (!gone) {
+	if (!abandoned_is_gone(err)) {
 		log_debug("folder '%s': an upload stays begun: %s", f->name, err->text);
 		f->sessions_ms = folder_clock_ms(f) + AGAIN_MS;
 		return;
@@ -44,10 +56,7 @@ void abandoned_step(struct folder *f) {
 	f->abandoned_session = session.session;
 	session.session = NULL;
 	folder_op_start(f, STORE_PART_ABORT, f->remote_key, aborted);
-	f->op.kind = STORE_FILE;
-	f->op.session = f->abandoned_session;
-	f->op.size = session.size;
-	f->op.part_size = session.part_size;
+	abandoned_op(&f->op, &session, f->abandoned_session);
 	index_session_release(&session);
 	folder_op_go(f);
 }

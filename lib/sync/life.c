@@ -32,7 +32,7 @@ static void settings_release(struct folder_settings *settings) {
 
 /* Keeps the index aside under another name and begins a new one: that costs an adoption, never data. */
 static struct index *index_begin_anew(struct folder *f, const char *suffix, struct err *err) {
-	char *aside = xasprintf("%s.%s", f->index_path, suffix);
+	char *aside = xasprintf("%s%s", f->index_path, suffix);
 	int failed = rename(f->index_path, aside);
 	free(aside);
 	for (int i = 0; i < 2 && !failed; i++) {
@@ -52,7 +52,7 @@ static struct index *index_renew(struct folder *f, struct err *err) {
 		 "and "
 		 "what both sides have is compared",
 		f->name, err->text, f->index_path);
-	return index_begin_anew(f, "damaged", err);
+	return index_begin_anew(f, ".damaged", err);
 }
 
 char *folder_place(
@@ -72,14 +72,18 @@ static int index_check_place(struct folder *f, struct err *err) {
 			 "'%s.before', a new one begins and what both sides have is compared",
 			f->name, f->index_path);
 		index_close(f->index);
-		f->index = index_begin_anew(f, "before", err);
+		f->index = index_begin_anew(f, FOLDER_INDEX_BEFORE, err);
 		if (!f->index || (paused && index_meta_set(f->index, "paused", "1", err)))
 			result = -1;
 	}
-	if (result == 0 && !str_equal(before, place)) {
-		result = index_meta_set(f->index, "place", place, err);
-		if (result == 0) result = index_commit(f->index, false, err);
+	char *remote = f->index ? index_meta_get(f->index, "remote") : NULL;
+	if (result == 0 && !(str_equal(before, place) && str_equal(remote, f->settings.remote))) {
+		result = index_meta_set(f->index, "place", place, err) ||
+			 index_meta_set(f->index, "remote", f->settings.remote, err) ||
+			 index_commit(f->index, false, err);
+		if (result) result = -1;
 	}
+	free(remote);
 	free(before);
 	free(place);
 	return result;

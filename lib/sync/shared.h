@@ -67,7 +67,11 @@ struct sync {
 	void (*changed)(void *user, struct folder *folder);
 	void *changed_user;
 	struct disk *images;
+	struct orphans *orphans; /* NULL: none are looked for */
 };
+
+/* An index that is kept aside when its folder gets another path or remote is named so. */
+#define FOLDER_INDEX_BEFORE ".before"
 
 /* Paths still to be visited, last in first out. */
 struct path_stack {

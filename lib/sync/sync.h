@@ -73,7 +73,19 @@ struct sync_options {
 /* Makes what it needs in state_dir, which is there. NULL with err. */
 struct sync *sync_new(struct loop *loop, struct unit_graph *graph,
 	const struct sync_options *options, struct err *err);
-void sync_free(struct sync *sync); /* no folder may be left */
+void sync_free(struct sync *sync); /* no folder may be left, and orphans are stopped */
+
+/* What the configuration says now. `remote` is as it was in the ini, or NULL; `label` the store's. */
+struct sync_orphans_calls {
+	bool (*is_folder)(void *user, const char *name);
+	struct store *(*store)(void *user, const char *remote, const char *label); /* NULL: gone */
+	void *user;
+};
+/* Begins to give up the uploads that were begun by folders which the configuration names no longer, or names with another path or
+ * remote: once the folders it names are there. Stopped before any of that changes. */
+void sync_orphans_start(struct sync *sync, const struct sync_orphans_calls *calls);
+/* True: `stopped` comes, never inside; false: it does not, and all has ended already. */
+bool sync_orphans_stop(struct sync *sync, void (*stopped)(void *user), void *user);
 
 struct folder;
 

@@ -205,6 +205,8 @@ int intent_remember(struct folder *folder, struct err *err); /* after its index 
 
 /* abandoned.c */
 void abandoned_step(struct folder *folder);
+bool abandoned_is_gone(const struct err *err);
+void abandoned_op(struct store_op *op, const struct index_session *session, const char *text);
 
 /* pace.c */
 void pace_begin(struct transfer *transfer);

@@ -103,6 +103,60 @@ def test_it_is_given_up(tendd, proxied):
     assert files == {"other"} and not parts_of(store, proxy)
 
 
+def given_up(store, proxy):
+    """Also by the server's own list, where it has one."""
+    asked = any(request.method == "DELETE" and GIVEN_UP[store.kind] in request.target for request in proxy.requests)
+    return asked and not uploads_of(store)
+
+
+def uploads_of(store):
+    """The uploads that the server itself knows of; None: it does not tell."""
+    if store.kind != "s3_rgw":
+        return None
+    return re.findall(rb"<UploadId>", store.signed("GET", "/" + store.bucket, {"uploads": "", "prefix": store.prefix}))
+
+
+@pytest.mark.parametrize("how", ["start", "reload", "elsewhere"])
+def test_it_is_given_up_when_its_folder_left_the_configuration(tendd, proxied, how):
+    """Or goes to another place of the remote."""
+    store, proxy = proxied
+    data = begin(tendd, store, proxy)
+    assert uploads_of(store) is None or len(uploads_of(store)) == 1
+    tendd.until(lambda: not proxy.links, "the end of the connections")
+    if how == "reload":
+        proxy.forget()
+        tendd.start()
+        tendd.until(lambda: 4 in dict(parts_of(store, proxy)), "the fourth part on its way")
+    proxy.forget()
+    proxy.decide = lambda request: None
+    tendd.configure(store.section())
+    if how == "elsewhere":
+        (data / "large").unlink()
+        tendd.configure(store.folder(data, "elsewhere", more=QUICK))
+    if how == "reload":
+        tendd.reload()
+    else:
+        tendd.start()
+    tendd.until(lambda: given_up(store, proxy), "the upload given up")
+    assert not parts_of(store, proxy) and not store.keys("data")
+
+
+def test_it_stays_when_its_remote_left_the_configuration_too(tendd, proxied):
+    """And is given up when the remote is back, under whatever name."""
+    store, proxy = proxied
+    begin(tendd, store, proxy)
+    tendd.until(lambda: not proxy.links, "the end of the connections")
+    proxy.forget()
+    proxy.decide = lambda request: None
+    told = "folder 'data' is none now, and 'cloud:data', to which it began to send 'large', is no remote"
+    tendd.configure("").start()
+    tendd.until(lambda: told in tendd.said, "the word of it")
+    tendd.reload()
+    tendd.configure(store.section("other")).reload()
+    tendd.until(lambda: given_up(store, proxy), "the upload given up")
+    assert tendd.said.count(told) == 1
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
 def test_a_part_is_sent_twice_at_most(tendd, proxied, share):
     """Killed at any moment on a line that is the narrow place: what the server got is counted."""
