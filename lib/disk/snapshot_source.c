@@ -11,6 +11,9 @@
 static const char magic[] = "SQLite format 3";
 enum { SALTS_AT = 16, FRESH_NS = 50 * NS_PER_MS };
 
+/* https://sqlite.org/src/file/src/os.h: the bytes PENDING, RESERVED and 510 of SHARED. */
+enum { LOCKS_AT = 0x40000000, LOCKS_LEN = 512 };
+
 int disk_is_sqlite(struct disk *disk, const char *path, struct err *err) {
 	char header[sizeof(magic)];
 	struct disk_stat stat;
@@ -20,6 +23,19 @@ int disk_is_sqlite(struct disk *disk, const char *path, struct err *err) {
 	ssize_t got = disk_pread(disk, fd, header, sizeof(header), 0);
 	int rc = got < 0 ? disk_fail(err, errno, "read", path) : 0;
 	if (got == sizeof(header) && memcmp(header, magic, sizeof(magic)) == 0) rc = 1;
+	disk_close_file(disk, fd);
+	return rc;
+}
+
+int disk_is_locked(struct disk *disk, const char *path, struct err *err) {
+	struct flock lock = { .l_type = F_WRLCK, .l_start = LOCKS_AT, .l_len = LOCKS_LEN };
+	struct disk_stat stat;
+
+	if (disk->ground != &posix_ground) return 0;
+	int fd = disk_open_file(disk, path, &stat, err);
+	if (fd < 0) return -1;
+	int rc = fcntl(fd, F_GETLK, &lock) < 0 ? disk_fail(err, errno, "ask for the locks of", path)
+					       : lock.l_type != F_UNLCK;
 	disk_close_file(disk, fd);
 	return rc;
 }

@@ -28,6 +28,14 @@ static bool same_inode(const struct transfer *a, const struct transfer *b) {
 	return a->ino == b->ino && a->dev == b->dev;
 }
 
+bool capture_runs(const struct sync *sync) {
+	list_each(&sync->captures, link) {
+		const struct transfer *t = list_entry(link, struct transfer, capture_link);
+		if (t->job_running) return true;
+	}
+	return false;
+}
+
 bool capture_holds(const struct transfer *t) {
 	list_each(&t->folder->sync->captures, link) {
 		struct transfer *other = list_entry(link, struct transfer, capture_link);
@@ -44,6 +52,7 @@ void capture_wait(struct transfer *t) {
 /* Does a job that is running now have this inode open, or may it? */
 static bool opened_elsewhere(const struct transfer *t) {
 	struct sync *sync = t->folder->sync;
+	if (sync->openers) return true;
 	list_each(&sync->folders, folder_link) {
 		struct folder *f = list_entry(folder_link, struct folder, link);
 		list_each(&f->transfers, link) {
@@ -182,6 +191,7 @@ void capture_start(struct transfer *t) {
 /* Something that held a file open ended, or a capture did: whoever waited looks again. */
 void capture_moved(struct sync *sync) {
 	struct list waiting;
+	restore_homes_wake(sync);
 	if (list_empty(&sync->capture_waiters)) return;
 	list_init(&waiting);
 	list_take_all(&waiting, &sync->capture_waiters);

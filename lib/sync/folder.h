@@ -361,6 +361,7 @@ bool past_is_busy(const struct folder *folder);
 void restore_load(struct folder *folder);    /* the index was opened */
 void restore_scanned(struct folder *folder); /* all of the tree */
 void restore_folder_stops(struct folder *folder);
+void restore_homes_wake(struct sync *sync); /* a capture ended */
 bool restore_is_leftover(const struct disk_item *item, int64_t before_ns);
 
 /* durable.c */

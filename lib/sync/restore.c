@@ -96,7 +96,8 @@ void restore_step(struct restore *r) {
 	if (r->state == RESTORE_RUNNING) slots_fill(r);
 	if (r->calls.went_on) r->calls.went_on(r->user);
 	bool busy = r->state == RESTORE_OPENING || r->busy || (r->home && restore_home_busy(r));
-	if (r->state < RESTORE_PLACING && !busy && has_ended(r)) last_start(r);
+	if (r->state >= RESTORE_PLACING || busy || !has_ended(r)) return;
+	if (!r->home || !r->database_count || restore_home_opens(r)) last_start(r);
 }
 
 static void step_deferred(struct defer *defer) {

@@ -111,6 +111,8 @@ void restore_home_knows(
 	struct restore *restore, const struct restore_slot *slot, struct restore_rule_question *q);
 char **restore_home_mounts(const struct restore *restore, const char *path);
 bool restore_home_busy(const struct restore *restore);
+/* It is going to open databases: true when it may; else it goes on when it may. */
+bool restore_home_opens(struct restore *restore);
 void restore_home_cancel(struct restore *restore);
 void restore_home_ended(struct restore *restore); /* right before `done` */
 void restore_home_free(struct restore *restore);

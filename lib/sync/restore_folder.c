@@ -26,6 +26,7 @@ struct restore_home {
 	struct past *past;
 	bool gathering;
 	struct err err; /* of the gathering */
+	bool opens;     /* no capture begins meanwhile */
 
 	struct job open;
 	char *root, *user;
@@ -194,6 +195,21 @@ bool restore_home_busy(const struct restore *r) {
 	return r->home->gathering;
 }
 
+bool restore_home_opens(struct restore *r) {
+	struct sync *sync = r->home->folder->sync;
+	if (!r->home->opens) sync->openers++;
+	r->home->opens = true;
+	return !capture_runs(sync);
+}
+
+void restore_homes_wake(struct sync *sync) {
+	list_each(&sync->folders, link) {
+		struct folder *f = list_entry(link, struct folder, link);
+		list_each(&f->restores, home)
+			restore_go(list_entry(home, struct restore_home, link)->restore);
+	}
+}
+
 void restore_home_cancel(struct restore *r) {
 	if (r->home->gathering) past_cancel(r->home->past);
 }
@@ -207,6 +223,8 @@ void restore_home_ended(struct restore *r) {
 	struct restore_home *home = r->home;
 	struct folder *f = home->folder;
 	list_remove(&home->link);
+	if (home->opens) f->sync->openers--;
+	if (home->opens) capture_moved(f->sync);
 	past_free(home->past);
 	home->past = NULL;
 	disk_close(home->disk);

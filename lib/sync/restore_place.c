@@ -135,6 +135,14 @@ static bool has_company(struct disk *disk, const char *path) {
 	return found;
 }
 
+/* In a transaction that has written nothing yet, a lock is all that is seen of it. */
+static bool is_locked(struct disk *disk, const struct restore_place *place) {
+	struct err err;
+	if (!place->replaces || place->here.kind != DISK_FILE) return false;
+	int locked = disk_is_locked(disk, place->path, &err);
+	return locked > 0 || (locked < 0 && err.kind != ERR_NOT_FOUND);
+}
+
 static int place_aside(struct disk *disk, struct restore_place *place, struct err *err) {
 	int rc = err_set(err, ERR_CHANGED, "there are too many of its name");
 	for (int i = 0; i < NUMBERS_MAX && rc && err->kind == ERR_CHANGED; i++) {
@@ -154,8 +162,9 @@ static void place_database(struct disk *disk, struct restore_place *place, bool 
 	int rc = -1;
 	err_clear(err);
 	if (!cancelled)
-		rc = has_company(disk, place->path) ? place_aside(disk, place, err)
-						    : rename_into(disk, place, err);
+		rc = has_company(disk, place->path) || is_locked(disk, place)
+			     ? place_aside(disk, place, err)
+			     : rename_into(disk, place, err);
 	if (rc)
 		disk_remove(disk, place->beside, &ignored);
 	else

@@ -62,6 +62,7 @@ struct sync {
 		captures; /* struct transfer.capture_link: inodes that nobody else may open (trap 4) */
 	struct list
 		capture_waiters; /* transfers that want to capture, or to open what is captured */
+	int openers; /* restores that open databases, or wait for that: no capture begins */
 	uint64_t next_image;
 	int64_t prune_after_ms, prune_every_ms, log_bytes;
 	void (*changed)(void *user, struct folder *folder);

@@ -155,7 +155,8 @@ void look_read_start(struct transfer *transfer);
 bool look_wants_bytes(const struct transfer *transfer);
 
 /* capture.c: live databases, and the rule that nobody opens an inode under capture */
-bool capture_any(const struct sync *sync);           /* one runs or wants to */
+bool capture_any(const struct sync *sync); /* one runs or wants to */
+bool capture_runs(const struct sync *sync);
 bool capture_holds(const struct transfer *transfer); /* is this inode under capture by another? */
 void capture_wait(struct transfer *transfer);        /* look again when captures moved on */
 void capture_moved(struct sync *sync);               /* a job that opened something ended */

@@ -1,6 +1,7 @@
 """POST .../restore: a folder's files come back into their own place, asked for over the socket by curl; never over what is there, never
 outside the folder, as its user, and whole after kill -9."""
 
+import contextlib
 import json
 import os
 import signal
@@ -164,6 +165,34 @@ def test_a_living_database_is_not_replaced(tendd, cloud):
         assert found.execute("select count(*) from message").fetchone() == (1,)
     found.close()
     tendd.barrier("data")
+
+
+@pytest.mark.parametrize("words", ["begin immediate", "begin; select count(*) from message"])
+def test_a_database_in_a_transaction_is_not_replaced(tendd, cloud, words):
+    """Nothing lies beside it: a lock is all that tells."""
+    data = start(tendd, cloud)
+    path = data / "chat.db"
+    subprocess.run(["sqlite3", path, "create table message(text); insert into message values('first')"], check=True)
+    tendd.barrier("data")
+    at = now()
+    subprocess.run(["sqlite3", path, "insert into message values('later')"], check=True)
+    tendd.barrier("data")
+    writer = subprocess.Popen(["sqlite3", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    writer.stdin.write(words + "; select 'begun';\n")
+    writer.stdin.flush()
+    while "begun" not in writer.stdout.readline():
+        assert writer.poll() is None
+    assert os.listdir(data) == ["chat.db"]
+    answer = bring_back(tendd, at=at, overwrite=True)
+    assert counts(answer) == (1, 0, 0, 0, 0) and answer["aside"] == ["chat.db.restored"], answer
+    assert writer.communicate("insert into message values('last'); commit; select count(*) from message;\n")[0].split() == ["3"]
+    with contextlib.closing(sqlite3.connect(path)) as found:
+        assert found.execute("select text from message").fetchall() == [("first",), ("later",), ("last",)]
+    tendd.barrier("data")
+    answer = bring_back(tendd, paths=["chat.db"], at=at, overwrite=True)
+    assert counts(answer) == (1, 0, 0, 0, 0) and answer["aside"] == [], answer
+    with contextlib.closing(sqlite3.connect(path)) as found:
+        assert found.execute("select text from message").fetchall() == [("first",)]
 
 
 @root_only
