@@ -36,6 +36,15 @@ struct restore_place {
 	struct err err;
 };
 
+/* A folder that was made: its time and mode come last, since they may forbid writing. */
+struct restore_mode {
+	char *path;
+	int64_t mtime_ns;
+	int mode;
+	bool made; /* of `above` */
+	struct err err;
+};
+
 struct restore_slot {
 	struct restore *restore;
 	enum slot_state state;
@@ -44,22 +53,15 @@ struct restore_slot {
 	struct defer fetched; /* nobody is inside the fetch any more */
 	struct past_item item;
 	char *version;
-	char **mounts; /* on its way: something must be mounted there */
+	char **mounts;              /* on its way: something must be mounted there */
+	struct restore_mode *above; /* of folders on its way, what is known */
+	size_t above_count;
 	struct restore_place place;
 	bool there, sees; /* sees: it may be there already */
-	int dir_mode;     /* of a folder that was made; -1: it was there */
 	int mode_unknown;
 	struct restore_content content;
 	int tries;
 	bool is_database;
-	struct err err;
-};
-
-/* A folder that was made: its time and mode come last, since they may forbid writing. */
-struct restore_mode {
-	char *path;
-	int64_t mtime_ns;
-	int mode;
 	struct err err;
 };
 
@@ -109,6 +111,8 @@ void restore_place_release(struct restore_place *place);
 /* What the index knows of what stands there. */
 void restore_home_knows(
 	struct restore *restore, const struct restore_slot *slot, struct restore_rule_question *q);
+/* As it was agreed, or the remote told; STORE_MODE_UNKNOWN. */
+int restore_home_mode(const struct restore *restore, const char *folder);
 char **restore_home_mounts(const struct restore *restore, const char *path);
 bool restore_home_busy(const struct restore *restore);
 /* It is going to open databases: true when it may; else it goes on when it may. */

@@ -14,6 +14,8 @@ static void slot_end(struct restore_slot *slot) {
 	restore_place_release(&slot->place);
 	free(slot->version);
 	strv_free(slot->mounts);
+	for (size_t i = 0; i < slot->above_count; i++) free(slot->above[i].path);
+	free(slot->above);
 	buf_release(&slot->content.target);
 	if (slot->item.kind == PAST_FOLDER) r->making_folder = false;
 	slot->state = SLOT_FREE;
@@ -157,22 +159,49 @@ static void made(struct job *job, const struct err *err) {
 
 /* ---- its beginning ---- */
 
-static void folder_made(struct restore_slot *slot) {
-	struct restore *r = slot->restore;
-	r->counts.folders++;
-	if (slot->there) return;
-	struct restore_mode mode = { .path = xstrdup(slot->place.path),
-		.mtime_ns = slot->item.mtime_ns == STORE_MTIME_UNKNOWN ? DISK_TIME_KEEP
-								       : slot->item.mtime_ns,
-		.mode = slot->item.mode };
+/* For the time when all is there. */
+static void mode_note(struct restore *r, const char *path, int64_t mtime_ns, int mode) {
 	r->modes = xrealloc(r->modes, (r->mode_count + 1) * sizeof(*r->modes));
-	r->modes[r->mode_count++] = mode;
+	r->modes[r->mode_count++] = (struct restore_mode){ .path = xstrdup(path),
+		.mtime_ns = mtime_ns == STORE_MTIME_UNKNOWN ? DISK_TIME_KEEP : mtime_ns,
+		.mode = mode };
+}
+
+static void above_made(struct restore_slot *slot) {
+	for (size_t i = 0; i < slot->above_count; i++) {
+		const struct restore_mode *above = &slot->above[i];
+		if (above->made && (above->mode & 0700) != 0700)
+			mode_note(slot->restore, above->path, STORE_MTIME_UNKNOWN, above->mode);
+	}
+}
+
+static void folder_made(struct restore_slot *slot) {
+	slot->restore->counts.folders++;
+	if (!slot->there)
+		mode_note(slot->restore, slot->place.path, slot->item.mtime_ns, slot->item.mode);
+}
+
+/* Outermost first. */
+static void above_know(struct restore_slot *slot) {
+	const char *path = slot->place.path;
+	for (const char *at = path; (at = strchr(at, '/')); at++) {
+		char *folder = xstrndup(path, (size_t)(at - path));
+		struct restore_mode above = { .path = folder,
+			.mode = restore_home_mode(slot->restore, folder) };
+		slot->above = xrealloc(slot->above, (slot->above_count + 1) * sizeof(*slot->above));
+		slot->above[slot->above_count++] = above;
+	}
+	if (slot->item.kind != PAST_FOLDER) return;
+	/* A directory may have another one than was agreed: it is to be written to. */
+	int mode = restore_home_mode(slot->restore, path);
+	if (mode != STORE_MODE_UNKNOWN) slot->item.mode = mode;
 }
 
 static void looked(struct job *job, const struct err *err) {
 	struct restore_slot *slot = container_of(job, struct restore_slot, job);
 	struct restore *r = slot->restore;
 	const char *why;
+	above_made(slot);
 	if (err) {
 		slot_fail(slot, err);
 		return;
@@ -219,7 +248,10 @@ void restore_item(struct restore *r, struct restore_slot *slot, const struct pas
 	slot->content.done = fetched;
 	buf_init(&slot->content.target, TARGET_MAX_BYTES);
 	defer_init(&slot->fetched, fetch_ended);
-	if (r->home) slot->mounts = restore_home_mounts(r, item->path);
+	if (r->home) {
+		slot->mounts = restore_home_mounts(r, item->path);
+		above_know(slot);
+	}
 	r->making_folder = item->kind == PAST_FOLDER;
 	r->busy++;
 	slot_job(slot, SLOT_LOOKING, restore_look_work, looked);

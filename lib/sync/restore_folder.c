@@ -127,6 +127,16 @@ void restore_home_knows(
 	index_entry_release(&base);
 }
 
+int restore_home_mode(const struct restore *r, const char *folder) {
+	struct index_entry base;
+	struct err err;
+	if (index_get(r->home->folder->index, folder, true, &base, &err) != 1)
+		return STORE_MODE_UNKNOWN;
+	int mode = base.mode < 0 ? STORE_MODE_UNKNOWN : base.mode & 0777;
+	index_entry_release(&base);
+	return mode;
+}
+
 char **restore_home_mounts(const struct restore *r, const char *path) {
 	return mounts_above(r->home->folder, path);
 }

@@ -8,7 +8,7 @@
 #include "sync/internal.h"
 #include "sync/restore.h"
 
-enum { NUMBERS_MAX = 1000, MODE_FOLDER = 0755 };
+enum { NUMBERS_MAX = 1000 };
 
 static const char sqlite_header[16] = "SQLite format 3";
 
@@ -32,12 +32,45 @@ static int stands(struct disk *disk, const char *path, struct disk_stat *stat, s
 
 /* ---- before ---- */
 
+static int parents_make(struct restore_slot *slot, const char *path, struct err *err);
+
+/* With the mode that is known of it, else that of the folder it lies in; and open to us until all is there. */
+static int folder_make(struct restore_slot *slot, const char *path, int mode, struct err *err) {
+	struct disk_stat stat;
+	int there = stands(slot->disk, path, &stat, err);
+	if (there < 0) return -1;
+	if (!there) {
+		char *parent = path_parent(path);
+		int rc = parents_make(slot, path, err);
+		if (rc == 0 && mode == STORE_MODE_UNKNOWN) {
+			rc = disk_stat(slot->disk, parent, &stat, err);
+			mode = stat.mode & 0777;
+		}
+		free(parent);
+		if (rc) return -1;
+	}
+	for (size_t i = 0; i < slot->above_count && !there; i++)
+		slot->above[i].made |= str_equal(slot->above[i].path, path);
+	return disk_mkdir(slot->disk, path, mode | 0700, err);
+}
+
+static int parents_make(struct restore_slot *slot, const char *path, struct err *err) {
+	char *parent = path_parent(path);
+	int mode = STORE_MODE_UNKNOWN, rc = 0;
+	for (size_t i = 0; i < slot->above_count; i++) {
+		if (str_equal(slot->above[i].path, parent)) mode = slot->above[i].mode;
+	}
+	if (*parent) rc = folder_make(slot, parent, mode, err);
+	free(parent);
+	return rc;
+}
+
 int restore_make_work(struct job *job, struct err *err) {
 	struct restore_slot *slot = container_of(job, struct restore_slot, job);
 	struct disk *disk = slot->disk;
 	const char *path = slot->place.path;
-	if (disk_mkdir_parents(disk, path, err)) return -1;
-	if (slot->item.kind == PAST_FOLDER) return disk_mkdir(disk, path, MODE_FOLDER, err);
+	if (parents_make(slot, path, err)) return -1;
+	if (slot->item.kind == PAST_FOLDER) return folder_make(slot, path, slot->item.mode, err);
 	if (slot->item.kind == PAST_LINK) return 0;
 	char *parent = path_parent(path);
 	slot->content.fd = disk_create_beside(disk, parent, RESTORE_HINT, &slot->place.beside, err);

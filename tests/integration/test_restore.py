@@ -4,6 +4,7 @@ outside the folder, as its user, and whole after kill -9."""
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -86,6 +87,40 @@ def test_files_and_folders_as_they_were(tendd, cloud):
     who = "uid %d" % os.getuid()
     assert ("ordered", "restore by " + who) in texts, texts
     assert ("restored", "1 files, 1 links, 6 B for %s; 1 left as they are, 0 failed" % who) in texts, texts
+
+
+def modes(data):
+    return {path: stat.S_IMODE(os.stat(data / path).st_mode) for path, kind in walk(data) if kind == "folder"}
+
+
+def test_folders_have_their_modes(tendd, cloud):
+    data = start(tendd, cloud)
+    data.chmod(0o711)
+    (data / "d/deep/closed").mkdir(parents=True)
+    (data / "d/deep/closed/file").write_text("file\n")
+    (data / "d/other").mkdir()
+    (data / "d/other/file").write_text("file\n")
+    (data / "stays").write_text("an empty folder would be none that people emptied\n")
+    wanted = {"d": 0o750, "d/deep": 0o705, "d/deep/closed": 0o555, "d/other": 0o770}
+    for path in wanted:
+        (data / path).chmod(wanted[path])
+    tendd.barrier("data")
+    at = now()
+    # Those that are named, those on the way, and those below.
+    assert tendd.post("/v1/units/folder:data/pause").status == 200
+    shutil.rmtree(data / "d")
+    assert counts(bring_back(tendd, paths=["d/deep/closed/file"])) == (1, 0, 0, 0, 0)
+    assert modes(data) == {path: wanted[path] for path in wanted if path != "d/other"}
+    shutil.rmtree(data / "d")
+    assert counts(bring_back(tendd, paths=["d"])) == (2, 0, 0, 0, 0)
+    assert modes(data) == wanted
+    # Of a folder that is gone at the remote nobody knows it: it gets that of the one it lies in.
+    shutil.rmtree(data / "d")
+    assert tendd.post("/v1/units/folder:data/resume").status == 200
+    tendd.until(lambda: not cloud.at("data/d").exists(), "the deletion")
+    tendd.barrier("data")
+    assert counts(bring_back(tendd, paths=["d"], at=at)) == (2, 0, 0, 0, 0)
+    assert modes(data) == dict.fromkeys(wanted, 0o711)
 
 
 def test_without_waiting(tendd, cloud):
