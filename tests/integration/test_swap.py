@@ -1,5 +1,4 @@
-"""Links that somebody turns while tend, as root, reads: nothing from outside the folder reaches the remote. By hand:
-TEND_ROUNDS=10000.
+"""Links that somebody turns while tend, as root, reads: nothing from outside the folder reaches the remote.
 
 one build
 """
@@ -11,7 +10,7 @@ import time
 
 from stores import Directory
 
-ROUNDS = int(os.environ.get("TEND_ROUNDS", "2000"))
+ROUNDS = 10_000
 SECRET = b"only root may read this " * 500
 
 
