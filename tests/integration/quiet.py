@@ -6,7 +6,8 @@ import time
 
 from tend import until
 
-QUIET_SECONDS = 10
+SETTLED_SECONDS = 5
+QUIET_SECONDS = 60  # the window that is measured; it begins two minutes after the last transfer at the latest
 
 
 class Trace:
@@ -18,7 +19,8 @@ class Trace:
         return time.time() - self.calls.stat().st_mtime
 
     def until_quiet(self, seconds=QUIET_SECONDS):
-        until(lambda: self.silence() > seconds, "%d s without a call" % seconds, say=lambda: self.calls.read_text()[-4000:])
+        until(lambda: self.silence() > seconds, "%d s without a call" % seconds, patience=120 + seconds,
+              say=lambda: self.calls.read_text()[-4000:])
 
 
 @contextlib.contextmanager

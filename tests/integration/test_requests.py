@@ -8,7 +8,7 @@ import pytest
 
 from basics import start
 from fault_proxy import Proxy
-from quiet import QUIET_SECONDS, traced
+from quiet import QUIET_SECONDS, SETTLED_SECONDS, traced
 from stores import S3
 
 
@@ -73,7 +73,7 @@ def test_nothing_is_asked(tendd, counted, tmp_path):
     """No call of tendd's or the keeper's, and no request, while nothing changes."""
     _, proxy, data = counted
     with traced(tendd, tmp_path / "calls") as trace:
-        trace.until_quiet()
+        trace.until_quiet(SETTLED_SECONDS)
         proxy.forget()
         trace.until_quiet()
         assert proxy.count() == 0
