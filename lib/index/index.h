@@ -259,10 +259,10 @@ int index_troubles(struct index *index, size_t limit, struct index_dirty **rows,
 int64_t index_dirty_count(const struct index *index); /* kept, not counted */
 /* How many rows have a reason: cost follows their number alone. */
 int index_trouble_count(struct index *index, int64_t *count, struct err *err);
-/* Rows with since <= upto that come before those of INDEX_WHY_DELETE, claimed or not, and have no
- * reason: at most `limit` paths, a vector (strv) of the caller's; NULL: none. */
-int index_before_deletions(
-	struct index *index, int64_t upto, size_t limit, char ***paths, struct err *err);
+/* Rows with since <= upto that come before those of INDEX_WHY_DELETE, claimed or not, are due by then,
+ * and have no reason: at most `limit` paths, a vector (strv) of the caller's; NULL: none. */
+int index_before_deletions(struct index *index, int64_t upto, int64_t by_ms, size_t limit,
+	char ***paths, struct err *err);
 /* Has anything below this path a dirty row? 1, 0, -1. */
 int index_dirty_below(struct index *index, const char *path, struct err *err);
 /* One that may still go well: it is due to be tried again, or has no reason and is due by then? */

@@ -284,8 +284,8 @@ int index_pending(
 	return one_number(index, SQL_DIRTY_REFUSED, upto, refused, err);
 }
 
-int index_before_deletions(
-	struct index *index, int64_t upto, size_t limit, char ***paths, struct err *err) {
+int index_before_deletions(struct index *index, int64_t upto, int64_t by_ms, size_t limit,
+	char ***paths, struct err *err) {
 	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_BEFORE, err);
 	int got;
 
@@ -293,6 +293,7 @@ int index_before_deletions(
 	if (!stmt) return -1;
 	db_bind_int(stmt, 1, upto);
 	db_bind_int(stmt, 2, (int64_t)limit);
+	db_bind_int(stmt, 3, by_ms);
 	while ((got = db_step(stmt, err)) == 1) {
 		char *folder = index_dir_path(index, db_int(stmt, 0), err);
 		if (!folder) break;

@@ -175,8 +175,9 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIRTY_SENDING] = "UPDATE dirty SET sending = ?3 WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_SENT] = "SELECT dir, name FROM dirty WHERE sending IS NOT NULL"
 			   " AND substr(sending, ?1) = ?2 LIMIT ?3",
-	[SQL_DIRTY_BEFORE] = "SELECT dir, name FROM dirty INDEXED BY by_due"
-			     " WHERE prio < 9 AND since <= ?1 AND reason IS NULL LIMIT ?2",
+	[SQL_DIRTY_BEFORE] =
+		"SELECT dir, name FROM dirty INDEXED BY by_due"
+		" WHERE prio < 9 AND since <= ?1 AND reason IS NULL AND due <= ?3 LIMIT ?2",
 	[SQL_DIRTY_MERGE] =
 		"UPDATE dirty AS d SET since = min(d.since, o.since), seen = max(d.seen, o.seen),"
 		" first = min(d.first, o.first), due = min(d.due, o.due), prio = min(d.prio, "

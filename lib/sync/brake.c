@@ -103,7 +103,7 @@ static int64_t quiet_wait_ms(const struct folder *f) {
 
 /* Is something else still to be looked at, that may be one of them under its new name? That is no deletion. */
 static bool is_busy(const struct folder *f) {
-	return !f->held && !f->paused && rename_pending(f, f->brake.last_seq);
+	return !f->held && !f->paused && rename_pending(f, f->brake.last_seq, f->brake.first_ms);
 }
 
 /* How long until what waits is counted; 0: now. */

@@ -88,14 +88,16 @@ static bool others_ask(const struct folder *f, const struct transfer *self, enum
 	return false;
 }
 
-/* The same of rows that wait for their time: the two halves of a rename are marked one right after the other, or by one scan. */
-static bool others_will_ask(const struct folder *f, const struct transfer *self, int64_t upto) {
+/* The same of rows that wait for their time: the two halves of a rename are marked one right after the other, or by one scan. What pace
+ * keeps back for longer than a deletion waits is looked at too late anyway. */
+static bool others_will_ask(
+	const struct folder *f, const struct transfer *self, int64_t upto, int64_t by_ms) {
 	char **paths = NULL;
 	struct err err;
 	bool will = false;
 	upto += NEAR_MARKS;
 	if (upto < f->scanned_seq) upto = f->scanned_seq;
-	if (index_before_deletions(f->index, upto, (size_t)f->in_flight + 1, &paths, &err))
+	if (index_before_deletions(f->index, upto, by_ms, (size_t)f->in_flight + 1, &paths, &err))
 		return false;
 	for (size_t i = 0; paths && paths[i] && !will; i++) {
 		const struct transfer *other = map_get(&f->by_path, paths[i]);
@@ -105,13 +107,15 @@ static bool others_will_ask(const struct folder *f, const struct transfer *self,
 	return will;
 }
 
-static bool pending(const struct folder *f, const struct transfer *self, int64_t upto) {
+static bool pending(
+	const struct folder *f, const struct transfer *self, int64_t upto, int64_t since_ms) {
 	if (!scan_is_idle(f) || f->renaming) return true;
-	return others_ask(f, self, INDEX_WHY_DELETE) || others_will_ask(f, self, upto);
+	return others_ask(f, self, INDEX_WHY_DELETE) ||
+	       others_will_ask(f, self, upto, since_ms + DELETE_PATIENCE_MS);
 }
 
-bool rename_pending(const struct folder *f, int64_t upto) {
-	return pending(f, NULL, upto);
+bool rename_pending(const struct folder *f, int64_t upto, int64_t since_ms) {
+	return pending(f, NULL, upto, since_ms);
 }
 
 /*
@@ -123,7 +127,7 @@ static bool may_pair(const struct transfer *t, enum index_why held) {
 	int64_t age = folder_clock_ms(f) - t->row.first_ms;
 	if (age < 0 || age > DELETE_PATIENCE_MS) return false;
 	if (t->row.why != held) return index_dirty_count(f->index) > 1;
-	if (held == INDEX_WHY_DELETE) return pending(f, t, t->row.seen);
+	if (held == INDEX_WHY_DELETE) return pending(f, t, t->row.seen, t->row.first_ms);
 	return !scan_is_idle(f) || others_ask(f, t, held);
 }
 

@@ -220,7 +220,7 @@ bool rename_locks(const struct folder *folder, const char *path);
 void rename_postpone(struct folder *folder, const struct index_dirty *row); /* it is locked */
 void rename_wake(struct folder *folder);
 /* Is something under way, or marked up to `upto`, that may turn out to be what vanished elsewhere? */
-bool rename_pending(const struct folder *folder, int64_t upto);
+bool rename_pending(const struct folder *folder, int64_t upto, int64_t since_ms);
 bool rename_waits(struct transfer *transfer, enum index_why held);
 bool rename_ask_unread(struct transfer *transfer);
 bool rename_ask(struct transfer *transfer);

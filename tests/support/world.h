@@ -51,13 +51,18 @@ static inline void until_look(struct timer *timer) {
 		timer_start(timer, 5);
 }
 
-static inline void wait_until(struct bench *b, const char *what, bool (*holds)(struct bench *b)) {
+static inline void wait_within(
+	struct bench *b, int64_t ms, const char *what, bool (*holds)(struct bench *b)) {
 	struct until u = { .b = b, .holds = holds };
 	timer_init(&u.timer, b->loop, until_look);
 	timer_start(&u.timer, 0);
-	u.deadline_ms = loop_now_ms(b->loop) + DEADLINE_MS;
+	u.deadline_ms = loop_now_ms(b->loop) + ms;
 	loop_run_until(b->loop, &u.done);
 	if (!holds(b)) fail_msg("waited in vain: %s", what);
+}
+
+static inline void wait_until(struct bench *b, const char *what, bool (*holds)(struct bench *b)) {
+	wait_within(b, DEADLINE_MS, what, holds);
 }
 
 static inline struct folder_status status_of(struct bench *b) {

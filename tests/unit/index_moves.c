@@ -128,10 +128,10 @@ static char *claim_one(struct index *index) {
 }
 
 /* What comes before removals, as words in order. */
-static void before(struct index *index, int64_t upto, const char *words) {
+static void before(struct index *index, int64_t upto, int64_t by_ms, const char *words) {
 	char **paths, *joined = NULL;
 
-	assert_int_equal(index_before_deletions(index, upto, 10, &paths, &err), 0);
+	assert_int_equal(index_before_deletions(index, upto, by_ms, 10, &paths, &err), 0);
 	for (size_t i = 0; paths && paths[i]; i++) {
 		char *longer = xasprintf("%s%s%s", i ? joined : "", i ? " " : "", paths[i]);
 		free(joined);
@@ -156,11 +156,12 @@ static void held_rows_come_last(void **state) {
 	index_again(index, "gone", INDEX_WHY_DELETE, NULL, 3, 0, &err);
 	index_again(index, "pair", INDEX_WHY_PAIR, NULL, 4, 0, &err);
 	mark(index, "new", 5);
-	before(index, 0, NULL);
-	before(index, 2, "pair");
-	before(index, 3, "new pair");
+	before(index, 0, 9, NULL);
+	before(index, 2, 9, "pair");
+	before(index, 3, 9, "new pair");
+	before(index, 3, 4, "pair");
 	index_again(index, "pair", INDEX_WHY_PAIR, "refused", 4, 0, &err);
-	before(index, 3, "new");
+	before(index, 3, 9, "new");
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		char *path = claim_one(index);
 		assert_string_equal(path, order[i]);
