@@ -51,7 +51,7 @@ static int folder_make(struct restore_slot *slot, const char *path, int mode, st
 	}
 	for (size_t i = 0; i < slot->above_count && !there; i++)
 		slot->above[i].made |= str_equal(slot->above[i].path, path);
-	return disk_mkdir(slot->disk, path, mode | 0700, err);
+	return disk_mkdir(slot->disk, path, there ? 0700 : mode | 0700, err);
 }
 
 static int parents_make(struct restore_slot *slot, const char *path, struct err *err) {
