@@ -11,6 +11,7 @@ enum {
 	PART_SIZE = STORE_SPAN_MAX, /* a part travels in memory */
 	PART_FROM = STORE_SPAN_MAX + 1,
 	PART_MAX = 50000,
+	PART_LANES = 4,
 	SEGMENTS_MAX = 254,
 };
 
@@ -309,6 +310,7 @@ struct store *store_azure_new(struct loop *loop, struct http *http,
 		.part_size = PART_SIZE,
 		.part_from = PART_FROM,
 		.part_max = PART_MAX,
+		.part_lanes = PART_LANES,
 		.label = xasprintf(
 			"azure://%s/%s/%s", azure->account, azure->container, azure->prefix),
 	};

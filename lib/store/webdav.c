@@ -10,6 +10,7 @@ enum {
 	PART_SIZE = STORE_SPAN_MAX, /* a part travels in memory; Nextcloud wants 5 MiB at least */
 	PART_FROM = STORE_SPAN_MAX + 1,
 	PART_MAX = 10000,
+	CHUNK_LANES = 4,
 	NAME_MAX_BYTES = 240, /* servers put files of their own beside, whose names are longer */
 	VENDOR_AUTO = 0,
 	VENDOR_NEXTCLOUD,
@@ -260,6 +261,9 @@ struct store *store_webdav_new(struct loop *loop, struct http *http,
 	};
 	int failed = set_address(dav, settings->url, err);
 	if (!failed && settings->vendor <= VENDOR_NEXTCLOUD) dav->uploads = uploads_of(dav->root);
+	/* Ranges of one file go one by one: servers that copy it, change the copy and put that in its
+	 * place (Tomcat, lighttpd on request) would lose one of two. */
+	if (dav->uploads) dav->store.part_lanes = CHUNK_LANES;
 	if (!failed && settings->vendor == VENDOR_NEXTCLOUD && !dav->uploads)
 		failed = err_set(err, ERR_INVALID,
 			"`url` of a Nextcloud is https://HOST/remote.php/dav/files/USER");
