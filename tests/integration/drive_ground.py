@@ -10,6 +10,7 @@ SUPPORT = Path(__file__).resolve().parents[1] / "support"
 sys.path.insert(0, str(SUPPORT))
 
 from drive.server import Server  # noqa: E402  pylint: disable=wrong-import-position
+from stores import Folders  # noqa: E402  pylint: disable=wrong-import-position
 
 HOSTS = ("www.googleapis.com", "oauth2.googleapis.com", "accounts.google.com")
 
@@ -50,6 +51,36 @@ class Ground:
                 "SSL_CERT_DIR": str(self.folder / "none"), "RCLONE_DRIVE_CLIENT_ID": self.client,
                 "RCLONE_DRIVE_CLIENT_SECRET": self.secret, "RCLONE_DRIVE_TOKEN": json.dumps(token),
                 "RCLONE_DRIVE_SCOPE": "drive", "RCLONE_DRIVE_PACER_MIN_SLEEP": "1ms", "RCLONE_DRIVE_PACER_BURST": "1000"}
+
+
+class Drive(Folders):
+    """All of the drive of a ground."""
+
+    kind = "gdrive"
+
+    def __init__(self, home, ground):
+        self.ground, self.server, self.home = ground, ground.server, home
+        self.endpoint = self.server.address
+        self.env = ground.rclone_env()
+        self.secret = home / "google-secret"
+        self.secret.write_text(ground.secret + "\n")
+        self.token = home / "google-token"
+        self.token.write_text('{"refresh_token": "%s"}' % ground.token["refresh_token"])
+        for path in (self.secret, self.token):
+            path.chmod(0o600)
+
+    def section(self, name="cloud", more=""):
+        return ("[remote %s]\ntype = gdrive\nendpoint = %s\nclient_id = %s\nclient_secret_file = %s\ntoken_file = %s\nscope = drive\n%s"
+                % (name, self.endpoint, self.ground.client, self.secret, self.token, more))
+
+    def address(self, key=""):
+        return ":drive:" + key
+
+    def named(self, name):
+        return [file for file in list(self.server.drive.files.values()) if file.name == name and not self.server.drive.is_trashed(file)]
+
+    def asked(self, *words):
+        return [line for line in list(self.server.log) if all(word in line for word in words)]
 
 
 def node_judge(ground):

@@ -4,6 +4,7 @@ Each request is read whole and shown to `decide`, which says what becomes of it:
 `requests`, so that a test can count; what came of those whose sender went away meanwhile is in `begun`.
 """
 
+import contextlib
 import random
 import select
 import socket
@@ -289,3 +290,14 @@ class Proxy:
 
     def __exit__(self, *exc):
         self.shut()
+
+
+@contextlib.contextmanager
+def before(store):
+    """A proxy by which tend comes to the store's server; rclone and the tests go there themselves."""
+    name = "url" if hasattr(store, "url") else "endpoint"
+    address = getattr(store, name)
+    server = "/".join(address.split("/")[:3])
+    with Proxy(server) as proxy:
+        setattr(store, name, address.replace(server, proxy.address))
+        yield proxy

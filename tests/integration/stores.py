@@ -112,10 +112,11 @@ class Sftp(Directory):
         self.configuration, folder, _ = place.read_text().splitlines()
         super().__init__(Path(folder) / uuid.uuid4().hex[:12])
         self.kind = host
+        self.ssh = "ssh -F " + self.configuration
 
     def section(self, name="cloud", more=""):
-        return "[remote %s]\ntype = sftp\nhost = %s\nssh = ssh -F %s\npath = %s\n%s" % (
-            name, self.kind, self.configuration, self.path, more)
+        return "[remote %s]\ntype = sftp\nhost = %s\nssh = %s\npath = %s\n%s" % (
+            name, self.kind, self.ssh, self.path, more)
 
     def put(self, key, body):
         """In a later second than what stood there: SFTP tells no closer, and tend.ini(5) says so."""
@@ -278,10 +279,41 @@ class Azure(S3):
                        env={**os.environ, "RCLONE_CONFIG": "/dev/null", **self.env})
 
 
-class WebDav(Store):
-    """A folder of its own on a WebDAV server that tests/support started. `which`: of those that one start script brings."""
+class Folders(Store):
+    """A remote with folders of its own, which rclone looks into and changes."""
 
     has_folders = True
+
+    def rows(self, key=""):
+        answer = rclone("lsjson", "-R", self.address(key), env=self.env, wanted=(0, 3))
+        return {} if answer.returncode else {row["Path"]: row for row in json.loads(answer.stdout)}
+
+    def keys(self, key=""):
+        found = {}
+        for path, row in self.rows(key).items():
+            if key or path.split("/")[0] != ".tend":
+                link = path.endswith(".rclonelink")
+                found[path[:-len(".rclonelink")] if link else path] = ("folder" if row["IsDir"] else "link" if link else "file")
+        return found
+
+    def read(self, key):
+        return rclone("cat", self.address(key), env=self.env).stdout
+
+    def put(self, key, body):
+        subprocess.run(["rclone", "rcat", self.address(key)], input=body, check=True, capture_output=True,
+                       env={**os.environ, "RCLONE_CONFIG": "/dev/null", **self.env})
+
+    def remove(self, key):
+        rclone("deletefile", self.address(key), env=self.env)
+
+    def versions(self, key):
+        place = ".tend/versions/" + key
+        return [self.read(place + "/" + name) for name in sorted(self.rows(place)) if "/" not in name and "~" in name]
+
+
+class WebDav(Folders):
+    """A folder of its own on a WebDAV server that tests/support started. `which`: of those that one start script brings."""
+
     refused = ("tab\there",)
 
     def __init__(self, kind, home, which=0):
@@ -314,32 +346,6 @@ class WebDav(Store):
         for pattern in excluded:
             words += ["--exclude", pattern]
         rclone("check", *words, local, self.address(key), env=self.env)
-
-    def rows(self, key=""):
-        answer = rclone("lsjson", "-R", self.address(key), env=self.env, wanted=(0, 3))
-        return {} if answer.returncode else {row["Path"]: row for row in json.loads(answer.stdout)}
-
-    def keys(self, key=""):
-        found = {}
-        for path, row in self.rows(key).items():
-            if key or path.split("/")[0] != ".tend":
-                link = path.endswith(".rclonelink")
-                found[path[:-len(".rclonelink")] if link else path] = ("folder" if row["IsDir"] else "link" if link else "file")
-        return found
-
-    def read(self, key):
-        return rclone("cat", self.address(key), env=self.env).stdout
-
-    def put(self, key, body):
-        subprocess.run(["rclone", "rcat", self.address(key)], input=body, check=True, capture_output=True,
-                       env={**os.environ, "RCLONE_CONFIG": "/dev/null", **self.env})
-
-    def remove(self, key):
-        rclone("deletefile", self.address(key), env=self.env)
-
-    def versions(self, key):
-        place = ".tend/versions/" + key
-        return [self.read(place + "/" + name) for name in sorted(self.rows(place)) if "/" not in name and "~" in name]
 
 
 def walk(root):

@@ -9,38 +9,10 @@ import sqlite3
 
 import pytest
 from basics import QUICK
-from drive_ground import Ground
-from stores import Store, rclone
+from drive_ground import Drive, Ground
+from stores import rclone
 
 FOLDER = "application/vnd.google-apps.folder"
-
-
-class Drive(Store):
-    kind = "gdrive"
-    has_folders = True
-
-    def __init__(self, home, ground):
-        self.ground, self.server, self.home = ground, ground.server, home
-        self.env = ground.rclone_env()
-        self.secret = home / "google-secret"
-        self.secret.write_text(ground.secret + "\n")
-        self.token = home / "google-token"
-        self.token.write_text('{"refresh_token": "%s"}' % ground.token["refresh_token"])
-        for path in (self.secret, self.token):
-            path.chmod(0o600)
-
-    def section(self, name="cloud", more=""):
-        return ("[remote %s]\ntype = gdrive\nendpoint = %s\nclient_id = %s\nclient_secret_file = %s\ntoken_file = %s\nscope = drive\n%s"
-                % (name, self.server.address, self.ground.client, self.secret, self.token, more))
-
-    def address(self, key=""):
-        return ":drive:" + key
-
-    def named(self, name):
-        return [file for file in list(self.server.drive.files.values()) if file.name == name and not self.server.drive.is_trashed(file)]
-
-    def asked(self, *words):
-        return [line for line in list(self.server.log) if all(word in line for word in words)]
 
 
 @pytest.fixture(name="store")

@@ -20,11 +20,10 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 import pytest
 
 from basics import QUICK
-from drive_ground import Ground
+from drive_ground import Drive, Ground
 from fault_proxy import Proxy, stall, status
 from stores import S3, Azure, Sftp, WebDav
 from tend import Tendd, bin_folder, until
-from test_gdrive import Drive
 from test_services import service
 
 LARGE = 9 << 20  # in parts

@@ -1,9 +1,10 @@
 """Large uploads to real servers: gone on with after a kill -9, and given up when nobody wants them.
 
-servers: s3_rgw azure_azurite dav_cloud dav_apache
+servers: s3_rgw azure_azurite dav_cloud dav_apache sftp_sshd
 """
 
 import base64
+import contextlib
 import os
 import re
 import signal
@@ -12,12 +13,19 @@ from urllib.parse import unquote
 import pytest
 
 from basics import QUICK
-from fault_proxy import Proxy, stall
-from stores import S3, Azure, WebDav
+from drive_ground import Drive, Ground
+from fault_proxy import before, stall
+from sftp_line import Line
+from stores import S3, Azure, Sftp, WebDav
 
 PART = 8 << 20
 PARTS = 7
 SIZE = PART * (PARTS - 1) + 1000
+
+
+def ranged(request):
+    return re.search(rb"(?i)\r\ncontent-range: bytes (\d+)-\d+/%d\r\n" % SIZE, request.head)
+
 
 # A part on its way to each: its number, as the target of the PUT or its range tells.
 NUMBER = {
@@ -25,11 +33,12 @@ NUMBER = {
     "azure_azurite": lambda request: re.search(r"[?&]comp=block(?:&|$)", request.target) and re.search(
         r"-(\d{5})$", b64(re.search(r"[?&]blockid=([^&]+)", request.target).group(1))),
     "dav_cloud": lambda request: re.search(r"/uploads/lab/[^/]+/(\d{5})$", request.target),
-    "dav_apache": lambda request: re.search(rb"(?i)\r\ncontent-range: bytes (\d+)-\d+/%d\r\n" % SIZE, request.head),
+    "dav_apache": ranged,
+    "gdrive": ranged,
 }
 # What tells the server that this upload is not wanted any more.
 GIVEN_UP = {"s3_rgw": "uploadId=", "azure_azurite": "/.tend/uploads/", "dav_cloud": "/uploads/lab/tend-",
-            "dav_apache": "/.tend/uploads/tend-"}
+            "dav_apache": "/.tend/uploads/tend-", "gdrive": "upload_id="}
 
 
 def b64(text):
@@ -37,23 +46,21 @@ def b64(text):
 
 
 @pytest.fixture(params=sorted(NUMBER))
-def proxied(tendd, request):
-    store = {"s3": S3, "azure": Azure, "dav": WebDav}[request.param.partition("_")[0]](request.param, tendd.root)
-    address = store.url if isinstance(store, WebDav) else store.endpoint
-    server = "/".join(address.split("/")[:3])
-    with Proxy(server) as proxy:
-        if isinstance(store, WebDav):
-            store.url = address.replace(server, proxy.address)
+def proxied(tendd, request, tmp_path):
+    with contextlib.ExitStack() as stack:
+        if request.param == "gdrive":
+            store = Drive(tmp_path, stack.enter_context(Ground(tmp_path, tls=True)))
         else:
-            store.endpoint = address.replace(server, proxy.address)
-        yield store, proxy
+            store = {"s3": S3, "azure": Azure, "dav": WebDav}[request.param.partition("_")[0]](request.param, tendd.root)
+        yield store, stack.enter_context(before(store))
 
 
 def number(store, request):
     found = NUMBER[store.kind](request) if request.method == "PUT" else None
     if not found:
         return 0
-    return int(found.group(1)) // PART + 1 if store.kind == "dav_apache" else int(found.group(1))
+    value = int(found.group(1))
+    return value // PART + 1 if NUMBER[store.kind] is ranged else value
 
 
 def parts_of(store, proxy, begun=False):
@@ -182,4 +189,25 @@ def test_a_part_is_sent_twice_at_most(tendd, proxied, share):
     twice = sum(came for _, came in before + again) - SIZE
     assert 0 <= twice <= PART, (before, again)
     assert not whole & {one for one, _ in again} or store.kind == "dav_apache", (before, again)
+    store.judge(data)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_a_part_is_sent_twice_at_most_by_sftp(tendd, share):
+    """As above; what is counted is what ssh was given."""
+    store, line = Sftp("tend"), Line(tendd.root / "line", bytes_per_second=16 << 20)
+    store.ssh = line.command(store.ssh)
+    data = tendd.folder("data")
+    (data / "large").write_bytes(os.urandom(SIZE))
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.until(lambda: line.written() >= SIZE * share, "so much on its way")
+    tendd.kill()
+    whole = {int(path.name.split(".")[-3]) for path in store.at(".tend/tmp").iterdir() if path.name.count(".") > 4}
+    assert whole and line.written() < SIZE
+    tendd.start()
+    tendd.barrier("data")
+    parts = [(offset // PART + 1, size) for kind, offset, size in line.requests() if kind == "write"]
+    assert 0 <= sum(size for _, size in parts) - SIZE <= PART
+    mark = 4096  # of the owner, at most: it is a write at 0 too
+    assert all(PART <= sum(size for part, size in parts if part == one) <= PART + mark for one in whole), whole
     store.judge(data)
