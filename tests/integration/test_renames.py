@@ -1,6 +1,6 @@
 """Renames send no content: a folder of 1,000 files, and a kill -9 in the middle of many.
 
-servers: s3_rgw
+servers: s3_rgw azure_azurite dav_apache sftp_sshd
 """
 
 import os
@@ -10,14 +10,16 @@ import time
 import pytest
 
 from basics import counted, since, start
-from stores import S3, Directory
+from heard import FLAT, FOLDERS, heard_store, moves_alone
 
 FILES = 1000
+PATIENCE = 300.0
 
 
-@pytest.fixture(params=["directory", "s3_rgw"])
-def store(tendd, request):
-    return Directory(tendd.root / "remote") if request.param == "directory" else S3(request.param, tendd.root)
+@pytest.fixture(params=[*FOLDERS, *FLAT])
+def store(tendd, request, tmp_path):
+    with heard_store(request.param, tendd.root, tmp_path, lambda: tendd.pid) as made:
+        yield made
 
 
 def fill(folder, count):
@@ -35,18 +37,34 @@ def files(store):
 def test_a_folder_of_a_thousand(tendd, store):
     data = start(tendd, store)
     fill(data / "photos/2026", FILES)
-    tendd.barrier("data")
+    tendd.barrier("data", patience=PATIENCE)
     before = counted(tendd)
-    (data / "albums").mkdir()
-    (data / "photos/2026").rename(data / "albums/summer")
-    tendd.barrier("data")
+    with store.heard() as heard:
+        (data / "albums").mkdir()
+        (data / "photos/2026").rename(data / "albums/summer")
+        tendd.barrier("data", patience=PATIENCE)
     assert since(tendd, before)[:2] == (0, 0)
+    if not store.has_folders:
+        assert len(heard) >= 2 * FILES and not [line for line in heard if line.split(" ")[1] != "0"]  # not a byte of a body
     moved = tendd.folder_part("data")["moved"]
     assert moved == (1 if store.has_folders else FILES)
     assert files(store) == {"albums/summer/%04d" % number for number in range(FILES)}
     assert store.versions("data/photos/2026/0000") == []
     store.judge(data)
     assert "renamed" in tendd.tend("status", "folder:data").stdout
+
+
+@pytest.mark.parametrize("store", FOLDERS, indirect=True)
+def test_a_folder_moves_by_one_request(tendd, store):
+    data = start(tendd, store)
+    fill(data / "photos/2026", FILES)
+    (data / "albums").mkdir()
+    tendd.barrier("data", patience=PATIENCE)
+    with store.heard() as heard:
+        (data / "photos/2026").rename(data / "albums/summer")
+        tendd.barrier("data")
+    assert moves_alone(store, heard) == 1 and len(heard) < 10, heard[:40]
+    assert files(store) == {"albums/summer/%04d" % number for number in range(FILES)}
 
 
 def test_moved_while_the_daemon_was_down(tendd, store):
