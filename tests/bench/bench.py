@@ -3,6 +3,7 @@
 Figures are of one run on one machine, tend and its peer in turn; the ratio is what counts.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -30,6 +31,19 @@ def room():
     return base
 
 
+@contextlib.contextmanager
+def served(base, kind):
+    """A server of one's own, by its start script, for the stores of the tests: what was sent to another is neither in its memory nor on
+    its disk."""
+    os.environ["TEND_SERVERS"] = str(base)
+    script = "start-" + kind.removeprefix("s3_").replace("_", "-")
+    subprocess.run([ROOT / "tests/support" / script, base / kind], check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        subprocess.run([ROOT / "tests/support/stop-server", base / kind], check=True)
+
+
 def make_files(folder, count, smallest, largest, per_folder=1000, seed=1):
     chosen = random.Random(seed)
     block = os.urandom(1 << 20)
@@ -40,6 +54,14 @@ def make_files(folder, count, smallest, largest, per_folder=1000, seed=1):
         size = chosen.randint(smallest, largest)
         at = chosen.randrange(len(block) - size)
         (where / ("f%06d" % i)).write_bytes(block[at : at + size])
+
+
+def make_large(folder, size):
+    folder.mkdir(parents=True)
+    block = os.urandom(1 << 20)
+    with open(folder / "large", "wb") as file:
+        for _ in range(size >> 20):
+            file.write(block)
 
 
 class Daemon:
@@ -85,10 +107,6 @@ class Daemon:
             total += int((task / "schedstat").read_text().split()[0])
         return total / 1e9
 
-    def cpu_ticks_seconds(self):
-        fields = Path("/proc/%d/stat" % self.process.pid).read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def status_bytes(self, name):
         for line in Path("/proc/%d/status" % self.process.pid).read_text().splitlines():
             if line.startswith(name + ":"):
@@ -102,9 +120,29 @@ class Daemon:
         return self.status_bytes("VmHWM")
 
     def stop(self):
+        """CPU seconds of all its life, with those of its children."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.process.terminate()
         self.process.wait(120)
         self.log.close()
+        return cpu_since(before)
+
+
+def cpu_since(before):
+    """Of the children that ended since."""
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def tend_once(base, ini):
+    """From nothing to all in the store: wall and CPU seconds, and the most that tendd kept resident."""
+    shutil.rmtree(base, ignore_errors=True)
+    daemon = Daemon(base, ini)
+    start = time.monotonic()
+    daemon.start()
+    daemon.durable()
+    wall, peak = time.monotonic() - start, daemon.peak_bytes()
+    return wall, daemon.stop(), peak
 
 
 def timed(command, **options):
@@ -113,10 +151,9 @@ def timed(command, **options):
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, **options)
     wall = time.monotonic() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise SystemExit("%s: exit %d: %s" % (command[0], done.returncode, done.stderr[-2000:]))
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return wall, cpu_since(before)
 
 
 def say(bench, figure, unit, tend, peer, peer_name, target, **more):

@@ -4,30 +4,21 @@
 import shutil
 import statistics
 import sys
-import time
 
-from bench import Daemon, make_files, room, say, timed
+from bench import make_files, room, say, tend_once, timed
 
 ROUNDS = 5
 TRANSFERS = (4, 8, 32)  # 4 is rclone's own
 
 
-def tend_once(base, source):
-    shutil.rmtree(base / "tend", ignore_errors=True)
+def send_once(base, source):
     shutil.rmtree(base / "cloud", ignore_errors=True)
     (base / "cloud").mkdir()
-    daemon = Daemon(
+    return tend_once(
         base / "tend",
         "[remote cloud]\ntype = directory\npath = %s/cloud\n[folder all]\npath = %s\nremote = cloud:\n"
         "max_transfers = 64\n" % (base, source),
     )
-    start = time.monotonic()
-    daemon.start()
-    daemon.durable()
-    wall = time.monotonic() - start
-    cpu = daemon.cpu_ticks_seconds()
-    daemon.stop()
-    return wall, cpu
 
 
 def rclone_once(base, source, transfers):
@@ -44,7 +35,7 @@ def main(count):
         make_files(source, count, 1024, 16384)
         tend, peer = [], []
         for _ in range(ROUNDS):
-            tend.append(tend_once(base, source))
+            tend.append(send_once(base, source))
             peer.append([rclone_once(base, source, n) for n in TRANSFERS])
         for at, figure, target in ((0, "wall", 0.7), (1, "cpu", 0.5)):
             ours = statistics.median(run[at] for run in tend)

@@ -1,30 +1,15 @@
 #!/usr/bin/python3
 """One file of 1 GiB to a real S3 (Ceph RGW over bluestore) against rclone copy: wall, CPU, and what tendd keeps resident at most."""
 
-import os
 import shutil
 import statistics
 import subprocess
 import sys
-import time
 
-from bench import ROOT, Daemon, room, say, timed
+from bench import ROOT, make_large, room, say, tend_once, timed
 from s3 import rclone_remote, s3_section, server_start
 
 ROUNDS = 3
-
-
-def tend_once(base, server, source, name):
-    shutil.rmtree(base / "tend", ignore_errors=True)
-    (base / "tend").mkdir()
-    daemon = Daemon(base / "tend", s3_section(base, server, name) + "[folder all]\npath = %s\nremote = cloud:\n" % source)
-    start = time.monotonic()
-    daemon.start()
-    daemon.durable()
-    wall = time.monotonic() - start
-    figures = wall, daemon.cpu_seconds(), daemon.peak_bytes()
-    daemon.stop()
-    return figures
 
 
 def purge(server, name):
@@ -36,14 +21,11 @@ def main(size):
     try:
         server = server_start(base, "bluestore")  # what is purged it gives back by and by: memstore would be full
         source = base / "source"
-        source.mkdir()
-        block = os.urandom(1 << 20)
-        with open(source / "large", "wb") as file:
-            for _ in range(size >> 20):
-                file.write(block)
+        make_large(source, size)
         tend, peer = [], []
         for i in range(ROUNDS):
-            tend.append(tend_once(base, server, source, "tend%d" % i))
+            ini = "[folder all]\npath = %s\nremote = cloud:\n" % source
+            tend.append(tend_once(base / "tend", s3_section(base, server, "tend%d" % i) + ini))
             purge(server, "tend%d" % i)
             command = ["rclone", "copy", "--config", "/dev/null", str(source), rclone_remote(server, "rclone%d" % i)]
             peer.append(timed(command))

@@ -6,9 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
-from bench import ROOT, Daemon, make_files, room, say, timed
+from bench import ROOT, make_files, room, say, tend_once, timed
 
 PARALLEL = 32
 
@@ -31,8 +30,8 @@ def bare_once(base, server, source, name):
 
 
 def s3_section(base, server, prefix):
-    """[remote cloud] in a folder of one's own; its secret goes to base/tend."""
-    secret = base / "tend/secret"
+    """[remote cloud] in a folder of one's own; its secret goes to base."""
+    secret = base / "secret"
     secret.write_text(server["secret"])
     secret.chmod(0o600)
     return (
@@ -52,23 +51,6 @@ def rclone_remote(server, prefix):
     )
 
 
-def tend_once(base, server, source, name):
-    shutil.rmtree(base / "tend", ignore_errors=True)
-    (base / "tend").mkdir()
-    daemon = Daemon(
-        base / "tend",
-        s3_section(base, server, name)
-        + "[folder all]\npath = %s\nremote = cloud:\nmax_transfers = %d\n" % (source, PARALLEL),
-    )
-    start = time.monotonic()
-    daemon.start()
-    daemon.durable()
-    wall = time.monotonic() - start
-    cpu = daemon.cpu_ticks_seconds()
-    daemon.stop()
-    return wall, cpu
-
-
 def rclone_once(server, source, name, transfers):
     return timed(
         ["rclone", "copy", "--config", "/dev/null", "--transfers", str(transfers), str(source), rclone_remote(server, name)]
@@ -84,7 +66,8 @@ def main(count):
         bare, tend, peer = [], [], []
         for i in range(3):
             bare.append(bare_once(base, server, source, "bare%d" % i))
-            tend.append(tend_once(base, server, source, "tend%d" % i))
+            ini = "[folder all]\npath = %s\nremote = cloud:\nmax_transfers = %d\n" % (source, PARALLEL)
+            tend.append(tend_once(base / "tend", s3_section(base, server, "tend%d" % i) + ini))
         for n in (8, 32, 64):
             peer.append(rclone_once(server, source, "rclone%d" % n, n))
         middle = lambda runs, at: sorted(run[at] for run in runs)[len(runs) // 2]
