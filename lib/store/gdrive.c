@@ -247,6 +247,7 @@ struct store *store_gdrive_new(struct loop *loop, struct http *http, const char 
 		.part_size = PART_SIZE,
 		.part_from = PART_FROM,
 		.part_max = PART_MAX,
+		.part_hash = STORE_HASH_SEAL, /* what comes is compared as a whole, parts by us */
 		.label = xasprintf("gdrive:%s", folder),
 	};
 	return &gd->store;

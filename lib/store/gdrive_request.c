@@ -343,9 +343,10 @@ void gdrive_request_release(struct gdrive_op *x) {
 
 static int hash_work(struct job *job, struct err *err) {
 	struct gdrive_op *x = container_of(job, struct gdrive_op, job);
+	enum digest_kind kind = x->op->hash.kind == STORE_HASH_SEAL ? DIGEST_SEAL : DIGEST_MD5;
 	uint8_t hash[DIGEST_MAX];
 
-	digest_of(DIGEST_MD5, x->op->body ? x->op->body : "", x->op->body_len, hash);
+	digest_of(kind, x->op->body ? x->op->body : "", x->op->body_len, hash);
 	if (memcmp(hash, x->op->hash.bytes, 16) == 0) return 0;
 	return err_set(err, ERR_CHANGED, "what is to be sent is not what was hashed");
 }
@@ -365,7 +366,7 @@ static void hash_done(struct job *job, const struct err *err) {
 }
 
 void gdrive_check_body(struct gdrive_op *x, void (*then)(struct gdrive_op *x)) {
-	bool known = x->op->hash.kind == STORE_HASH_MD5;
+	bool known = x->op->hash.kind == STORE_HASH_MD5 || x->op->hash.kind == STORE_HASH_SEAL;
 
 	x->hashed = then;
 	if (known && x->op->body_len > INLINE_HASH_MAX) {

@@ -5,7 +5,7 @@
 
 /*
  * A large PUT is written in place into one temporary file, so that its end is a rename. Which parts
- * are there, empty files beside it tell by their names, NAME.NUMBER.SIZE.MD5: each made when the
+ * are there, empty files beside it tell by their names, NAME.NUMBER.SIZE.HASH: each made when the
  * part's bytes are on the disk, all at once or not at all, whoever else is at work. A session is
  * "PART_SIZE:KEY of the temporary file".
  */

@@ -41,14 +41,15 @@ void sftp_body_begin(struct sftp_op *x, int64_t offset) {
 	x->span.from = x->op->body;
 	x->span.offset = offset;
 	x->span.len = (int64_t)x->op->body_len;
-	digest_init(&x->digest, DIGEST_MD5);
+	digest_init(&x->digest, x->op->hash.kind == STORE_HASH_SEAL ? DIGEST_SEAL : DIGEST_MD5);
 }
 
 void sftp_body_end(struct sftp_op *x) {
 	const struct store_hash *hash = &x->op->hash;
 
 	digest_end(&x->digest, x->md5);
-	if (hash->kind == STORE_HASH_MD5 && memcmp(x->md5, hash->bytes, 16) != 0)
+	bool known = hash->kind == STORE_HASH_MD5 || hash->kind == STORE_HASH_SEAL;
+	if (known && memcmp(x->md5, hash->bytes, 16) != 0)
 		sftp_fail(x, ERR_CHANGED, "'%s' is not what its hash says",
 			x->op->key ? x->op->key : "a part");
 }

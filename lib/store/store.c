@@ -208,7 +208,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->part_lanes = inner->part_lanes;
 	store->makes_per_second = inner->makes_per_second;
 	store->ids = inner->ids;
-	store->part_sha256 = inner->part_sha256;
+	store->part_hash = inner->part_hash;
 	store->part_copy_size = inner->part_copy_size;
 	store->time_grain_ns = inner->time_grain_ns;
 	store->label = xstrdup(inner->label);

@@ -95,7 +95,13 @@ enum {
 #define STORE_MODE_UNKNOWN  (-1)
 
 struct store_hash {
-	enum { STORE_HASH_NONE, STORE_HASH_MD5, STORE_HASH_MD5_PARTS, STORE_HASH_SHA256 } kind;
+	enum {
+		STORE_HASH_NONE,
+		STORE_HASH_MD5,
+		STORE_HASH_MD5_PARTS,
+		STORE_HASH_SHA256,
+		STORE_HASH_SEAL, /* of a part on its way: DIGEST_SEAL */
+	} kind;
 	uint8_t bytes[32];
 	int parts; /* MD5_PARTS: md5 of the parts' md5s, with their count (S3's "md5-N") */
 };
@@ -249,9 +255,9 @@ struct store {
 	/* So many things at most are made in a second, however many are asked for at once; 0: no
 	 * limit is known. */
 	double makes_per_second;
-	bool ids;         /* the identity is an id: one that is handed in spares it a search */
-	bool part_sha256; /* PART_PUT's hash is best the SHA-256; else the MD5 */
-	char *label;      /* "s3://bucket/prefix": for messages, no secrets */
+	bool ids;      /* the identity is an id: one that is handed in spares it a search */
+	int part_hash; /* PART_PUT's hash is best of this kind; 0: the MD5 */
+	char *label;   /* "s3://bucket/prefix": for messages, no secrets */
 	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is
 	 * sent for one; 0: no PART_COPY. */
 	int64_t part_copy_size;

@@ -257,6 +257,7 @@ struct store *store_webdav_new(struct loop *loop, struct http *http,
 		.part_size = PART_SIZE,
 		.part_from = PART_FROM,
 		.part_max = PART_MAX,
+		.part_hash = STORE_HASH_SEAL, /* the server compares nothing, we do */
 		.label = xstrdup(settings->url),
 	};
 	int failed = set_address(dav, settings->url, err);

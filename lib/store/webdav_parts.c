@@ -7,7 +7,7 @@
 /*
  * Large files in parts. Nextcloud has uploads of its own ("chunked v2"). Elsewhere parts are written
  * by PUT with Content-Range into one file in .tend/uploads/ID, beside an empty file for each part
- * that arrived, "N-SIZE-MD5"; at the end that one file moves to its place. Few servers take ranges,
+ * that arrived, "N-SIZE-HASH"; at the end that one file moves to its place. Few servers take ranges,
  * and one that ignores them would store a part as the whole: so it is tried on a file of two bytes.
  *
  * The session is "KIND ID KEY".
@@ -237,7 +237,7 @@ static bool is_held(const struct store_op *op, int number) {
 	return false;
 }
 
-/* "NUMBER-SIZE-MD5", as range_put() names it: the MD5, borrowed; NULL: it is another file. */
+/* "NUMBER-SIZE-HASH", as range_put() names it: the hash, borrowed; NULL: it is another file. */
 static const char *read_marker(const char *name, int *number, int64_t *size) {
 	char *end;
 	long first = strtol(name, &end, 10);

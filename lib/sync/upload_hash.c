@@ -131,6 +131,12 @@ static void hash_go(struct transfer *t) {
 	job_go(t, whole_work);
 }
 
+static enum digest_kind part_digest(const struct store *store) {
+	return store->part_hash == STORE_HASH_SHA256 ? DIGEST_SHA256
+	       : store->part_hash == STORE_HASH_SEAL ? DIGEST_SEAL
+						     : DIGEST_MD5;
+}
+
 static void upload_new(struct transfer *t) {
 	const struct store *store = t->folder->store;
 	struct upload *u = xcalloc(1, sizeof(*u));
@@ -138,7 +144,7 @@ static void upload_new(struct transfer *t) {
 	u->fd = -1;
 	u->part_wish = delta_part_size(t);
 	u->part_most = store->part_max > 0 ? store->part_max : 10000;
-	u->part_kind = store->part_sha256 && !delta_wants(t) ? DIGEST_SHA256 : DIGEST_MD5;
+	u->part_kind = delta_wants(t) ? DIGEST_MD5 : part_digest(store);
 	if (!(store->caps & STORE_CAP_FD_BODY) && u->part_wish > STORE_SPAN_MAX)
 		u->part_wish = STORE_SPAN_MAX;
 	t->upload = u;

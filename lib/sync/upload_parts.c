@@ -106,7 +106,9 @@ static void op_prepare(struct upload_lane *lane) {
 	op->size = u->size;
 	op->offset = lane->offset;
 	op->length = (int64_t)lane->length;
-	op->hash.kind = u->part_kind == DIGEST_SHA256 ? STORE_HASH_SHA256 : STORE_HASH_MD5;
+	op->hash.kind = u->part_kind == DIGEST_SHA256 ? STORE_HASH_SHA256
+			: u->part_kind == DIGEST_SEAL ? STORE_HASH_SEAL
+						      : STORE_HASH_MD5;
 	memcpy(op->hash.bytes, u->part_hashes[lane->number - 1], sizeof(op->hash.bytes));
 	if (lane->copies) {
 		op->if_version = t->file.version;

@@ -15,10 +15,11 @@ struct upload {
 
 /* As the store likes it best. */
 static struct store_hash part_hash(const struct store *store, const void *bytes, size_t len) {
-	struct store_hash hash = { .kind = STORE_HASH_SHA256 };
+	bool seal = store->part_hash == STORE_HASH_SEAL;
+	struct store_hash hash = { .kind = seal ? STORE_HASH_SEAL : STORE_HASH_SHA256 };
 
-	if (!store->part_sha256) return md5_of(bytes, len);
-	digest_of(DIGEST_SHA256, bytes, len, hash.bytes);
+	if (!seal && store->part_hash != STORE_HASH_SHA256) return md5_of(bytes, len);
+	digest_of(seal ? DIGEST_SEAL : DIGEST_SHA256, bytes, len, hash.bytes);
 	return hash;
 }
 

@@ -70,13 +70,38 @@ static void names_and_lengths(void **state) {
 		const char *name;
 		size_t len;
 	} cases[] = { { DIGEST_MD5, "md5", 16 }, { DIGEST_SHA1, "sha1", 20 },
-		{ DIGEST_SHA256, "sha256", 32 } };
+		{ DIGEST_SHA256, "sha256", 32 }, { DIGEST_SEAL, "seal", 16 } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_string_equal(digest_name(cases[i].kind), cases[i].name);
 		assert_int_equal(digest_len(cases[i].kind), cases[i].len);
 	}
+}
+
+/* Of the same bytes the same, in whatever pieces they come. */
+static void a_seal_tells_other_bytes(void **state) {
+	uint8_t whole[DIGEST_MAX] = { 0 }, pieces[DIGEST_MAX] = { 0 }, other[DIGEST_MAX] = { 0 };
+	char bytes[100000];
+	struct digest digest;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++) bytes[i] = (char)(i * 7 + i / 256);
+	assert_int_equal(digest_of(DIGEST_SEAL, bytes, sizeof(bytes), whole), 16);
+	digest_init(&digest, DIGEST_SEAL);
+	for (size_t at = 0, len = 1; at < sizeof(bytes); at += len, len = 2 * len + 1)
+		digest_add(
+			&digest, bytes + at, len < sizeof(bytes) - at ? len : sizeof(bytes) - at);
+	assert_int_equal(digest_end(&digest, pieces), 16);
+	assert_memory_equal(whole, pieces, sizeof(whole));
+	bytes[77777] ^= 1;
+	digest_of(DIGEST_SEAL, bytes, sizeof(bytes), other);
+	assert_memory_not_equal(whole, other, 16);
+	digest_of(DIGEST_SEAL, bytes, 0, other);
+	assert_memory_not_equal(whole, other, 16);
+	digest_init(&digest, DIGEST_SEAL);
+	digest_add(&digest, "x", 1);
+	digest_release(&digest); /* given up */
 }
 
 static void given_up_digests_leave_nothing(void **state) {
@@ -171,6 +196,7 @@ int main(void) {
 		cmocka_unit_test(any_thread_may_digest),
 		cmocka_unit_test(published_vectors),
 		cmocka_unit_test(names_and_lengths),
+		cmocka_unit_test(a_seal_tells_other_bytes),
 		cmocka_unit_test(given_up_digests_leave_nothing),
 		cmocka_unit_test(hmac_vectors),
 	};
