@@ -1,18 +1,21 @@
 """tend remote: by the configuration alone, without tendd.
 
-servers: s3_rgw s3_swift
+servers: s3_rgw s3_swift azure_azurite
 """
 
 import json
 
 import pytest
 
-from stores import S3, Directory
+from stores import S3, Azure, Directory
 
 
-@pytest.fixture(params=["directory", "s3_rgw", "s3_swift"])
+@pytest.fixture(params=["directory", "s3_rgw", "s3_swift", "azure_azurite"])
 def store(request, tendd):
-    made = Directory(tendd.root / "remote") if request.param == "directory" else S3(request.param, tendd.root)
+    if request.param == "directory":
+        made = Directory(tendd.root / "remote")
+    else:
+        made = (Azure if request.param == "azure_azurite" else S3)(request.param, tendd.root)
     tendd.configure(made.section())
     return made
 

@@ -1,6 +1,6 @@
 """What was replaced or deleted is kept, found and brought back: `tend versions`, `ls`, `restore`, with tendd and without; and thinned.
 
-servers: s3_rgw
+servers: s3_rgw azure_azurite
 """
 
 import datetime
@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from basics import start
-from stores import S3, Directory, rclone, walk
+from stores import S3, Azure, Directory, rclone, walk
 from tend import UnixConnection, bin_folder
 
 
-@pytest.fixture(params=["directory", "s3_rgw"])
+@pytest.fixture(params=["directory", "s3_rgw", "azure_azurite"])
 def store(tendd, request):
-    return Directory(tendd.root / "cloud") if request.param == "directory" else S3(request.param, tendd.root)
+    if request.param == "directory":
+        return Directory(tendd.root / "cloud")
+    return (Azure if request.param == "azure_azurite" else S3)(request.param, tendd.root)
 
 
 def now():
