@@ -107,8 +107,9 @@ static void put_init(struct check *check, struct remote_step *step, size_t len, 
 	step->op.size = (int64_t)len;
 	step->op.mtime_ns = mtime_ns;
 	step->op.mode = 0640;
-	step->op.hash.kind = STORE_HASH_MD5;
-	digest_of(DIGEST_MD5, check->body, len, step->op.hash.bytes);
+	uint8_t hash[DIGEST_MAX];
+	digest_of(check->store->digest, check->body, len, hash);
+	step->op.hash = store_hash_from(check->store, hash);
 }
 
 static int write_first(struct check *check, int64_t mtime_ns) {

@@ -342,6 +342,8 @@ struct store *store_directory_new(struct loop *loop, const char *path) {
 		.part_size = DIRECTORY_PART_BYTES,
 		.part_from = DIRECTORY_PART_BYTES,
 		.part_max = 10000,
+		.digest = DIRECTORY_DIGEST,
+		.part_hash = STORE_HASH_SHA256,
 		.label = xasprintf("directory:%s", path),
 	};
 	directory->path = xstrdup(path);

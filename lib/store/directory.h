@@ -15,6 +15,10 @@
 #define DIRECTORY_OWN ".tend"
 #define DIRECTORY_TMP ".tend/tmp"
 
+/* Nobody over there has a hash, so that it is ours to choose: no cheaper one is safe. Measured, a
+ * processor with instructions for it: 5 us for 8.5 KB, MD5 12 us. */
+#define DIRECTORY_DIGEST DIGEST_SHA256
+
 enum {
 	DIRECTORY_PART_BYTES = 64 << 20,
 	DIRECTORY_UNSYNCED_MAX = 64, /* files to sync one by one; beyond: the whole file system */
@@ -84,7 +88,7 @@ int directory_look(
 	struct directory_op *work, const char *key, struct disk_stat *stat, struct err *err);
 /* Looks again at `path`, after the change, and answers that. */
 int directory_answer(struct directory_op *work, const char *path, struct err *err);
-/* MD5 of the file or link at `path` into the answer. */
+/* The hash of the file or link at `path` into the answer. */
 int directory_hash(
 	struct directory_op *work, const char *path, const struct disk_stat *stat, struct err *err);
 int directory_fail_folder(const char *key, struct err *err); /* "a folder stands there" */

@@ -73,7 +73,7 @@ static int hash_file(
 
 	int fd = disk_open_file(work->disk, path, &stat, err);
 	if (fd < 0) return -1;
-	digest_init(&digest, DIGEST_MD5);
+	digest_init(&digest, DIRECTORY_DIGEST);
 	int rc = disk_hash_span(work->disk, fd, 0, INT64_MAX, &digest, NULL, &done, err);
 	if (rc == 0) digest_end(&digest, hash->bytes);
 	digest_release(&digest);
@@ -92,12 +92,12 @@ int directory_hash(struct directory_op *work, const char *path, const struct dis
 	} else if (stat->kind == DISK_LINK) {
 		buf_init(&target, TARGET_MAX_BYTES);
 		rc = disk_read_link(work->disk, path, &target, err);
-		digest_of(DIGEST_MD5, target.at, target.len, hash->bytes);
+		digest_of(DIRECTORY_DIGEST, target.at, target.len, hash->bytes);
 		buf_release(&target);
 	} else {
 		return 0;
 	}
-	if (rc == 0) hash->kind = STORE_HASH_MD5;
+	if (rc == 0) hash->kind = STORE_HASH_SHA256;
 	return rc;
 }
 

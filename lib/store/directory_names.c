@@ -17,7 +17,7 @@ static int meet_own_set(struct directory_op *work, const struct disk_stat *stat,
 	if (op->mode != STORE_MODE_UNKNOWN && stat->kind != DISK_LINK &&
 		(op->mode & 0777) != (stat->mode & 0777))
 		same = false;
-	if (same && op->hash.kind == STORE_HASH_MD5) {
+	if (same && op->hash.kind == STORE_HASH_SHA256) {
 		if (directory_hash(work, op->key, stat, err) < 0) return -1;
 		same = store_hash_equal(&op->hash, &op->entry.hash);
 	}

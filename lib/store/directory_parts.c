@@ -14,7 +14,8 @@
 
 enum {
 	RECORD_MAX_BYTES = 16 << 20,
-	RECEIPT_SIZE = 40, /* MD5 in hex, and its NUL */
+	HASH_LEN = 32,
+	RECEIPT_LEN = 2 * HASH_LEN, /* the part's hash in hex */
 };
 
 /* "PART_SIZE:PATH of the temporary file" */
@@ -74,10 +75,10 @@ static int write_part(struct directory_op *work, int fd, const struct session *s
 	struct digest digest;
 
 	if (op->fd < 0) {
-		digest_of(DIGEST_MD5, op->body, op->body_len, hash);
+		digest_of(DIRECTORY_DIGEST, op->body, op->body_len, hash);
 		return disk_write_span(fd, to, op->body, op->body_len, err);
 	}
-	digest_init(&digest, DIGEST_MD5);
+	digest_init(&digest, DIRECTORY_DIGEST);
 	int rc = disk_copy_hash_span(op->fd, op->offset, fd, to, op->length, &digest, err);
 	if (rc == 0) digest_end(&digest, hash);
 	digest_release(&digest);
@@ -89,7 +90,7 @@ int directory_part_put(struct directory_op *work, struct err *err) {
 	int64_t length = op->fd < 0 ? (int64_t)op->body_len : op->length;
 	struct session session;
 	uint8_t hash[DIGEST_MAX];
-	char receipt[RECEIPT_SIZE], line[96];
+	char receipt[RECEIPT_LEN + 1], line[128];
 	int rc = -1;
 
 	if (session_read(work, &session, err) < 0) return -1;
@@ -100,13 +101,13 @@ int directory_part_put(struct directory_op *work, struct err *err) {
 	int fd = disk_open_write(work->disk, session.path, err);
 	if (fd < 0) goto release;
 	if (write_part(work, fd, &session, hash, err) < 0) goto close;
-	if (op->hash.kind == STORE_HASH_MD5 && memcmp(hash, op->hash.bytes, 16) != 0) {
+	if (op->hash.kind == STORE_HASH_SHA256 && memcmp(hash, op->hash.bytes, HASH_LEN) != 0) {
 		err_set(err, ERR_CHANGED, "part %d is not what its hash says", op->part_number);
 		goto close;
 	}
 	/* Before the line that says it is there: a power cut must not leave the line alone. */
 	if (disk_sync_bytes(fd, err) < 0) goto close;
-	hex_encode(hash, 16, receipt);
+	hex_encode(hash, HASH_LEN, receipt);
 	snprintf(line, sizeof(line), "%d %lld %s\n", op->part_number, (long long)length, receipt);
 	rc = disk_append(work->disk, session.record, line, err);
 	if (rc == 0) op->receipt = xstrdup(receipt);
@@ -128,7 +129,8 @@ static void add_part(struct store_op *op, char *line) {
 	const char *receipt = words[2];
 	if (str_to_int(words[0], 1, INT32_MAX, &number) < 0) return;
 	if (str_to_int(words[1], 0, INT64_MAX, &size) < 0) return;
-	if (strlen(receipt) != 32 || strspn(receipt, "0123456789abcdef") != 32) return;
+	if (strlen(receipt) != RECEIPT_LEN || strspn(receipt, "0123456789abcdef") != RECEIPT_LEN)
+		return;
 	for (size_t i = 0; i < op->answer_part_count; i++) {
 		struct store_part *part = &op->answer_parts[i];
 		if (part->number != number) continue;
@@ -149,8 +151,8 @@ static int read_record(struct directory_op *work, const struct session *session,
 
 	if (disk_stat(work->disk, session->path, &stat, err) < 0) return -1;
 	buf_init(&record, 0);
-	int rc = disk_read(work->disk, session->record, RECORD_MAX_BYTES, &record, DIGEST_MD5, NULL,
-		&stat, err);
+	int rc = disk_read(work->disk, session->record, RECORD_MAX_BYTES, &record, DIRECTORY_DIGEST,
+		NULL, &stat, err);
 	if (rc < 0 && err->kind == ERR_NOT_FOUND) rc = 0; /* none yet */
 	for (at = record.at; rc == 0 && record.len > 0; at = NULL) {
 		line = strtok_r(at, "\n", &rest);
@@ -212,7 +214,7 @@ static int meet_own_end(struct directory_op *work, struct err *err) {
 	if (there < 0) return -1;
 	if (!there || stat.kind != DISK_FILE || stat.size != op->size ||
 		(op->mtime_ns != STORE_MTIME_UNKNOWN && op->mtime_ns != stat.mtime_ns) ||
-		op->hash.kind != STORE_HASH_MD5)
+		op->hash.kind != STORE_HASH_SHA256)
 		return err_set(err, ERR_NOT_FOUND, "the upload of '%s' is not known", op->key);
 	directory_entry(&op->entry, &stat);
 	if (directory_hash(work, op->key, &stat, err) < 0) return -1;
@@ -243,7 +245,7 @@ static int end_upload(struct directory_op *work, const struct session *session, 
 	close(made.fd);
 	free(made.path);
 	if (rc < 0) return -1;
-	if (op->hash.kind == STORE_HASH_MD5) op->entry.hash = op->hash;
+	if (op->hash.kind == STORE_HASH_SHA256) op->entry.hash = op->hash;
 	forget(work, session);
 	return 0;
 }

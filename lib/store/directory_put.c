@@ -74,19 +74,19 @@ static int fail_hash(const char *key, struct err *err) {
 	return err_set(err, ERR_CHANGED, "'%s' is not what its hash says", key);
 }
 
-/* Writes the content and checks it against op->hash. `hash` gets its MD5 when that is known. */
+/* Writes the content and checks it against op->hash. `hash` is told when that is known. */
 static int write_body(struct directory_op *work, const struct directory_made *made,
 	struct store_hash *hash, struct err *err) {
 	const struct store_op *op = work->op;
-	bool check = op->hash.kind == STORE_HASH_MD5, want = check || op->want_hash;
+	bool check = op->hash.kind == STORE_HASH_SHA256, want = check || op->want_hash;
 	struct digest digest = { 0 };
 	int rc;
 
 	if (op->fd < 0) {
-		if (want) digest_of(DIGEST_MD5, op->body, op->body_len, hash->bytes);
+		if (want) digest_of(DIRECTORY_DIGEST, op->body, op->body_len, hash->bytes);
 		rc = disk_write_span(made->fd, 0, op->body, op->body_len, err);
 	} else if (want) {
-		digest_init(&digest, DIGEST_MD5);
+		digest_init(&digest, DIRECTORY_DIGEST);
 		rc = disk_copy_hash_span(op->fd, op->offset, made->fd, 0, op->length, &digest, err);
 		if (rc == 0) digest_end(&digest, hash->bytes);
 		digest_release(&digest);
@@ -94,7 +94,7 @@ static int write_body(struct directory_op *work, const struct directory_made *ma
 		rc = disk_copy_span(op->fd, op->offset, made->fd, 0, op->length, err);
 	}
 	if (rc < 0) return -1;
-	if (want) hash->kind = STORE_HASH_MD5;
+	if (want) hash->kind = STORE_HASH_SHA256;
 	if (check && !store_hash_equal(hash, &op->hash)) return fail_hash(op->key, err);
 	return 0;
 }
@@ -124,9 +124,9 @@ static int put_link(struct directory_op *work, struct store_hash *hash, struct e
 			err, ERR_INVALID, "the target of link '%s' cannot be stored", op->key);
 	memcpy(target, op->body, op->body_len);
 	target[op->body_len] = '\0';
-	digest_of(DIGEST_MD5, op->body, op->body_len, hash->bytes);
-	hash->kind = STORE_HASH_MD5;
-	if (op->hash.kind == STORE_HASH_MD5 && !store_hash_equal(hash, &op->hash))
+	digest_of(DIRECTORY_DIGEST, op->body, op->body_len, hash->bytes);
+	hash->kind = STORE_HASH_SHA256;
+	if (op->hash.kind == STORE_HASH_SHA256 && !store_hash_equal(hash, &op->hash))
 		return fail_hash(op->key, err);
 	directory_made_init(&made);
 	int rc = directory_make_link(work, target, op->mtime_ns, &made, err);

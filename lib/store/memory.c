@@ -51,11 +51,20 @@ struct store_entry memory_entry(const struct memory *memory, const struct memory
 	return entry;
 }
 
-static struct store_hash md5_of(const void *bytes, size_t len) {
-	struct store_hash hash = { .kind = STORE_HASH_MD5 };
+static struct store_hash hash_of(const struct memory *memory, const void *bytes, size_t len) {
+	uint8_t hash[DIGEST_MAX];
 
-	digest_of(DIGEST_MD5, bytes, len, hash.bytes);
-	return hash;
+	digest_of(memory->store.digest, bytes, len, hash);
+	return store_hash_from(&memory->store, hash);
+}
+
+bool memory_fits(const struct store_hash *hash, const void *bytes, size_t len) {
+	bool sha256 = hash->kind == STORE_HASH_SHA256;
+	uint8_t real[DIGEST_MAX];
+
+	if (!sha256 && hash->kind != STORE_HASH_MD5) return true;
+	size_t hash_len = digest_of(sha256 ? DIGEST_SHA256 : DIGEST_MD5, bytes, len, real);
+	return memcmp(hash->bytes, real, hash_len) == 0;
 }
 
 struct memory_item *memory_item_new(struct memory *memory, const char *key, enum store_kind kind,
@@ -69,8 +78,16 @@ struct memory_item *memory_item_new(struct memory *memory, const char *key, enum
 	item->mtime_ns = STORE_MTIME_UNKNOWN;
 	item->mode = STORE_MODE_UNKNOWN;
 	item->version = ++memory->last_version;
-	if (kind != STORE_FOLDER) item->hash = md5_of(item->bytes, len);
+	if (kind != STORE_FOLDER) item->hash = hash_of(memory, item->bytes, len);
 	return item;
+}
+
+void memory_rehash(struct memory *memory) {
+	for (size_t i = 0; i < memory->tree.count; i++) {
+		struct memory_item *item = memory->tree.items[i];
+		if (item->kind != STORE_FOLDER)
+			item->hash = hash_of(memory, item->bytes, item->len);
+	}
 }
 
 static void drop(struct memory *memory, struct memory_item *item) {
@@ -162,7 +179,7 @@ int memory_place(struct memory *memory, struct store_op *op, const void *bytes, 
 
 	put->mtime_ns = op->mtime_ns;
 	put->mode = op->mode;
-	if (op->hash.kind == STORE_HASH_MD5 && !store_hash_equal(&op->hash, &put->hash)) {
+	if (!memory_fits(&op->hash, bytes, len)) {
 		err_set(err, ERR_CHANGED, "'%s' is not what its hash says", op->key);
 		goto free_put;
 	}

@@ -63,6 +63,10 @@ int memory_check(const struct store_op *op, const struct memory *memory,
 int memory_check_source(const struct store_op *op, const struct memory *memory,
 	const struct memory_item *item, struct err *err);
 /* In no tree; `bytes` are copied. */
+/* Are these the bytes that `hash` is of? Also when it is of none. */
+bool memory_fits(const struct store_hash *hash, const void *bytes, size_t len);
+/* The digest was changed. */
+void memory_rehash(struct memory *memory);
 struct memory_item *memory_item_new(struct memory *memory, const char *key, enum store_kind kind,
 	const void *bytes, size_t len);
 /* The end of PUT and PART_END: conditions, keep_key, and the content where it belongs. */

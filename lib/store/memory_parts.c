@@ -45,7 +45,7 @@ static int put_bytes(struct memory *memory, struct store_op *op, struct memory_u
 
 	snprintf(number, sizeof(number), "%05d", op->part_number);
 	struct memory_item *part = memory_item_new(memory, number, STORE_FILE, bytes, len);
-	if (op->hash.kind == STORE_HASH_MD5 && !store_hash_equal(&op->hash, &part->hash)) {
+	if (!memory_fits(&op->hash, bytes, len)) {
 		memory_item_free(part);
 		return err_set(
 			err, ERR_CHANGED, "part %d is not what its hash says", op->part_number);

@@ -91,6 +91,22 @@ bool store_hash_equal(const struct store_hash *left, const struct store_hash *ri
 	return memcmp(left->bytes, right->bytes, left->kind == STORE_HASH_SHA256 ? 32 : 16) == 0;
 }
 
+static int hash_kind(const struct store *store) {
+	return store->digest == DIGEST_SHA256 ? STORE_HASH_SHA256 : STORE_HASH_MD5;
+}
+
+struct store_hash store_hash_from(const struct store *store, const uint8_t *bytes) {
+	struct store_hash hash = { 0 };
+
+	hash.kind = hash_kind(store);
+	memcpy(hash.bytes, bytes, digest_len(store->digest));
+	return hash;
+}
+
+bool store_hash_tells(const struct store *store, const struct store_hash *hash) {
+	return (int)hash->kind == hash_kind(store);
+}
+
 bool store_is_ours(const struct store_op *op, const struct store_entry *entry) {
 	if (entry->kind != op->kind || !store_hash_equal(&op->hash, &entry->hash)) return false;
 	return entry->mtime_ns == STORE_MTIME_UNKNOWN || op->mtime_ns == STORE_MTIME_UNKNOWN ||
@@ -209,6 +225,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->makes_per_second = inner->makes_per_second;
 	store->ids = inner->ids;
 	store->part_hash = inner->part_hash;
+	store->digest = inner->digest;
 	store->part_copy_size = inner->part_copy_size;
 	store->time_grain_ns = inner->time_grain_ns;
 	store->label = xstrdup(inner->label);

@@ -19,6 +19,7 @@
 
 #include "base/base.h"
 #include "config/config.h"
+#include "crypto/crypto.h"
 #include "loop/loop.h"
 
 enum store_verb {
@@ -82,7 +83,7 @@ enum {
 	STORE_CAP_FLAT_LIST = 2,   /* one LIST may walk a whole tree */
 	STORE_CAP_LIST_MTIME = 4,  /* LIST tells our mtime and mode; else STAT does */
 	STORE_CAP_FD_BODY = 8,     /* reads bodies from a descriptor by itself, in its jobs */
-	STORE_CAP_HASH_FIRST = 16, /* wants the MD5 before PUT and PART_BEGIN */
+	STORE_CAP_HASH_FIRST = 16, /* wants the hash before PUT and PART_BEGIN */
 	STORE_CAP_MOVE = 32,       /* MOVE of a folder is one request */
 	STORE_CAP_REVISIONS = 64,  /* may keep what is replaced by itself */
 	/* the parts of one upload go one after the other, the first first */
@@ -255,7 +256,10 @@ struct store {
 	/* So many things at most are made in a second, however many are asked for at once; 0: no
 	 * limit is known. */
 	double makes_per_second;
-	bool ids;      /* the identity is an id: one that is handed in spares it a search */
+	bool ids; /* the identity is an id: one that is handed in spares it a search */
+	/* Of whole contents, in what is asked and answered: MD5 or SHA-256. A hash of another kind
+	 * is compared with nothing. */
+	enum digest_kind digest;
 	int part_hash; /* PART_PUT's hash is best of this kind; 0: the MD5 */
 	char *label;   /* "s3://bucket/prefix": for messages, no secrets */
 	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is
@@ -277,6 +281,10 @@ bool store_trouble(const struct store *store, struct err *err);
 bool store_ending(const struct store *store, struct err *err);
 /* Secrets and credentials are read anew: after a refusal that a person may have cured meanwhile. */
 void store_renew(struct store *store);
+/* A whole content's hash, from what its digest gave. */
+struct store_hash store_hash_from(const struct store *store, const uint8_t *bytes);
+/* Is it of the kind that store_hash_from() gives? */
+bool store_hash_tells(const struct store *store, const struct store_hash *hash);
 /* Are two mtimes the same, as far as this store can tell? */
 bool store_time_same(const struct store *store, int64_t left_ns, int64_t right_ns);
 void store_free(struct store *store); /* also what it wraps; NULL is fine */
@@ -409,6 +417,7 @@ struct store_memory_options {
 		STORE_CONDITIONS_IGNORED,
 	} conditions;
 	bool hashless;         /* tells no hash of what it holds */
+	bool sha256;           /* tells SHA-256s; may be set between two uses */
 	bool times_in_version; /* SET moves a version */
 	bool list_by_folder;   /* a LIST walks no tree */
 	bool hash_first;

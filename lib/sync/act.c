@@ -39,15 +39,11 @@ static void set_start(struct transfer *t, bool folder) {
 	act_op_init(t, STORE_SET, folder ? STORE_FOLDER : base_store_kind(t));
 	t->op.size = t->file.size;
 	t->op.if_version = folder ? NULL : t->file.version;
-	if (!folder && t->file.hash_len == 16) {
-		t->op.hash.kind = STORE_HASH_MD5;
-		memcpy(t->op.hash.bytes, t->file.hash, 16);
-	}
+	bool known = !folder && hash_known(t->folder->store, &t->file);
+	if (known) t->op.hash = store_hash_from(t->folder->store, t->file.hash);
 	/* It moves the version of a file, where that is more than its bytes; and what it set stays,
 	 * also when it is set back here before its answer is known. */
-	bool noted = folder                   ? intent_note(t, NULL)
-		     : t->file.hash_len == 16 ? intent_note(t, t->file.hash)
-					      : true;
+	bool noted = folder ? intent_note(t, NULL) : known ? intent_note(t, t->file.hash) : true;
 	/* On the disk before it is sent: the power may go, and take along what was changed here. */
 	if (noted) transfer_submit(t, true, set_done);
 }
@@ -282,8 +278,8 @@ static void check_done(struct transfer *t, const struct err *err) {
 	bool same = !err && remote->size == base->size &&
 		    (remote->mtime_ns == STORE_MTIME_UNKNOWN ||
 			    store_time_same(t->folder->store, remote->mtime_ns, base->mtime_ns));
-	if (!err && remote->hash.kind == STORE_HASH_MD5 && base->hash_len == 16)
-		same = memcmp(remote->hash.bytes, base->hash, 16) == 0;
+	if (!err && store_hash_tells(t->folder->store, &remote->hash) && base->hash_len)
+		same = hash_same(t->folder->store, base, remote->hash.bytes);
 	if (!same) {
 		/* The power went before it was on the disk of the store: it goes again. */
 		if (base_drop(t, false))

@@ -69,7 +69,7 @@ static bool opened_elsewhere(const struct transfer *t) {
 
 static int capture_work(struct job *job, struct err *err) {
 	struct transfer *t = container_of(job, struct transfer, job);
-	return disk_snapshot(t->disk, t->path, t->image, DIGEST_MD5, &t->snapshot, err);
+	return disk_snapshot(t->disk, t->path, t->image, t->digest, &t->snapshot, err);
 }
 
 static void image_drop(struct transfer *t) {
@@ -87,10 +87,12 @@ bool capture_base(const struct index_entry *entry, struct database_base *base) {
 /* Is this the database that the remote has? Its image or itself, which differ in a few bytes when they say the same (trap 3). */
 static bool is_stored(const struct transfer *t) {
 	struct database_base base;
-	if (!t->has_file || t->file.hash_len != 16) return false;
-	if (!memcmp(t->file.hash, t->snapshot.hash, 16)) return true;
+	const struct store *store = t->folder->store;
+	if (!t->has_file || !hash_known(store, &t->file)) return false;
+	if (hash_same(store, &t->file, t->snapshot.hash)) return true;
 	if (t->file.flags & INDEX_STRANGER) return false;
-	return capture_base(&t->file, &base) && !memcmp(base.content, t->snapshot.content, 16);
+	return capture_base(&t->file, &base) &&
+	       !memcmp(base.content, t->snapshot.content, sizeof(base.content));
 }
 
 static bool others_pending(struct transfer *t);
@@ -133,13 +135,13 @@ static void capture_done(struct job *job, const struct err *err) {
 	if (t->snapshot.plain) {
 		image_drop(t);
 	} else {
-		memcpy(t->hash, t->snapshot.hash, 16);
+		memcpy(t->hash, t->snapshot.hash, sizeof(t->hash));
 		t->have_hash = true;
 	}
 	if (is_stored(t)) {
 		/* Only the source moved. */
-		memcpy(t->snapshot.hash, t->file.hash, 16);
-		memcpy(t->hash, t->file.hash, 16);
+		memcpy(t->snapshot.hash, t->file.hash, sizeof(t->hash));
+		memcpy(t->hash, t->file.hash, sizeof(t->hash));
 		t->have_hash = t->image_same = true;
 		transfer_plan(t);
 		return;

@@ -34,10 +34,7 @@ static int stranger_put(
 	entry.version = remote->version;
 	entry.id = remote->id;
 	if (remote->marker) entry.flags |= INDEX_MARKER;
-	if (remote->hash.kind == STORE_HASH_MD5) {
-		memcpy(entry.hash, remote->hash.bytes, 16);
-		entry.hash_len = 16;
-	}
+	hash_put_told(f->store, &entry, &remote->hash);
 	return index_put(f->index, path, &entry, err);
 }
 

@@ -61,8 +61,9 @@ static enum plan_same compare(const struct transfer *t) {
 	const struct index_entry *base = &t->file;
 	if (!t->has_file || t->absent) return SAME_NOT;
 	if (t->have_source && !(base->flags & INDEX_STRANGER) && !t->have_hash) return SAME_ALL;
-	if (t->have_hash && base->hash_len == 16)
-		return memcmp(base->hash, t->hash, 16) == 0 ? same_attributes(t, base) : SAME_NOT;
+	const struct store *store = t->folder->store;
+	if (t->have_hash && hash_known(store, base))
+		return hash_same(store, base, t->hash) ? same_attributes(t, base) : SAME_NOT;
 	bool by_time = t->stat.kind == DISK_LINK || t->theirs_by_time;
 	if (t->have_hash && !(by_time && (base->flags & INDEX_STRANGER) &&
 				    base->size == t->stat.size && same_time(t, base)))
@@ -272,7 +273,7 @@ void transfer_plan(struct transfer *t) {
 		if (t->captured && t->snapshot.plain && fetch_bytes(t)) return;
 	}
 	if (t->captured && t->snapshot.plain && t->is_database && t->have_hash &&
-		memcmp(t->hash, t->snapshot.hash, 16) != 0) {
+		memcmp(t->hash, t->snapshot.hash, digest_len(t->digest)) != 0) {
 		transfer_again(t, INDEX_WHY_CHANGE, NULL, f->settings.settle_ms);
 		return;
 	}

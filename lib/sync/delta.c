@@ -59,14 +59,14 @@ void delta_note(
 	const struct transfer *t, struct index_entry *entry, const struct index_entry *before) {
 	const struct upload *u = t->upload;
 	struct part_map map;
-	if (!t->folder->store->part_copy_size || entry->hash_len != 16 || map_read(entry, &map))
-		return;
+	if (!t->folder->store->part_copy_size || !entry->hash_len || map_read(entry, &map)) return;
 	size_t stride = 16;
-	if (u && u->hashed && u->part_kind == DIGEST_MD5 && !memcmp(u->hash, entry->hash, 16)) {
+	if (u && u->hashed && u->part_kind == DIGEST_MD5 &&
+		hash_same(t->folder->store, entry, u->hash)) {
 		map = (struct part_map){ u->part_size, u->part_hashes[0], u->part_count };
 		stride = sizeof(u->part_hashes[0]);
-	} else if (before->hash_len != 16 || memcmp(before->hash, entry->hash, 16) != 0 ||
-		   before->size != entry->size || !map_read(before, &map)) {
+	} else if (!hash_rows_same(before, entry) || before->size != entry->size ||
+		   !map_read(before, &map)) {
 		return;
 	}
 	if (map.count <= KEPT_MAX) map_add(entry, &map, stride);

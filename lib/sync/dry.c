@@ -44,10 +44,11 @@ static bool same_bytes(
 	struct err err;
 	uint8_t hash[DIGEST_MAX];
 	int64_t at = 0, done = 0;
-	if (row->hash_len != 16 || row->size != size) return false;
+	enum digest_kind kind;
+	if (!hash_row_digest(row, &kind) || row->size != size) return false;
 	int fd = disk_open_file(d->disk, path, &stat, &err);
 	if (fd < 0) return false;
-	digest_init(&digest, DIGEST_MD5);
+	digest_init(&digest, kind);
 	for (; at < size; at += done) {
 		int64_t span = size - at < HASH_SPAN ? size - at : HASH_SPAN;
 		if (disk_hash_span(d->disk, fd, at, span, &digest, NULL, &done, &err) || done <= 0)
@@ -55,7 +56,7 @@ static bool same_bytes(
 	}
 	digest_end(&digest, hash);
 	disk_close_file(d->disk, fd);
-	return at == size && memcmp(hash, row->hash, 16) == 0;
+	return at == size && memcmp(hash, row->hash, row->hash_len) == 0;
 }
 
 static bool same_identity(const struct index_entry *row, const struct disk_stat *stat) {
@@ -239,8 +240,8 @@ static void listed(struct store_op *op, const struct err *err) {
 	listing->done = true;
 }
 
-static int page_put(struct dry *d, const struct store_op *op, const char *at,
-	struct path_stack *queue, struct err *err) {
+static int page_put(struct dry *d, const struct store *store, const struct store_op *op,
+	const char *at, struct path_stack *queue, struct err *err) {
 	for (size_t i = 0; i < op->entry_count; i++) {
 		const struct store_entry *there = &op->entries[i];
 		if (there->kind == STORE_OTHER || !there->name || !path_is_plain(there->name))
@@ -253,10 +254,7 @@ static int page_put(struct dry *d, const struct store_op *op, const char *at,
 			.size = there->size,
 			.mtime_ns = there->mtime_ns,
 			.mode = there->mode };
-		if (there->hash.kind == STORE_HASH_MD5) {
-			memcpy(entry.hash, there->hash.bytes, 16);
-			entry.hash_len = 16;
-		}
+		hash_put_told(store, &entry, &there->hash);
 		if (there->kind == STORE_FOLDER && !op->recursive)
 			path_stack_push(queue, xstrdup(path));
 		int failed = index_put(d->known, path, &entry, err);
@@ -288,7 +286,7 @@ static int remote_list(
 				*err = listing.err;
 				result = -1;
 			} else if (listing.err.kind == ERR_NONE) {
-				result = page_put(d, &listing.op, at, &queue, err);
+				result = page_put(d, store, &listing.op, at, &queue, err);
 			}
 			free(token);
 			token = result == 0 && listing.err.kind == ERR_NONE

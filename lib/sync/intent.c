@@ -10,6 +10,7 @@
 
 #include "sync/internal.h"
 
+/* Of a longer hash its beginning: it tells ours from any other. */
 enum { INVALID_TRIES = 3, HASH_LEN = 16, MAKER_LEN = 16, INTENT_LEN = HASH_LEN + MAKER_LEN };
 
 /* Of what made it: the inode and its birth time. */
@@ -18,7 +19,7 @@ static void maker(const struct disk_stat *stat, uint8_t bytes[MAKER_LEN]) {
 	memcpy(bytes + 8, &stat->btime_ns, 8);
 }
 
-/* Before t->op is submitted; `hash`: MD5 of what it makes, NULL for a folder. The inode that it is made
+/* Before t->op is submitted; `hash`: of what it makes, NULL for a folder. The inode that it is made
  * from is noted as well, with its birth time: it may have another name when the answer is known. False: the index
  * failed, the transfer is gone. */
 bool intent_note(struct transfer *t, const uint8_t *hash) {
@@ -106,7 +107,7 @@ int intent_remember(struct folder *f, struct err *err) {
 static bool is_ours(const struct transfer *t, const struct store_entry *remote) {
 	const struct index_dirty *row = &t->row;
 	return remote->kind != STORE_FOLDER && row->sending_hash_len >= HASH_LEN &&
-	       remote->hash.kind == STORE_HASH_MD5 &&
+	       store_hash_tells(t->folder->store, &remote->hash) &&
 	       memcmp(remote->hash.bytes, row->sending_hash, HASH_LEN) == 0;
 }
 
@@ -127,8 +128,7 @@ static bool ours_put(struct transfer *t, const struct store_entry *remote, bool 
 		if (remote->marker) entry.flags = INDEX_MARKER;
 		entry.size = 0;
 	} else {
-		memcpy(entry.hash, remote->hash.bytes, HASH_LEN);
-		entry.hash_len = HASH_LEN;
+		hash_put(f->store, &entry, remote->hash.bytes);
 		/* Older versions noted no more. */
 		if (t->row.sending_hash_len == INTENT_LEN) {
 			memcpy(&entry.ino, t->row.sending_hash + HASH_LEN, 8);

@@ -3,6 +3,7 @@
 #define SYNC_INTERNAL_H
 
 #include "sync/folder.h"
+#include "sync/hash.h"
 #include "sync/shared.h"
 #include "sync/transfer.h"
 

@@ -71,7 +71,7 @@ static int look_growing(struct transfer *t, struct err *err) {
 			goto out;
 		}
 	}
-	digest_of(DIGEST_MD5, at, size, t->hash);
+	digest_of(t->digest, at, size, t->hash);
 	t->hot = !disk_stat_same(&before, &after);
 	t->stat = before;
 	result = 0;
@@ -85,7 +85,7 @@ out:
 static void look_read(struct transfer *t, size_t max) {
 	struct err *err = &t->look_err;
 	buf_release(&t->body);
-	if (!disk_read(t->disk, t->path, max, &t->body, DIGEST_MD5, t->hash, &t->stat, err)) {
+	if (!disk_read(t->disk, t->path, max, &t->body, t->digest, t->hash, &t->stat, err)) {
 		t->have_hash = true;
 		return;
 	}
@@ -151,7 +151,7 @@ static void look_link(struct transfer *t) {
 	struct buf target;
 	buf_init(&target, 4096);
 	if (!disk_read_link(t->disk, t->path, &target, &t->look_err)) {
-		digest_of(DIGEST_MD5, target.at, target.len, t->hash);
+		digest_of(t->digest, target.at, target.len, t->hash);
 		t->have_hash = true;
 		t->target = buf_steal(&target);
 	}
@@ -295,7 +295,7 @@ static int read_work(struct job *job, struct err *err) {
 		return 0;
 	}
 	buf_release(&t->body);
-	disk_read(t->images, path_name(t->image), STORE_SPAN_MAX, &t->body, DIGEST_MD5, t->hash,
+	disk_read(t->images, path_name(t->image), STORE_SPAN_MAX, &t->body, t->digest, t->hash,
 		&stat, &t->look_err);
 	return 0;
 }

@@ -106,8 +106,9 @@ static void take_put(struct folder *f, const struct err *err) {
 	f->op.size = (int64_t)f->op.body_len;
 	f->op.mtime_ns = loop_wall_ns(f->loop);
 	f->op.mode = 0644;
-	f->op.hash.kind = STORE_HASH_MD5;
-	digest_of(DIGEST_MD5, f->owner_text, f->op.body_len, f->op.hash.bytes);
+	uint8_t hash[DIGEST_MAX];
+	digest_of(f->store->digest, f->owner_text, f->op.body_len, hash);
+	f->op.hash = store_hash_from(f->store, hash);
 	f->op.if_absent = !f->judging;
 	folder_op_go(f);
 }

@@ -10,12 +10,13 @@ static bool base_serves(const struct index_entry *base) {
 enum pair_answer pair_file(const struct pair_question *q) {
 	const struct index_entry *base = q->base;
 	bool database = q->is_database || (base->flags & INDEX_DATABASE);
-	if (base->kind != INDEX_FILE || !base_serves(base) || base->hash_len != 16) return PAIR_NO;
+	if (base->kind != INDEX_FILE || !base_serves(base)) return PAIR_NO;
+	if (!q->hash_len || base->hash_len != q->hash_len) return PAIR_NO;
 	if (base->ino != q->ino || base->btime_ns != q->btime_ns) return PAIR_NO;
 	if (!database && (base->size != q->size || base->mtime_ns != q->mtime_ns)) return PAIR_NO;
 	bool bytes_count = database || q->size < PAIR_BY_IDENTITY || (base->flags & INDEX_RACY);
 	if (bytes_count && !q->hash) return PAIR_READ;
-	if (q->hash && memcmp(q->hash, base->hash, 16) != 0) return PAIR_NO;
+	if (q->hash && memcmp(q->hash, base->hash, q->hash_len) != 0) return PAIR_NO;
 	switch (q->origin) {
 	case ORIGIN_UNKNOWN: return PAIR_LOOK;
 	case ORIGIN_GONE: return PAIR_MOVE;

@@ -26,7 +26,8 @@ struct pair_question {
 	uint64_t ino;
 	int64_t size, mtime_ns, btime_ns;
 	bool is_database;    /* live: its size and times say nothing of the image */
-	const uint8_t *hash; /* MD5 of its content, or of its image; NULL: not read yet */
+	const uint8_t *hash; /* of its content, or of its image; NULL: not read yet */
+	size_t hash_len;     /* of all that the store tells; a base with another is not known */
 	bool taken;          /* something of ours stands under the new name at the remote */
 	enum pair_origin origin;
 };

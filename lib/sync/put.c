@@ -13,7 +13,7 @@ static void base_entry_database(
 	struct database_base base = { .content = { 0 } };
 	capture_base(before, &base);
 	base.source = t->captured ? t->snapshot.source : t->source;
-	if (t->captured) memcpy(base.content, t->snapshot.content, 16);
+	if (t->captured) memcpy(base.content, t->snapshot.content, sizeof(base.content));
 	entry->flags |= INDEX_DATABASE;
 	entry->extra = xmemdup(&base, sizeof(base));
 	entry->extra_len = sizeof(base);
@@ -34,8 +34,7 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 	entry->mode = t->stat.mode;
 	entry->flags &= ~(unsigned)(INDEX_STRANGER | INDEX_RACY | INDEX_DATABASE | INDEX_PLAIN);
 	if (t->have_hash || t->captured) {
-		memcpy(entry->hash, t->hash, 16);
-		entry->hash_len = 16;
+		hash_put(f->store, entry, t->hash);
 		entry->flags &= ~(unsigned)INDEX_UNVERIFIED;
 	}
 	/* It may change once more within the tick of its time; what was adopted unread has no hash yet. */
@@ -218,10 +217,11 @@ static int64_t body_size(const struct transfer *t) {
 	return t->captured && !t->snapshot.plain ? t->snapshot.size : t->stat.size;
 }
 
-/* Nobody read the bytes that are there, and they are as many: they may be the same. */
+/* Nobody read the bytes that are there, or an older version hashed them its own way, and they are as many: they may be the same. */
 bool act_wants_theirs(const struct transfer *t) {
-	return t->has_file && (t->file.flags & (INDEX_STRANGER | INDEX_UNVERIFIED)) &&
-	       !t->theirs_known && !t->file.hash_len && t->file.size == body_size(t);
+	bool unread = (t->file.flags & (INDEX_STRANGER | INDEX_UNVERIFIED)) || t->file.hash_len;
+	return t->has_file && unread && !t->theirs_known &&
+	       !hash_known(t->folder->store, &t->file) && t->file.size == body_size(t);
 }
 
 void act_put_start(struct transfer *t) {
@@ -237,10 +237,8 @@ void act_put_start(struct transfer *t) {
 	t->op.body = link ? (const void *)t->target : t->body.at;
 	t->op.body_len = (size_t)t->op.size;
 	/* A store that compares what it wrote with a hash would hash what was hashed a moment ago in this very memory. */
-	if (t->folder->store->caps & STORE_CAP_HASH_FIRST) {
-		t->op.hash.kind = STORE_HASH_MD5;
-		memcpy(t->op.hash.bytes, t->hash, 16);
-	}
+	if (t->folder->store->caps & STORE_CAP_HASH_FIRST)
+		t->op.hash = store_hash_from(t->folder->store, t->hash);
 	act_put_conditions(t);
 	if (!act_keep_intend(t) || !intent_note(t, t->hash)) return;
 	transfer_submit(t, t->op.keep_key != NULL, put_done);
@@ -258,7 +256,6 @@ static bool is_known(const struct transfer *t) {
 static void theirs_take(struct transfer *t) {
 	struct folder *f = t->folder;
 	const struct store_entry *theirs = &t->theirs;
-	bool hashed = theirs->hash.kind == STORE_HASH_MD5;
 	bool ours = t->theirs_ours, same = is_known(t);
 	if (!ours && !same && !t->theirs_logged && t->change_tries)
 		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s",
@@ -285,10 +282,7 @@ static void theirs_take(struct transfer *t) {
 		.mode = theirs->mode,
 		.version = xstrdup(theirs->version),
 		.id = xstrdup(theirs->id) };
-	if (hashed) {
-		memcpy(entry.hash, theirs->hash.bytes, 16);
-		entry.hash_len = 16;
-	}
+	hash_put_told(f->store, &entry, &theirs->hash);
 	t->theirs_known = true;
 	bool ok = base_put(t, false, &entry);
 	index_entry_release(&entry);
@@ -298,10 +292,7 @@ static void theirs_take(struct transfer *t) {
 /* Is it our own work, whose answer was lost, or the same bytes by another way? */
 static void theirs_judge(struct transfer *t, bool equal) {
 	t->theirs_ours = equal;
-	if (equal) {
-		t->theirs.hash.kind = STORE_HASH_MD5;
-		memcpy(t->theirs.hash.bytes, t->hash, 16);
-	}
+	if (equal) t->theirs.hash = store_hash_from(t->folder->store, t->hash);
 	/* Somebody else's is kept under a name of its own: what is kept under this one may be ours. */
 	t->theirs_born_ns = equal && t->keep_key ? act_keep_born(t->folder, t->keep_key) : 0;
 	if (!act_keep_settle(t, equal || is_known(t))) return;
@@ -316,8 +307,9 @@ static void theirs_judge(struct transfer *t, bool equal) {
 
 /* Nobody wrote a hash beside it, but our time, and at first contact that is enough (SYNC.md §7). */
 static bool same_by_time(const struct transfer *t, const struct store_entry *theirs) {
-	return !t->change_tries && !t->absent && theirs->hash.kind != STORE_HASH_MD5 &&
-	       theirs->kind == STORE_FILE && !t->is_database && theirs->size == t->stat.size &&
+	return !t->change_tries && !t->absent &&
+	       !store_hash_tells(t->folder->store, &theirs->hash) && theirs->kind == STORE_FILE &&
+	       !t->is_database && theirs->size == t->stat.size &&
 	       store_time_same(t->folder->store, theirs->mtime_ns, t->mtime_ns);
 }
 
@@ -335,8 +327,9 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 	t->theirs = store_op_take_entry(&t->op);
 	t->theirs_by_time = same_by_time(t, theirs);
 	if (!t->theirs_by_time && parts_match_start(t, theirs, theirs_judge)) return;
-	theirs_judge(t, theirs->hash.kind == STORE_HASH_MD5 && !t->absent && t->have_hash &&
-				memcmp(theirs->hash.bytes, t->hash, 16) == 0);
+	theirs_judge(t, store_hash_tells(t->folder->store, &theirs->hash) && !t->absent &&
+				t->have_hash &&
+				!memcmp(theirs->hash.bytes, t->hash, digest_len(t->digest)));
 }
 
 void act_changed(struct transfer *t) {

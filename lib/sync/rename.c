@@ -154,6 +154,7 @@ static struct pair_question question(const struct transfer *t, const struct inde
 		.btime_ns = t->stat.btime_ns,
 		.is_database = t->is_database,
 		.hash = t->have_hash ? t->hash : NULL,
+		.hash_len = digest_len(t->digest),
 		.taken = t->has_file || t->has_folder };
 }
 
@@ -216,8 +217,8 @@ static void origin_seen(struct job *job, const struct err *err) {
 	if (t->pair == PAIR_NO) {
 		rename_release(t);
 	} else if (!t->have_hash && t->stat.kind == DISK_FILE) {
-		memcpy(t->hash, t->origin_entry.hash,
-			16); /* by its identity: it need not be read */
+		/* By its identity: it need not be read. */
+		memcpy(t->hash, t->origin_entry.hash, sizeof(t->hash));
 		t->have_hash = true;
 	}
 	transfer_plan(t);

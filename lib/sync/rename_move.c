@@ -26,7 +26,8 @@ static bool row_drop(struct transfer *t, const char *path, bool folder) {
 static bool is_expected(const struct transfer *t) {
 	const struct store_entry *there = &t->op.entry;
 	const struct index_entry *base = &t->origin_entry;
-	if (there->hash.kind == STORE_HASH_MD5) return !memcmp(there->hash.bytes, base->hash, 16);
+	if (store_hash_tells(t->folder->store, &there->hash))
+		return hash_same(t->folder->store, base, there->hash.bytes);
 	return there->size == base->size &&
 	       (there->mtime_ns == STORE_MTIME_UNKNOWN ||
 		       store_time_same(t->folder->store, there->mtime_ns, base->mtime_ns));

@@ -77,6 +77,7 @@ void transfer_start(struct folder *f, struct index_dirty *row) {
 	t->images = f->sync->images;
 	t->root = f->identity;
 	t->sqlite = f->settings.sqlite;
+	t->digest = f->store->digest;
 	t->covered = index_sequence(f->index);
 	t->number = ++f->started;
 	list_init(&t->link);

@@ -76,7 +76,8 @@ struct transfer {
 	bool absent;
 	struct disk_stat stat;
 	bool have_hash;
-	uint8_t hash[32];
+	enum digest_kind digest; /* of all its hashes: the store's */
+	uint8_t hash[DIGEST_MAX];
 	struct buf body;
 	int64_t reserved;
 	char *target;

@@ -103,8 +103,7 @@ static void end_start(struct transfer *t) {
 	t->op.part_count = u->held;
 	t->op.part_size = u->part_size;
 	t->op.size = u->size;
-	t->op.hash.kind = STORE_HASH_MD5;
-	memcpy(t->op.hash.bytes, t->hash, 16);
+	t->op.hash = store_hash_from(t->folder->store, t->hash);
 	act_put_conditions(t);
 	if (!act_keep_intend(t) || !intent_note(t, t->hash)) return;
 	transfer_submit(t, t->op.keep_key != NULL, end_done);
@@ -136,8 +135,8 @@ static void begin_done(struct transfer *t, const struct err *err) {
 		.ctime_ns = u->opened.ctime_ns,
 		.ino = t->image ? 0 : u->opened.ino,
 		.part_size = u->part_size,
-		.hash_len = 16 };
-	memcpy(session.hash, t->hash, 16);
+		.hash_len = digest_len(t->digest) };
+	memcpy(session.hash, t->hash, session.hash_len);
 	if (index_session_put(t->folder->index, t->path, &session, &failed)) {
 		folder_index_failed(t->folder, &failed);
 		return;
@@ -152,8 +151,7 @@ static void begin_start(struct transfer *t) {
 	act_op_init(t, STORE_PART_BEGIN, STORE_FILE);
 	t->op.size = u->size;
 	t->op.part_size = u->part_size;
-	t->op.hash.kind = STORE_HASH_MD5;
-	memcpy(t->op.hash.bytes, t->hash, 16);
+	t->op.hash = store_hash_from(t->folder->store, t->hash);
 	transfer_submit(t, false, begin_done);
 }
 
@@ -217,7 +215,8 @@ void upload_start(struct transfer *t) {
 		return;
 	}
 	bool same = session.size == u->size && session.part_size == u->part_size &&
-		    session.hash_len == 16 && memcmp(session.hash, t->hash, 16) == 0;
+		    session.hash_len == digest_len(t->digest) &&
+		    memcmp(session.hash, t->hash, session.hash_len) == 0;
 	u->session = xstrdup(session.session);
 	index_session_release(&session);
 	act_op_init(t, same ? STORE_PART_QUERY : STORE_PART_ABORT, STORE_FILE);

@@ -44,7 +44,7 @@ struct upload {
 	uint8_t (*part_hashes)[DIGEST_MAX];
 	size_t part_count;
 	bool hashed;
-	uint8_t hash[16]; /* of the whole */
+	uint8_t hash[DIGEST_MAX]; /* of the whole */
 
 	/* ---- pass 2 ---- */
 	struct store_part *parts; /* those the server holds */

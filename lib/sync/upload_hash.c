@@ -21,7 +21,7 @@ static int open_work(struct job *job, struct err *err) {
 	u->part_size = part_size_for(u->part_wish, u->part_most, u->size);
 	size_t count = (size_t)((u->size + u->part_size - 1) / u->part_size);
 	u->part_hashes = xcalloc(count + 1, sizeof(*u->part_hashes));
-	digest_init(&u->whole, DIGEST_MD5);
+	digest_init(&u->whole, t->digest);
 	return 0;
 }
 

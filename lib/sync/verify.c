@@ -75,8 +75,10 @@ void verify_op_init(struct verify *v, enum store_verb verb, enum store_kind kind
 }
 
 static bool wants_read(const struct verify *v, const struct index_entry *row) {
+	enum digest_kind digest;
 	uint32_t random;
-	if (row->kind != INDEX_FILE || row->hash_len != 16 || row->size == 0) return false;
+	if (row->kind != INDEX_FILE || !hash_row_digest(row, &digest) || row->size == 0)
+		return false;
 	if (v->read_all) return true;
 	if (v->folder->settings.verify_read <= 0) return false;
 	loop_random(v->folder->loop, &random, sizeof(random));

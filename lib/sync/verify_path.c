@@ -41,7 +41,7 @@ static void is_missing(struct verify *v) {
 }
 
 /* Theirs is known of from now on, as nobody's: it is compared byte by byte, and kept as a version before ours goes in. */
-static void is_changed(struct verify *v, const struct store_entry *theirs, const uint8_t *hash) {
+static void is_changed(struct verify *v, const struct store_entry *theirs) {
 	struct folder *f = v->folder;
 	struct err err;
 	struct index_entry entry = { .kind = theirs->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE,
@@ -51,10 +51,7 @@ static void is_changed(struct verify *v, const struct store_entry *theirs, const
 		.mode = theirs->mode,
 		.version = theirs->version,
 		.id = theirs->id };
-	if (hash) {
-		memcpy(entry.hash, hash, 16);
-		entry.hash_len = 16;
-	}
+	hash_put_told(f->store, &entry, &theirs->hash);
 	if (!verify_index_good(v, index_put(f->index, v->path, &entry, &err), &err)) return;
 	log_warn("folder '%s': verify: '%s' is not at the remote as it was stored: it is sent "
 		 "again%s",
@@ -83,14 +80,14 @@ static void asked(struct verify *v, const struct err *err) {
 	if (ours && err) {
 		is_missing(v);
 	} else if (ours && !v->is_folder) {
-		bool hashed = there->hash.kind == STORE_HASH_MD5;
-		bool same = hashed && v->row.hash_len == 16
-				    ? !memcmp(there->hash.bytes, v->row.hash, 16)
+		bool hashed = store_hash_tells(f->store, &there->hash);
+		bool same = hashed && hash_known(f->store, &v->row)
+				    ? hash_same(f->store, &v->row, there->hash.bytes)
 			    : there->version && v->row.version
 				    ? str_equal(there->version, v->row.version)
 				    : there->size == v->row.size;
 		if (!same) {
-			is_changed(v, there, hashed ? there->hash.bytes : NULL);
+			is_changed(v, there);
 		} else if (there->version && !str_equal(there->version, v->row.version)) {
 			/* The same bytes under another version: the next write expects this one. */
 			free(v->row.version);
@@ -146,13 +143,14 @@ static void span_read(struct verify *v, const struct err *err) {
 	uint8_t hash[DIGEST_MAX];
 	digest_end(&v->digest, hash);
 	v->read++;
-	if (memcmp(hash, v->row.hash, 16) != 0 && !verify_is_under_way(f, v->path)) {
+	if (memcmp(hash, v->row.hash, v->row.hash_len) != 0 && !verify_is_under_way(f, v->path)) {
 		struct store_entry theirs = { .kind = STORE_FILE,
 			.size = v->row.size,
 			.mode = v->row.mode,
 			.version = v->row.version,
 			.id = v->row.id };
-		is_changed(v, &theirs, hash);
+		if (hash_known(f->store, &v->row)) theirs.hash = store_hash_from(f->store, hash);
+		is_changed(v, &theirs);
 		if (v->state == VERIFY_REST) return;
 		turn_end_want(&f->turn_end);
 	}
@@ -176,7 +174,9 @@ void verify_read(struct verify *v, char *path, struct index_row *row) {
 	v->row = row->entry;
 	memset(&row->entry, 0, sizeof(row->entry));
 	v->offset = 0;
-	digest_init(&v->digest, DIGEST_MD5);
+	enum digest_kind kind = DIGEST_MD5;
+	(void)hash_row_digest(&v->row, &kind);
+	digest_init(&v->digest, kind);
 	v->state = VERIFY_READING;
 	read_on(v);
 }

@@ -89,7 +89,7 @@ enum err_kind bench_list(
 const struct store_entry *listing_find(const struct listing *listing, const char *name);
 void listing_release(struct listing *listing);
 
-struct store_hash md5_of(const void *bytes, size_t len);
+struct store_hash bench_hash(const struct store *store, const void *bytes, size_t len);
 
 /* `call` gives an enum err_kind; the error's text is told where it is another. */
 #define assert_err(bench, call, kind)                                                    \

@@ -113,7 +113,8 @@ static void names_come_back_as_they_are(void **state) {
 				bench, bench_stat(bench, names[i], STORE_FILE, &alone), ERR_NONE);
 			assert_string_equal(entry->version, alone.version);
 			if (entry->hash.kind != STORE_HASH_NONE) {
-				assert_memory_equal(entry->hash.bytes, alone.hash.bytes, 16);
+				assert_memory_equal(entry->hash.bytes, alone.hash.bytes,
+					sizeof(alone.hash.bytes));
 			}
 			store_entry_release(&alone);
 		}

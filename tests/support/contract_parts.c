@@ -28,7 +28,7 @@ static void upload_init(struct bench *bench, struct upload *upload) {
 	upload->len = (PARTS - 1) * upload->part_bytes + upload->part_bytes / 3 + 1;
 	upload->bytes = xmalloc(upload->len);
 	for (size_t i = 0; i < upload->len; i++) upload->bytes[i] = (char)(i ^ i >> 11);
-	upload->hash = md5_of(upload->bytes, upload->len);
+	upload->hash = bench_hash(bench->store, upload->bytes, upload->len);
 }
 
 static void upload_release(struct upload *upload) {
@@ -124,8 +124,9 @@ static void expect_large(struct bench *bench, const struct upload *upload) {
 	assert_int_equal(entry.size, upload->len);
 	assert_true(entry.mtime_ns == bench_time(bench, BENCH_MTIME_NS));
 	assert_int_equal(entry.mode, BENCH_MODE);
-	assert_true(entry.hash.kind == STORE_HASH_MD5); /* of the whole, though it came in parts */
-	assert_memory_equal(entry.hash.bytes, upload->hash.bytes, 16);
+	/* Of the whole, though it came in parts. */
+	assert_int_equal(entry.hash.kind, upload->hash.kind);
+	assert_memory_equal(entry.hash.bytes, upload->hash.bytes, sizeof(entry.hash.bytes));
 	for (size_t at = 0; at < upload->len; at += STORE_SPAN_MAX) {
 		store_op_init(&op, STORE_GET, bench_key(bench, "large"));
 		op.offset = (int64_t)at;
@@ -241,7 +242,7 @@ static void a_part_with_a_wrong_hash_is_none(void **state) {
 
 	upload_init(bench, &upload);
 	begin(bench, &upload);
-	const struct store_hash wrong[] = { md5_of("what was hashed", 15),
+	const struct store_hash wrong[] = { bench_hash(bench->store, "what was hashed", 15),
 		part_hash(bench->store, "what was hashed", 15) };
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		name_it(bench, &op, STORE_PART_PUT, &upload);
@@ -307,7 +308,8 @@ static enum err_kind copy_part(struct bench *bench, struct upload *upload, int n
 	op.offset = (int64_t)at;
 	op.length = (int64_t)upload->part_bytes;
 	op.if_version = version;
-	op.hash = md5_of(upload->bytes + at, upload->part_bytes);
+	op.hash.kind = STORE_HASH_MD5;
+	digest_of(DIGEST_MD5, upload->bytes + at, upload->part_bytes, op.hash.bytes);
 	enum err_kind failed = bench_run(bench, &op);
 	struct store_part *part = &upload->parts[number - 1];
 	if (!failed) {
@@ -334,7 +336,7 @@ static void parts_are_taken_from_what_stands_there(void **state) {
 	/* Another beginning: of the three parts only the second stands there. */
 	upload.bytes[7] ^= 1;
 	upload.bytes[upload.len - 1] ^= 1;
-	upload.hash = md5_of(upload.bytes, upload.len);
+	upload.hash = bench_hash(bench->store, upload.bytes, upload.len);
 	begin(bench, &upload);
 	put_part(bench, &upload, 3);
 	assert_err(bench, copy_part(bench, &upload, 1, "large", before.version), ERR_CHANGED);

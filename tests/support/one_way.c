@@ -194,6 +194,7 @@ static struct ground *make_ground(unsigned seed) {
 		.list_by_folder = (bits >> 5) & 1,
 		.hash_first = (bits >> 6) & 1,
 		.deaf = (bits >> 7) & 1,
+		.sha256 = (bits >> 41) & 1,
 		.part_from = (bits >> 8) & 1 ? 5000 : 0,
 		.part_size = (bits >> 8) & 1 ? 2000 : 0,
 	};
