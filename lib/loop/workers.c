@@ -8,9 +8,9 @@ enum {
 	TASKS_FREE_MAX = 1024, /* kept: 100,000s of jobs run while a tree is adopted */
 	BATCH = 8, /* handed over within a turn, so that the threads need not wait for its end */
 	WORKED_BATCH = 16,
-	/* Brief jobs that one woken thread is to do: a wake-up costs 5 to 10 us, and more threads than
-	 * cores stand in each other's way (measured, 30,000 files of 8 KiB from memory to memory on 2
-	 * cores: 2.7 s of CPU with a wake-up for each of 4 threads, 2.3 s this way). */
+	/* Brief jobs that one woken thread is to do: a wake-up costs 5 to 10 us (measured, 30,000 files of
+	 * 8 KiB from memory to memory on 2 cores: 2.7 s of CPU with a wake-up for each of 4 threads, 2.3 s
+	 * this way). */
 	BRIEF_A_WAKE = 8,
 	PATIENCE_MS = 5, /* then they were not brief, and every idle thread is called */
 };
@@ -37,9 +37,11 @@ static void run_first(struct workers *workers) {
 	list_remove(&task->link);
 	task->state = TASK_WORKING;
 	bool brief = ticket->job->brief;
+	workers->long_at_work += !brief;
 	uv_mutex_unlock(&workers->lock);
 	ticket->rc = ticket->job->work(ticket->job, &ticket->err);
 	uv_mutex_lock(&workers->lock);
+	workers->long_at_work -= !brief;
 	task->state = TASK_WORKED;
 	list_add_tail(&workers->worked, &task->link);
 	/* The end of one that is not brief is news at once. */
@@ -65,6 +67,7 @@ static void thread_main(void *user) {
 			workers->idle++;
 			uv_cond_wait(&workers->work_there, &workers->lock);
 			workers->idle--;
+			if (workers->called > 0) workers->called--;
 		}
 	}
 	uv_mutex_unlock(&workers->lock);
@@ -109,12 +112,26 @@ static void threads_begin(struct workers *workers) {
 	assert(workers->running > 0); /* no thread at all: as when memory is out */
 }
 
+/* How many threads to wake for brief jobs: those that are at brief ones come to the queue by
+ * themselves, and more of them than cores stand in each other's way (measured, 20,000 files of 1 to
+ * 16 KiB from memory to memory on 2 cores: 69.9 us of CPU a file before, 65.5 this way). */
+static unsigned wakes_for_brief(const struct workers *workers) {
+	unsigned coming =
+		workers->running - workers->idle + workers->called - workers->long_at_work;
+	unsigned wake = (workers->fresh_brief + BRIEF_A_WAKE - 1) / BRIEF_A_WAKE;
+	unsigned room = workers->cores > coming ? workers->cores - coming : 0;
+
+	return wake < room ? wake : room;
+}
+
 /* How many threads to wake. Locked. */
 static unsigned wakes(const struct workers *workers, int64_t now_ms) {
+	unsigned asleep = workers->idle - workers->called;
+
 	if (list_empty(&workers->queue)) return 0;
-	if (now_ms - task_of(workers->queue.next)->handed_ms >= PATIENCE_MS) return workers->idle;
-	unsigned wake = (workers->fresh_weight + BRIEF_A_WAKE - 1) / BRIEF_A_WAKE;
-	return wake < workers->idle ? wake : workers->idle;
+	if (now_ms - task_of(workers->queue.next)->handed_ms >= PATIENCE_MS) return asleep;
+	unsigned wake = workers->fresh_count - workers->fresh_brief + wakes_for_brief(workers);
+	return wake < asleep ? wake : asleep;
 }
 
 int64_t workers_hand_over(struct workers *workers) {
@@ -125,9 +142,10 @@ int64_t workers_hand_over(struct workers *workers) {
 	uv_mutex_lock(&workers->lock);
 	list_take_all(&workers->queue, &workers->fresh);
 	unsigned wake = wakes(workers, now_ms);
-	workers->crowded = !list_empty(&workers->queue) && wake < workers->idle;
+	workers->called += wake;
+	workers->crowded = !list_empty(&workers->queue) && workers->called < workers->idle;
 	uv_mutex_unlock(&workers->lock);
-	workers->fresh_count = workers->fresh_weight = 0;
+	workers->fresh_count = workers->fresh_brief = 0;
 	while (wake-- > 0) uv_cond_signal(&workers->work_there);
 	return workers->crowded ? PATIENCE_MS : INT64_MAX;
 }
@@ -150,7 +168,7 @@ struct ticket *workers_start(struct workers *workers, struct job *job) {
 	list_init(&task->link);
 	list_add_tail(&workers->fresh, &task->link);
 	workers->fresh_count++;
-	workers->fresh_weight += job->brief ? 1 : BRIEF_A_WAKE;
+	workers->fresh_brief += job->brief;
 	if (!workers->loop->awake || workers->fresh_count >= BATCH) workers_hand_over(workers);
 	return &task->ticket;
 }
@@ -175,6 +193,7 @@ void workers_cancel(struct workers *workers, struct ticket *ticket) {
 
 int workers_init(struct workers *workers, struct loop *loop, uv_loop_t *uv, unsigned count) {
 	workers->loop = loop;
+	workers->cores = uv_available_parallelism();
 	workers->count = count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : count;
 	list_init(&workers->fresh);
 	list_init(&workers->free);

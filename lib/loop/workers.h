@@ -27,18 +27,20 @@ struct workers {
 	uv_async_t ended;  /* wakes the loop: something is in `worked` */
 	struct list fresh; /* started in this turn, not handed over yet */
 	unsigned fresh_count;
-	unsigned fresh_weight; /* 1 for each brief one, BRIEF_A_WAKE for others */
-	bool crowded;          /* when last handed over, jobs waited and a thread was idle */
+	unsigned fresh_brief; /* of them */
+	bool crowded;         /* when last handed over, jobs waited and a thread was idle */
 	struct list free;
 	unsigned free_count;
 	uv_thread_t *threads;
-	unsigned count, running;
+	unsigned count, running, cores;
 
 	uv_mutex_t lock;
 	uv_cond_t work_there;
 	struct list queue, worked;
 	unsigned worked_count, idle;
-	bool told; /* the loop will look at `worked` */
+	unsigned called;       /* of the idle: woken, and not awake yet */
+	unsigned long_at_work; /* threads with a job that is not brief */
+	bool told;             /* the loop will look at `worked` */
 	bool stop;
 };
 

@@ -374,6 +374,28 @@ static void a_brief_job_that_hangs_holds_no_other(void **state) {
 	alarm(0);
 }
 
+/* However few the cores are: all threads but one hang until the last job was done. */
+static void many_that_hang_hold_no_other(void **state) {
+	enum { THREADS = 8 };
+	static struct waits hanging[THREADS];
+	struct err err;
+	struct loop *many = loop_new(THREADS, &err);
+
+	(void)state;
+	assert_non_null(many);
+	alarm(30); /* it hangs when it fails */
+	for (int i = 0; i < THREADS; i++) {
+		hanging[i] = (struct waits){
+			.job = { .work = waits_work, .done = waits_done, .brief = true },
+			.other = i + 1 < THREADS ? &hanging[THREADS - 1] : NULL
+		};
+	}
+	for (int i = 0; i < THREADS; i++) job_start(many, &hanging[i].job);
+	for (int i = 0; i < THREADS; i++) loop_run_until(many, &hanging[i].done);
+	alarm(0);
+	loop_free(many);
+}
+
 static void silent(void *user, int events) {
 	(void)user;
 	(void)events;
@@ -417,6 +439,7 @@ int main(void) {
 			cancel_stops_only_what_has_not_begun, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_brief_job_that_hangs_holds_no_other, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_that_hang_hold_no_other, setup, teardown),
 		cmocka_unit_test_setup_teardown(order_in_a_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_idle_loop_sleeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(
