@@ -322,6 +322,17 @@ static void empty_seen(struct folder *f, const char *path) {
 	if (!marked) folder_mark_path(f, path, PRIO_FOLDER, 0);
 }
 
+/* What is on its way was read before this list, perhaps before the folder was watched: had it gone in between, neither would tell. */
+static void under_way_seen(struct folder *f, const char *folder) {
+	size_t len = strlen(folder);
+	list_each(&f->transfers, link) {
+		const struct transfer *t = list_entry(link, struct transfer, link);
+		size_t parent = (size_t)(path_name(t->path) - t->path);
+		if (parent == (len ? len + 1 : 0) && strncmp(t->path, folder, len) == 0)
+			folder_mark_path(f, t->path, PRIO_SMALL, 0);
+	}
+}
+
 static void listed_done(struct folder *f, struct listed_folder *l, const struct err *watched) {
 	if (watched->kind == ERR_CHANGED)
 		return; /* moved meanwhile: its new place is told by an event */
@@ -358,6 +369,7 @@ static void listed_done(struct folder *f, struct listed_folder *l, const struct 
 	if (changed && f->scans) f->scan.rules_changed = true;
 	for (size_t i = 0; i < l->count; i++) scan_found(f, l, &l->found[i]);
 	if (f->scan.seen == seen) empty_seen(f, l->path);
+	under_way_seen(f, l->path);
 }
 
 static void scan_ended(struct folder *f) {

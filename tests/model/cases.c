@@ -286,6 +286,34 @@ static void test_a_folder_goes_as_a_file_comes(void **state) {
 	}
 }
 
+static struct err remove_under_way(struct ground *g, const struct store_op *op, bool *after) {
+	(void)after;
+	if (op->verb == STORE_PUT && str_equal(op->key, "d/file") && !g->odds.lost++) {
+		edit_remove_path(g, "d/file");
+		folder_sync(g->folder);
+	}
+	return (struct err){ .kind = ERR_NONE };
+}
+
+/* A file is sent, and goes before anybody watches its folder: the list knows of no such file, and the index of
+ * none either, until the answer comes. */
+static void test_a_file_goes_while_it_is_sent(void **state) {
+	struct ground *g = case_begin(NULL);
+	(void)state;
+	store_memory_latency(g->content, 2000);
+	g->late_ms = 3600000; /* as if nobody told */
+	edit_put(g, "d/other");
+	ground_open(g);
+	case_durable(g);
+	g->fault = remove_under_way;
+	edit_put(g, "d/file");
+	folder_sync(g->folder);
+	ground_run(g, 120000);
+	assert_true(g->odds.lost > 0);
+	assert_int_equal(case_remote_kind(g, "d/file", NULL), STORE_OTHER);
+	case_end(g);
+}
+
 /* A file makes way for a folder of its name that the rules leave out: the file was deleted, not left out,
  * and what it held is kept. */
 static void test_a_file_makes_way_for_a_folder_left_out(void **state) {
@@ -404,6 +432,7 @@ int main(void) {
 		cmocka_unit_test(test_a_list_comes_after_the_root_went),
 		cmocka_unit_test(test_a_folder_is_moved_under_a_transfer),
 		cmocka_unit_test(test_a_folder_goes_as_a_file_comes),
+		cmocka_unit_test(test_a_file_goes_while_it_is_sent),
 		cmocka_unit_test(test_a_file_makes_way_for_a_folder_left_out),
 		cmocka_unit_test(test_a_stop_while_deletions_are_held),
 		cmocka_unit_test(test_a_stop_while_others_write),
