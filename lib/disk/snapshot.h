@@ -17,8 +17,8 @@ bool snapshot_same(const struct beside *left, const struct beside *right);
 /* Written so lately that one more write might leave all times as they are. */
 bool snapshot_is_fresh(const struct beside *beside);
 
-/* In WAL mode: until no commit is half done, for a while; else ERR_BUSY. Before the image is begun: what `beside`
- * tells is then in it. */
+/* In WAL mode: until a commit that is half done is through, for a while; else ERR_BUSY. Before the image is
+ * begun: what lay there for `beside` is then in it. */
 int snapshot_await_commit(
 	struct disk *disk, const char *path, const struct beside *beside, struct err *err);
 

@@ -28,7 +28,7 @@ enum {
 	FRAME_SALTS_AT = 8,
 	SALTS = 8,
 	FRAMES_MOST = 1 << 16, /* of a transaction that spilled; each costs one read */
-	WAIT_MS = 500,
+	WAIT_MS = 2000,        /* a slow disk syncs within that; a lock is waited for as long */
 	STEP_MS = 2,
 	OLD_S = 10, /* no commit takes so long: a crash left it */
 };
@@ -52,12 +52,20 @@ static ssize_t read_beside(struct disk *disk, const char *path, const char *suff
 	return got;
 }
 
-/* Is there an end of a commit behind the frames that count? `salts`: of those that belong to this
- * round of the log; what lies behind them is of an earlier one. 1, 0, -1. */
+/* A commit that the log has whole and the index does not count yet. */
+struct commit {
+	bool seen;
+	bool first;           /* of all: the index learns the log's salts with it */
+	uint8_t salts[SALTS]; /* the index's when it was seen */
+	uint32_t frames;      /* counted once it is through */
+};
+
+/* Is there an end of a commit behind the `counted` frames? Those that belong to this round of the log
+ * have its salts; what lies behind them is of an earlier one. 1, 0, -1. */
 static int log_goes_on(struct disk *disk, const char *path, int64_t page, uint32_t counted,
-	const uint8_t *index_salts, struct err *err) {
+	struct commit *commit, struct err *err) {
 	char *name = xasprintf("%s-wal", path);
-	uint8_t header[LOG_HEADER], frame[FRAME_HEADER], salts[SALTS];
+	uint8_t header[LOG_HEADER], frame[FRAME_HEADER];
 	struct disk_stat stat;
 	int rc = -1;
 
@@ -65,16 +73,17 @@ static int log_goes_on(struct disk *disk, const char *path, int64_t page, uint32
 	if (fd < 0) goto free;
 	rc = 0;
 	if (disk_pread(disk, fd, header, sizeof(header), 0) < (ssize_t)sizeof(header)) goto close;
-	/* In the very first round the index learns the salts with the first commit. */
-	bool first = counted == 0 && memcmp(header + LOG_SEQUENCE_AT, zeros, 4) == 0;
-	memcpy(salts, first ? header + LOG_SALTS_AT : index_salts, SALTS);
+	commit->first = counted == 0 && memcmp(header + LOG_SEQUENCE_AT, zeros, 4) == 0;
+	const uint8_t *salts = commit->first ? header + LOG_SALTS_AT : commit->salts;
 	for (uint32_t n = 0; n < FRAMES_MOST && rc == 0; n++) {
 		int64_t at = LOG_HEADER + ((int64_t)counted + n) * (FRAME_HEADER + page);
 		if (disk_pread(disk, fd, frame, sizeof(frame), at) < (ssize_t)sizeof(frame) ||
 			memcmp(frame + FRAME_SALTS_AT, salts, SALTS) != 0)
 			break;
 		rc = memcmp(frame + FRAME_COMMIT_AT, zeros, 4) != 0;
+		commit->frames = counted + n + 1;
 	}
+	commit->seen = rc == 1;
 close:
 	disk_close_file(disk, fd);
 free:
@@ -82,8 +91,9 @@ free:
 	return rc;
 }
 
-/* 1, 0, -1. The index first: a commit that ends in between is taken for pending, and looked at again. */
-static int is_pending(struct disk *disk, const char *path, struct err *err) {
+/* 1: `commit`, or one that it becomes, is half done; 0: none is, or that one is through: a writer that commits
+ * all the time is always in the middle of the next. -1. */
+static int is_pending(struct disk *disk, const char *path, struct commit *commit, struct err *err) {
 	uint8_t index[2 * INDEX_HEADER];
 	uint16_t page;
 	uint32_t counted;
@@ -95,8 +105,14 @@ static int is_pending(struct disk *disk, const char *path, struct err *err) {
 	if (memcmp(index, index + INDEX_HEADER, INDEX_HEADER) != 0) return 1;
 	memcpy(&page, index + INDEX_PAGE_AT, sizeof(page));
 	memcpy(&counted, index + INDEX_FRAMES_AT, sizeof(counted));
-	int64_t page_bytes = page == 1 ? 65536 : page;
-	return log_goes_on(disk, path, page_bytes, counted, index + INDEX_SALTS_AT, err);
+	if (commit->seen) {
+		/* A log is begun anew when all of it was counted. */
+		bool anew =
+			!commit->first && memcmp(index + INDEX_SALTS_AT, commit->salts, SALTS) != 0;
+		return !anew && counted < commit->frames;
+	}
+	memcpy(commit->salts, index + INDEX_SALTS_AT, SALTS);
+	return log_goes_on(disk, path, page == 1 ? 65536 : page, counted, commit, err);
 }
 
 static bool is_old(const struct beside *beside) {
@@ -109,11 +125,12 @@ static bool is_old(const struct beside *beside) {
 int snapshot_await_commit(
 	struct disk *disk, const char *path, const struct beside *beside, struct err *err) {
 	static const struct timespec step = { .tv_nsec = STEP_MS * NS_PER_MS };
+	struct commit commit = { .seen = false };
 	int pending = 1;
 
 	for (int waited = 0; pending > 0 && waited < WAIT_MS; waited += STEP_MS) {
 		if (waited > 0) nanosleep(&step, NULL);
-		pending = is_pending(disk, path, err);
+		pending = is_pending(disk, path, &commit, err);
 	}
 	/* Whoever ended meanwhile took its log along. */
 	if (pending < 0) return err->kind == ERR_NOT_FOUND ? 0 : -1;
