@@ -207,6 +207,10 @@ static void rmdir_done(struct transfer *t, const struct err *err) {
 	/* A server that is only busy says so too. */
 	bool not_empty = err && err->kind == ERR_BUSY && err->sys == ENOTEMPTY;
 	if (not_empty && ours_below(t)) return;
+	if (not_empty && t->ours_were_below) { /* gone since: the answer is one of before */
+		transfer_again(t, INDEX_WHY_DELETE, NULL, 0);
+		return;
+	}
 	if (not_empty) {
 		log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies "
 			 "in it",
@@ -229,8 +233,9 @@ static void rmdir_done(struct transfer *t, const struct err *err) {
 static void rmdir_start(struct transfer *t) {
 	bool markers = !(t->folder->store->caps & STORE_CAP_FOLDERS);
 	struct err err;
+	t->ours_were_below = index_dirty_below(t->folder->index, t->path, &err) == 1;
 	/* Nobody over there says that it is not empty: what is on its way there is agreed soon. */
-	if (markers && index_dirty_below(t->folder->index, t->path, &err) == 1) {
+	if (markers && t->ours_were_below) {
 		wait_for_below(t);
 		return;
 	}
@@ -262,8 +267,9 @@ static void remove_done(struct transfer *t, const struct err *err) {
 static void remove_start(struct transfer *t) {
 	act_op_init(t, STORE_REMOVE, base_store_kind(t));
 	t->op.if_version = t->file.version;
-	if (!act_keep_intend(t)) return;
-	transfer_submit(t, t->op.keep_key != NULL, remove_done);
+	if (!act_keep_intend(t) || !base_doubt(t->folder, t->path, &t->file)) return;
+	/* On the disk before it is sent: when the power goes the file may stand here again. */
+	transfer_submit(t, true, remove_done);
 }
 
 /* ---- what an earlier run could not seal ---- */

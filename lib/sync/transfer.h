@@ -45,6 +45,7 @@ struct transfer {
 	bool growth;     /* may commit the prefix of a file that only grows */
 	bool hot;        /* it did */
 	bool theirs_logged, theirs_known, theirs_ours;
+	bool ours_were_below; /* something on its way, or to go, when the removal of the folder was sent */
 	int64_t theirs_born_ns; /* when it took the place of what was kept, by our own hand; 0: not known */
 	struct store_entry
 		theirs;      /* what somebody else wrote there, while the owner mark is read */

@@ -311,6 +311,33 @@ static void test_permissions_that_nobody_remembers(void **state) {
 	case_end(g);
 }
 
+/* A file was removed over there, and the power took back that it was removed here, with all that was written down of it. */
+static void test_a_deletion_that_the_power_takes_back(void **state) {
+	static char *exclude[] = { (char *)"*.tmp", NULL };
+	static const enum folder_mode modes[] = { FOLDER_BACKUP, FOLDER_MIRROR };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		struct ground *g = case_begin(NULL);
+		struct err err;
+		g->settings.exclude = exclude;
+		g->settings.mode = modes[i];
+		edit_put(g, "f");
+		ground_open(g);
+		case_durable(g);
+		ground_run(g, 10000);
+		disk_rename(g->disk, "f", "f.tmp", false, &err); /* for the folder it is gone */
+		for (int n = 0; n < 1000 && case_remote_kind(g, "f", NULL) == STORE_FILE; n++)
+			ground_run(g, 100);
+		assert_int_equal(case_remote_kind(g, "f", NULL), STORE_OTHER);
+		ground_kill(g, true, 3);
+		disk_rename(g->disk, "f.tmp", "f", false, &err);
+		ground_open(g);
+		case_durable(g);
+		assert_int_equal(case_remote_kind(g, "f", NULL), STORE_FILE);
+		case_end(g);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_intent_meets_another_kind),
@@ -322,6 +349,7 @@ int main(void) {
 		cmocka_unit_test(test_a_rename_from_where_a_put_was_lost),
 		cmocka_unit_test(test_a_folder_that_is_made_again),
 		cmocka_unit_test(test_permissions_that_nobody_remembers),
+		cmocka_unit_test(test_a_deletion_that_the_power_takes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
