@@ -362,6 +362,17 @@ static void unit_must_stop(struct unit *unit) {
 const struct unit_calls folder_unit_calls = { .may_start = unit_may_start,
 	.must_stop = unit_must_stop };
 
+static void timers_cancel(struct folder *f) {
+	timer_cancel(&f->due_timer);
+	timer_cancel(&f->hold_timer);
+	timer_cancel(&f->sync_timer);
+	timer_cancel(&f->rescan_timer);
+	timer_cancel(&f->attempt_timer);
+	timer_cancel(&f->commit_timer);
+	timer_cancel(&f->brake.timer);
+	timer_cancel(&f->away_timer);
+}
+
 /* Ends what runs; called again by folder_step until nothing is in flight. A stopped unit keeps the memory, folder_close by its owner frees it. */
 void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 	if (closed) {
@@ -380,14 +391,7 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		err_set(&err, ERR_CANCELLED, "folder '%s' stops", f->name);
 		barrier_end_all(f, &err);
 		folder_drop_work(f);
-		timer_cancel(&f->due_timer);
-		timer_cancel(&f->hold_timer);
-		timer_cancel(&f->sync_timer);
-		timer_cancel(&f->rescan_timer);
-		timer_cancel(&f->attempt_timer);
-		timer_cancel(&f->commit_timer);
-		timer_cancel(&f->brake.timer);
-		timer_cancel(&f->away_timer);
+		timers_cancel(f);
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
 		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || f->away_looking ||
@@ -399,6 +403,8 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 	struct err err;
 	if (index_commit(f->index, true, &err))
 		log_warn("folder '%s': cannot write its index: %s", f->name, err.text);
+	/* What ended since may have started one anew, the commit's for one. */
+	timers_cancel(f);
 	f->phase = PHASE_DOWN;
 	f->held = false;
 	unit_report(&f->unit, UNIT_DOWN, NULL);
