@@ -264,12 +264,13 @@ static void remove_done(struct transfer *t, const struct err *err) {
 	if (act_keep_settle(t, t->op.kept)) removed(t, false);
 }
 
-static void remove_start(struct transfer *t) {
+void act_remove_start(
+	struct transfer *t, void (*done)(struct transfer *transfer, const struct err *err)) {
 	act_op_init(t, STORE_REMOVE, base_store_kind(t));
 	t->op.if_version = t->file.version;
 	if (!act_keep_intend(t) || !base_doubt(t->folder, t->path, &t->file)) return;
 	/* On the disk before it is sent: when the power goes the file may stand here again. */
-	transfer_submit(t, true, remove_done);
+	transfer_submit(t, true, done);
 }
 
 /* ---- what an earlier run could not seal ---- */
@@ -406,7 +407,7 @@ void act_start(struct transfer *t) {
 	case PLAN_MKDIR:
 		if (!name_refused(t) && !rename_start(t)) mkdir_start(t);
 		return;
-	case PLAN_REMOVE: remove_start(t); return;
+	case PLAN_REMOVE: act_remove_start(t, remove_done); return;
 	case PLAN_REMOVE_FOLDER: rmdir_start(t); return;
 	case PLAN_EMPTY_FOLDER: empty_folder(t); return;
 	case PLAN_FORGET: forget(t); return;

@@ -155,12 +155,6 @@ static void overwritten(struct transfer *t, const struct err *err) {
 	file_move(t);
 }
 
-static void overwrite(struct transfer *t) {
-	act_op_init(t, STORE_REMOVE, base_store_kind(t));
-	t->op.if_version = t->file.version;
-	if (act_keep_intend(t)) transfer_submit(t, t->op.keep_key != NULL, overwritten);
-}
-
 /* ---- folders ---- */
 
 /* The rows follow when the move itself is on the disk of the store: they are of epochs that a SYNC sealed, and nobody asks for them again. */
@@ -215,7 +209,7 @@ bool rename_start(struct transfer *t) {
 	if (t->pair == PAIR_NO || !t->origin) return false;
 	if (t->stat.kind != DISK_FOLDER) {
 		if (t->has_file)
-			overwrite(t);
+			act_remove_start(t, overwritten);
 		else
 			file_move(t);
 		return true;

@@ -239,6 +239,9 @@ void moving_release(struct folder *folder);
 /* The last thing in the folder of `path` went, perhaps. */
 void act_emptied(struct transfer *transfer, const char *path);
 void act_start(struct transfer *transfer); /* transfer->action, as planned */
+/* What is agreed as a file is removed, with a version kept where that is wanted; `done` as of transfer_submit. */
+void act_remove_start(
+	struct transfer *transfer, void (*done)(struct transfer *transfer, const struct err *err));
 
 /* parts.c */
 /* True: what stands there as "md5-N" is compared with the file, and `then` tells whether they are equal. */
