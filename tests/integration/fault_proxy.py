@@ -19,6 +19,7 @@ class Request:
         self.head = head
         self.body = body
         self.came = 0  # bytes of the body so far
+        self.answered = False  # the server has done it, and says so
         words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         self.method, self.target = words[0], words[1]
         self.at = time.monotonic()
@@ -164,6 +165,11 @@ class Link:
         length = int(self.header(head, b"content-length") or 0)
         return head, self.receive(self.server, rest, lambda got: len(got) >= length)
 
+    def pass_on(self, request):
+        answer = b"".join(self.ask(request))
+        request.answered = True
+        self.send(answer)
+
     def send(self, data):
         self.client.sendall(data)
 
@@ -184,7 +190,7 @@ class Link:
                 if act:
                     act(self, request)
                 else:
-                    self.send(b"".join(self.ask(request)))
+                    self.pass_on(request)
         except (Gone, OSError):
             pass
         finally:
