@@ -110,6 +110,15 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 	line(page, "holds", "%lld files, %lld folders, %lld links, %s",
 		(long long)json_number(folder, "files"), (long long)json_number(folder, "folders"),
 		(long long)json_number(folder, "links"), size);
+	const json_t *restoring = json_object_get(folder, "restoring");
+	if (json_is_object(restoring)) {
+		char of[32];
+		size_format(json_number(restoring, "size_bytes"), size, sizeof(size));
+		size_format(json_number(restoring, "of_size_bytes"), of, sizeof(of));
+		line(page, "restored", "%lld of %lld files, %s of %s",
+			(long long)json_number(restoring, "files"),
+			(long long)json_number(restoring, "of_files"), size, of);
+	}
 	print_to_go(page, folder);
 	line_count(page, folder, "refused", "refused");
 	const json_t *forgotten = json_object_get(folder, "forgotten");

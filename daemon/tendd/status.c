@@ -108,6 +108,15 @@ static json_t *strangers_of(struct folder *folder) {
 		deletion_list(strangers.list, strangers.count));
 }
 
+/* What is brought back into a folder that was empty; null: nothing. */
+static json_t *restoring_of(const struct folder_status *status) {
+	if (!status->restoring) return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I}", "files", (json_int_t)status->restored_files,
+		"size_bytes", (json_int_t)status->restored_bytes, "of_files",
+		(json_int_t)status->restore_files, "of_size_bytes",
+		(json_int_t)status->restore_bytes);
+}
+
 static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_person) {
 	struct folder_status status;
 	folder_status(folder, &status);
@@ -155,6 +164,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 			(json_int_t)status.verify_compared, "read", (json_int_t)status.verify_read,
 			"missing", (json_int_t)status.verify_missing, "changed",
 			(json_int_t)status.verify_changed));
+	json_object_set_new(part, "restoring", restoring_of(&status));
 	json_object_set_new(part, "refused_root", answer_text(status.refused_root));
 	json_t *away = json_array();
 	for (size_t i = 0; status.away && status.away[i]; i++)

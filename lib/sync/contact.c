@@ -153,7 +153,12 @@ void contact_empty_check(struct folder *f) {
 	if (!scan_is_idle(f)) return;
 	struct index_totals totals = index_totals(f->index);
 	bool remote_empty = totals.strangers == 0;
-	if (!remote_empty && !f->scan.seen) {
+	if (f->held) return;
+	if (!remote_empty && pull_wants(f)) {
+		pull_start(f);
+		return;
+	}
+	if (!remote_empty && !f->scan.seen && !f->pull.through) {
 		if (f->events) {
 			f->events = false;
 			scan_request(f, "");
@@ -171,10 +176,15 @@ void contact_empty_check(struct folder *f) {
 		barrier_step(f);
 		return;
 	}
+	if (f->judging && f->pull.through) {
+		owner_restored(f);
+		return;
+	}
 	err_clear(&f->trouble);
 	f->needs_person = false;
 	/* While another one's mark stands there, what is found equal is only looked at: a restart looks anew. */
-	if (!f->judging && index_meta_set(f->index, "contacted", "1", &err)) {
+	if ((!f->judging && index_meta_set(f->index, "contacted", "1", &err)) ||
+		index_meta_set(f->index, "pulling", NULL, &err)) {
 		folder_index_failed(f, &err);
 		return;
 	}

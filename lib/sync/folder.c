@@ -241,6 +241,7 @@ void folder_step(struct defer *defer) {
 		scan_step(f);
 		contact_empty_check(f);
 		return;
+	case PHASE_PULLING: return;
 	case PHASE_SEALING:
 		if (!f->held && !f->op_in_flight && !moving_step(f)) durable_unsealed(f);
 		return;
@@ -290,6 +291,7 @@ static void folder_drop_work(struct folder *f) {
 	prune_stop(f);
 	verify_stop(f);
 	forget_stop(f);
+	pull_stop(f);
 	watch_free(f->watch);
 	f->watch = NULL;
 	f->op_given_up = f->op_in_flight;
@@ -394,8 +396,8 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		timers_cancel(f);
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
-		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || f->away_looking ||
-		!list_empty(&f->transfers)) {
+		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
+		f->away_looking || !list_empty(&f->transfers)) {
 		return; /* their ends wake us */
 	}
 	disk_close(f->disk);

@@ -14,7 +14,8 @@ enum folder_phase {
 	PHASE_ABOUT,   /* is the remote reachable and ours to write? */
 	PHASE_OWNER,   /* whose is it? (owner.c) */
 	PHASE_LISTING, /* first contact: what the remote has becomes strangers (contact.c) */
-	PHASE_EMPTY,   /* an empty folder before a remote that is not: wait */
+	PHASE_EMPTY,   /* an empty folder before a remote that is not: brought back, or it waits */
+	PHASE_PULLING, /* it is brought back (pull.c) */
 	PHASE_SEALING, /* rows that no SYNC sealed are asked for again */
 	PHASE_RUNNING,
 	PHASE_FLUSHING, /* the graph stops us: everything out, then SYNC */
@@ -82,6 +83,19 @@ struct brake {
 	struct brake_window window;
 	bool window_changed;
 	struct err trouble; /* what people are told while `stopped` */
+};
+
+/* Bringing back what the remote has into an empty folder; see pull.c. */
+struct pull {
+	struct restore *restore; /* NULL: none runs */
+	bool through;            /* in this run: whatever is not here now could not be had */
+	struct index_strangers_sum all;
+	int64_t told, told_ms;
+	char *text; /* how far it is; NULL */
+
+	bool making; /* the root, in a job */
+	struct job job;
+	char *path, *user; /* the job's */
 };
 
 /* A stop; see flush.c. */
@@ -214,6 +228,7 @@ struct folder {
 
 	struct moving moving;
 	struct brake brake;
+	struct pull pull;
 	char *root_refused; /* the identity of a root that a person has to approve */
 	struct map mounts;  /* path to struct mount: folders that something was mounted on */
 	int away;           /* so many of them have nothing mounted on them now */
@@ -299,6 +314,7 @@ void owner_look(struct transfer *transfer, void (*then)(struct transfer *transfe
 /* What stands at owner_key, NULL: nothing. True: another one took over, and the folder stops. */
 bool owner_is_another(struct folder *folder, const char *mark);
 enum { OWNER_MARK_MAX = 4096 }; /* bytes */
+void owner_restored(struct folder *folder); /* judging, and the pull is through */
 bool owner_forbids(
 	struct transfer *transfer); /* judging: something would have to be written; says so */
 void owner_take(struct folder *folder);
@@ -309,6 +325,14 @@ void owner_make_folders(struct folder *folder, const char *path,
 void contact_start(struct folder *folder);
 void contact_empty_check(struct folder *folder);
 void contact_make_remote(struct folder *folder);
+
+/* pull.c */
+void pull_root_missing(struct folder *folder); /* PHASE_OPENING: made where it is wanted, else said */
+bool pull_wants(const struct folder *folder);  /* the tree was scanned, and the remote has something */
+void pull_start(struct folder *folder);
+void pull_stop(struct folder *folder); /* its end wakes the folder */
+bool pull_is_busy(const struct folder *folder);
+const struct restore_counts *pull_counts(const struct folder *folder); /* NULL: none runs */
 
 /* scan.c */
 void scan_request(struct folder *folder, const char *path);

@@ -196,6 +196,7 @@ void folder_free(struct folder *f) {
 	map_release(&f->not_kept);
 	pace_release(f);
 	moving_release(f);
+	free(f->pull.text);
 	free(f->abandoned_path);
 	free(f->abandoned_session);
 	ignore_free(f->ignore);

@@ -63,11 +63,10 @@ static void open_done(struct job *job, const struct err *err) {
 	}
 	if (err) {
 		why = *err;
-		if (err->kind == ERR_NOT_FOUND)
-			err_set(&why, ERR_NOT_FOUND,
-				"the folder '%s' does not exist: create it, or mount the disk it "
-				"lies on",
-				f->settings.path);
+		if (err->kind == ERR_NOT_FOUND && err->sys != ENOTDIR) {
+			pull_root_missing(f);
+			return;
+		}
 		if (err->sys == ENOTDIR)
 			err_set(&why, ERR_INVALID,
 				"'%s' is no folder: move it out of the way, or correct 'path'",
@@ -120,7 +119,8 @@ static int index_reopen(struct folder *f) {
 
 void folder_open_start(struct folder *f) {
 	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing ||
-		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || f->away_looking)
+		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
+		f->away_looking)
 		return; /* ends of before wake us */
 	if (f->index_broken && index_reopen(f)) return;
 	struct err err;

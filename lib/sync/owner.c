@@ -385,6 +385,15 @@ void owner_judge(struct folder *f) {
 	folder_stop_for_person(f, &err);
 }
 
+/* All that the other one left was brought back here: a machine that took its place (SYNC.md §7). */
+void owner_restored(struct folder *f) {
+	if (f->taking || f->op_in_flight) return;
+	log_info("folder '%s': all was brought back: takes the remote over from %s", f->name,
+		f->other_owner);
+	f->taking = true;
+	owner_take(f);
+}
+
 bool owner_forbids(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;

@@ -45,9 +45,17 @@ static void slot_drop(struct restore_slot *slot) {
 		slot_job(slot, SLOT_CLEANING, restore_clean_work, cleaned);
 }
 
+/* Of the remote or the disk as a whole: the next would meet the same. */
+static bool is_of_all(const struct err *err) {
+	return err->kind == ERR_OFFLINE || err->kind == ERR_BUSY || err->kind == ERR_FULL ||
+	       err->kind == ERR_SYSTEM || err->kind == ERR_DENIED;
+}
+
 static void slot_fail(struct restore_slot *slot, const struct err *err) {
 	struct restore *r = slot->restore;
-	if (!r->cancelled) restore_tell(r, RESTORE_FAILED, slot->place.path, err->text);
+	bool ends = r->options.at_once && is_of_all(err);
+	if (ends && r->err.kind == ERR_NONE) r->err = *err;
+	if (!r->cancelled && !ends) restore_tell(r, RESTORE_FAILED, slot->place.path, err->text);
 	slot_drop(slot);
 }
 

@@ -20,6 +20,7 @@ struct restore_home {
 	char **paths;
 	size_t at;
 	int64_t at_ns;
+	bool covered; /* what the rules leave out is left where it is */
 	int64_t found, found_before; /* entries, of all paths and up to the one at hand */
 
 	struct past_options options; /* of contents, and of `past` */
@@ -80,6 +81,9 @@ static int next(void *user, struct past_item *item, struct err *err) {
 		}
 		int got = past_next(home->past, item, err);
 		if (got > 0) home->found++;
+		if (got > 0 && home->covered &&
+			transfer_excluded(home->folder, item->path, item->kind == PAST_FOLDER))
+			continue;
 		if (got) return got;
 		path_ended(home);
 	}
@@ -188,6 +192,7 @@ void restore_load(struct folder *f) {
 		!index_meta_int(f->index, "restoring", 0))
 		return;
 	f->leftovers_ns = loop_wall_ns(f->loop);
+	if (index_meta_int(f->index, "pulling", 0)) return; /* goes on by itself */
 	log_warn("folder '%s': a restore was broken off: what it had brought back is there, the "
 		 "rest is not. Ask for it again",
 		f->name);
@@ -276,6 +281,7 @@ struct restore *folder_restore(struct folder *f, const struct restore_question *
 	home->folder = f;
 	home->paths = strv_dup(some ? question->paths : (char **)(uintptr_t)all);
 	home->at_ns = question->at_ns;
+	home->covered = question->covered;
 	home->root = xstrdup(f->settings.path);
 	home->user = xstrdup(f->settings.user);
 	home->identity = f->identity;
@@ -284,7 +290,8 @@ struct restore *folder_restore(struct folder *f, const struct restore_question *
 	list_add_tail(&f->restores, &home->link);
 	struct restore_options options = { .loop = f->loop,
 		.overwrite = question->overwrite,
-		.slots = SLOTS,
+		.at_once = question->at_once,
+		.slots = question->slots ? question->slots : SLOTS,
 		.mode_unknown = MODE_UNKNOWN,
 		.source = { home, next, fetch, fetch_cancel, fetch_release } };
 	struct restore *r = restore_start(&options, calls, user);

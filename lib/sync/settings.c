@@ -5,6 +5,7 @@
 #include "sync/internal.h"
 
 static const char *const modes[] = { "backup", "mirror", NULL };
+static const char *const restores[] = { "never", "if-empty", NULL };
 static const char *const databases[] = { "snapshot", "skip", "copy", NULL };
 static const char *const later_modes[] = { "two-way", "fetch", NULL };
 
@@ -86,9 +87,12 @@ static const struct config_key keys[] = {
 		.offset = FIELD(requires),
 		.help = "units that must be ready, however long it takes" },
 	{ .name = "restore",
-		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "pull an empty folder back at boot" },
+		.type = CONFIG_ENUM,
+		.offset = FIELD(restore),
+		.preset = "if-empty",
+		.names = restores,
+		.help = "if-empty: a folder that is missing or empty, and agreed on nothing yet, is "
+			"brought back from the remote before anything is sent; never: it waits" },
 	{ .name = "pace",
 		.type = CONFIG_PERCENT,
 		.offset = FIELD(pace_percent),

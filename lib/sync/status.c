@@ -80,6 +80,14 @@ void folder_status(struct folder *f, struct folder_status *status) {
 	status->conditions_known = f->conditions_known;
 	verify_status(f, status);
 	status->refused_root = xstrdup(f->root_refused);
+	const struct restore_counts *counts = pull_counts(f);
+	if (counts) {
+		status->restoring = true;
+		status->restored_files = counts->files + counts->links + counts->same;
+		status->restored_bytes = counts->bytes;
+		status->restore_files = f->pull.all.files;
+		status->restore_bytes = f->pull.all.bytes;
+	}
 	status->away = f->away ? mounts_list(f, true) : NULL;
 	status->pending = pending - refused;
 	status->refused = refused;

@@ -18,6 +18,7 @@
 #include "unit/unit.h"
 
 enum folder_sqlite { FOLDER_SQLITE_SNAPSHOT, FOLDER_SQLITE_SKIP, FOLDER_SQLITE_COPY };
+enum folder_restore { FOLDER_RESTORE_NEVER, FOLDER_RESTORE_IF_EMPTY };
 enum folder_mode { FOLDER_BACKUP, FOLDER_MIRROR, FOLDER_TWO_WAY, FOLDER_FETCH };
 
 /* [folder NAME] */
@@ -32,6 +33,7 @@ struct folder_settings {
 	int64_t keep_ms;      /* how long kept versions stay; 0: nothing is ever removed */
 	int64_t pace_percent; /* 0 or 100: none */
 	int sqlite;           /* enum folder_sqlite */
+	int restore;          /* enum folder_restore */
 	int64_t max_transfers;
 	char *max_delete; /* NULL: the default of the mode */
 	char *user;       /* whose rights file access has; NULL: ours */
@@ -140,7 +142,8 @@ struct folder_trouble {
 };
 
 struct folder_status {
-	const char *state;   /* waiting contact scanning syncing idle paused stopped failed */
+	/* waiting contact restoring scanning syncing idle paused stopped failed */
+	const char *state;
 	char *path, *remote; /* remote: as in the ini */
 	const char *mode;
 	bool paused, needs_person;
@@ -172,6 +175,8 @@ struct folder_status {
 	int64_t verified_ns;        /* when it ended */
 	int64_t verify_compared, verify_read, verify_missing,
 		verify_changed; /* of this one or the last */
+	bool restoring; /* it was empty, and is brought back: so much of it is here */
+	int64_t restored_files, restored_bytes, restore_files, restore_bytes;
 	char *refused_root; /* NULL, or the root is another folder than was synced: folder_approve_root */
 	char **away; /* paths of folders whose disk is not mounted: their subtrees are left alone */
 };
@@ -341,6 +346,7 @@ struct restore_options {
 	bool overwrite;
 	size_t slots;     /* contents at once */
 	int mode_unknown; /* of files whose mode nobody tells */
+	bool at_once;     /* trouble that is not of one path alone ends it, with that error */
 	struct restore_source source;
 };
 
@@ -364,6 +370,9 @@ struct restore_question {
 	char **paths;  /* inside the folder; NULL or none: all of it */
 	int64_t at_ns; /* PAST_NOW, or a time */
 	bool overwrite;
+	bool covered; /* only what the folder's rules include */
+	bool at_once; /* as in restore_options */
+	size_t slots; /* contents at once; 0: four */
 };
 struct restore *folder_restore(struct folder *folder, const struct restore_question *question,
 	const struct restore_calls *calls, void *user, struct err *err);

@@ -11,6 +11,7 @@ static const char *const phase_names[] = {
 	[PHASE_OWNER] = "contact",
 	[PHASE_LISTING] = "contact",
 	[PHASE_EMPTY] = "waiting",
+	[PHASE_PULLING] = "restoring",
 	[PHASE_SEALING] = "contact",
 	[PHASE_RUNNING] = "idle",
 	[PHASE_FLUSHING] = "syncing",
@@ -33,12 +34,13 @@ void folder_report(struct folder *f) {
 	bool trouble = f->trouble.kind != ERR_NONE;
 	const char *detail = trouble            ? f->trouble.text
 			     : f->brake.stopped ? f->brake.trouble.text
+			     : f->pull.text     ? f->pull.text
 						: f->degraded;
 	const char *word = folder_phase_name(f);
 	enum unit_state state = f->unit.state;
 	if (f->paused) detail = "paused by a person: tend resume";
 	if (f->phase == PHASE_DOWN || f->phase == PHASE_CLOSING) return;
-	/* Nothing is to be pulled in the one-way modes: a folder with a base is ready at once. */
+	/* Nothing is pulled over a base in the one-way modes: with one it is ready at once. */
 	if (f->unit_stopping)
 		state = UNIT_STOPPING;
 	else if (f->phase >= PHASE_SEALING || index_meta_int(f->index, "contacted", 0))

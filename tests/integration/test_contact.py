@@ -215,7 +215,7 @@ def test_empty_folder_before_a_full_remote_waits(tendd, store):
     for number in range(7):
         store.put("data/dir/%d" % number, b"kept\n")
     before = store.keys("data")
-    start(tendd, store)
+    start(tendd, store, more="restore = never\n")
     text = needs_person(tendd)
     assert "is empty" in text and "holds 8 " in text, text
     assert nothing_was_done(tendd)
@@ -238,7 +238,7 @@ def test_only_excluded_files_are_as_good_as_none(tendd, store):
     data = tendd.folder("data")
     (data / "scratch.tmp").write_text("tmp\n")
     store.put("data/kept", b"kept\n")
-    start(tendd, store, more="exclude = *.tmp\n")
+    start(tendd, store, more="exclude = *.tmp\nrestore = never\n")
     needs_person(tendd)
     assert nothing_was_done(tendd)
     assert store.keys("data") == {"kept": "file"}

@@ -144,7 +144,9 @@ static const struct restore_calls calls = { .told = told, .done = done };
 
 static void ask_start(
 	struct bench *b, struct asked *asked, char **paths, int64_t at_ns, bool overwrite) {
-	struct restore_question question = { paths, at_ns, overwrite };
+	struct restore_question question = {
+		.paths = paths, .at_ns = at_ns, .overwrite = overwrite
+	};
 	struct err err;
 	buf_init(&asked->told, 4096);
 	asked->restore = folder_restore(b->folder, &question, &calls, asked, &err);
