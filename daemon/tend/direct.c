@@ -218,13 +218,14 @@ static void gathered(struct past *past, void *user, const struct err *err) {
 	direct->gathered = true;
 }
 
-struct past *direct_past(struct direct *direct, const char *path, int64_t at_ns, bool recursive,
-	bool versions, struct err *err) {
+struct past *direct_past(struct direct *direct, const char *path, int64_t at_ns,
+	enum past_reach reach, struct err *err) {
 	struct past_options options = direct->options;
 	options.path = path;
 	options.at_ns = at_ns;
-	options.recursive = recursive;
-	options.versions = versions;
+	options.recursive = reach == REACH_BELOW || reach == REACH_WAY;
+	options.way = reach == REACH_WAY;
+	options.versions = reach == REACH_VERSIONS;
 	direct->gathered = false;
 	struct past *past = past_start(&options, gathered, direct, err);
 	if (!past) return NULL;

@@ -78,13 +78,13 @@ static void print_entries(
 static int list_folder(struct source *source, const char *path, int64_t at_ns) {
 	static const struct term_column columns[] = { { .title = "SIZE", .right = true },
 		{ .title = "CHANGED" }, { .title = "NAME", .gives = true } };
-	bool recursive = call_option(source->call, "recursive") != NULL;
+	enum past_reach reach = call_option(source->call, "recursive") ? REACH_BELOW : REACH_LEVEL;
 	struct listing listing = { .entries = source->call->json ? json_array() : NULL,
 		.skip = strlen(path) + (*path != 0) };
 	struct err err;
 	int code = EXIT_DONE;
 	term_table_init(&listing.table, columns, ARRAY_LEN(columns));
-	if (source_tree(source, path, at_ns, recursive, entry_came, &listing, &err)) {
+	if (source_tree(source, path, at_ns, reach, entry_came, &listing, &err)) {
 		code = source_failure(source, &err);
 	} else if (!listing.count && *path) {
 		say("nothing %s at '%s'", at_ns == PAST_NOW ? "stands" : "stood", path);

@@ -54,7 +54,7 @@ static int gather(struct restoring *r, const char *word, int64_t at_ns, struct e
 	char *path = source_path(&r->source, word, err);
 	size_t before = r->wanted;
 	if (!path) return -1;
-	int rc = source_tree(&r->source, path, at_ns, true, entry_came, r, err);
+	int rc = source_tree(&r->source, path, at_ns, REACH_WAY, entry_came, r, err);
 	if (rc == 0 && ferror(r->spool)) {
 		rc = err_set(err, ERR_FULL, "cannot write a temporary file: is the disk full?");
 	} else if (rc == 0 && r->wanted == before) {
@@ -166,7 +166,8 @@ static void told(void *user, enum restore_news news, const char *path, const cha
 		json_array_append_new(r->failed, json_string(clean));
 		break;
 	case RESTORE_ASIDE:
-		say("'%s' has a -wal, -shm or -journal beside it: restored as '%s'", path, text);
+		say("'%s' is in use, or has a -wal, -shm or -journal beside it: restored as '%s'",
+			path, text);
 		break;
 	}
 	free(clean);

@@ -89,9 +89,10 @@ char *entry_path(const json_t *entry) {
 
 /* ---- entries, from the remote itself ---- */
 
-static int direct_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
-	int (*entry)(void *user, json_t *entry), void *user, struct err *err) {
-	struct past *past = direct_past(source->direct, path, at_ns, recursive, false, err);
+static int direct_tree(struct source *source, const char *path, int64_t at_ns,
+	enum past_reach reach, int (*entry)(void *user, json_t *entry), void *user,
+	struct err *err) {
+	struct past *past = direct_past(source->direct, path, at_ns, reach, err);
 	struct past_item item;
 	int got = past ? 1 : -1;
 	while (got > 0 && (got = past_next(past, &item, err)) > 0) {
@@ -153,12 +154,13 @@ static char *query(
 	return url;
 }
 
-static int tendd_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
+static int tendd_tree(struct source *source, const char *path, int64_t at_ns, enum past_reach reach,
 	int (*entry)(void *user, json_t *entry), void *user, struct err *err) {
 	struct lines lines = { .entry = entry, .user = user };
 	char at[TIME_TEXT_SIZE] = "", more[80];
 	if (at_ns != PAST_NOW) time_format(at_ns, at);
-	snprintf(more, sizeof(more), "&at=%s&recursive=%d", at, recursive);
+	snprintf(more, sizeof(more), "&at=%s&recursive=%d&way=%d", at, reach != REACH_LEVEL,
+		reach == REACH_WAY);
 	char *url = query(source, "tree", path, more);
 	buf_init(&lines.line, LINE_MAX_BYTES);
 	int rc = client_stream(&source->call->client, url, text_came, &lines, err);
@@ -170,16 +172,16 @@ static int tendd_tree(struct source *source, const char *path, int64_t at_ns, bo
 	return rc;
 }
 
-int source_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
+int source_tree(struct source *source, const char *path, int64_t at_ns, enum past_reach reach,
 	int (*entry)(void *user, json_t *entry), void *user, struct err *err) {
 	return (source->direct ? direct_tree : tendd_tree)(
-		source, path, at_ns, recursive, entry, user, err);
+		source, path, at_ns, reach, entry, user, err);
 }
 
 /* ---- versions ---- */
 
 static json_t *direct_versions(struct source *source, const char *path, struct err *err) {
-	struct past *past = direct_past(source->direct, path, PAST_NOW, false, true, err);
+	struct past *past = direct_past(source->direct, path, PAST_NOW, REACH_VERSIONS, err);
 	struct past_item item;
 	json_t *list = json_array();
 	int got = past ? 1 : -1;

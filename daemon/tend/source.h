@@ -32,8 +32,11 @@ char *source_path(const struct source *source, const char *word, struct err *err
 /* The time of `--at`; PAST_NOW without. -1 with err. */
 int source_at(struct call *call, int64_t *at_ns, struct err *err);
 
+/* How far: what lies right in a path, all below it, with the folders on the way to it, or the contents of one file. */
+enum past_reach { REACH_LEVEL, REACH_BELOW, REACH_WAY, REACH_VERSIONS };
+
 /* What stood at or below `path`, in order. `entry` borrows; -1 ends it. */
-int source_tree(struct source *source, const char *path, int64_t at_ns, bool recursive,
+int source_tree(struct source *source, const char *path, int64_t at_ns, enum past_reach reach,
 	int (*entry)(void *user, json_t *entry), void *user, struct err *err);
 /* {"folder","path","versions":[...]}; NULL with err. The caller's. */
 json_t *source_versions(struct source *source, const char *path, struct err *err);
@@ -54,8 +57,8 @@ struct gdrive_auth *direct_auth(struct call *call, const char *word, struct err 
 struct direct *direct_open(struct call *call, const char *folder, char **local, struct err *err);
 void direct_close(struct direct *direct); /* NULL is fine */
 /* Gathers and runs the loop until that is done; the caller frees. NULL with err. */
-struct past *direct_past(struct direct *direct, const char *path, int64_t at_ns, bool recursive,
-	bool versions, struct err *err);
+struct past *direct_past(struct direct *direct, const char *path, int64_t at_ns,
+	enum past_reach reach, struct err *err);
 /* dry_run of the folder (sync.h). */
 int direct_dry(struct direct *direct,
 	void (*found)(void *user, enum dry_what what, const char *path, int64_t bytes), void *user,

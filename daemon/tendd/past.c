@@ -138,11 +138,13 @@ static void request_gone(void *user) {
 static int read_question(
 	struct control_request *request, struct past_reader *reader, struct err *err) {
 	const char *path = control_query(request, "path"), *at = control_query(request, "at"),
-		   *recursive = control_query(request, "recursive");
+		   *recursive = control_query(request, "recursive"),
+		   *way = control_query(request, "way");
 	reader->path = xstrdup(path ? path : "");
 	reader->options.path = reader->path;
 	reader->options.at_ns = PAST_NOW;
 	reader->options.recursive = recursive && !str_equal(recursive, "0");
+	reader->options.way = way && !str_equal(way, "0");
 	if (at && *at && time_parse(at, &reader->options.at_ns))
 		return err_set(err, ERR_INVALID, "'%s' is no time: write 2026-11-22T14:03:07Z", at);
 	return 0;

@@ -237,9 +237,10 @@ struct disk_source {
 /* 1: begins with SQLite's header; 0: not; -1: err. Opens and closes the file: never while it is
  * under capture. */
 int disk_is_sqlite(struct disk *disk, const char *path, struct err *err);
-/* 1: another process holds one of the locks by which SQLite guards this database, though nothing may
- * lie beside it; 0; -1. Opens and closes it, as above. */
-int disk_is_locked(struct disk *disk, const char *path, struct err *err);
+/* 1: somebody else has this database open, or holds one of the locks by which SQLite guards it,
+ * though nothing may lie beside it; 0: nobody has, as far as the system tells (of a file of another
+ * user's only to root, and not on every file system); -1. Opens and closes it, as above. */
+int disk_is_in_use(struct disk *disk, const char *path, struct err *err);
 /* Without opening the database file itself: its -wal only; `change_counter` stays 0. `journal`
  * (may be NULL) tells whether NAME-journal lies beside it. */
 int disk_source(struct disk *disk, const char *path, struct disk_source *source, bool *journal,

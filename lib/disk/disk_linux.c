@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -99,6 +100,15 @@ ssize_t os_copy_range(int from_fd, int64_t from, int to_fd, int64_t to, size_t l
 	off_t from_at = from, to_at = to;
 
 	return copy_file_range(from_fd, &from_at, to_fd, &to_at, length, 0);
+}
+
+int os_is_open_elsewhere(int fd) {
+	/* Who opens it while we hold the lease waits a moment, and we are told: by SIGIO, which would
+	 * end us, unless by another signal. */
+	if (fcntl(fd, F_SETSIG, SIGURG) < 0) return -1;
+	/* Given only where nobody else has the file open: fcntl(2). */
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) return errno == EAGAIN ? 1 : -1;
+	return fcntl(fd, F_SETLEASE, F_UNLCK);
 }
 
 int os_sync_fd(int fd) {

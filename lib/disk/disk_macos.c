@@ -77,6 +77,11 @@ ssize_t os_copy_range(int from_fd, int64_t from, int to_fd, int64_t to, size_t l
 	return -1;
 }
 
+int os_is_open_elsewhere(int fd) {
+	errno = ENOTSUP;
+	return -1;
+}
+
 /* fsync stops at the drive's own cache here. Not every file system knows the stronger one. */
 int os_sync_fd(int fd) {
 	return fcntl(fd, F_FULLFSYNC) < 0 ? fsync(fd) : 0;

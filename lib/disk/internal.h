@@ -136,6 +136,8 @@ int os_rename_new(
 	int from_at, const char *from, int to_at, const char *to); /* EEXIST; EINVAL: cannot */
 int os_clone(int from_fd, int to_fd);                              /* the whole file */
 ssize_t os_copy_range(int from_fd, int64_t from, int to_fd, int64_t to, size_t length);
+/* 1: there is another opening of this file than `fd`'s. 0. -1 also: the system does not tell. */
+int os_is_open_elsewhere(int fd);
 int os_sync_fd(int fd);    /* down to the medium */
 int os_sync_bytes(int fd); /* what is needed to read the bytes back */
 int os_sync_system(int fd);

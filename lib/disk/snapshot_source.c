@@ -27,7 +27,7 @@ int disk_is_sqlite(struct disk *disk, const char *path, struct err *err) {
 	return rc;
 }
 
-int disk_is_locked(struct disk *disk, const char *path, struct err *err) {
+int disk_is_in_use(struct disk *disk, const char *path, struct err *err) {
 	struct flock lock = { .l_type = F_WRLCK, .l_start = LOCKS_AT, .l_len = LOCKS_LEN };
 	struct disk_stat stat;
 
@@ -36,6 +36,7 @@ int disk_is_locked(struct disk *disk, const char *path, struct err *err) {
 	if (fd < 0) return -1;
 	int rc = fcntl(fd, F_GETLK, &lock) < 0 ? disk_fail(err, errno, "ask for the locks of", path)
 					       : lock.l_type != F_UNLCK;
+	if (rc == 0) rc = os_is_open_elsewhere(fd) > 0;
 	disk_close_file(disk, fd);
 	return rc;
 }

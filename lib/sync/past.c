@@ -76,6 +76,18 @@ static int parents_put(struct past *p, const char *path, unsigned flags, struct 
 	return result;
 }
 
+/* As the folder's own index knows it: a flat list tells nothing of what a marker says. */
+static int folder_mode(struct past *p, const char *path) {
+	struct index_entry base;
+	struct err err;
+	struct index *known = p->folder ? p->folder->index : p->known;
+	int mode = STORE_MODE_UNKNOWN;
+	if (!known || index_get(known, path, true, &base, &err) != 1) return mode;
+	if (!(base.flags & INDEX_STRANGER) && base.mode >= 0) mode = base.mode & 0777;
+	index_entry_release(&base);
+	return mode;
+}
+
 static int current_put(
 	struct past *p, const char *path, const struct store_entry *remote, struct err *err) {
 	bool folder = remote->kind == STORE_FOLDER;
@@ -86,6 +98,9 @@ static int current_put(
 		.mtime_ns = remote->mtime_ns,
 		.mode = remote->mode,
 		.born_ns = folder ? 0 : born_of(p, path, remote) };
+	if (folder && entry.mode == STORE_MODE_UNKNOWN) entry.mode = folder_mode(p, path);
+	if (folder && entry.mode == STORE_MODE_UNKNOWN && remote->marker && p->recursive)
+		path_stack_push(&p->marked, xstrdup(path));
 	return parents_put(p, path, 0, err) ? -1 : index_put(p->work, path, &entry, err);
 }
 
@@ -242,8 +257,44 @@ static int page_listed(struct past *p, const struct err *err, struct err *failed
 	return 0;
 }
 
+static bool marker_next(struct past *p);
+static void list_ended(struct past *p);
+
+static int marker_looked_at(struct past *p, const struct err *err, struct err *failed) {
+	/* Gone since it was listed. */
+	bool absent = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID);
+	if (err && !absent) {
+		*failed = *err;
+		return -1;
+	}
+	p->op.entry.marker = false; /* asked once, whatever it said */
+	if (!absent && p->op.entry.kind == STORE_FOLDER &&
+		(current_put(p, p->at, &p->op.entry, failed) ||
+			index_commit(p->work, false, failed)))
+		return -1;
+	free(p->at);
+	p->at = NULL;
+	if (!marker_next(p)) list_ended(p);
+	return 0;
+}
+
+/* false: there is no more. */
+static bool marker_next(struct past *p) {
+	p->at = path_stack_pop(&p->marked);
+	if (!p->at) return false;
+	char *key = path_join(p->remote_key, p->at);
+	op_start(p, STORE_STAT, STORE_FOLDER, key, marker_looked_at);
+	free(key);
+	store_start(p->store, &p->op);
+	return true;
+}
+
 static void list_ended(struct past *p) {
-	if (p->state == PAST_CURRENT && p->at_ns != PAST_NOW) {
+	if (p->state == PAST_CURRENT) {
+		p->state = PAST_MARKERS;
+		if (marker_next(p)) return;
+	}
+	if (p->state == PAST_MARKERS && p->at_ns != PAST_NOW) {
 		p->state = PAST_VERSIONS;
 		path_stack_push(&p->queue, xstrdup(p->path));
 		list_next(p);
@@ -304,6 +355,26 @@ static void stat_start(struct past *p, enum store_kind kind) {
 	store_start(p->store, &p->op);
 }
 
+/* The path itself, should it be a folder, and those it lies in. */
+static int way_note(struct past *p, struct err *err) {
+	for (const char *at = p->path; at; at = strchr(at, '/')) {
+		at += *at == '/';
+		size_t length = strcspn(at, "/") + (size_t)(at - p->path);
+		char *folder = xstrndup(p->path, length);
+		struct store_entry known = { .kind = STORE_FOLDER,
+			.mtime_ns = STORE_MTIME_UNKNOWN,
+			.mode = folder_mode(p, folder) };
+		int rc = 0;
+		if (known.mode == STORE_MODE_UNKNOWN)
+			path_stack_push(&p->marked, xstrdup(folder));
+		else
+			rc = current_put(p, folder, &known, err);
+		free(folder);
+		if (rc) return -1;
+	}
+	return index_commit(p->work, false, err);
+}
+
 /* ---- life ---- */
 
 static void scratch_remove(const char *scratch) {
@@ -337,14 +408,19 @@ struct past *past_start(const struct past_options *options,
 	p->path = xstrdup(options->path);
 	p->at_ns = options->at_ns;
 	p->recursive = options->recursive;
+	p->way = options->way && options->recursive && *options->path;
 	p->versions_of = options->versions;
 	/* One level is enough where nothing has to be known of what lies deeper. */
 	p->shallow = options->versions || (options->at_ns == PAST_NOW && !options->recursive);
 	p->done = done;
 	p->user = user;
 	list_init(&p->link);
-	if (p->folder) list_add_tail(&p->folder->pasts, &p->link);
 	store_op_init(&p->op, STORE_STAT, "");
+	if (p->way && way_note(p, err)) {
+		past_free(p);
+		return NULL;
+	}
+	if (p->folder) list_add_tail(&p->folder->pasts, &p->link);
 	p->state = PAST_CURRENT;
 	if (*p->path) {
 		stat_start(p, STORE_FILE);
@@ -366,6 +442,7 @@ void past_free(struct past *p) {
 	past_walk_release(p);
 	store_op_release(&p->op);
 	path_stack_release(&p->queue);
+	path_stack_release(&p->marked);
 	index_close(p->work);
 	index_close(p->known);
 	scratch_remove(p->scratch);

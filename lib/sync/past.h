@@ -8,7 +8,7 @@
 /* A row of the scratch index that only old versions speak of: nothing stands there now. Beside the index's own flags. */
 enum { PAST_GONE = 1 << 8 };
 
-enum past_state { PAST_CURRENT, PAST_VERSIONS, PAST_REVISIONS, PAST_READY };
+enum past_state { PAST_CURRENT, PAST_MARKERS, PAST_VERSIONS, PAST_REVISIONS, PAST_READY };
 
 /* The names of what the store keeps by itself: this, "d" where a deletion ended it or "r", ":", and the store's own name. */
 #define PAST_REVISION_PREFIX "revision:"
@@ -21,6 +21,7 @@ struct past_frame {
 	bool told;  /* it was an answer already, or need not be one */
 	bool gone;  /* only old versions lie in it */
 	bool empty; /* nothing was met in it */
+	bool way; /* on the way to the path that was asked for: what else lies in it is not told */
 	int mode;
 	int64_t mtime_ns;
 };
@@ -35,7 +36,7 @@ struct past {
 	struct folder *folder;
 	char *remote_key, *path, *scratch;
 	int64_t at_ns;
-	bool recursive, versions_of, shallow;
+	bool recursive, way, versions_of, shallow;
 	void (*done)(struct past *past, void *user, const struct err *err);
 	void *user;
 
@@ -47,6 +48,7 @@ struct past {
 	bool in_flight;
 	past_op_done *op_done;
 	struct path_stack queue;
+	struct path_stack marked; /* folders whose markers alone tell the mode */
 	char *at, *token, *key;
 
 	/* The revision before, which is the newer one of the same path. */
@@ -55,7 +57,7 @@ struct past {
 	bool newer_gone;
 
 	/* ---- the walk ---- */
-	bool walking, root_told;
+	bool walking, path_told;
 	struct past_frame *frames;
 	size_t depth, room;
 	char *item_path, *item_version;

@@ -105,9 +105,9 @@ static void item_of_frame(struct past *p, struct past_frame *frame, struct past_
 }
 
 /* The outermost folder that is not told yet; NULL: all are. */
-static struct past_frame *untold(struct past *p) {
+static struct past_frame *untold(struct past *p, bool way) {
 	for (size_t i = 0; i < p->depth; i++) {
-		if (!p->frames[i].told) return &p->frames[i];
+		if (!p->frames[i].told && (p->frames[i].way || !way)) return &p->frames[i];
 	}
 	return NULL;
 }
@@ -115,6 +115,7 @@ static struct past_frame *untold(struct past *p) {
 /* The next row of the innermost folder; NULL: it has no more. */
 static struct index_row *row_next(struct past *p, struct err *err) {
 	struct past_frame *frame = &p->frames[p->depth - 1];
+	if (frame->way) return NULL;
 	if (frame->at == frame->rows.count) {
 		if (frame->rows.count) {
 			const struct index_row *last = &frame->rows.rows[frame->rows.count - 1];
@@ -133,9 +134,9 @@ static struct index_row *row_next(struct past *p, struct err *err) {
 /* The folder is through. 1: it is an answer after all: nothing lies in it, and it is there. */
 static int frame_end(struct past *p, struct past_item *item) {
 	struct past_frame *frame = &p->frames[p->depth - 1];
-	bool answer = !frame->told && frame->empty && !frame->gone;
+	bool answer = !frame->told && frame->empty && !frame->gone && !frame->way;
 	if (answer) {
-		item_of_frame(p, untold(p), item);
+		item_of_frame(p, untold(p, false), item);
 		while (!p->recursive && p->depth > 1) frame_pop(p);
 		return 1; /* itself is popped when it comes again, told */
 	}
@@ -143,23 +144,46 @@ static int frame_end(struct past *p, struct past_item *item) {
 	return 0;
 }
 
-static int walk_begin(struct past *p, struct past_item *item, struct err *err) {
+static int walk_begin(struct past *p, struct err *err) {
 	struct index_entry entry;
 	p->walking = true;
-	frame_push(p, xstrdup(p->path), NULL);
-	if (!*p->path) return 0;
-	int found = index_get(p->work, p->path, false, &entry, err);
+	for (const char *at = p->path; p->way && at; at = strchr(at, '/')) {
+		at += *at == '/';
+		char *folder = xstrndup(p->path, strcspn(at, "/") + (size_t)(at - p->path));
+		int found = index_get(p->work, folder, true, &entry, err);
+		if (found < 0) {
+			free(folder);
+			return -1;
+		}
+		frame_push(p, folder, found ? &entry : NULL);
+		p->frames[p->depth - 1].way = strchr(at, '/') != NULL;
+		if (found) index_entry_release(&entry);
+	}
+	if (!p->way) frame_push(p, xstrdup(p->path), NULL);
+	return 0;
+}
+
+/* The path that was asked for, where it was no folder. */
+static int path_tell(struct past *p, struct past_item *item, struct err *err) {
+	struct index_entry entry;
+	int found = *p->path ? index_get(p->work, p->path, false, &entry, err) : 0;
 	if (found == 1) {
 		found = resolve(p, p->path, &entry, item, err);
 		index_entry_release(&entry);
 	}
+	struct past_frame *above = found == 1 ? untold(p, true) : NULL;
+	if (above)
+		item_of_frame(p, above, item);
+	else
+		p->path_told = true;
 	return found;
 }
 
 int past_next(struct past *p, struct past_item *item, struct err *err) {
 	err_clear(err);
-	if (!p->walking) {
-		int found = walk_begin(p, item, err);
+	if (!p->walking && walk_begin(p, err)) return -1;
+	if (!p->path_told) {
+		int found = path_tell(p, item, err);
 		if (found) return found;
 	}
 	while (p->depth) {
@@ -183,7 +207,7 @@ int past_next(struct past *p, struct past_item *item, struct err *err) {
 		int found = resolve(p, path, &row->entry, item, err);
 		free(path);
 		if (found < 0) return -1;
-		struct past_frame *above = found ? untold(p) : NULL;
+		struct past_frame *above = found ? untold(p, false) : NULL;
 		if (above) {
 			item_of_frame(p, above, item);
 			if (p->recursive) return 1; /* this row comes again */

@@ -168,12 +168,13 @@ static bool has_company(struct disk *disk, const char *path) {
 	return found;
 }
 
-/* In a transaction that has written nothing yet, a lock is all that is seen of it. */
-static bool is_locked(struct disk *disk, const struct restore_place *place) {
+/* Also where nothing lies beside it: a program that rests, or that has written nothing yet in its
+ * transaction, would go on in a file that has no name any more. */
+static bool is_in_use(struct disk *disk, const struct restore_place *place) {
 	struct err err;
 	if (!place->replaces || place->here.kind != DISK_FILE) return false;
-	int locked = disk_is_locked(disk, place->path, &err);
-	return locked > 0 || (locked < 0 && err.kind != ERR_NOT_FOUND);
+	int used = disk_is_in_use(disk, place->path, &err);
+	return used > 0 || (used < 0 && err.kind != ERR_NOT_FOUND);
 }
 
 static int place_aside(struct disk *disk, struct restore_place *place, struct err *err) {
@@ -195,7 +196,7 @@ static void place_database(struct disk *disk, struct restore_place *place, bool 
 	int rc = -1;
 	err_clear(err);
 	if (!cancelled)
-		rc = has_company(disk, place->path) || is_locked(disk, place)
+		rc = has_company(disk, place->path) || is_in_use(disk, place)
 			     ? place_aside(disk, place, err)
 			     : rename_into(disk, place, err);
 	if (rc)

@@ -235,8 +235,9 @@ struct past_options {
 	const char *path;       /* inside the folder, plain; "": all of it */
 	int64_t at_ns;          /* PAST_NOW, or a time */
 	bool recursive;         /* else what lies directly in `path` */
-	bool versions;          /* all contents of the one path: past_next_version */
-	const char *scratch;    /* a file that is not there: its work place, gone with it */
+	bool way; /* recursive: also `path` itself and the folders it lies in, for their modes */
+	bool versions;       /* all contents of the one path: past_next_version */
+	const char *scratch; /* a file that is not there: its work place, gone with it */
 	/* Whose index knows since when things stand there: a folder of the daemon, or, when none runs, the file; NULL: nobody does. */
 	struct folder *folder;
 	const char *index_path;

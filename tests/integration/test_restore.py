@@ -202,9 +202,10 @@ def test_a_living_database_is_not_replaced(tendd, cloud):
     tendd.barrier("data")
 
 
-@pytest.mark.parametrize("words", ["begin immediate", "begin; select count(*) from message"])
-def test_a_database_in_a_transaction_is_not_replaced(tendd, cloud, words):
-    """Nothing lies beside it: a lock is all that tells."""
+@pytest.mark.parametrize("begin_words, end_words", [
+    ("begin immediate", "commit"), ("begin; select count(*) from message", "commit"), ("select count(*) from message", "")])
+def test_a_database_that_is_open_is_not_replaced(tendd, cloud, begin_words, end_words):
+    """Nothing lies beside it: a lock is all that tells, or that somebody has it open."""
     data = start(tendd, cloud)
     path = data / "chat.db"
     subprocess.run(["sqlite3", path, "create table message(text); insert into message values('first')"], check=True)
@@ -213,14 +214,14 @@ def test_a_database_in_a_transaction_is_not_replaced(tendd, cloud, words):
     subprocess.run(["sqlite3", path, "insert into message values('later')"], check=True)
     tendd.barrier("data")
     writer = subprocess.Popen(["sqlite3", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    writer.stdin.write(words + "; select 'begun';\n")
+    writer.stdin.write(begin_words + "; select 'begun';\n")
     writer.stdin.flush()
     while "begun" not in writer.stdout.readline():
         assert writer.poll() is None
     assert os.listdir(data) == ["chat.db"]
     answer = bring_back(tendd, at=at, overwrite=True)
     assert counts(answer) == (1, 0, 0, 0, 0) and answer["aside"] == ["chat.db.restored"], answer
-    assert writer.communicate("insert into message values('last'); commit; select count(*) from message;\n")[0].split() == ["3"]
+    assert writer.communicate("insert into message values('last'); %s; select count(*) from message;\n" % end_words)[0].split() == ["3"]
     with contextlib.closing(sqlite3.connect(path)) as found:
         assert found.execute("select text from message").fetchall() == [("first",), ("later",), ("last",)]
     tendd.barrier("data")

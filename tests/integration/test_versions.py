@@ -138,6 +138,36 @@ def test_a_deleted_tree_comes_back(tendd, store):
     assert restored(tendd, tendd.root / "now") == {"stays": b"stays\n", "tree/tool": b"new\n"}
 
 
+def modes(root):
+    return {path: stat.S_IMODE(os.stat(root / path).st_mode) for path, kind in walk(root) if kind == "folder"}
+
+
+@pytest.mark.parametrize("known", ["index", "index alone", "nothing"])
+def test_folders_come_back_with_their_modes(tendd, store, known):
+    """What was closed to others is not open to them where it comes back; also on a machine that never saw it."""
+    data = tendd.folder("data")
+    (data / "closed/deep").mkdir(parents=True)
+    (data / "closed/deep/file").write_text("file\n")
+    (data / "closed/none").mkdir()
+    (data / "open").mkdir()
+    (data / "open/file").write_text("file\n")
+    wanted = {"closed": 0o700, "closed/deep": 0o750, "closed/none": 0o710, "open": 0o755}
+    for path, mode in wanted.items():
+        (data / path).chmod(mode)
+    start(tendd, store)
+    tendd.barrier("data")
+    if known != "index":
+        assert tendd.stop() == 0
+    if known == "nothing":
+        (tendd.state / "folders/data.db").unlink()
+    told(tendd, "restore", "data", "--to", tendd.root / "all")
+    assert modes(tendd.root / "all") == wanted
+    told(tendd, "restore", "data", "closed", "--to", tendd.root / "named")
+    assert modes(tendd.root / "named") == {path: mode for path, mode in wanted.items() if path != "open"}
+    told(tendd, "restore", "data", "closed/deep/file", "--to", tendd.root / "way")
+    assert modes(tendd.root / "way") == {path: wanted[path] for path in ("closed", "closed/deep")}
+
+
 def test_never_over_what_is_there(tendd, store):
     data, known = edits(tendd, store)
     (data / "d/file").write_text("newer\n")
