@@ -313,7 +313,7 @@ void owner_judge(struct folder *folder);
 void owner_look(struct transfer *transfer, void (*then)(struct transfer *transfer));
 /* What stands at owner_key, NULL: nothing. True: another one took over, and the folder stops. */
 bool owner_is_another(struct folder *folder, const char *mark);
-enum { OWNER_MARK_MAX = 4096 }; /* bytes */
+enum { OWNER_MARK_MAX = 4096 };             /* bytes */
 void owner_restored(struct folder *folder); /* judging, and the pull is through */
 bool owner_forbids(
 	struct transfer *transfer); /* judging: something would have to be written; says so */
@@ -327,8 +327,10 @@ void contact_empty_check(struct folder *folder);
 void contact_make_remote(struct folder *folder);
 
 /* pull.c */
-void pull_root_missing(struct folder *folder); /* PHASE_OPENING: made where it is wanted, else said */
-bool pull_wants(const struct folder *folder);  /* the tree was scanned, and the remote has something */
+void pull_root_missing(
+	struct folder *folder); /* PHASE_OPENING: made where it is wanted, else said */
+bool pull_wants(
+	const struct folder *folder); /* the tree was scanned, and the remote has something */
 void pull_start(struct folder *folder);
 void pull_stop(struct folder *folder); /* its end wakes the folder */
 bool pull_is_busy(const struct folder *folder);

@@ -138,8 +138,8 @@ static void progress(void *user) {
 static void told(void *user, enum restore_news news, const char *path, const char *text) {
 	struct folder *f = user;
 	if (news == RESTORE_ASIDE) {
-		log_info("folder '%s': '%s' is brought back as '%s': the database is in use", f->name,
-			path, text);
+		log_info("folder '%s': '%s' is brought back as '%s': the database is in use",
+			f->name, path, text);
 		return;
 	}
 	if (++f->pull.told > TOLD_MAX) return;

@@ -134,6 +134,10 @@ static void fetch_ended(struct defer *defer) {
 		slot_fail(slot, &slot->err);
 		return;
 	}
+	/* A GET of WebDAV tells neither; the list did. */
+	if (slot->content.mtime_ns == STORE_MTIME_UNKNOWN)
+		slot->content.mtime_ns = slot->item.mtime_ns;
+	if (slot->content.mode == STORE_MODE_UNKNOWN) slot->content.mode = slot->item.mode;
 	if (slot->sees) {
 		slot->item.size = slot->content.size;
 		slot->item.mtime_ns = slot->content.mtime_ns;

@@ -20,7 +20,7 @@ struct restore_home {
 	char **paths;
 	size_t at;
 	int64_t at_ns;
-	bool covered; /* what the rules leave out is left where it is */
+	bool covered;                /* what the rules leave out is left where it is */
 	int64_t found, found_before; /* entries, of all paths and up to the one at hand */
 
 	struct past_options options; /* of contents, and of `past` */

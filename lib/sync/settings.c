@@ -91,7 +91,8 @@ static const struct config_key keys[] = {
 		.offset = FIELD(restore),
 		.preset = "if-empty",
 		.names = restores,
-		.help = "if-empty: a folder that is missing or empty, and agreed on nothing yet, is "
+		.help = "if-empty: a folder that is missing or empty, and agreed on nothing yet, "
+			"is "
 			"brought back from the remote before anything is sent; never: it waits" },
 	{ .name = "pace",
 		.type = CONFIG_PERCENT,

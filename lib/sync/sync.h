@@ -175,7 +175,7 @@ struct folder_status {
 	int64_t verified_ns;        /* when it ended */
 	int64_t verify_compared, verify_read, verify_missing,
 		verify_changed; /* of this one or the last */
-	bool restoring; /* it was empty, and is brought back: so much of it is here */
+	bool restoring;         /* it was empty, and is brought back: so much of it is here */
 	int64_t restored_files, restored_bytes, restore_files, restore_bytes;
 	char *refused_root; /* NULL, or the root is another folder than was synced: folder_approve_root */
 	char **away; /* paths of folders whose disk is not mounted: their subtrees are left alone */
