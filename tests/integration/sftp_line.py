@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""A line to an SFTP server that counts, and may be narrow: tend says to it what it would say to ssh.
+"""A line to an SFTP server that counts, may be narrow, and may go dead: tend says to it what it would say to ssh.
 
 usage: sftp_line.py FOLDER BYTES_PER_SECOND SSH...    0: as fast as it goes
-Leaves in a file of its own in FOLDER a line for each request that came: its kind, and of a write the offset and the bytes of it.
+Leaves in a file of its own in FOLDER a line for each request that came: its kind, and of a write the offset and the bytes of it. While
+FOLDER.dead_at is there, nothing goes on once so many bytes were written.
 """
 
 import os
@@ -11,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 KINDS = {1: "init", 3: "open", 4: "close", 5: "read", 6: "write", 7: "lstat", 8: "fstat", 9: "setstat", 10: "fsetstat", 11: "opendir",
          12: "readdir", 13: "remove", 14: "mkdir", 15: "rmdir", 16: "realpath", 17: "stat", 18: "rename", 19: "readlink",
@@ -24,6 +26,13 @@ class Line:
         self.folder = folder
         self.folder.mkdir()
         self.bytes_per_second = bytes_per_second
+        self.dead_at = folder.with_suffix(".dead_at")
+
+    def goes_dead(self, at):
+        self.dead_at.write_text(str(int(at)))
+
+    def goes_on(self):
+        self.dead_at.unlink()
 
     def command(self, ssh):
         return "/usr/bin/python3 %s %s %d %s" % (os.path.abspath(__file__), self.folder, self.bytes_per_second, ssh)
@@ -57,7 +66,16 @@ def told(body):
     return "write %d %d" % (struct.unpack_from(">Q", body, at)[0], len(text_at(body, at + 8)[0]))
 
 
+def await_the_other_end():
+    ended = select.poll()
+    ended.register(0, 0)
+    ended.poll()
+
+
 def main(folder, speed, ssh):
+    limit = Path(folder + ".dead_at")
+    dead_at = int(limit.read_text()) if limit.exists() else None
+    written = 0
     with subprocess.Popen(ssh, stdin=subprocess.PIPE) as child, open("%s/%d" % (folder, os.getpid()), "a", buffering=1,
                                                                       encoding="ascii") as seen:
         kept = b""
@@ -72,8 +90,13 @@ def main(folder, speed, ssh):
             child.stdin.flush()
             kept += got
             while len(kept) >= 4 and len(kept) >= 4 + (length := struct.unpack_from(">I", kept)[0]):
-                seen.write(told(kept[4:4 + length]) + "\n")
+                line = told(kept[4:4 + length])
+                seen.write(line + "\n")
+                written += int(line.split(" ")[2]) if line.startswith("write ") else 0
                 kept = kept[4 + length:]
+            if dead_at is not None and written >= dead_at:
+                await_the_other_end()
+                break
         child.stdin.close()
 
 

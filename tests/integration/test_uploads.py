@@ -203,6 +203,7 @@ def test_a_part_is_sent_twice_at_most(tendd, proxied, share):
 def test_a_part_is_sent_twice_at_most_by_sftp(tendd, share):
     """As above; what is counted is what ssh was given."""
     store, line = Sftp("tend"), Line(tendd.root / "line", bytes_per_second=16 << 20)
+    line.goes_dead(SIZE * share)
     store.ssh = line.command(store.ssh)
     data = tendd.folder("data")
     (data / "large").write_bytes(os.urandom(SIZE))
@@ -211,6 +212,7 @@ def test_a_part_is_sent_twice_at_most_by_sftp(tendd, share):
     tendd.kill()
     whole = {int(path.name.split(".")[-3]) for path in store.at(".tend/tmp").iterdir() if path.name.count(".") > 4}
     assert whole and line.written() < SIZE
+    line.goes_on()
     tendd.start()
     tendd.barrier("data")
     parts = [(offset // PART + 1, size) for kind, offset, size in line.requests() if kind == "write"]
