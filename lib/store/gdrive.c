@@ -142,6 +142,7 @@ static void (*const flows[])(struct gdrive_op *x) = {
 	[STORE_PART_END] = gdrive_part_end,
 	[STORE_PART_ABORT] = gdrive_part_abort,
 	[STORE_ABOUT] = gdrive_about,
+	[STORE_CHANGES] = gdrive_changes,
 };
 
 /* The folders that the caller knows. One that has gone says so when it is used. */
@@ -244,6 +245,7 @@ struct store *store_gdrive_new(struct loop *loop, struct http *http, const char 
 		/* Two or three a second a user, whatever is tried: rclone's manual of drive. */
 		.makes_per_second = 2.5,
 		.ids = true,
+		.changes = true,
 		.part_size = PART_SIZE,
 		.part_from = PART_FROM,
 		.part_max = PART_MAX,

@@ -240,6 +240,9 @@ void gdrive_remember(struct store *store, const char *place, const char *id);
 /* Forgets what is known of a path, and for a folder of all below. */
 void gdrive_node_forget(struct gdrive *gd, const char *path, bool folder);
 bool gdrive_node_has_children(struct gdrive *gd, const char *path);
+/* What is known of paths, after CHANGES told these: what is not where it was is forgotten, and a
+ * folder in which others put something is not fresh any more. Each has an id. */
+void gdrive_nodes_changed(struct gdrive *gd, const struct gdrive_file *files, size_t count);
 void gdrive_nodes_release(struct gdrive *gd);
 
 /* The id of the folder at `path`; NULL: there is none, and none was to be made. On errors `x`
@@ -258,6 +261,7 @@ void gdrive_place_release(struct gdrive_place *place);
 /* ---- flows ---- */
 
 void gdrive_list(struct gdrive_op *x);
+void gdrive_changes(struct gdrive_op *x);
 void gdrive_stat(struct gdrive_op *x);
 void gdrive_get(struct gdrive_op *x);
 void gdrive_set(struct gdrive_op *x);

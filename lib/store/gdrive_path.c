@@ -142,6 +142,55 @@ void gdrive_node_forget(struct gdrive *gd, const char *path, bool folder) {
 	free(own);
 }
 
+/* Is what has this id still at the place where it was known to be? */
+static bool stands(struct gdrive *gd, const char *key, const struct gdrive_file *file) {
+	size_t len = strlen(key);
+	bool folder = len > 0 && key[len - 1] == '/';
+	char *path = xstrndup(key, len - folder), *above = path_parent(path);
+	const struct gdrive_node *parent = gdrive_node_known(gd, above, true);
+	const char *parent_id = parent ? parent->id : *above ? NULL : gd->base_id;
+	/* The base goes by its id, whatever its name. */
+	bool same = !*path || (file->name && gdrive_file_is_at(file, path, parent_id, folder));
+
+	free(above);
+	free(path);
+	return same;
+}
+
+void gdrive_nodes_changed(struct gdrive *gd, const struct gdrive_file *files, size_t count) {
+	struct map seen, strange; /* by id; by the id of their folder, what we did not know of */
+	char **moved = NULL;
+	struct map_item *item = NULL;
+
+	map_init(&seen);
+	map_init(&strange);
+	for (size_t i = 0; i < count; i++) map_put(&seen, files[i].entry.id, (void *)&files[i]);
+	while ((item = map_next(&gd->nodes, item))) {
+		const struct gdrive_node *node = map_value(item);
+		const struct gdrive_file *file = node->id ? map_get(&seen, node->id) : NULL;
+		if (!file) continue;
+		if (!stands(gd, map_key(item), file)) strv_add(&moved, map_key(item));
+		map_take(&seen, node->id);
+	}
+	while ((item = map_next(&seen, item))) {
+		const struct gdrive_file *file = map_value(item);
+		if (file->parent) map_put(&strange, file->parent, (void *)file);
+	}
+	while ((item = map_next(&gd->nodes, item))) {
+		struct gdrive_node *node = map_value(item);
+		if (node->id && map_get(&strange, node->id)) node->fresh_until_ms = 0;
+	}
+	for (size_t i = 0; moved && moved[i]; i++) {
+		size_t len = strlen(moved[i]);
+		bool folder = moved[i][len - 1] == '/';
+		if (folder) moved[i][len - 1] = '\0';
+		gdrive_node_forget(gd, moved[i], folder);
+	}
+	strv_free(moved);
+	map_release(&strange);
+	map_release(&seen);
+}
+
 void gdrive_nodes_release(struct gdrive *gd) {
 	struct map_item *item = NULL;
 

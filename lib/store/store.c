@@ -23,6 +23,7 @@ void store_entry_release(struct store_entry *entry) {
 	free(entry->id);
 	free(entry->version);
 	free(entry->target);
+	free(entry->parent_id);
 	free(entry->revision);
 	*entry =
 		(struct store_entry){ .mtime_ns = STORE_MTIME_UNKNOWN, .mode = STORE_MODE_UNKNOWN };
@@ -139,11 +140,12 @@ bool store_time_same(const struct store *store, int64_t left_ns, int64_t right_n
 /* ---- the face ---- */
 
 void store_start(struct store *store, struct store_op *op) {
-	assert(op->done && op->verb <= STORE_REVISIONS);
+	assert(op->done && op->verb <= STORE_CHANGES);
 	assert(op->verb != STORE_REVISIONS || (store->caps & STORE_CAP_REVISIONS));
+	assert(op->verb != STORE_CHANGES || store->changes);
 	assert(op->verb != STORE_PART_COPY || (store->part_copy_size > 0 && op->key));
 	assert(op->key || op->verb == STORE_SYNC || op->verb == STORE_ABOUT ||
-		(op->session && op->verb != STORE_PART_END));
+		op->verb == STORE_CHANGES || (op->session && op->verb != STORE_PART_END));
 	if (!op->frame) { /* the caller's start, not a wrapper's */
 		op->cancelled = false;
 		op->owner = store;
@@ -224,6 +226,8 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->part_lanes = inner->part_lanes;
 	store->makes_per_second = inner->makes_per_second;
 	store->ids = inner->ids;
+	store->changes = inner->changes;
+	store->deep_versions = inner->deep_versions;
 	store->part_hash = inner->part_hash;
 	store->digest = inner->digest;
 	store->part_copy_size = inner->part_copy_size;
@@ -262,7 +266,8 @@ bool store_answer_known(struct store *store, struct store_op *op) {
 
 	assert(op->fd < 0);
 	if (op->verb == STORE_STAT || op->verb == STORE_MKDIR) {
-		if (!root) return false;
+		/* A root whose version tells of all below is asked. */
+		if (!root || (op->verb == STORE_STAT && store->deep_versions)) return false;
 		op->entry.kind = STORE_FOLDER;
 	} else if (op->verb != STORE_SYNC) {
 		return false;

@@ -59,6 +59,10 @@ enum store_verb {
 	 * and below it, of each name newest first, what stands there now and deletions
 	 * included. Only where STORE_CAP_REVISIONS. */
 	STORE_REVISIONS,
+	/* page_token -> page: what has changed anywhere since this token was given, each thing once,
+	 * as it is now, with id and parent_id. NULL: no page, but a token: taken before the first
+	 * LIST, nothing is missed. Only where store->changes. */
+	STORE_CHANGES,
 };
 
 enum store_kind { STORE_FILE, STORE_FOLDER, STORE_LINK, STORE_OTHER };
@@ -74,6 +78,11 @@ enum store_kind { STORE_FILE, STORE_FOLDER, STORE_LINK, STORE_OTHER };
  * A folder that is not empty is ERR_BUSY with sys = ENOTEMPTY: nobody retries that. LIST and STAT
  * of a folder that is not there: ERR_NOT_FOUND; the root "" is always there. LIST promises no
  * order, and in a recursive one folders without a marker of their own may be missing.
+ *
+ * CHANGES: a token that the store knows no more is ERR_NOT_FOUND: list everything anew. Things
+ * outside of the remote come too, and what we did ourselves: by its id and version the caller knows
+ * it. Of a folder that came from elsewhere nothing is told of what lies in it. Some that are told
+ * have not changed.
  */
 
 /* At most eight. Capabilities differ, behaviour does not. */
@@ -108,22 +117,27 @@ struct store_hash {
 };
 
 struct store_entry {
-	char *name; /* LIST: relative to the listed key; else NULL. A link's without a suffix */
+	/* LIST: relative to the listed key. CHANGES: in the folder that it lies in. Else NULL. A link's
+	 * without a suffix */
+	char *name;
 	enum store_kind kind;
 	int64_t size;
 	int64_t mtime_ns; /* ours, as it was given; STORE_MTIME_UNKNOWN */
 	int mode;         /* permission bits; STORE_MODE_UNKNOWN */
 	struct store_hash hash;
-	char *id;      /* opaque; NULL where the key is the identity */
-	char *version; /* opaque: equal versions hold equal bytes; NULL where the store has none */
-	char *target;  /* a link's text, where it came with the answer */
+	char *id; /* opaque; NULL where the key is the identity */
+	/* opaque: equal versions hold equal bytes; NULL where the store has none. A folder's, where
+	 * store->deep_versions: equal ones have the same below them. */
+	char *version;
+	char *target; /* a link's text, where it came with the answer */
 	/* STAT, SET, MKDIR and a recursive LIST, without STORE_CAP_FOLDERS: an object of its own stands for
 	 * this folder; else it is there by what lies in it. */
 	bool marker;
+	char *parent_id; /* CHANGES: of the folder that it lies in; NULL: not told */
 	/* REVISIONS: its opaque name, since when it stood there, and was it a deletion? */
 	char *revision;
 	int64_t since_ns;
-	bool gone;
+	bool gone; /* CHANGES: it is not there any more; then perhaps without a name */
 };
 
 struct store_part {
@@ -182,7 +196,7 @@ struct store_op {
 	const char *known;      /* ABOUT: what `learned` said in an earlier run; NULL: nothing */
 	/* PUT, PART_PUT, GET: how fast the body may go, set by store_throttle; 0: as it can */
 	int64_t bytes_per_second;
-	int limit; /* LIST: at most so many entries; 0: the provider's own */
+	int limit; /* LIST, CHANGES: at most so many entries; 0: the provider's own */
 	/* On the loop, exactly once, never inside store_start; err NULL on success. */
 	void (*done)(struct store_op *op, const struct err *err);
 	/* What is about to be made at `place` gets this id: once that is kept where it outlives us,
@@ -194,10 +208,10 @@ struct store_op {
 
 	/* ---- the answer: the op's, until store_op_release or the next start ---- */
 	struct store_entry entry;
-	struct store_entry *entries; /* LIST */
+	struct store_entry *entries; /* LIST, CHANGES */
 	size_t entry_count;
-	char *next_token;
-	bool complete;                   /* LIST: no error, and no next token */
+	char *next_token; /* CHANGES: always, also to begin the next time with */
+	bool complete;    /* LIST: no error, and no next token. CHANGES: no more for now */
 	struct store_part *answer_parts; /* PART_QUERY */
 	size_t answer_part_count;
 	char *answer_session; /* PART_BEGIN: opaque, <= 4 KiB, a secret */
@@ -256,7 +270,11 @@ struct store {
 	/* So many things at most are made in a second, however many are asked for at once; 0: no
 	 * limit is known. */
 	double makes_per_second;
-	bool ids; /* the identity is an id: one that is handed in spares it a search */
+	bool ids;     /* the identity is an id: one that is handed in spares it a search */
+	bool changes; /* tells by CHANGES what others did: one request where that is nothing */
+	/* A folder's version moves with all that moves below it: a walk goes down only where one is
+	 * another than before. */
+	bool deep_versions;
 	/* Of whole contents, in what is asked and answered: MD5 or SHA-256. A hash of another kind
 	 * is compared with nothing. */
 	enum digest_kind digest;

@@ -265,6 +265,7 @@ struct store *store_webdav_new(struct loop *loop, struct http *http,
 	/* Ranges of one file go one by one: servers that copy it, change the copy and put that in its
 	 * place (Tomcat, lighttpd on request) would lose one of two. */
 	if (dav->uploads) dav->store.part_lanes = CHUNK_LANES;
+	dav->store.deep_versions = dav->uploads != NULL;
 	if (!failed && settings->vendor == VENDOR_NEXTCLOUD && !dav->uploads)
 		failed = err_set(err, ERR_INVALID,
 			"`url` of a Nextcloud is https://HOST/remote.php/dav/files/USER");

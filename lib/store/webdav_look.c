@@ -51,11 +51,17 @@ void webdav_find(struct webdav_op *x, const char *path, enum store_kind kind,
 	webdav_propfind(x, path, "0", found, answered);
 }
 
+static void root_is_missing(struct webdav_op *x) {
+	err_set(&x->flow.err, ERR_INVALID,
+		"the folder '%s' does not exist: create it or correct `url`", x->dav->store.label);
+}
+
 static void looked(struct webdav_op *x) {
 	struct flow *flow = &x->flow;
 
 	if (flow->err.kind == ERR_NONE && !x->was_found)
 		err_set(&flow->err, ERR_NOT_FOUND, "not there");
+	if (flow->err.kind == ERR_NOT_FOUND && !*flow->op->key) root_is_missing(x);
 	if (flow->err.kind == ERR_NONE) {
 		store_entry_release(&flow->seen);
 		flow->seen = x->found;
@@ -256,10 +262,7 @@ static void list_answered(struct webdav_op *x) {
 
 	if (x->flow.err.kind == ERR_NONE && !x->was_found)
 		err_set(&x->flow.err, ERR_NOT_FOUND, "the folder '%s' is not there", op->key);
-	if (x->flow.err.kind == ERR_NOT_FOUND && !*op->key)
-		err_set(&x->flow.err, ERR_INVALID,
-			"the folder '%s' does not exist: create it or correct `url`",
-			x->dav->store.label);
+	if (x->flow.err.kind == ERR_NOT_FOUND && !*op->key) root_is_missing(x);
 	if (x->flow.err.kind != ERR_NONE) {
 		struct err err = x->flow.err;
 		store_op_clear_answer(op); /* half a list is none */

@@ -12,6 +12,7 @@ int main(void) {
 	struct contract *contract = &told->contract;
 	struct remote_settings *settings = &told->settings;
 	contract->part_bytes = 256 << 10;
+	contract->changes = true;
 	settings->type = REMOTE_GDRIVE;
 	settings->endpoint = told->lines[ENDPOINT];
 	settings->client_id = told->lines[CLIENT_ID];

@@ -3,18 +3,21 @@ they do not look at: sessions that expire, lists that lag, refusals in Google's 
 not quick, one build"""
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
 import os
 import random
+import re
 import subprocess
 import time
 import urllib.parse
 
 import pytest
-from drive_ground import Ground, node_judge
+from drive_ground import SUPPORT, Ground, node_judge
 from stores import rclone
+from tend import until
 
 FILES, UPLOAD = "/drive/v3/files", "/upload/drive/v3/files"
 
@@ -89,6 +92,49 @@ def test_rclone(tmp_path):
         assert rclone("lsf", ":drive:", env=env).stdout == b"copy\nlarge2\n"
         about = json.loads(rclone("about", "--json", ":drive:", env=env).stdout)
         assert about["used"] > 9 << 20
+
+
+def test_rclone_polls_changes(tmp_path):
+    """It keeps what it listed for a day, and looks again only at what changes.list tells."""
+    (tmp_path / "tls").mkdir()
+    with Ground(tmp_path / "tls", tls=True) as ground:
+        talk = Talk(ground)
+        folder = talk("POST", FILES, {"name": "folder", "mimeType": "application/vnd.google-apps.folder"}).json["id"]
+        made = talk("POST", FILES, {"name": "first", "parents": [folder]}).json["id"]
+        with serving(tmp_path, ground) as names:
+            assert names("folder/") == ["first"]
+            talk("POST", FILES, {"name": "second", "parents": [folder]})
+            talk("PATCH", f"{FILES}/{made}", {"name": "renamed"})
+            until(lambda: names("folder/") == ["renamed", "second"], "the change at rclone")
+            talk("PATCH", f"{FILES}/{made}", {"trashed": True})
+            until(lambda: names("folder/") == ["second"], "the removal at rclone")
+            asked = len(ground.server.log)
+            until(lambda: len(ground.server.log) > asked + 2, "idle polls")
+        assert all(line.startswith("GET /drive/v3/changes?") for line in ground.server.log[asked:])
+
+
+@contextlib.contextmanager
+def serving(home, ground):
+    """rclone serves the drive by HTTP; names(path) is what its page of that folder links to."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
+    port = int(subprocess.run([SUPPORT / "free-ports", "1"], check=True, capture_output=True).stdout)
+    with open(home / "served", "wb") as said:
+        process = subprocess.Popen(
+            ["rclone", "serve", "http", "--addr", f"127.0.0.1:{port}", "--poll-interval", "1s", "--dir-cache-time", "24h", ":drive:"],
+            env={**env, "RCLONE_CONFIG": "/dev/null", **ground.rclone_env()}, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+
+    def names(path):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/" + path)
+        page = connection.getresponse().read().decode()
+        connection.close()
+        return sorted(re.findall(r'class="name"><a href="([^"/]+)"', page))
+    try:
+        until(lambda: names("") is not None, "rclone's server", say=lambda: (home / "served").read_text())
+        yield names
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def begin(talk, size, **metadata):

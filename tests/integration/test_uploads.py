@@ -125,6 +125,8 @@ def given_up(store, proxy):
 
 def uploads_of(store):
     """The uploads that the server itself knows of; None: it does not tell."""
+    if store.kind == "gdrive":
+        return list(store.server.sessions)
     if store.kind != "s3_rgw":
         return None
     return re.findall(rb"<UploadId>", store.signed("GET", "/" + store.bucket, {"uploads": "", "prefix": store.prefix}))
@@ -169,6 +171,37 @@ def test_it_stays_when_its_remote_left_the_configuration_too(tendd, proxied):
     tendd.configure(store.section("other")).reload()
     tendd.until(lambda: given_up(store, proxy), "the upload given up")
     assert tendd.said.count(told) == 1
+
+
+@pytest.mark.parametrize("how", ["start", "reload", "elsewhere"])
+def test_it_is_given_up_by_sftp_when_its_folder_left_the_configuration(tendd, how):
+    """As above; parts lie beside until they are put together."""
+    store, line = Sftp("tend"), Line(tendd.root / "line", bytes_per_second=8 << 20)
+    store.ssh = line.command(store.ssh)
+    data = tendd.folder("data")
+    (data / "large").write_bytes(os.urandom(SIZE))
+
+    def parts():
+        return [path for path in store.at(".tend/tmp").glob("*") if path.name.count(".") > 4]
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.until(parts, "a part that has come whole")
+    tendd.kill()
+    before = line.written()
+    assert before < SIZE
+    if how == "reload":
+        tendd.start()
+        tendd.until(lambda: line.written() > before + 4096, "the upload on its way again")
+    tendd.configure(store.section())
+    if how == "elsewhere":
+        (data / "large").unlink()
+        tendd.configure(store.folder(data, "elsewhere", more=QUICK))
+    if how == "reload":
+        tendd.reload()
+    else:
+        tendd.start()
+    tendd.until(lambda: not list(store.at(".tend/tmp").glob("*")), "the upload given up")
+    tendd.until(lambda: "what was sent of 'large'" in tendd.said, "the word of it")
+    assert line.written() < SIZE and not store.keys("data")
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8])

@@ -177,7 +177,7 @@ enum err_kind bench_remove(struct bench *bench, const char *name, enum store_kin
 
 /* ---- listings ---- */
 
-static void listing_take(struct listing *listing, struct store_op *op) {
+void listing_take(struct listing *listing, struct store_op *op) {
 	listing->entries = xrealloc(listing->entries,
 		(listing->count + op->entry_count + 1) * sizeof(struct store_entry));
 	for (size_t i = 0; i < op->entry_count; i++) {
@@ -292,6 +292,8 @@ int contract_run(struct contract *contract) {
 		{ "kept versions", contract_keep_tests, &contract_keep_count },
 		{ "parts", contract_part_tests, &contract_part_count },
 		{ "faults", contract_fault_tests, &contract_fault_count },
+		{ "changes", contract_change_tests, &contract_change_count },
+		{ "versions of folders", contract_deep_tests, &contract_deep_count },
 	};
 	int failed = 0;
 
@@ -299,6 +301,8 @@ int contract_run(struct contract *contract) {
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		if (contract->no_lists && groups[i].tests == contract_list_tests) continue;
 		if (contract->no_parts && groups[i].tests == contract_part_tests) continue;
+		if (!contract->changes && groups[i].tests == contract_change_tests) continue;
+		if (!contract->deep_versions && groups[i].tests == contract_deep_tests) continue;
 		char *name = xasprintf("%s: %s", contract->name, groups[i].name);
 		failed += _cmocka_run_group_tests(
 			name, groups[i].tests, *groups[i].count, NULL, NULL);

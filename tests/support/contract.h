@@ -34,6 +34,8 @@ struct contract {
 	bool no_times;
 	int64_t time_grain_ns; /* times are kept to so much, and none before 1970; 0: as they are */
 	int refused;           /* names of the lists that it refuses, beside three odd ones */
+	bool changes;          /* tells them; see store.h */
+	bool deep_versions;    /* of folders */
 	int many;              /* entries of a folder that needs more than one page; 0: 1,050 */
 };
 
@@ -87,6 +89,7 @@ struct listing {
 enum err_kind bench_list(
 	struct bench *bench, const char *name, bool recursive, int limit, struct listing *listing);
 const struct store_entry *listing_find(const struct listing *listing, const char *name);
+void listing_take(struct listing *listing, struct store_op *op); /* the page of its answer */
 void listing_release(struct listing *listing);
 
 struct store_hash bench_hash(const struct store *store, const void *bytes, size_t len);
@@ -108,9 +111,11 @@ int64_t bench_time(struct bench *bench, int64_t ns);
 #define BENCH_MODE     0640
 
 extern const struct CMUnitTest contract_file_tests[], contract_copy_tests[], contract_list_tests[],
-	contract_keep_tests[], contract_part_tests[], contract_fault_tests[];
+	contract_keep_tests[], contract_part_tests[], contract_fault_tests[],
+	contract_change_tests[], contract_deep_tests[];
 extern const size_t contract_file_count, contract_copy_count, contract_list_count,
-	contract_keep_count, contract_part_count, contract_fault_count;
+	contract_keep_count, contract_part_count, contract_fault_count, contract_change_count,
+	contract_deep_count;
 
 #define BENCH_TEST(function) cmocka_unit_test_setup_teardown(function, bench_open, bench_close)
 

@@ -257,7 +257,8 @@ def list_changes(seen, given, _body):
     for at, file_id in entries[:size]:
         file = seen.drive.files.get(file_id)
         one = {"kind": "drive#change", "changeType": "file", "time": now(), "fileId": file_id, "removed": file is None}
-        if file and (not seen.may_see(file) or file.drive != drive_id):
+        elsewhere = file and file.drive != drive_id and (drive_id or not flag(given, "includeItemsFromAllDrives"))
+        if file and (not seen.may_see(file) or elsewhere):
             continue
         if file:
             one["file"] = seen.show(file)
