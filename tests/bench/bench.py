@@ -67,8 +67,9 @@ def make_large(folder, size):
 class Daemon:
     """tendd in the foreground on an ini of its own."""
 
-    def __init__(self, base, ini):
+    def __init__(self, base, ini, tracer=()):
         self.base = base
+        self.tracer = tracer
         base.mkdir(parents=True, exist_ok=True)
         self.ini = base / "tend.ini"
         self.ini.write_text(
@@ -80,7 +81,7 @@ class Daemon:
     def start(self):
         self.log = open(self.base / "tendd.log", "ab")
         self.process = subprocess.Popen(
-            [BIN / "tendd", "-c", self.ini], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL
+            [*self.tracer, BIN / "tendd", "-c", self.ini], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL
         )
 
     def tend(self, *words):
@@ -134,10 +135,10 @@ def cpu_since(before):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def tend_once(base, ini):
+def tend_once(base, ini, tracer=()):
     """From nothing to all in the store: wall and CPU seconds, and the most that tendd kept resident."""
     shutil.rmtree(base, ignore_errors=True)
-    daemon = Daemon(base, ini)
+    daemon = Daemon(base, ini, tracer)
     start = time.monotonic()
     daemon.start()
     daemon.durable()

@@ -1,9 +1,13 @@
 #!/usr/bin/python3
-"""100,000 files of 1 to 16 KiB from memory to memory: tend against rclone sync, in turn."""
+"""100,000 files of 1 to 16 KiB from memory to memory: tend against rclone sync, in turn; and what tend asks the disk to make durable.
+
+On a real disk: TEND_BENCH_DIR=FOLDER.
+"""
 
 import shutil
 import statistics
 import sys
+import time
 
 from bench import make_files, room, say, tend_once, timed
 
@@ -11,13 +15,14 @@ ROUNDS = 5
 TRANSFERS = (4, 8, 32)  # 4 is rclone's own
 
 
-def send_once(base, source):
+def send_once(base, source, tracer=()):
     shutil.rmtree(base / "cloud", ignore_errors=True)
     (base / "cloud").mkdir()
     return tend_once(
         base / "tend",
         "[remote cloud]\ntype = directory\npath = %s/cloud\n[folder all]\npath = %s\nremote = cloud:\n"
         "max_transfers = 64\n" % (base, source),
+        tracer,
     )
 
 
@@ -26,6 +31,17 @@ def rclone_once(base, source, transfers):
     return timed(
         ["rclone", "sync", "--config", "/dev/null", "--transfers", str(transfers), str(source), str(base / "peer")]
     )
+
+
+def syncs(base, source):
+    """How many calls it takes until all is durable, of any kind."""
+    told = base / "calls"
+    # As tendd's grandchild it leaves the pid to be tendd's.
+    send_once(base, source, ["strace", "-D", "-f", "-c", "-e", "trace=fsync,fdatasync,syncfs,sync", "-o", told])
+    while not (told.exists() and " total\n" in told.read_text()):
+        time.sleep(0.01)
+    rows = [line.split() for line in told.read_text().splitlines()]
+    return sum(int(row[3]) for row in rows if row and row[-1] in ("fsync", "fdatasync", "syncfs", "sync"))
 
 
 def main(count):
@@ -41,6 +57,7 @@ def main(count):
             ours = statistics.median(run[at] for run in tend)
             theirs = statistics.median(min(one[at] for one in run) for run in peer)
             say("directory", figure, "s", ours, theirs, "rclone sync, best of --transfers 4, 8, 32", target, files=count)
+        say("directory", "syncs a file", "calls", syncs(base, source) / count, 1, "one each", 1.0, files=count)
     finally:
         shutil.rmtree(base, ignore_errors=True)
 

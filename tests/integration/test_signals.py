@@ -188,12 +188,12 @@ def chain(count, seconds):
 
 def test_stop_that_moves_goes_on(tendd):
     """In all it takes longer than shutdown_timeout, but something ends all the time."""
-    tendd.configure(chain(4, 1.5), tend="shutdown_timeout = 3s").start()
-    tendd.until_state("service:s3", "ready")
-    tendd.until_armed("s0", "s1", "s2", "s3")
+    tendd.configure(chain(5, 1.5), tend="shutdown_timeout = 6s").start()
+    tendd.until_state("service:s4", "ready")
+    tendd.until_armed("s0", "s1", "s2", "s3", "s4")
     began = time.monotonic()
     assert tendd.stop() == 0
-    assert time.monotonic() - began > 3  # else this showed nothing
+    assert time.monotonic() - began > 6  # else this showed nothing
     assert "giving up" not in tendd.said
 
 
@@ -252,8 +252,9 @@ def test_notifications(tendd, manager):
 
 
 def test_time_is_asked_for_while_something_moves(tendd, manager):
-    tendd.configure(chain(4, 1.5), tend="shutdown_timeout = 3s").start()
-    tendd.until_state("service:s3", "ready")
+    tendd.configure(chain(5, 1.5), tend="shutdown_timeout = 6s").start()
+    tendd.until_state("service:s4", "ready")
+    tendd.until_armed("s0", "s1", "s2", "s3", "s4")
     assert tendd.stop() == 0
     assert manager.has("EXTEND_TIMEOUT_USEC=", 3)
     assert manager.has("STATUS=stopping: ")

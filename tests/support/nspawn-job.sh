@@ -67,7 +67,7 @@ check 'reload of the good one' systemctl reload tend
 # ---- kill, watchdog, restart ----
 restart_kept "$(main)" kill -KILL "$(main)"
 restart_kept "$(main)" systemctl restart tend
-drop_in watchdog 'WatchdogSec=1'
+drop_in watchdog 'WatchdogSec=4'
 restart_kept "$(main)" systemctl restart tend
 was=$(main)
 restart_kept "$was" kill -STOP "$was"
