@@ -170,6 +170,7 @@ static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *ou
 	char size[32];
 	int64_t idle_ms = json_age_ms(folder, "last_sync", wall_ns);
 
+	if (json_is_object(json_object_get(folder, "restoring"))) return; /* its detail says it */
 	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
 	add_part(out, "%lld files, %s", (long long)json_number(folder, "files"), size);
 	add_count(out, folder, "pending", "to go");

@@ -189,10 +189,6 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 		folder_mark_path(f, event->path, PRIO_FOLDER, f->settings.settle_ms);
 		break;
 	case WATCH_OVERFLOW:
-		log_warn(
-			"folder '%s': more changes at once than the system's queue holds: scanning "
-			"(raise fs.inotify.max_queued_events if this comes often)",
-			f->name);
 		transfer_mark_below(f, "");
 		scan_request(f, "");
 		break;

@@ -240,6 +240,8 @@ static void handle(struct inotify *self, const struct inotify_event *event) {
 	struct node *node;
 
 	if (event->mask & IN_Q_OVERFLOW) {
+		log_warn("more changes at once than the system's queue holds: all folders are "
+			 "scanned (raise fs.inotify.max_queued_events if this comes often)");
 		inotify_overflowed(self);
 		return;
 	}
