@@ -59,7 +59,7 @@ int state_make_folders(const struct tend_settings *settings, struct err *err) {
 	 * runtime_dir. */
 	if (make_place(settings->state_dir, 0700, "state_dir", err)) return -1;
 	if (make_place(settings->runtime_dir, root ? 0755 : 0700, "runtime_dir", err)) return -1;
-	return make_place(settings->log_dir, root ? 0750 : 0700, "log_dir", err);
+	return make_place(settings->log_dir, 0700, "log_dir", err);
 }
 
 bool state_again(int *waited_ms, int most_ms) {

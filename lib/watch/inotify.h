@@ -36,7 +36,15 @@ struct inotify {
 	/* What numbers said that a job got and nobody registered yet: as text, to STRAY_SPOKE or
 	 * STRAY_GONE. */
 	struct map strays;
+	/* What was mounted where, "ID PATH", and the descriptor that tells when that changes; -1. */
+	struct map mounts;
+	int mounts_fd;
 };
+
+/* What is mounted below a watched root from now on is a new folder there (mounts_inotify.c). */
+void mounts_begin(struct inotify *self);
+void mounts_look(struct inotify *self); /* reports, without delivering */
+void mounts_end(struct inotify *self);
 
 /* Cuts it off with all below; what it costs comes with inotify_catch_up. Roots too. */
 void inotify_doom(struct inotify *self, struct node *node);

@@ -19,7 +19,9 @@
 enum watch_what {
 	/* A file's bytes or attributes, or any entry that appeared or vanished: look at `path`. */
 	WATCH_CHANGED,
-	WATCH_FOLDER_NEW,  /* a folder appeared at `path` (made or moved in): it must be scanned */
+	/* A folder appeared at `path` (made, moved in, or mounted there, which is seen with the next
+	 * event or watch_drain): it must be scanned. */
+	WATCH_FOLDER_NEW,
 	WATCH_FOLDER_GONE, /* a folder vanished from `path` (removed or moved out) */
 	/* A folder moved from `from` to `path` within the tree; its watches follow. What was looked
 	 * at below `from` since it moved was not found there: so list it again, or look again at

@@ -50,6 +50,7 @@ static int open_err(struct err *err, int errnum) {
 
 static void readable(void *user, int events) {
 	(void)events;
+	mounts_look(user); /* it may be no more after the other */
 	inotify_catch_up(user);
 }
 
@@ -81,7 +82,10 @@ static struct inotify *inotify_new(struct loop *loop, struct err *err) {
 	timer_init(&self->hold, loop, hold_fired);
 	map_init(&self->strays);
 	self->poll = poll_start(loop, fd, POLL_READ, readable, self);
-	if (self->poll) return self;
+	if (self->poll) {
+		mounts_begin(self);
+		return self;
+	}
 	err_sys(err, errno, "cannot watch folders");
 	(void)close(fd);
 	free(self);
@@ -93,6 +97,7 @@ static void inotify_free(struct watch_source *source) {
 
 	assert(!self->poll && self->doomed_count == 0 && list_empty(&self->held));
 	(void)close(self->fd);
+	mounts_end(self);
 	map_release(&self->strays);
 	free(self->doomed);
 	free(self);
@@ -242,6 +247,7 @@ static void drain(struct watch *watch) {
 	struct inotify *self = inotify_of(watch->source);
 
 	self->source.refs++;
+	mounts_look(self);
 	inotify_catch_up(self);
 	inotify_hold_expire(self);
 	watch_source_unref(&self->source);

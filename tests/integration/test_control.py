@@ -1,5 +1,6 @@
 """The API on the unix socket, as docs and scripts see it."""
 
+import contextlib
 import json
 import os
 import re
@@ -140,11 +141,16 @@ def test_half_a_request(tendd):
     assert tendd.get("/v1/status")["state"] == "running"
 
 
-def test_socket_is_closed_to_others(tendd):
-    tendd.configure("").start()
+def test_socket_state_and_logs_are_closed_to_others(tendd):
+    tendd.configure("[service talk]\ncommand = echo hello\n").start()
     mode = stat.S_IMODE(os.stat(tendd.socket).st_mode)
     assert mode & 0o007 == 0 and mode & 0o600 == 0o600
-    assert stat.S_IMODE(os.stat(tendd.state).st_mode) == 0o700
+    tendd.until(lambda: (tendd.logs / "talk.log").exists(), "the log")
+    for top in (tendd.state, tendd.logs):
+        for path in (top, *top.rglob("*")):
+            with contextlib.suppress(FileNotFoundError):  # one that SQLite needs no more
+                mode = os.lstat(path).st_mode
+                assert stat.S_IMODE(mode) == (0o700 if stat.S_ISDIR(mode) else 0o600), path
 
 
 # ---- folders ----

@@ -266,6 +266,23 @@ def test_a_tree_comes_and_goes(tendd):
     assert_same(data, store.at("data"))
 
 
+def test_a_disk_that_is_mounted_meanwhile(tendd, small):
+    """inotify is silent about it, and about all that is written there: a barrier sees it, and from then on it is watched."""
+    store = Directory(tendd.root / "remote")
+    data = start(tendd, store)
+    (data / "a place").mkdir()
+    (data / "other").write_text("other\n")
+    tendd.barrier("data")
+    disk = small(data / "a place", "1m")
+    (disk / "first").write_text("first\n")
+    tendd.barrier("data")
+    assert store.read("data/a place/first") == b"first\n"
+    scans = tendd.folder_part("data")["scans"]
+    (disk / "second").write_text("second\n")
+    tendd.until(lambda: store.keys("data").get("a place/second"), "what is written there then")
+    assert tendd.folder_part("data")["scans"] == scans
+
+
 def test_odd_names_and_kinds(tendd):
     store = Directory(tendd.root / "remote")
     data = start(tendd, store)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import fault_proxy as fault
+from basics import CALM
 from churn import Churn
 from fault_proxy import Proxy
 from stores import S3
@@ -71,7 +72,7 @@ class Place:
 
     def ini(self):
         return (self.store.section(self.name, "timeout = 1s\nmax_in_flight = 8\n" + self.more) +
-                "[folder %s]\npath = %s\nremote = %s:data\nsettle = 50ms\n" % (self.name, self.data, self.name))
+                "[folder %s]\npath = %s\nremote = %s:data\n%s" % (self.name, self.data, self.name, CALM))
 
     def fill(self):
         (self.data / "deep").mkdir(exist_ok=True)

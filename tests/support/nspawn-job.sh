@@ -32,7 +32,7 @@ wanted 'the folder is synced' same file
 check 'it is a unit of its own that holds the services' grep -q tend-services.service/ "/proc/$(pid one)/cgroup"
 check 'the socket is 0660' [ "$(stat -c %a:%U /run/tend/tend.sock)" = 660:root ]
 check 'its group is tend' [ "$(stat -c %G /run/tend/tend.sock)" = tend ]
-check 'state 0700' [ "$(stat -c %a /var/lib/tend)" = 700 ]
+check 'state and logs 0700' [ "$(stat -c %a /var/lib/tend /var/log/tend | uniq)" = 700 ]
 check 'no state or log for others' [ -z "$(find /var/lib/tend /var/log/tend -type f -perm /007)" ]
 
 # ---- a folder of somebody else's, from within the unit's sandbox ----
