@@ -69,12 +69,6 @@ static inline struct azure_op *azure_op_of(struct flow *flow) {
 
 /* ---- azure.c ---- */
 
-void azure_finish(struct azure_op *x, const struct err *err);
-void azure_fail(struct azure_op *x); /* with x->flow.err */
-/* Inside start: what cannot even be asked. Answers later, with x->flow.err. */
-void azure_refuse_start(struct azure_op *x);
-/* With an error if there is one. */
-void azure_end(struct azure_op *x);
 /* What `key` of this kind is called in the container. The caller's. */
 char *azure_object(const struct azure *azure, const char *key, enum store_kind kind);
 

@@ -133,13 +133,13 @@ static void list_answered(struct azure_op *x) {
 	if (x->flow.err.kind == ERR_NONE) {
 		op->complete = !page.marker;
 		op->next_token = page.marker;
-		azure_finish(x, NULL);
+		flow_finish(&x->flow, NULL);
 		return;
 	}
 	free(page.marker);
 	struct err err = x->flow.err;
 	store_op_clear_answer(op); /* half a page is none */
-	azure_finish(x, &err);
+	flow_finish(&x->flow, &err);
 }
 
 static void list_send(struct azure_op *x, const char *marker) {
