@@ -41,7 +41,7 @@ static const struct flow_driver flows = {
 };
 
 char *azure_object(const struct azure *azure, const char *key, enum store_kind kind) {
-	const char *suffix = kind == STORE_LINK     ? AZURE_LINK_SUFFIX
+	const char *suffix = kind == STORE_LINK     ? STORE_LINK_SUFFIX
 			     : kind == STORE_FOLDER ? "/"
 						    : "";
 
@@ -148,9 +148,9 @@ static int azure_refuse(
 	if (len > AZURE_NAME_MAX)
 		return err_set(err, ERR_INVALID, "path of %zu bytes: longer than the %d of Azure",
 			len, AZURE_NAME_MAX);
-	if (kind == STORE_FILE && str_ends(key, AZURE_LINK_SUFFIX))
+	if (kind == STORE_FILE && str_ends(key, STORE_LINK_SUFFIX))
 		return err_set(err, ERR_INVALID,
-			"name ends in '" AZURE_LINK_SUFFIX "', which stands for a symbolic link");
+			"name ends in '" STORE_LINK_SUFFIX "', which stands for a symbolic link");
 	return 0;
 }
 

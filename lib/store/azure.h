@@ -10,8 +10,7 @@
 #include "store/rest.h"
 #include "store/s3_xml.h"
 
-#define AZURE_LINK_SUFFIX ".rclonelink"
-#define AZURE_NAME_MAX    1024
+#define AZURE_NAME_MAX 1024
 
 struct azure {
 	struct store store;

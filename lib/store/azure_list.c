@@ -32,8 +32,8 @@ static enum store_kind kind_of(char *name, bool prefix) {
 		name[len - 1] = '\0';
 		return STORE_FOLDER;
 	}
-	if (prefix || !str_ends(name, AZURE_LINK_SUFFIX)) return STORE_FILE;
-	name[len - strlen(AZURE_LINK_SUFFIX)] = '\0';
+	if (prefix || !str_ends(name, STORE_LINK_SUFFIX)) return STORE_FILE;
+	name[len - strlen(STORE_LINK_SUFFIX)] = '\0';
 	return STORE_LINK;
 }
 

@@ -41,7 +41,7 @@ static const struct flow_driver flows = {
 };
 
 char *webdav_path(const struct webdav *dav, const char *key, enum store_kind kind) {
-	const char *suffix = kind == STORE_LINK     ? WEBDAV_LINK_SUFFIX
+	const char *suffix = kind == STORE_LINK     ? STORE_LINK_SUFFIX
 			     : kind == STORE_FOLDER ? "/"
 						    : "";
 
@@ -125,7 +125,7 @@ static void webdav_cancel(struct store *store, struct store_op *op) {
 
 static int webdav_refuse(
 	struct store *store, const char *key, enum store_kind kind, struct err *err) {
-	size_t suffix = kind == STORE_LINK ? strlen(WEBDAV_LINK_SUFFIX) : 0;
+	size_t suffix = kind == STORE_LINK ? strlen(STORE_LINK_SUFFIX) : 0;
 
 	if (!str_is_utf8(key, strlen(key)))
 		return err_set(err, ERR_INVALID, "name is not UTF-8, as WebDAV wants it");
@@ -142,9 +142,9 @@ static int webdav_refuse(
 			"name begins with a dot, and the server lists no such names");
 	if (strlen(path_name(key)) + suffix > NAME_MAX_BYTES)
 		return err_set(err, ERR_INVALID, "name longer than %d bytes", NAME_MAX_BYTES);
-	if (kind == STORE_FILE && str_ends(key, WEBDAV_LINK_SUFFIX))
+	if (kind == STORE_FILE && str_ends(key, STORE_LINK_SUFFIX))
 		return err_set(err, ERR_INVALID,
-			"name ends in '" WEBDAV_LINK_SUFFIX "', which stands for a symbolic link");
+			"name ends in '" STORE_LINK_SUFFIX "', which stands for a symbolic link");
 	return 0;
 }
 

@@ -12,8 +12,7 @@
 #include "store/webdav_auth.h"
 #include "store/webdav_xml.h"
 
-#define WEBDAV_LINK_SUFFIX ".rclonelink"
-#define WEBDAV_OWN         ".tend"
+#define WEBDAV_OWN ".tend"
 
 enum webdav_fact { WEBDAV_UNKNOWN, WEBDAV_NO, WEBDAV_YES };
 

@@ -244,8 +244,8 @@ static void member_came(struct webdav_op *x, const struct webdav_item *item) {
 		return;
 	}
 	if (!path_is_plain(name) || strchr(name, '/')) return; /* more than was asked for */
-	bool link = !item->is_folder && str_ends(name, WEBDAV_LINK_SUFFIX);
-	size_t len = strlen(name) - (link ? strlen(WEBDAV_LINK_SUFFIX) : 0);
+	bool link = !item->is_folder && str_ends(name, STORE_LINK_SUFFIX);
+	size_t len = strlen(name) - (link ? strlen(STORE_LINK_SUFFIX) : 0);
 	if (len == 0) return;
 	struct store_entry entry = webdav_entry(x->dav, item, link ? STORE_LINK : STORE_FILE);
 	entry.name = xstrndup(name, len);
