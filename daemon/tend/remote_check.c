@@ -221,9 +221,33 @@ static void tell_abilities(struct check *check) {
 	tell(check, "revisions", json_boolean(revisions), "%s",
 		revisions ? "the server may keep old versions by itself as well"
 			  : "old versions are kept by tend alone");
-	bool parts = check->store->part_size > 0;
-	tell(check, "resumes_uploads", json_boolean(parts), "%s",
-		parts ? "large files go in parts, and on from the last one" : "no");
+}
+
+/* Some servers take no parts, which only a try shows. */
+static int begin_large(struct check *check, int64_t mtime_ns) {
+	struct remote_step step, abort;
+	if (check->store->part_size == 0) {
+		tell(check, "resumes_uploads", json_false(), "no");
+		return 0;
+	}
+	put_init(check, &step, SPEED_BYTES, mtime_ns);
+	step.op.verb = STORE_PART_BEGIN;
+	step.op.body = NULL;
+	step.op.body_len = 0;
+	step.op.size = check->store->part_from;
+	step.op.part_size = check->store->part_size;
+	if (remote_step_run(&step, check->store)) {
+		bool refused = step.err.kind == ERR_INVALID;
+		if (refused) tell(check, "resumes_uploads", json_false(), "no: %s", step.err.text);
+		return ended(check, &step, refused ? 0 : -1);
+	}
+	tell(check, "resumes_uploads", json_true(),
+		"large files go in parts, and on from the last one");
+	remote_step_init(&abort, STORE_PART_ABORT, check->key);
+	abort.op.session = step.op.answer_session;
+	int rc = ended(check, &abort, remote_step_run(&abort, check->store));
+	remote_step_release(&step);
+	return rc;
 }
 
 static int run(struct check *check) {
@@ -232,7 +256,7 @@ static int run(struct check *check) {
 		write_again(check, mtime_ns) || send_and_fetch(check, mtime_ns) || take_away(check))
 		return -1;
 	tell_abilities(check);
-	return 0;
+	return begin_large(check, mtime_ns);
 }
 
 int remote_check(struct call *call, struct store *store) {
