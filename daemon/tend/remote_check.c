@@ -67,6 +67,25 @@ static int ended(struct check *check, struct remote_step *step, int rc) {
 	return rc;
 }
 
+static void tell_clock(struct check *check, int64_t server_ns) {
+	if (!server_ns) return;
+	int64_t off_ms = (server_ns - loop_wall_ns(check->store->loop)) / NS_PER_MS;
+	bool far = llabs((long long)off_ms) > CLOCK_WARN_MS;
+	tell(check, "clock_skew_seconds", json_real((double)off_ms / 1000), "%.1f s%s",
+		(double)off_ms / 1000,
+		far ? " (set this machine's clock: timedatectl set-ntp true)" : "");
+}
+
+/* Where only files tell the time, it is known once something of ours stands there. */
+static int look_at_clock(struct check *check) {
+	struct remote_step step;
+	if (json_object_get(check->found, "clock_skew_seconds")) return 0;
+	remote_step_init(&step, STORE_ABOUT, "");
+	int rc = remote_step_run(&step, check->store);
+	if (rc == 0) tell_clock(check, step.op.about.server_ns);
+	return ended(check, &step, rc);
+}
+
 static int look(struct check *check) {
 	struct remote_step step;
 	remote_step_init(&step, STORE_ABOUT, "");
@@ -76,13 +95,7 @@ static int look(struct check *check) {
 	const struct store_about *about = &step.op.about;
 	tell(check, "reachable", json_true(), "yes, %s, in %" PRId64 " ms", check->store->label,
 		took_ms);
-	if (about->server_ns) {
-		int64_t off_ms = (about->server_ns - loop_wall_ns(check->store->loop)) / NS_PER_MS;
-		bool far = llabs((long long)off_ms) > CLOCK_WARN_MS;
-		tell(check, "clock_skew_seconds", json_real((double)off_ms / 1000), "%.1f s%s",
-			(double)off_ms / 1000,
-			far ? " (set this machine's clock: timedatectl set-ntp true)" : "");
-	}
+	tell_clock(check, about->server_ns);
 	if (about->free_bytes >= 0) {
 		char size[32];
 		size_format(about->free_bytes, size, sizeof(size));
@@ -252,8 +265,9 @@ static int begin_large(struct check *check, int64_t mtime_ns) {
 
 static int run(struct check *check) {
 	int64_t mtime_ns = 1700000000123456789;
-	if (look(check) || write_first(check, mtime_ns) || look_at_it(check, mtime_ns) ||
-		write_again(check, mtime_ns) || send_and_fetch(check, mtime_ns) || take_away(check))
+	if (look(check) || write_first(check, mtime_ns) || look_at_clock(check) ||
+		look_at_it(check, mtime_ns) || write_again(check, mtime_ns) ||
+		send_and_fetch(check, mtime_ns) || take_away(check))
 		return -1;
 	tell_abilities(check);
 	return begin_large(check, mtime_ns);

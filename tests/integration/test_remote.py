@@ -59,6 +59,7 @@ def test_check_finds_out_and_leaves_nothing(tendd, store):
     facts = ("conditional_writes", "file_times", "permissions", "hashes", "resumes_uploads")
     wanted = DO["sftp" if isinstance(store, Sftp) else store.kind]
     assert tuple(said[fact] for fact in facts) == wanted
+    assert abs(said["clock_skew_seconds"]) < 10
     assert said["upload_bytes_per_second"] > 0 and said["download_bytes_per_second"] > 0
     left = [key for key, kind in store.keys(".tend").items() if kind == "file" and key not in before]
     assert not left
