@@ -290,6 +290,8 @@ void gdrive_trash_send(struct gdrive_op *x, const char *id);
 void gdrive_look_send(struct gdrive_op *x, const char *id);
 bool gdrive_same_content(const struct store_entry *left, const struct store_entry *right);
 bool gdrive_is_rival(const struct store_op *op, const struct gdrive_place *at);
+/* -1 with x->err: it is another version than the one that is asked for. */
+int gdrive_expect_version(struct gdrive_op *x, const struct store_entry *entry);
 int gdrive_changed(struct gdrive_op *x); /* x->err: not what was expected there */
 
 #endif
