@@ -67,6 +67,25 @@ static int ended(struct check *check, struct remote_step *step, int rc) {
 	return rc;
 }
 
+static void tell_clock(struct check *check, int64_t server_ns) {
+	if (!server_ns) return;
+	int64_t off_ms = (server_ns - loop_wall_ns(check->store->loop)) / NS_PER_MS;
+	bool far = llabs((long long)off_ms) > CLOCK_WARN_MS;
+	tell(check, "clock_skew_seconds", json_real((double)off_ms / 1000), "%.1f s%s",
+		(double)off_ms / 1000,
+		far ? " (set this machine's clock: timedatectl set-ntp true)" : "");
+}
+
+/* Where only files tell the time, it is known once something of ours stands there. */
+static int look_at_clock(struct check *check) {
+	struct remote_step step;
+	if (json_object_get(check->found, "clock_skew_seconds")) return 0;
+	remote_step_init(&step, STORE_ABOUT, "");
+	int rc = remote_step_run(&step, check->store);
+	if (rc == 0) tell_clock(check, step.op.about.server_ns);
+	return ended(check, &step, rc);
+}
+
 static int look(struct check *check) {
 	struct remote_step step;
 	remote_step_init(&step, STORE_ABOUT, "");
@@ -76,13 +95,7 @@ static int look(struct check *check) {
 	const struct store_about *about = &step.op.about;
 	tell(check, "reachable", json_true(), "yes, %s, in %" PRId64 " ms", check->store->label,
 		took_ms);
-	if (about->server_ns) {
-		int64_t off_ms = (about->server_ns - loop_wall_ns(check->store->loop)) / NS_PER_MS;
-		bool far = llabs((long long)off_ms) > CLOCK_WARN_MS;
-		tell(check, "clock_skew_seconds", json_real((double)off_ms / 1000), "%.1f s%s",
-			(double)off_ms / 1000,
-			far ? " (set this machine's clock: timedatectl set-ntp true)" : "");
-	}
+	tell_clock(check, about->server_ns);
 	if (about->free_bytes >= 0) {
 		char size[32];
 		size_format(about->free_bytes, size, sizeof(size));
@@ -221,18 +234,43 @@ static void tell_abilities(struct check *check) {
 	tell(check, "revisions", json_boolean(revisions), "%s",
 		revisions ? "the server may keep old versions by itself as well"
 			  : "old versions are kept by tend alone");
-	bool parts = check->store->part_size > 0;
-	tell(check, "resumes_uploads", json_boolean(parts), "%s",
-		parts ? "large files go in parts, and on from the last one" : "no");
+}
+
+/* Some servers take no parts, which only a try shows. */
+static int begin_large(struct check *check, int64_t mtime_ns) {
+	struct remote_step step, abort;
+	if (check->store->part_size == 0) {
+		tell(check, "resumes_uploads", json_false(), "no");
+		return 0;
+	}
+	put_init(check, &step, SPEED_BYTES, mtime_ns);
+	step.op.verb = STORE_PART_BEGIN;
+	step.op.body = NULL;
+	step.op.body_len = 0;
+	step.op.size = check->store->part_from;
+	step.op.part_size = check->store->part_size;
+	if (remote_step_run(&step, check->store)) {
+		bool refused = step.err.kind == ERR_INVALID;
+		if (refused) tell(check, "resumes_uploads", json_false(), "no: %s", step.err.text);
+		return ended(check, &step, refused ? 0 : -1);
+	}
+	tell(check, "resumes_uploads", json_true(),
+		"large files go in parts, and on from the last one");
+	remote_step_init(&abort, STORE_PART_ABORT, check->key);
+	abort.op.session = step.op.answer_session;
+	int rc = ended(check, &abort, remote_step_run(&abort, check->store));
+	remote_step_release(&step);
+	return rc;
 }
 
 static int run(struct check *check) {
 	int64_t mtime_ns = 1700000000123456789;
-	if (look(check) || write_first(check, mtime_ns) || look_at_it(check, mtime_ns) ||
-		write_again(check, mtime_ns) || send_and_fetch(check, mtime_ns) || take_away(check))
+	if (look(check) || write_first(check, mtime_ns) || look_at_clock(check) ||
+		look_at_it(check, mtime_ns) || write_again(check, mtime_ns) ||
+		send_and_fetch(check, mtime_ns) || take_away(check))
 		return -1;
 	tell_abilities(check);
-	return 0;
+	return begin_large(check, mtime_ns);
 }
 
 int remote_check(struct call *call, struct store *store) {

@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +18,11 @@ enum {
 
 /* ---- operations ---- */
 
-static void release(struct azure_op *x) {
+static void release(struct flow *flow) {
+	struct azure_op *x = azure_op_of(flow);
+
 	timer_cancel(&x->timer);
 	rest_release(&x->rest);
-	flow_release(&x->flow);
 	strv_free(x->metadata);
 	buf_release(&x->text);
 	free(x->object);
@@ -31,50 +31,17 @@ static void release(struct azure_op *x) {
 	free(x);
 }
 
-void azure_finish(struct azure_op *x, const struct err *err) {
-	struct store_op *op = x->flow.op;
-	struct err copy;
-
-	if (err) copy = *err; /* it may stand in `x` */
-	op->impl = NULL;
-	release(x);
-	op->done(op, err ? &copy : NULL);
-}
-
-void azure_fail(struct azure_op *x) {
-	assert(x->flow.err.kind != ERR_NONE);
-	azure_finish(x, &x->flow.err);
-}
-
-void azure_end(struct azure_op *x) {
-	azure_finish(x, x->flow.err.kind == ERR_NONE ? NULL : &x->flow.err);
-}
-
-void azure_refuse_start(struct azure_op *x) {
-	struct store *store = &x->azure->store;
-	struct store_op *op = x->flow.op;
-	struct err err = x->flow.err;
-
-	op->impl = NULL;
-	release(x);
-	store_done_later(store, op, &err);
-}
-
-static void flow_finished(struct flow *flow, const struct err *err) {
-	azure_finish(azure_op_of(flow), err);
-}
-
 static const struct flow_driver flows = {
 	.look = azure_look,
 	.copy = azure_copy,
 	.commit = azure_commit,
 	.remove = azure_remove,
 	.set = azure_set,
-	.finish = flow_finished,
+	.release = release,
 };
 
 char *azure_object(const struct azure *azure, const char *key, enum store_kind kind) {
-	const char *suffix = kind == STORE_LINK     ? AZURE_LINK_SUFFIX
+	const char *suffix = kind == STORE_LINK     ? STORE_LINK_SUFFIX
 			     : kind == STORE_FOLDER ? "/"
 						    : "";
 
@@ -87,7 +54,7 @@ static void start_put(struct azure_op *x) {
 	const struct store_op *op = x->flow.op;
 
 	if (op->verb == STORE_PART_END && azure_open_session(x)) {
-		azure_refuse_start(x);
+		flow_refuse_start(&x->flow);
 	} else if (op->verb == STORE_REMOVE && op->kind == STORE_FOLDER) {
 		azure_rmdir(x);
 	} else {
@@ -181,9 +148,9 @@ static int azure_refuse(
 	if (len > AZURE_NAME_MAX)
 		return err_set(err, ERR_INVALID, "path of %zu bytes: longer than the %d of Azure",
 			len, AZURE_NAME_MAX);
-	if (kind == STORE_FILE && str_ends(key, AZURE_LINK_SUFFIX))
+	if (kind == STORE_FILE && str_ends(key, STORE_LINK_SUFFIX))
 		return err_set(err, ERR_INVALID,
-			"name ends in '" AZURE_LINK_SUFFIX "', which stands for a symbolic link");
+			"name ends in '" STORE_LINK_SUFFIX "', which stands for a symbolic link");
 	return 0;
 }
 

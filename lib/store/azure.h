@@ -10,8 +10,7 @@
 #include "store/rest.h"
 #include "store/s3_xml.h"
 
-#define AZURE_LINK_SUFFIX ".rclonelink"
-#define AZURE_NAME_MAX    1024
+#define AZURE_NAME_MAX 1024
 
 struct azure {
 	struct store store;
@@ -69,12 +68,6 @@ static inline struct azure_op *azure_op_of(struct flow *flow) {
 
 /* ---- azure.c ---- */
 
-void azure_finish(struct azure_op *x, const struct err *err);
-void azure_fail(struct azure_op *x); /* with x->flow.err */
-/* Inside start: what cannot even be asked. Answers later, with x->flow.err. */
-void azure_refuse_start(struct azure_op *x);
-/* With an error if there is one. */
-void azure_end(struct azure_op *x);
 /* What `key` of this kind is called in the container. The caller's. */
 char *azure_object(const struct azure *azure, const char *key, enum store_kind kind);
 

@@ -15,7 +15,7 @@ static void made(struct azure_op *x) {
 		op->entry.mtime_ns = op->mtime_ns;
 		op->entry.mode = op->mode;
 	}
-	azure_end(x);
+	flow_end(&x->flow);
 }
 
 void azure_mkdir(struct azure_op *x) {
@@ -33,7 +33,7 @@ void azure_mkdir(struct azure_op *x) {
 
 static void marker_removed(struct azure_op *x) {
 	if (x->flow.err.kind == ERR_NOT_FOUND) err_clear(&x->flow.err);
-	azure_end(x);
+	flow_end(&x->flow);
 }
 
 static void children_named(struct azure_op *x) {
@@ -44,7 +44,7 @@ static void children_named(struct azure_op *x) {
 		err->sys = ENOTEMPTY;
 	}
 	if (err->kind != ERR_NONE || !x->own) {
-		azure_end(x);
+		flow_end(&x->flow);
 	} else {
 		azure_send(x, &(struct azure_call){ .method = "DELETE", .object = x->object },
 			marker_removed);
@@ -63,12 +63,12 @@ static void ignore(void *user, const char *path, const char *text) {
 static void probe_removed(struct azure_op *x) {
 	if (x->flow.err.kind == ERR_NOT_FOUND) err_clear(&x->flow.err);
 	if (x->flow.err.kind == ERR_NONE) x->azure->written = true;
-	azure_end(x);
+	flow_end(&x->flow);
 }
 
 static void probe_written(struct azure_op *x) {
 	if (x->flow.err.kind != ERR_NONE) {
-		azure_end(x);
+		flow_end(&x->flow);
 	} else {
 		azure_send(x, &(struct azure_call){ .method = "DELETE", .object = x->object },
 			probe_removed);
@@ -87,7 +87,7 @@ static void container_listed(struct azure_op *x) {
 		azure->names_requests = http_header(&x->rest.request, "x-ms-request-id") != NULL;
 	}
 	if (x->flow.err.kind != ERR_NONE || azure->written) {
-		azure_end(x);
+		flow_end(&x->flow);
 		return;
 	}
 	/* May we write there? Once is enough. */

@@ -32,8 +32,8 @@ static enum store_kind kind_of(char *name, bool prefix) {
 		name[len - 1] = '\0';
 		return STORE_FOLDER;
 	}
-	if (prefix || !str_ends(name, AZURE_LINK_SUFFIX)) return STORE_FILE;
-	name[len - strlen(AZURE_LINK_SUFFIX)] = '\0';
+	if (prefix || !str_ends(name, STORE_LINK_SUFFIX)) return STORE_FILE;
+	name[len - strlen(STORE_LINK_SUFFIX)] = '\0';
 	return STORE_LINK;
 }
 
@@ -133,13 +133,13 @@ static void list_answered(struct azure_op *x) {
 	if (x->flow.err.kind == ERR_NONE) {
 		op->complete = !page.marker;
 		op->next_token = page.marker;
-		azure_finish(x, NULL);
+		flow_finish(&x->flow, NULL);
 		return;
 	}
 	free(page.marker);
 	struct err err = x->flow.err;
 	store_op_clear_answer(op); /* half a page is none */
-	azure_finish(x, &err);
+	flow_finish(&x->flow, &err);
 }
 
 static void list_send(struct azure_op *x, const char *marker) {

@@ -65,7 +65,7 @@ static void get_ended(struct azure_op *x) {
 	} else if (x->flow.err.kind == ERR_NOT_FOUND) {
 		err_set(&x->flow.err, ERR_NOT_FOUND, "'%s' is not there", op->key);
 	}
-	azure_end(x);
+	flow_end(&x->flow);
 }
 
 static void get_answered(struct azure_op *x) {

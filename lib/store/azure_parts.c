@@ -42,7 +42,7 @@ static char *block_id(const struct azure_op *x, int number) {
 static void began(struct azure_op *x) {
 	if (x->flow.err.kind == ERR_NONE)
 		x->flow.op->answer_session = xasprintf("%s %s", x->session_id, x->flow.op->key);
-	azure_end(x);
+	flow_end(&x->flow);
 }
 
 void azure_part_begin(struct azure_op *x) {
@@ -63,14 +63,14 @@ void azure_part_begin(struct azure_op *x) {
 static void part_ended(struct azure_op *x) {
 	if (x->flow.err.kind == ERR_NONE)
 		x->flow.op->receipt = block_id(x, x->flow.op->part_number);
-	azure_end(x);
+	flow_end(&x->flow);
 }
 
 void azure_part_put(struct azure_op *x) {
 	const struct store_op *op = x->flow.op;
 
 	if (azure_open_session(x)) {
-		azure_refuse_start(x);
+		flow_refuse_start(&x->flow);
 		return;
 	}
 	char *id = block_id(x, op->part_number);
@@ -129,17 +129,17 @@ static void blocks_listed(struct azure_op *x) {
 	/* The upload goes on, and no block of it has arrived. */
 	if (x->flow.err.kind == ERR_NOT_FOUND) err_clear(&x->flow.err);
 	if (x->flow.err.kind == ERR_NONE) {
-		azure_finish(x, NULL);
+		flow_finish(&x->flow, NULL);
 		return;
 	}
 	struct err err = x->flow.err;
 	store_op_clear_answer(x->flow.op); /* some of the parts are not the parts */
-	azure_finish(x, &err);
+	flow_finish(&x->flow, &err);
 }
 
 static void session_looked(struct azure_op *x) {
 	if (x->flow.err.kind != ERR_NONE) {
-		azure_fail(x);
+		flow_fail(&x->flow);
 		return;
 	}
 	azure_query(&x->text, "blocklisttype", "uncommitted");
@@ -154,7 +154,7 @@ static void session_looked(struct azure_op *x) {
 
 void azure_part_query(struct azure_op *x) {
 	if (azure_open_session(x)) {
-		azure_refuse_start(x);
+		flow_refuse_start(&x->flow);
 		return;
 	}
 	azure_send(x, &(struct azure_call){ .method = "HEAD", .object = x->to_object },
@@ -166,12 +166,12 @@ void azure_part_query(struct azure_op *x) {
 static void aborted(struct azure_op *x) {
 	if (x->flow.err.kind == ERR_NOT_FOUND)
 		err_clear(&x->flow.err); /* gone is what was wanted */
-	azure_end(x);
+	flow_end(&x->flow);
 }
 
 void azure_part_abort(struct azure_op *x) {
 	if (azure_open_session(x)) {
-		azure_refuse_start(x);
+		flow_refuse_start(&x->flow);
 		return;
 	}
 	azure_send(x, &(struct azure_call){ .method = "DELETE", .object = x->to_object }, aborted);

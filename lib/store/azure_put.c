@@ -28,7 +28,7 @@ static void put_answered(struct azure_op *x) {
 			err_set(&x->flow.err, ERR_CORRUPT, "'%s' took a blob without an ETag",
 				x->azure->endpoint);
 	} else if (str_equal(x->code, "Md5Mismatch")) {
-		azure_fail(x); /* nothing of the server's has changed */
+		flow_fail(&x->flow); /* nothing of the server's has changed */
 		return;
 	}
 	flow_next(&x->flow);

@@ -1,4 +1,4 @@
-#include <stdlib.h>
+#include <assert.h>
 
 #include "store/flow.h"
 
@@ -13,25 +13,52 @@ void flow_init(struct flow *flow, struct store *store, struct store_op *op,
 	flow->seen = flow->present = flow->other = none;
 }
 
-void flow_release(struct flow *flow) {
-	store_entry_release(&flow->seen);
-	store_entry_release(&flow->present);
-	store_entry_release(&flow->other);
-	digest_release(&flow->digest);
-}
-
 void flow_next(struct flow *flow) {
 	flow->step(flow);
 }
 
+/* ---- the end ---- */
+
+static void release(struct flow *flow) {
+	flow->op->impl = NULL;
+	store_entry_release(&flow->seen);
+	store_entry_release(&flow->present);
+	store_entry_release(&flow->other);
+	digest_release(&flow->digest);
+	flow->driver->release(flow);
+}
+
+void flow_finish(struct flow *flow, const struct err *err) {
+	struct store_op *op = flow->op;
+	struct err copy;
+
+	if (err) copy = *err; /* it may stand in `flow` */
+	release(flow);
+	op->done(op, err ? &copy : NULL);
+}
+
 void flow_fail(struct flow *flow) {
-	flow->driver->finish(flow, &flow->err);
+	assert(flow->err.kind != ERR_NONE);
+	flow_finish(flow, &flow->err);
+}
+
+void flow_end(struct flow *flow) {
+	flow_finish(flow, flow->err.kind == ERR_NONE ? NULL : &flow->err);
+}
+
+void flow_refuse_start(struct flow *flow) {
+	struct store *store = flow->store;
+	struct store_op *op = flow->op;
+	struct err err = flow->err;
+
+	release(flow);
+	store_done_later(store, op, &err);
 }
 
 void flow_finish_with(struct flow *flow, struct store_entry *entry) {
 	flow->op->entry = *entry;
 	*entry = (struct store_entry){ 0 };
-	flow->driver->finish(flow, NULL);
+	flow_finish(flow, NULL);
 }
 
 void flow_take_seen(struct flow *flow, struct store_entry *entry) {

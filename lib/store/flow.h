@@ -35,8 +35,8 @@ struct flow_driver {
 	void (*remove)(struct flow *flow, const char *key, enum store_kind kind);
 	/* Makes the times of what is there those of flow->present, and tells there what came of it. */
 	void (*set)(struct flow *flow);
-	/* Answers the operation and frees it. err NULL: success. */
-	void (*finish)(struct flow *flow, const struct err *err);
+	/* Frees the driver's struct of the operation. */
+	void (*release)(struct flow *flow);
 };
 
 struct flow {
@@ -65,13 +65,16 @@ struct flow {
 
 void flow_init(struct flow *flow, struct store *store, struct store_op *op,
 	const struct flow_driver *driver);
-void flow_release(struct flow *flow);
 /* An act has ended. */
 void flow_next(struct flow *flow);
 /* True: it is reading, and the end comes by that. */
 bool flow_cancel(struct flow *flow);
-/* Ends it with flow->err. */
-void flow_fail(struct flow *flow);
+/* Answers the operation and frees it. err NULL: success. */
+void flow_finish(struct flow *flow, const struct err *err);
+void flow_fail(struct flow *flow); /* with flow->err */
+void flow_end(struct flow *flow);  /* with flow->err, if there is one */
+/* Inside start: what cannot even be asked. Answers later, with flow->err. */
+void flow_refuse_start(struct flow *flow);
 /* Ends it with `entry`, which is taken. */
 void flow_finish_with(struct flow *flow, struct store_entry *entry);
 /* flow->seen becomes `entry`. */

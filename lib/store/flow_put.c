@@ -43,7 +43,7 @@ static void was_done(struct flow *flow) {
 	if (op->keep_key) {
 		look(flow, PUT_WAS_KEPT, op->keep_key);
 	} else if (is_remove(flow)) {
-		flow->driver->finish(flow, NULL);
+		flow_finish(flow, NULL);
 	} else {
 		flow_finish_with(flow, &flow->present);
 	}
@@ -102,7 +102,7 @@ static void after_keep(struct flow *flow) {
 	} else {
 		flow->op->kept = true;
 		if (is_remove(flow)) {
-			flow->driver->finish(flow, NULL);
+			flow_finish(flow, NULL);
 		} else {
 			commit(flow);
 		}
@@ -186,7 +186,7 @@ static void after_commit(struct flow *flow) {
 	enum err_kind kind = flow->err.kind;
 
 	if (kind == ERR_NONE || (is_remove(flow) && kind == ERR_NOT_FOUND)) {
-		flow->driver->finish(flow, NULL);
+		flow_finish(flow, NULL);
 	} else if (!is_remove(flow) &&
 		   (kind == ERR_CHANGED || (kind == ERR_NOT_FOUND && op->verb == STORE_PART_END))) {
 		flow->saved = flow->err;
@@ -250,7 +250,7 @@ static void put_step(struct flow *flow) {
 	case PUT_WAS_KEPT:
 		flow->op->kept = flow->err.kind == ERR_NONE;
 		if (is_remove(flow)) {
-			flow->driver->finish(flow, NULL);
+			flow_finish(flow, NULL);
 		} else {
 			flow_finish_with(flow, &flow->present);
 		}

@@ -213,6 +213,8 @@ bool gdrive_file_read(const json_t *json, struct gdrive_file *file);
 /* Is it what stands at this path? `parent_id` NULL: not known. */
 bool gdrive_file_is_at(
 	const struct gdrive_file *file, const char *path, const char *parent_id, bool folder);
+/* As an entry is called: a link's without its suffix. The caller's. */
+char *gdrive_file_name(const struct gdrive_file *file);
 void gdrive_file_release(struct gdrive_file *file);
 /* {modifiedTime, appProperties} of such a content. */
 json_t *gdrive_metadata(enum store_kind kind, int64_t mtime_ns, int mode);
@@ -288,6 +290,8 @@ void gdrive_trash_send(struct gdrive_op *x, const char *id);
 void gdrive_look_send(struct gdrive_op *x, const char *id);
 bool gdrive_same_content(const struct store_entry *left, const struct store_entry *right);
 bool gdrive_is_rival(const struct store_op *op, const struct gdrive_place *at);
+/* -1 with x->err: it is another version than the one that is asked for. */
+int gdrive_expect_version(struct gdrive_op *x, const struct store_entry *entry);
 int gdrive_changed(struct gdrive_op *x); /* x->err: not what was expected there */
 
 #endif

@@ -64,6 +64,12 @@ bool gdrive_is_rival(const struct store_op *op, const struct gdrive_place *at) {
 	       (op->if_version && !str_equal(op->if_version, at->file.entry.version));
 }
 
+int gdrive_expect_version(struct gdrive_op *x, const struct store_entry *entry) {
+	const char *wanted = x->op->if_version;
+
+	return wanted && !str_equal(wanted, entry->version) ? gdrive_changed(x) : 0;
+}
+
 int gdrive_changed(struct gdrive_op *x) {
 	return err_set(&x->err, ERR_CHANGED, "'%s' is not what was expected there", x->op->key);
 }

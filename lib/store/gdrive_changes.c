@@ -31,7 +31,7 @@ static void tell(struct gdrive_op *x, struct gdrive_file *file) {
 		gdrive_name_decode(file->name);
 		bool plain = path_is_plain(file->name) && !strchr(file->name, '/');
 		if (!plain) entry->kind = STORE_OTHER;
-		entry->name = xstrdup(file->name);
+		entry->name = gdrive_file_name(file);
 	}
 	entry->parent_id = xstrdup(file->parent);
 	entry->gone = file->trashed;

@@ -63,8 +63,7 @@ static void target_found(struct gdrive_op *x) {
 		done(x);
 	} else if (!source) {
 		source_gone(x);
-	} else if (op->if_version && !str_equal(op->if_version, x->at.file.entry.version)) {
-		err_set(&x->err, ERR_CHANGED, "'%s' is not the version that was expected", op->key);
+	} else if (gdrive_expect_version(x, &x->at.file.entry)) {
 		gdrive_fail(x);
 	} else if (!x->to.parent_id) {
 		err_set(&x->err, ERR_NOT_FOUND, "the folder of '%s' is not there", op->to_key);

@@ -22,13 +22,15 @@ static const char *text_of(const json_t *json, const char *name) {
 	return json_string_value(json_object_get(json, name));
 }
 
-static enum store_kind kind_of(const char *type, const json_t *properties) {
-	const char *kind = text_of(properties, PROPERTY_KIND);
+static bool is_link(const char *name) {
+	return str_ends(name, STORE_LINK_SUFFIX) && strlen(name) > strlen(STORE_LINK_SUFFIX);
+}
 
+static enum store_kind kind_of(const char *type, const char *name) {
 	if (str_equal(type, GDRIVE_FOLDER)) return STORE_FOLDER;
 	/* Documents, shortcuts, maps: they have no bytes, and are never touched. */
 	if (str_starts(type, "application/vnd.google-apps.")) return STORE_OTHER;
-	return kind && str_equal(kind, "link") ? STORE_LINK : STORE_FILE;
+	return is_link(name) ? STORE_LINK : STORE_FILE;
 }
 
 static int64_t mtime_of(const json_t *json, const json_t *properties) {
@@ -67,7 +69,7 @@ bool gdrive_file_read(const json_t *json, struct gdrive_file *file) {
 	file->ours = text_of(properties, PROPERTY_MODE) || text_of(properties, PROPERTY_MTIME) ||
 		     text_of(properties, PROPERTY_KIND);
 	entry->id = xstrdup(id);
-	entry->kind = kind_of(type, properties);
+	entry->kind = kind_of(type, name);
 	entry->mode = mode_of(properties);
 	if (entry->kind == STORE_FOLDER || entry->kind == STORE_OTHER) return true;
 	if (!size || str_to_int(size, 0, INT64_MAX, &entry->size)) entry->size = 0;
@@ -91,6 +93,12 @@ bool gdrive_file_is_at(
 	return same;
 }
 
+char *gdrive_file_name(const struct gdrive_file *file) {
+	size_t suffix = file->entry.kind == STORE_LINK ? strlen(STORE_LINK_SUFFIX) : 0;
+
+	return xstrndup(file->name, strlen(file->name) - suffix);
+}
+
 void gdrive_file_release(struct gdrive_file *file) {
 	store_entry_release(&file->entry);
 	free(file->name);
@@ -104,7 +112,6 @@ static void property_set(json_t *properties, const char *name, const char *text)
 	json_object_set_new(properties, name, json_string(text));
 }
 
-/* All three each time: what was a link may be a file now. */
 json_t *gdrive_metadata(enum store_kind kind, int64_t mtime_ns, int mode) {
 	json_t *json = json_object(), *properties = json_object();
 	char text[TIME_TEXT_SIZE];

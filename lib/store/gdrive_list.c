@@ -51,7 +51,7 @@ static void tell(struct gdrive_op *x, struct page *page, struct gdrive_file *fil
 	} else if (str_equal(mark, page->last) || str_equal(mark, page->before)) {
 		tell_other(x, file, "duplicate");
 	} else {
-		file->entry.name = xstrdup(file->name);
+		file->entry.name = gdrive_file_name(file);
 		if (file->entry.kind == STORE_FOLDER) {
 			char *path = path_join(x->at.path, file->name);
 			gdrive_node_told(x->gd, path, true, file->entry.id);

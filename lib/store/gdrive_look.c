@@ -72,8 +72,7 @@ static void get_found(struct gdrive_op *x) {
 		not_there(x);
 		return;
 	}
-	if (op->if_version && !str_equal(op->if_version, entry->version)) {
-		gdrive_changed(x);
+	if (gdrive_expect_version(x, entry)) {
 		gdrive_fail(x);
 		return;
 	}
@@ -124,8 +123,7 @@ static void set_found(struct gdrive_op *x) {
 		not_there(x);
 		return;
 	}
-	if (op->if_version && !str_equal(op->if_version, entry->version)) {
-		gdrive_changed(x);
+	if (gdrive_expect_version(x, entry)) {
 		gdrive_fail(x);
 		return;
 	}

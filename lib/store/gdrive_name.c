@@ -119,6 +119,9 @@ int gdrive_refuse(struct store *store, const char *key, enum store_kind kind, st
 	int depth = 1;
 
 	if (kind == STORE_OTHER) return err_set(err, ERR_INVALID, "no file, folder or link");
+	if (kind == STORE_FILE && str_ends(key, STORE_LINK_SUFFIX))
+		return err_set(err, ERR_INVALID,
+			"name ends in '" STORE_LINK_SUFFIX "', which stands for a symbolic link");
 	for (const char *at = key; *at; at++) depth += *at == '/';
 	if (depth <= DEPTH_MAX) return 0;
 	return err_set(err, ERR_INVALID,

@@ -200,7 +200,10 @@ void gdrive_nodes_release(struct gdrive *gd) {
 
 void gdrive_place_set(
 	struct gdrive_op *x, struct gdrive_place *place, const char *key, enum store_kind kind) {
-	place->path = gdrive_path(x->gd, key);
+	char *path = gdrive_path(x->gd, key);
+
+	place->path = kind == STORE_LINK ? xconcat(path, STORE_LINK_SUFFIX) : xstrdup(path);
+	free(path);
 	place->folder = kind == STORE_FOLDER;
 	place->file.entry.mtime_ns = STORE_MTIME_UNKNOWN;
 }

@@ -4,6 +4,9 @@
 
 #include "store/store.h"
 
+/* A symbolic link is a small file with its text, where a store has none: as rclone names it. */
+#define STORE_LINK_SUFFIX ".rclonelink"
+
 /*
  * A wrapper's memory of an operation that passes through it. Frames stack on op->frame, the
  * innermost wrapper's on top; each keeps the `done` that it stands before.

@@ -12,9 +12,8 @@
 #include "store/s3_error.h"
 #include "store/s3_xml.h"
 
-#define S3_LINK_SUFFIX ".rclonelink"
-#define S3_KEY_MAX     1024 /* bytes, prefix and suffix included */
-#define S3_PAGE_MAX    1000
+#define S3_KEY_MAX  1024 /* bytes, prefix and suffix included */
+#define S3_PAGE_MAX 1000
 
 /* How a server takes an ETag in a condition, found out by trying: Ceph RGW 16 refuses its own in
  * quotes. UNKNOWN and NONE: it is no help, look before instead. */

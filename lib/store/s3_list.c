@@ -95,8 +95,8 @@ static enum store_kind kind_of(const struct raw *raw, char *name) {
 		name[len - 1] = '\0';
 		return STORE_FOLDER;
 	}
-	if (raw->prefix || !str_ends(name, S3_LINK_SUFFIX)) return STORE_FILE;
-	name[len - strlen(S3_LINK_SUFFIX)] = '\0';
+	if (raw->prefix || !str_ends(name, STORE_LINK_SUFFIX)) return STORE_FILE;
+	name[len - strlen(STORE_LINK_SUFFIX)] = '\0';
 	return STORE_LINK;
 }
 

@@ -6,7 +6,9 @@
 /* S3 knows no folders: a folder is an object "name/" without bytes; a link is an object as rclone
  * writes it. */
 char *s3_object(const struct s3 *s3, const char *key, enum store_kind kind) {
-	const char *suffix = kind == STORE_LINK ? S3_LINK_SUFFIX : kind == STORE_FOLDER ? "/" : "";
+	const char *suffix = kind == STORE_LINK     ? STORE_LINK_SUFFIX
+			     : kind == STORE_FOLDER ? "/"
+						    : "";
 
 	return xasprintf("%s%s%s", s3->prefix, key, *key ? suffix : "");
 }
@@ -34,9 +36,9 @@ int s3_refuse(struct store *store, const char *key, enum store_kind kind, struct
 	} else if (has_control(key)) {
 		result = err_set(
 			err, ERR_INVALID, "name with a control character that S3 cannot list");
-	} else if (kind == STORE_FILE && str_ends(key, S3_LINK_SUFFIX)) {
+	} else if (kind == STORE_FILE && str_ends(key, STORE_LINK_SUFFIX)) {
 		result = err_set(err, ERR_INVALID,
-			"name ends in '" S3_LINK_SUFFIX "', which stands for a symbolic link");
+			"name ends in '" STORE_LINK_SUFFIX "', which stands for a symbolic link");
 	}
 	free(object);
 	return result;

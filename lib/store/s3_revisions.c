@@ -101,13 +101,13 @@ static char *name_of(const struct s3_op *x, const char *key, enum store_kind *ki
 	if (!rest) return NULL;
 	if (*x->op->key && *rest == '/')
 		rest++;
-	else if (*x->op->key && *rest && !str_equal(rest, S3_LINK_SUFFIX))
+	else if (*x->op->key && *rest && !str_equal(rest, STORE_LINK_SUFFIX))
 		return NULL;
 	char *name = xstrdup(rest);
 	size_t len = strlen(name);
-	if (str_ends(name, S3_LINK_SUFFIX)) {
+	if (str_ends(name, STORE_LINK_SUFFIX)) {
 		*kind = STORE_LINK;
-		name[len - strlen(S3_LINK_SUFFIX)] = '\0';
+		name[len - strlen(STORE_LINK_SUFFIX)] = '\0';
 	}
 	if (!*name || path_is_plain(name)) return name;
 	free(name); /* a folder's marker, or no path */

@@ -73,7 +73,8 @@ int s3_xml_walk(const char *bytes, size_t len, s3_xml_ended *ended, void *user, 
 	XML_SetStartDoctypeDeclHandler(walk.parser, document_type_came);
 	if (len > INT32_MAX || XML_Parse(walk.parser, bytes, (int)len, 1) != XML_STATUS_OK ||
 		walk.refused) {
-		result = err_set(err, ERR_CORRUPT, "the answer is not XML as S3 writes it: %s",
+		result = err_set(err, ERR_CORRUPT,
+			"the answer is not XML as this service writes it: %s",
 			walk.refused ? "too deep, too long, or with a document type"
 				     : XML_ErrorString(XML_GetErrorCode(walk.parser)));
 	}

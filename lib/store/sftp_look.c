@@ -234,14 +234,7 @@ void sftp_get(struct sftp_op *x) {
 
 static void take_space(
 	struct sftp_op *x, const struct sftp_request *request, struct sftp_answer *answer) {
-	/* bsize, frsize, blocks, bfree, bavail (OpenSSH's PROTOCOL §4.4). */
-	uint64_t numbers[5];
-
-	if (answer->type != SFTP_EXTENDED_REPLY) return;
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		if (sftp_next_u64(answer, &numbers[i]) < 0) return;
-	if (numbers[1] > 0 && numbers[4] <= INT64_MAX / numbers[1])
-		x->op->about.free_bytes = (int64_t)(numbers[4] * numbers[1]);
+	x->op->about.free_bytes = sftp_next_room(answer);
 }
 
 /* Whether we may write there, and what time it is there, a file of ours tells. */

@@ -116,13 +116,10 @@ static void forget(struct sftp_op *x) {
 
 static void take_room(
 	struct sftp_op *x, const struct sftp_request *request, struct sftp_answer *answer) {
-	uint64_t numbers[5];
+	int64_t room = sftp_next_room(answer);
 
-	if (answer->type != SFTP_EXTENDED_REPLY) return;
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		if (sftp_next_u64(answer, &numbers[i]) < 0) return;
 	/* Better now than after hours, on a disk that is full for everybody by then. */
-	if (numbers[1] > 0 && numbers[4] < (uint64_t)x->op->size / numbers[1])
+	if (room >= 0 && room < x->op->size)
 		sftp_fail(x, ERR_FULL, "no room for '%s' at the server", x->op->key);
 }
 

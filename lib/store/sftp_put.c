@@ -10,12 +10,9 @@ enum { TARGET_MAX_BYTES = 4096 };
 /* The server tells no more than FAILURE when it has no room: is there any? */
 static void take_room(
 	struct sftp_op *x, const struct sftp_request *request, struct sftp_answer *answer) {
-	uint64_t numbers[5];
+	int64_t room = sftp_next_room(answer);
 
-	if (answer->type != SFTP_EXTENDED_REPLY) return;
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		if (sftp_next_u64(answer, &numbers[i]) < 0) return;
-	if (numbers[4] * numbers[1] < (uint64_t)x->span.len + (1 << 20))
+	if (room >= 0 && room < (int64_t)x->span.len + (1 << 20))
 		sftp_fail(x, ERR_FULL, "no room for '%s' at the server", x->op->key);
 }
 

@@ -179,3 +179,14 @@ int sftp_next_extension(
 int sftp_next_u64(struct sftp_answer *answer, uint64_t *value) {
 	return take_u64(&answer->rest, value);
 }
+
+int64_t sftp_next_room(struct sftp_answer *answer) {
+	/* bsize, frsize, blocks, bfree, bavail (OpenSSH's PROTOCOL §4.4). */
+	uint64_t numbers[5];
+
+	if (answer->type != SFTP_EXTENDED_REPLY) return -1;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (sftp_next_u64(answer, &numbers[i]) < 0) return -1;
+	if (numbers[1] == 0 || numbers[4] > INT64_MAX / numbers[1]) return -1;
+	return (int64_t)(numbers[4] * numbers[1]);
+}

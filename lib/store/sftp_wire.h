@@ -107,5 +107,7 @@ int sftp_next_extension(
 	struct sftp_answer *answer, struct sftp_bytes *name, struct sftp_bytes *value);
 /* The next number of EXTENDED_REPLY: 0, -1. */
 int sftp_next_u64(struct sftp_answer *answer, uint64_t *value);
+/* How many bytes still go there, as an answer to statvfs tells it; -1: it does not. */
+int64_t sftp_next_room(struct sftp_answer *answer);
 
 #endif

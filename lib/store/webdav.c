@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,9 +17,10 @@ enum {
 
 /* ---- operations ---- */
 
-static void release(struct webdav_op *x) {
+static void release(struct flow *flow) {
+	struct webdav_op *x = webdav_op_of(flow);
+
 	webdav_request_release(x);
-	flow_release(&x->flow);
 	store_entry_release(&x->found);
 	store_entry_release(&x->meta);
 	buf_release(&x->text);
@@ -31,46 +31,17 @@ static void release(struct webdav_op *x) {
 	free(x);
 }
 
-void webdav_finish(struct webdav_op *x, const struct err *err) {
-	struct store_op *op = x->flow.op;
-	struct err copy;
-
-	if (err) copy = *err; /* it may stand in `x` */
-	op->impl = NULL;
-	release(x);
-	op->done(op, err ? &copy : NULL);
-}
-
-void webdav_fail(struct webdav_op *x) {
-	assert(x->flow.err.kind != ERR_NONE);
-	webdav_finish(x, &x->flow.err);
-}
-
-void webdav_refuse_start(struct webdav_op *x) {
-	struct store *store = &x->dav->store;
-	struct store_op *op = x->flow.op;
-	struct err err = x->flow.err;
-
-	op->impl = NULL;
-	release(x);
-	store_done_later(store, op, &err);
-}
-
-static void flow_finished(struct flow *flow, const struct err *err) {
-	webdav_finish(webdav_op_of(flow), err);
-}
-
 static const struct flow_driver flows = {
 	.look = webdav_look,
 	.copy = webdav_copy,
 	.commit = webdav_commit,
 	.remove = webdav_remove,
 	.set = webdav_set,
-	.finish = flow_finished,
+	.release = release,
 };
 
 char *webdav_path(const struct webdav *dav, const char *key, enum store_kind kind) {
-	const char *suffix = kind == STORE_LINK     ? WEBDAV_LINK_SUFFIX
+	const char *suffix = kind == STORE_LINK     ? STORE_LINK_SUFFIX
 			     : kind == STORE_FOLDER ? "/"
 						    : "";
 
@@ -86,7 +57,7 @@ static void start_put(struct webdav_op *x) {
 	bool put = op->verb == STORE_PUT;
 
 	if (op->verb == STORE_PART_END && webdav_open_session(x)) {
-		webdav_refuse_start(x);
+		flow_refuse_start(&x->flow);
 		return;
 	}
 	if (op->verb == STORE_REMOVE && op->kind == STORE_FOLDER) {
@@ -154,7 +125,7 @@ static void webdav_cancel(struct store *store, struct store_op *op) {
 
 static int webdav_refuse(
 	struct store *store, const char *key, enum store_kind kind, struct err *err) {
-	size_t suffix = kind == STORE_LINK ? strlen(WEBDAV_LINK_SUFFIX) : 0;
+	size_t suffix = kind == STORE_LINK ? strlen(STORE_LINK_SUFFIX) : 0;
 
 	if (!str_is_utf8(key, strlen(key)))
 		return err_set(err, ERR_INVALID, "name is not UTF-8, as WebDAV wants it");
@@ -171,9 +142,9 @@ static int webdav_refuse(
 			"name begins with a dot, and the server lists no such names");
 	if (strlen(path_name(key)) + suffix > NAME_MAX_BYTES)
 		return err_set(err, ERR_INVALID, "name longer than %d bytes", NAME_MAX_BYTES);
-	if (kind == STORE_FILE && str_ends(key, WEBDAV_LINK_SUFFIX))
+	if (kind == STORE_FILE && str_ends(key, STORE_LINK_SUFFIX))
 		return err_set(err, ERR_INVALID,
-			"name ends in '" WEBDAV_LINK_SUFFIX "', which stands for a symbolic link");
+			"name ends in '" STORE_LINK_SUFFIX "', which stands for a symbolic link");
 	return 0;
 }
 

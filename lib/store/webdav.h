@@ -12,8 +12,7 @@
 #include "store/webdav_auth.h"
 #include "store/webdav_xml.h"
 
-#define WEBDAV_LINK_SUFFIX ".rclonelink"
-#define WEBDAV_OWN         ".tend"
+#define WEBDAV_OWN ".tend"
 
 enum webdav_fact { WEBDAV_UNKNOWN, WEBDAV_NO, WEBDAV_YES };
 
@@ -90,10 +89,6 @@ struct webdav_op {
 
 /* ---- webdav.c ---- */
 
-void webdav_finish(struct webdav_op *x, const struct err *err);
-void webdav_fail(struct webdav_op *x); /* with x->flow.err */
-/* Inside start: what cannot even be asked. Answers later, with x->flow.err. */
-void webdav_refuse_start(struct webdav_op *x);
 /* The decoded path of a key. The caller's. */
 char *webdav_path(const struct webdav *dav, const char *key, enum store_kind kind);
 

@@ -26,7 +26,7 @@ static void done(struct webdav_op *x, const struct err *err) {
 	dav->probing = false;
 	x->flow.op->about.conditions = dav->creates_only && dav->matches;
 	x->flow.op->about.conditions_known = dav->probed;
-	webdav_finish(x, err);
+	flow_finish(&x->flow, err);
 }
 
 static void put(struct webdav_op *x, enum about_state state) {
@@ -105,7 +105,7 @@ static void root_known(struct webdav_op *x) {
 	if (err->kind != ERR_NONE || dav->probed || dav->probing) {
 		x->flow.op->about.conditions = dav->creates_only && dav->matches;
 		x->flow.op->about.conditions_known = dav->probed;
-		webdav_finish(x, err->kind == ERR_NONE ? NULL : err);
+		flow_finish(&x->flow, err->kind == ERR_NONE ? NULL : err);
 		return;
 	}
 	dav->probing = true;

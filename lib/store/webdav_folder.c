@@ -66,12 +66,12 @@ static void mkdir_described(struct webdav_op *x) {
 	struct store_entry *entry = &x->flow.op->entry;
 
 	if (x->flow.err.kind != ERR_NONE) {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 		return;
 	}
 	*entry = x->meta;
 	x->meta = (struct store_entry){ 0 };
-	webdav_finish(x, NULL);
+	flow_finish(&x->flow, NULL);
 }
 
 static void mkdir_describe(struct webdav_op *x) {
@@ -99,7 +99,7 @@ static void mkdir_found(struct webdav_op *x) {
 		return;
 	}
 	if (err->kind == ERR_NOT_FOUND) *err = x->flow.saved;
-	webdav_fail(x);
+	flow_fail(&x->flow);
 }
 
 static void mkdir_answered(struct webdav_op *x) {
@@ -112,7 +112,7 @@ static void mkdir_answered(struct webdav_op *x) {
 		if (x->flow.err.kind == ERR_NOT_FOUND)
 			err_set(&x->flow.err, ERR_NOT_FOUND, "the folder above '%s' is not there",
 				x->flow.op->key);
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	}
 }
 
@@ -125,9 +125,9 @@ void webdav_mkdir(struct webdav_op *x) {
 
 static void rmdir_answered(struct webdav_op *x) {
 	if (x->flow.err.kind == ERR_NONE || x->flow.err.kind == ERR_NOT_FOUND) {
-		webdav_finish(x, NULL);
+		flow_finish(&x->flow, NULL);
 	} else {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	}
 }
 
@@ -145,13 +145,13 @@ static void children_known(struct webdav_op *x) {
 	struct err *err = &x->flow.err;
 
 	if (err->kind == ERR_NOT_FOUND || (err->kind == ERR_NONE && !x->was_found)) {
-		webdav_finish(x, NULL);
+		flow_finish(&x->flow, NULL);
 	} else if (err->kind != ERR_NONE) {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	} else if (x->children) {
 		err_set(err, ERR_BUSY, "the folder '%s' is not empty", x->flow.op->key);
 		err->sys = ENOTEMPTY;
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	} else {
 		x->item_came = NULL;
 		webdav_send(x,

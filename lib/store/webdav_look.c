@@ -107,9 +107,9 @@ static void get_known(struct webdav_op *x) {
 	if (op->if_version && entry->version && !str_equal(op->if_version, entry->version)) {
 		err_set(&x->flow.err, ERR_CHANGED, "'%s' is not the version that was expected",
 			op->key);
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	} else {
-		webdav_finish(x, NULL);
+		flow_finish(&x->flow, NULL);
 	}
 }
 
@@ -132,7 +132,7 @@ static void version_found(struct webdav_op *x) {
 			x->flow.op->key);
 	}
 	if (x->flow.err.kind != ERR_NONE) {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 		return;
 	}
 	entry->version = x->found.version;
@@ -159,7 +159,7 @@ static void behind_answered(struct webdav_op *x) {
 	if (x->flow.err.kind == ERR_NONE) {
 		get_ended(x);
 	} else {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	}
 }
 
@@ -181,7 +181,7 @@ static void get_answered(struct webdav_op *x) {
 		err_set(err, ERR_CORRUPT, "'%s' does not give parts of files", x->dav->store.label);
 	}
 	if (err->kind != ERR_NONE) {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 		return;
 	}
 	buf_release(&op->answer_body);
@@ -244,8 +244,8 @@ static void member_came(struct webdav_op *x, const struct webdav_item *item) {
 		return;
 	}
 	if (!path_is_plain(name) || strchr(name, '/')) return; /* more than was asked for */
-	bool link = !item->is_folder && str_ends(name, WEBDAV_LINK_SUFFIX);
-	size_t len = strlen(name) - (link ? strlen(WEBDAV_LINK_SUFFIX) : 0);
+	bool link = !item->is_folder && str_ends(name, STORE_LINK_SUFFIX);
+	size_t len = strlen(name) - (link ? strlen(STORE_LINK_SUFFIX) : 0);
 	if (len == 0) return;
 	struct store_entry entry = webdav_entry(x->dav, item, link ? STORE_LINK : STORE_FILE);
 	entry.name = xstrndup(name, len);
@@ -266,7 +266,7 @@ static void list_answered(struct webdav_op *x) {
 	if (x->flow.err.kind != ERR_NONE) {
 		struct err err = x->flow.err;
 		store_op_clear_answer(op); /* half a list is none */
-		webdav_finish(x, &err);
+		flow_finish(&x->flow, &err);
 		return;
 	}
 	if (op->entry_count) qsort(op->entries, op->entry_count, sizeof(*op->entries), by_name);
@@ -277,7 +277,7 @@ static void list_answered(struct webdav_op *x) {
 		op->next_token = xstrdup(op->entries[limit - 1].name);
 	}
 	op->complete = op->next_token == NULL;
-	webdav_finish(x, NULL);
+	flow_finish(&x->flow, NULL);
 }
 
 void webdav_list(struct webdav_op *x) {
@@ -285,7 +285,7 @@ void webdav_list(struct webdav_op *x) {
 
 	if (op->recursive) {
 		err_set(&x->flow.err, ERR_INVALID, "a webdav store lists folder by folder");
-		webdav_refuse_start(x);
+		flow_refuse_start(&x->flow);
 		return;
 	}
 	x->path = webdav_path(x->dav, op->key, STORE_FOLDER);

@@ -65,7 +65,7 @@ static void began(struct webdav_op *x) {
 
 	x->flow.op->answer_session = xasprintf(
 		"%c %s %s", x->session_kind == SESSION_CHUNKS ? 'n' : 'r', x->session_id, op->key);
-	webdav_finish(x, NULL);
+	flow_finish(&x->flow, NULL);
 }
 
 static void ranges_known(struct webdav_op *x) {
@@ -83,7 +83,7 @@ static void ranges_known(struct webdav_op *x) {
 
 static void probe_found(struct webdav_op *x) {
 	if (x->flow.err.kind != ERR_NONE) {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 		return;
 	}
 	x->dav->takes_ranges = x->was_found && x->found.size == 4 ? WEBDAV_YES : WEBDAV_NO;
@@ -115,12 +115,12 @@ static void begin_answered(struct webdav_op *x) {
 			"there; exclude it, or let the server take partial PUTs",
 			x->dav->store.label, STORE_SPAN_MAX >> 20);
 	}
-	webdav_fail(x);
+	flow_fail(&x->flow);
 }
 
 static void folders_made(struct webdav_op *x) {
 	if (x->flow.err.kind != ERR_NONE) {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	} else if (x->dav->takes_ranges == WEBDAV_UNKNOWN) {
 		begin_put(x, BEGIN_PROBE, "probe", "ab");
 	} else {
@@ -132,7 +132,7 @@ static void chunks_began(struct webdav_op *x) {
 	if (x->flow.err.kind == ERR_NONE) {
 		began(x);
 	} else {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	}
 }
 
@@ -164,13 +164,13 @@ static void put_ended(struct webdav_op *x) {
 	char hex[2 * 16 + 1];
 
 	if (x->flow.err.kind != ERR_NONE) {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 		return;
 	}
 	hex_encode(op->hash.bytes, 16, hex);
 	x->flow.op->receipt = x->session_kind == SESSION_CHUNKS ? xasprintf("%05d", op->part_number)
 								: xstrdup(hex);
-	webdav_finish(x, NULL);
+	flow_finish(&x->flow, NULL);
 }
 
 static void range_put(struct webdav_op *x) {
@@ -178,7 +178,7 @@ static void range_put(struct webdav_op *x) {
 	char hex[2 * 16 + 1];
 
 	if (x->flow.err.kind != ERR_NONE) {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 		return;
 	}
 	hex_encode(op->hash.bytes, 16, hex);
@@ -198,7 +198,7 @@ static void part_hashed(struct webdav_op *x) {
 	char name[16];
 
 	if (x->flow.err.kind != ERR_NONE) {
-		webdav_refuse_start(x);
+		flow_refuse_start(&x->flow);
 		return;
 	}
 	rest_header(&x->rest, "Content-Type: application/octet-stream");
@@ -222,7 +222,7 @@ static void part_hashed(struct webdav_op *x) {
 
 void webdav_part_put(struct webdav_op *x) {
 	if (webdav_open_session(x)) {
-		webdav_refuse_start(x);
+		flow_refuse_start(&x->flow);
 	} else {
 		webdav_hash(x, part_hashed);
 	}
@@ -270,16 +270,16 @@ static void query_ended(struct webdav_op *x) {
 	struct err err = x->flow.err;
 
 	if (err.kind == ERR_NONE) {
-		webdav_finish(x, NULL);
+		flow_finish(&x->flow, NULL);
 	} else {
 		store_op_clear_answer(x->flow.op); /* some of the parts are not the parts */
-		webdav_finish(x, &err);
+		flow_finish(&x->flow, &err);
 	}
 }
 
 void webdav_part_query(struct webdav_op *x) {
 	if (webdav_open_session(x)) {
-		webdav_refuse_start(x);
+		flow_refuse_start(&x->flow);
 		return;
 	}
 	set_path(x, "");
@@ -292,9 +292,9 @@ static void abort_ended(struct webdav_op *x) {
 	if (x->flow.err.kind == ERR_NOT_FOUND)
 		err_clear(&x->flow.err); /* gone is what was wanted */
 	if (x->flow.err.kind == ERR_NONE) {
-		webdav_finish(x, NULL);
+		flow_finish(&x->flow, NULL);
 	} else {
-		webdav_fail(x);
+		flow_fail(&x->flow);
 	}
 }
 
@@ -308,7 +308,7 @@ static void session_remove(struct webdav_op *x, void (*answered)(struct webdav_o
 
 void webdav_part_abort(struct webdav_op *x) {
 	if (webdav_open_session(x)) {
-		webdav_refuse_start(x);
+		flow_refuse_start(&x->flow);
 	} else {
 		session_remove(x, abort_ended);
 	}

@@ -143,8 +143,8 @@ static void put_hashed(struct webdav_op *x) {
 	if (x->flow.err.kind == ERR_NONE) {
 		put_send(x);
 	} else if (x->flow.err.kind == ERR_CHANGED) {
-		webdav_refuse_start(
-			x); /* it may have come at once; nothing of the server has changed */
+		flow_refuse_start(
+			&x->flow); /* it may have come at once; nothing of the server has changed */
 	} else {
 		flow_next(&x->flow);
 	}

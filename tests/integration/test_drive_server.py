@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -170,6 +171,17 @@ def test_sessions(ground):
     ground.server.session_seconds = 0
     time.sleep(0.01)
     assert talk.reason(talk("PUT", where, b"", {"Content-Range": "bytes */10"})) == (404, "notFound")
+
+
+def test_it_says_go_on_before_the_body(ground):
+    """As Google does: a client that asks would wait for a second."""
+    host, _, port = ground.server.address.partition("//")[2].partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as line:
+        line.sendall(f"POST {UPLOAD}?uploadType=media HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
+                     f"Authorization: Bearer {ground.token['access_token']}\r\n\r\n".encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 100 ")
+        line.sendall(b"hello")
+        assert line.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def test_lists_that_lag(ground):

@@ -1,23 +1,49 @@
 """tend remote: by the configuration alone, without tendd.
 
-servers: s3_rgw s3_swift azure_azurite
+servers: s3_rgw s3_swift azure_azurite dav_apache dav_lighttpd dav_nginx dav_cloud sftp_sshd
 """
 
+import contextlib
 import json
+import re
 
 import pytest
 
-from stores import S3, Azure, Directory
+from drive_ground import Drive, Ground
+from stores import S3, Azure, Directory, Sftp, WebDav
+
+KEPT, BY_SECOND = "kept to the nanosecond", "kept to the second"
+# What these servers do is known, by TESTBENCH of the stores and tests/contract: conditions, times, modes, hashes, large files in parts.
+DO = {
+    "directory": (True, KEPT, True, False, True),
+    "s3_rgw": (True, KEPT, True, True, True),
+    "s3_swift": (False, KEPT, True, True, True),
+    "azure_azurite": (True, KEPT, True, True, True),
+    "gdrive": (False, KEPT, True, True, True),
+    "dav_apache": (True, KEPT, True, True, True),
+    "dav_lighttpd": (True, KEPT, True, True, True),
+    "dav_nginx": (False, "not kept", False, False, False),
+    "dav_cloud": (True, KEPT, True, True, True),
+    "sftp": (False, BY_SECOND, True, False, True),
+}
 
 
-@pytest.fixture(params=["directory", "s3_rgw", "s3_swift", "azure_azurite"])
-def store(request, tendd):
-    if request.param == "directory":
-        made = Directory(tendd.root / "remote")
-    else:
-        made = (Azure if request.param == "azure_azurite" else S3)(request.param, tendd.root)
-    tendd.configure(made.section())
-    return made
+def make(kind, tendd, folder, stack):
+    if kind == "directory":
+        return Directory(tendd.root / "remote")
+    if kind == "gdrive":
+        return Drive(folder, stack.enter_context(Ground(folder, tls=True)))
+    if kind == "sftp":
+        return Sftp("tend")
+    return {"s3": S3, "azure": Azure, "dav": WebDav}[kind.partition("_")[0]](kind, tendd.root)
+
+
+@pytest.fixture(params=sorted(DO))
+def store(request, tendd, tmp_path):
+    with contextlib.ExitStack() as stack:
+        made = make(request.param, tendd, tmp_path, stack)
+        tendd.configure(made.section())
+        yield made
 
 
 def found(tendd, *words, wanted=0):
@@ -30,16 +56,21 @@ def test_check_finds_out_and_leaves_nothing(tendd, store):
     before = store.keys(".tend") if store.kind != "directory" else {}
     said = found(tendd, "check", "cloud")
     assert said["usable"] and said["reachable"] and said["write"]
-    # What these servers do is known: TESTBENCH of the stores, tests/contract.
-    assert said["conditional_writes"] is (store.kind != "s3_swift")
-    assert said["file_times"] == "kept to the nanosecond"
-    assert said["permissions"] and said["hashes"] is (store.kind != "directory")
+    facts = ("conditional_writes", "file_times", "permissions", "hashes", "resumes_uploads")
+    wanted = DO["sftp" if isinstance(store, Sftp) else store.kind]
+    assert tuple(said[fact] for fact in facts) == wanted
+    assert abs(said["clock_skew_seconds"]) < 10
     assert said["upload_bytes_per_second"] > 0 and said["download_bytes_per_second"] > 0
-    assert said["resumes_uploads"] is True
     left = [key for key, kind in store.keys(".tend").items() if kind == "file" and key not in before]
     assert not left
+    if store.kind == "s3_rgw":
+        assert b"<UploadId>" not in store.signed("GET", "/" + store.bucket, {"uploads": "", "prefix": store.prefix})
+    if store.kind == "gdrive":
+        assert not store.server.sessions
     text = tendd.tend("remote", "check", "cloud").stdout
-    assert "file times" in text and "kept to the nanosecond" in text
+    assert re.search(r"(?m)^file times +%s$" % wanted[1], text), text
+    if not wanted[4]:
+        assert re.search(r"(?m)^resumes uploads +no: .*a file of more than 8 MiB cannot be kept there", text), text
 
 
 def test_ls_shows_what_anybody_put_there(tendd, store):

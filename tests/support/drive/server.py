@@ -125,6 +125,11 @@ class Talk(BaseHTTPRequestHandler):
 
     # ---- bytes in and out ----
 
+    def handle_expect_100(self):
+        went = super().handle_expect_100()
+        self.wfile.flush()
+        return went
+
     def read_body(self):
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             out = bytearray()
