@@ -38,6 +38,11 @@ size_t digest_of(enum digest_kind kind, const void *bytes, size_t len, uint8_t *
 size_t digest_len(enum digest_kind kind);
 const char *digest_name(enum digest_kind kind); /* "md5" "sha1" "sha256" "seal" */
 
+enum { SEAL_KEY_LEN = 32, SEAL_LEN = 16 };
+
+/* The seal by a key of the caller's, which outlives the process where it is kept. */
+void seal_of(const uint8_t key[SEAL_KEY_LEN], const void *bytes, size_t len, uint8_t out[SEAL_LEN]);
+
 /* RFC 2104 with SHA-256: 32 bytes. */
 void hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t *out);
 

@@ -36,7 +36,7 @@ static const EVP_MD *algorithm(enum digest_kind kind) {
 
 static CRYPTO_ONCE seal_once = CRYPTO_ONCE_STATIC_INIT;
 static EVP_MAC *seal_algorithm;
-static unsigned char seal_key[32];
+static unsigned char seal_key[SEAL_KEY_LEN];
 
 static void seal_make(void) {
 	seal_algorithm = EVP_MAC_fetch(NULL, kinds[DIGEST_SEAL].openssl_name, NULL);
@@ -46,15 +46,27 @@ static void seal_make(void) {
 	(void)ok;
 }
 
-static void *seal_new(void) {
+static EVP_MAC_CTX *seal_new(const uint8_t *key) {
 	int ok = CRYPTO_THREAD_run_once(&seal_once, seal_make);
 	EVP_MAC_CTX *context = EVP_MAC_CTX_new(seal_algorithm);
 
 	assert(ok && context);
-	ok = EVP_MAC_init(context, seal_key, sizeof(seal_key), NULL);
+	ok = EVP_MAC_init(context, key ? key : seal_key, SEAL_KEY_LEN, NULL);
 	assert(ok);
 	(void)ok;
 	return context;
+}
+
+void seal_of(
+	const uint8_t key[SEAL_KEY_LEN], const void *bytes, size_t len, uint8_t out[SEAL_LEN]) {
+	EVP_MAC_CTX *context = seal_new(key);
+	size_t out_len = 0;
+	int ok = EVP_MAC_update(context, bytes, len) &&
+		 EVP_MAC_final(context, out, &out_len, SEAL_LEN);
+
+	assert(ok && out_len == SEAL_LEN);
+	(void)ok;
+	EVP_MAC_CTX_free(context);
 }
 
 /* ---- any of them ---- */
@@ -62,7 +74,7 @@ static void *seal_new(void) {
 void digest_init(struct digest *digest, enum digest_kind kind) {
 	digest->kind = kind;
 	if (kind == DIGEST_SEAL) {
-		digest->context = seal_new();
+		digest->context = seal_new(NULL);
 		return;
 	}
 	digest->context = EVP_MD_CTX_new();

@@ -388,12 +388,17 @@ void index_making_free(struct index_making *rows, size_t count);
 
 /* ---- large uploads ---- */
 
+enum { INDEX_SEAL_LEN = 16 };
+
 struct index_session {
 	char *session; /* the store's, opaque, secret */
 	int64_t size, mtime_ns, ctime_ns, part_size;
 	uint64_t ino;
 	uint8_t hash[32];
 	size_t hash_len;
+	/* Begun before the whole was read: what tells its parts instead (index_session_parts). */
+	uint8_t seal_key[32];
+	bool sealed;
 };
 int index_session_put(struct index *index, const char *path, const struct index_session *session,
 	struct err *err);
@@ -403,6 +408,13 @@ int index_session_get(struct index *index, const char *path, struct index_sessio
 int index_session_any(
 	struct index *index, char **path, struct index_session *session, struct err *err);
 int index_session_drop(struct index *index, const char *path, struct err *err);
+/* The seal of a part, before it is sent; goes with the session. */
+int index_session_part_put(struct index *index, const char *path, int number,
+	const uint8_t seal[INDEX_SEAL_LEN], struct err *err);
+/* All of them, in order. */
+int index_session_parts(struct index *index, const char *path,
+	void (*came)(void *user, int number, const uint8_t seal[INDEX_SEAL_LEN]), void *user,
+	struct err *err);
 void index_session_release(struct index_session *session);
 
 /* ---- meta: small facts ---- */

@@ -99,6 +99,9 @@ enum index_sql {
 	SQL_SESSION_ANY,
 	SQL_SESSION_PUT,
 	SQL_SESSION_DROP,
+	SQL_SESSION_PART_PUT,
+	SQL_SESSION_PARTS,
+	SQL_SESSION_PARTS_DROP,
 	SQL_COUNT
 };
 extern const char *const index_sql_text[SQL_COUNT];

@@ -61,6 +61,9 @@ const char *const index_schema[] = {
 	"NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX making_by_path ON making(path);",
 	"CREATE INDEX strangers ON entry(dir, name) WHERE (flags & 1) <> 0;",
+	"ALTER TABLE session ADD COLUMN seal_key BLOB;"
+	"CREATE TABLE session_part(path BLOB NOT NULL, number INT NOT NULL, seal BLOB NOT NULL,"
+	"  PRIMARY KEY(path, number)) WITHOUT ROWID;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -249,10 +252,13 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_MAKING_OLD] = "DELETE FROM making WHERE noted < ?1",
 	[SQL_MAKING_LIST] = "SELECT place, id, noted FROM making",
 
-	[SQL_SESSION_GET] = "SELECT session, size, mtime, ctime, ino, part_size, hash FROM session "
-			    "WHERE path = ?1",
-	[SQL_SESSION_ANY] = "SELECT session, size, mtime, ctime, ino, part_size, hash, path"
-			    " FROM session LIMIT 1",
-	[SQL_SESSION_PUT] = "INSERT OR REPLACE INTO session VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_SESSION_GET] = "SELECT session, size, mtime, ctime, ino, part_size, hash, seal_key"
+			    " FROM session WHERE path = ?1",
+	[SQL_SESSION_ANY] = "SELECT session, size, mtime, ctime, ino, part_size, hash, seal_key,"
+			    " path FROM session LIMIT 1",
+	[SQL_SESSION_PUT] = "INSERT INTO session VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[SQL_SESSION_DROP] = "DELETE FROM session WHERE path = ?1",
+	[SQL_SESSION_PART_PUT] = "INSERT OR REPLACE INTO session_part VALUES(?1, ?2, ?3)",
+	[SQL_SESSION_PARTS] = "SELECT number, seal FROM session_part WHERE path = ?1",
+	[SQL_SESSION_PARTS_DROP] = "DELETE FROM session_part WHERE path = ?1",
 };

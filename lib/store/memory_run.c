@@ -154,10 +154,12 @@ void store_memory_set(struct store *store, const struct store_memory_options *op
 	if (options->keys_only) store->caps &= ~(unsigned)(STORE_CAP_FOLDERS | STORE_CAP_MOVE);
 	if (options->list_by_folder) store->caps &= ~(unsigned)STORE_CAP_FLAT_LIST;
 	if (options->hash_first) store->caps |= STORE_CAP_HASH_FIRST;
+	store->begin_wants_hash = options->hash_first;
 	store->digest = options->sha256 ? DIGEST_SHA256 : DIGEST_MD5;
 	memory_rehash(memory);
 	if (options->part_from > 0) store->part_from = options->part_from;
 	if (options->part_size > 0) store->part_size = store->part_copy_size = options->part_size;
+	if (options->sends_parts) store->part_copy_size = 0;
 }
 
 int store_memory_now(struct store *store, struct store_op *op, struct err *err) {

@@ -222,6 +222,7 @@ struct store *store_s3_new(struct loop *loop, struct http *http,
 		.part_lanes = PART_LANES,
 		/* What signs the payload also tells when it is another one: one hash serves both. */
 		.part_hash = s3->secure ? STORE_HASH_MD5 : STORE_HASH_SHA256,
+		.begin_wants_hash = true, /* metadata is given there once and for all */
 		.part_copy_size = PART_COPY_SIZE,
 		.label = xasprintf("s3://%s/%s", s3->bucket, s3->prefix),
 	};

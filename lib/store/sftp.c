@@ -186,6 +186,7 @@ struct store *store_sftp_new(
 		.part_from = SFTP_PART_BYTES,
 		.part_max = 100000,
 		.part_lanes = SFTP_SESSIONS,
+		.digest = SFTP_DIGEST,
 		.part_hash = STORE_HASH_SEAL, /* the server compares nothing, we do */
 		.time_grain_ns = NS_PER_S,
 		.label = xasprintf("sftp://%s/%s", settings->host, root),

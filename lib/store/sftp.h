@@ -22,6 +22,10 @@
 #define SFTP_TMP        ".tend/tmp"
 #define SFTP_TMP_PREFIX ".tend-tmp."
 
+/* Nobody over there keeps a hash, so that it is ours to choose. Measured, a processor with
+ * instructions for it: 1.8 GB/s, MD5 0.8. */
+#define SFTP_DIGEST DIGEST_SHA256
+
 enum {
 	SFTP_SESSIONS = 4, /* OpenSSH's MaxStartups begins to refuse at ten, of all clients */
 	SFTP_PART_BYTES = STORE_SPAN_MAX,
@@ -204,7 +208,7 @@ struct sftp_op {
 	const char *hash_key;
 	bool hash_link;
 	int64_t hash_at;
-	uint8_t md5[DIGEST_MAX], md5_other[DIGEST_MAX];
+	uint8_t hash[DIGEST_MAX], hash_other[DIGEST_MAX];
 	char *text;  /* READLINK's answer */
 	char *block; /* bytes of a copy or a hash */
 	const char *parents_of;
@@ -262,7 +266,7 @@ void sftp_ask_copy(struct sftp_op *x, int slot, int from, int64_t offset, int64_
 void sftp_ask_read(struct sftp_op *x, int handle, int64_t offset, uint32_t len);
 void sftp_ask_write(struct sftp_op *x, int handle, int64_t offset, const char *bytes, uint32_t len);
 
-/* The operation's body goes to handle 0, and is hashed on its way; then x->md5, or x->err when it is
+/* The operation's body goes to handle 0, and is hashed on its way; then x->hash, or x->err when it is
  * not what op->hash says (sftp_put.c). */
 void sftp_body_begin(struct sftp_op *x, int64_t offset);
 void sftp_body_end(struct sftp_op *x);
@@ -291,7 +295,7 @@ int sftp_seen(struct sftp_op *x, int slot, const char *key, struct sftp_attrs *a
 sftp_step sftp_write_span, sftp_read_span;
 void sftp_span_init(struct sftp_op *x);
 void sftp_span_stop(struct sftp_op *x);
-/* MD5 of what is at x->hash_key (x->hash_link: of its target) into x->md5. */
+/* Of what is at x->hash_key (x->hash_link: of its target) into x->hash. */
 sftp_step sftp_hash;
 
 /* ---- names (sftp_make.c, sftp_place.c, sftp_meet.c) ---- */

@@ -106,8 +106,7 @@ void sftp_stat(struct sftp_op *x) {
 		/* fallthrough */
 	default:
 		if (sftp_has_failed(x) || !op->want_hash) break;
-		op->entry.hash.kind = STORE_HASH_MD5;
-		memcpy(op->entry.hash.bytes, x->md5, 16);
+		op->entry.hash = store_hash_from(&x->sftp->store, x->hash);
 	}
 	sftp_finish(x);
 }

@@ -107,6 +107,7 @@ void sftp_answer_made(struct sftp_op *x) {
 	struct store_op *op = x->op;
 
 	sftp_entry(&op->entry, &x->made.attrs);
-	if (op->hash.kind == STORE_HASH_MD5 && !x->made.from) op->entry.hash = op->hash;
+	if (store_hash_tells(&x->sftp->store, &op->hash) && !x->made.from)
+		op->entry.hash = op->hash;
 	if (!x->made.link) sftp_note_unsynced(x->sftp, x->made.to);
 }

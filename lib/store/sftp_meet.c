@@ -47,11 +47,12 @@ void sftp_meet_kept(struct sftp_op *x) {
 		break;
 	case LEFT:
 		if (sftp_has_failed(x)) break;
-		memcpy(x->md5_other, x->md5, 16);
+		memcpy(x->hash_other, x->hash, sizeof(x->hash));
 		hash_of(x, keep, sftp_kind(kept) == STORE_LINK, RIGHT);
 		return;
 	default:
-		if (!sftp_has_failed(x) && memcmp(x->md5, x->md5_other, 16) != 0)
+		if (!sftp_has_failed(x) &&
+			memcmp(x->hash, x->hash_other, digest_len(SFTP_DIGEST)) != 0)
 			sftp_fail(x, ERR_CHANGED, "'%s' holds another version already", keep);
 	}
 	sftp_return(x);
@@ -81,10 +82,10 @@ static bool looks_alike(struct sftp_op *x) {
 static bool our_hash(struct sftp_op *x) {
 	const struct store_op *op = x->op;
 
-	if (op->hash.kind == STORE_HASH_MD5) {
-		memcpy(x->md5_other, op->hash.bytes, 16);
+	if (store_hash_tells(&x->sftp->store, &op->hash)) {
+		memcpy(x->hash_other, op->hash.bytes, sizeof(x->hash_other));
 	} else if (op->verb == STORE_PUT) {
-		digest_of(DIGEST_MD5, op->body, op->body_len, x->md5_other);
+		digest_of(SFTP_DIGEST, op->body, op->body_len, x->hash_other);
 	} else {
 		sftp_fail_changed(x, x->made.to);
 		return false;
@@ -112,11 +113,12 @@ void sftp_meet_own(struct sftp_op *x) {
 		return;
 	case OURS:
 		if (sftp_has_failed(x)) break;
-		memcpy(x->md5_other, x->md5, 16);
+		memcpy(x->hash_other, x->hash, sizeof(x->hash));
 		hash_of(x, made->to, made->link, THEIRS);
 		return;
 	case THEIRS:
-		if (!sftp_has_failed(x) && memcmp(x->md5, x->md5_other, 16) != 0)
+		if (!sftp_has_failed(x) &&
+			memcmp(x->hash, x->hash_other, digest_len(SFTP_DIGEST)) != 0)
 			sftp_fail_changed(x, made->to);
 		if (sftp_has_failed(x)) break;
 		made->met = true;

@@ -158,7 +158,7 @@ void sftp_part_begin(struct sftp_op *x) {
 void sftp_part_put(struct sftp_op *x) {
 	enum { OPEN, OPENED, WROTE, EXPLAINED, SYNCED, MARKED };
 	struct store_op *op = x->op;
-	char receipt[2 * DIGEST_MAX + 1], *marker;
+	char receipt[RECEIPT_LEN + 1], *marker;
 
 	switch (x->state) {
 	case OPEN:
@@ -198,7 +198,7 @@ void sftp_part_put(struct sftp_op *x) {
 				sftp_fail_code(x, x->results[slot].code, "cannot write part %d",
 					op->part_number);
 		if (sftp_has_failed(x)) break;
-		hex_encode(x->md5, 16, receipt);
+		hex_encode(x->hash, RECEIPT_LEN / 2, receipt);
 		op->receipt = xstrdup(receipt);
 		marker = marker_of(x, op->part_number, (int64_t)op->body_len, receipt);
 		x->state = MARKED;

@@ -33,20 +33,30 @@ void sftp_explain_write(struct sftp_op *x) {
 	sftp_return(x);
 }
 
+/* What op->hash says of the body is told by the same. */
+static enum digest_kind digest_like(const struct store_hash *hash) {
+	return hash->kind == STORE_HASH_SEAL  ? DIGEST_SEAL
+	       : hash->kind == STORE_HASH_MD5 ? DIGEST_MD5
+					      : SFTP_DIGEST;
+}
+
 void sftp_body_begin(struct sftp_op *x, int64_t offset) {
 	x->span.handle = 0;
 	x->span.from = x->op->body;
 	x->span.offset = offset;
 	x->span.len = (int64_t)x->op->body_len;
-	digest_init(&x->digest, x->op->hash.kind == STORE_HASH_SEAL ? DIGEST_SEAL : DIGEST_MD5);
+	/* A part is told by its hash; else one is of use only where it is compared. */
+	if (x->op->hash.kind != STORE_HASH_NONE || x->op->verb == STORE_PART_PUT)
+		digest_init(&x->digest, digest_like(&x->op->hash));
 }
 
 void sftp_body_end(struct sftp_op *x) {
 	const struct store_hash *hash = &x->op->hash;
 
-	digest_end(&x->digest, x->md5);
-	bool known = hash->kind == STORE_HASH_MD5 || hash->kind == STORE_HASH_SEAL;
-	if (known && memcmp(x->md5, hash->bytes, 16) != 0)
+	if (!x->digest.context) return;
+	size_t len = digest_end(&x->digest, x->hash);
+
+	if (hash->kind != STORE_HASH_NONE && memcmp(x->hash, hash->bytes, len) != 0)
 		sftp_fail(x, ERR_CHANGED, "'%s' is not what its hash says",
 			x->op->key ? x->op->key : "a part");
 }
@@ -61,7 +71,7 @@ static int begin(struct sftp_op *x) {
 	x->made.mtime_ns = op->mtime_ns;
 	x->made.tmp = sftp_tmp_key(x, x->made.link ? "link" : "put");
 	if (x->made.link) {
-		digest_init(&x->digest, DIGEST_MD5);
+		digest_init(&x->digest, digest_like(&op->hash));
 		digest_add(&x->digest, op->body, op->body_len);
 		sftp_body_end(x);
 	}

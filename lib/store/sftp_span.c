@@ -148,7 +148,7 @@ static void hash_link(struct sftp_op *x) {
 	if (x->results[0].code != SFTP_OK)
 		sftp_fail_code(x, x->results[0].code, "cannot read the link '%s'", x->hash_key);
 	else
-		digest_of(DIGEST_MD5, x->text, strlen(x->text), x->md5);
+		digest_of(SFTP_DIGEST, x->text, strlen(x->text), x->hash);
 	sftp_return(x);
 }
 
@@ -167,7 +167,7 @@ static void hash_file(struct sftp_op *x) {
 			break;
 		}
 		if (!x->block) x->block = xmalloc(BLOCK_BYTES);
-		digest_init(&x->digest, DIGEST_MD5);
+		digest_init(&x->digest, SFTP_DIGEST);
 		*span = (struct sftp_span){
 			.handle = 0, .to = x->block, .len = BLOCK_BYTES, .pace = span->pace
 		};
@@ -186,7 +186,7 @@ static void hash_file(struct sftp_op *x) {
 			sftp_call(x, sftp_read_span);
 			return;
 		}
-		digest_end(&x->digest, x->md5);
+		digest_end(&x->digest, x->hash);
 	}
 	sftp_close(x, 0);
 	free(x->block);

@@ -229,6 +229,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->changes = inner->changes;
 	store->deep_versions = inner->deep_versions;
 	store->part_hash = inner->part_hash;
+	store->begin_wants_hash = inner->begin_wants_hash;
 	store->digest = inner->digest;
 	store->part_copy_size = inner->part_copy_size;
 	store->time_grain_ns = inner->time_grain_ns;

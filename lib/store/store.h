@@ -41,7 +41,8 @@ enum store_verb {
 	STORE_MOVE, /* key -> to_key -> entry; the key gone and the target equal is success */
 	/* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
 	STORE_REMOVE,
-	STORE_PART_BEGIN, /* a large PUT: key, size, mtime_ns, mode, hash, part_size -> session */
+	/* a large PUT: key, size, mtime_ns, mode, part_size, hash where begin_wants_hash -> session */
+	STORE_PART_BEGIN,
 	/* session, part_number (from 1), offset, body or fd, hash of the part (ERR_CHANGED: the bytes
 	 * are others) -> receipt */
 	STORE_PART_PUT,
@@ -51,7 +52,7 @@ enum store_verb {
 	 * 0; a server may refuse it all the same (ERR_INVALID). */
 	STORE_PART_COPY,
 	STORE_PART_QUERY, /* session -> parts that the server holds */
-	STORE_PART_END,   /* key, session, parts, and PUT's conditions and keep_key -> entry */
+	STORE_PART_END, /* key, session, parts, hash, and PUT's conditions and keep_key -> entry */
 	STORE_PART_ABORT, /* session; unknown to the server is success */
 	STORE_SYNC,       /* everything answered before this is on the disk of the store after it */
 	STORE_ABOUT,      /* is the remote reachable and ours to write? -> about */
@@ -92,7 +93,7 @@ enum {
 	STORE_CAP_FLAT_LIST = 2,   /* one LIST may walk a whole tree */
 	STORE_CAP_LIST_MTIME = 4,  /* LIST tells our mtime and mode; else STAT does */
 	STORE_CAP_FD_BODY = 8,     /* reads bodies from a descriptor by itself, in its jobs */
-	STORE_CAP_HASH_FIRST = 16, /* wants the hash before PUT and PART_BEGIN */
+	STORE_CAP_HASH_FIRST = 16, /* wants the hash before PUT */
 	STORE_CAP_MOVE = 32,       /* MOVE of a folder is one request */
 	STORE_CAP_REVISIONS = 64,  /* may keep what is replaced by itself */
 	/* the parts of one upload go one after the other, the first first */
@@ -278,8 +279,9 @@ struct store {
 	/* Of whole contents, in what is asked and answered: MD5 or SHA-256. A hash of another kind
 	 * is compared with nothing. */
 	enum digest_kind digest;
-	int part_hash; /* PART_PUT's hash is best of this kind; 0: the MD5 */
-	char *label;   /* "s3://bucket/prefix": for messages, no secrets */
+	int part_hash;         /* PART_PUT's hash is best of this kind; 0: the MD5 */
+	bool begin_wants_hash; /* PART_BEGIN does; else the whole's is early enough at PART_END */
+	char *label;           /* "s3://bucket/prefix": for messages, no secrets */
 	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is
 	 * sent for one; 0: no PART_COPY. */
 	int64_t part_copy_size;
@@ -441,6 +443,7 @@ struct store_memory_options {
 	bool hash_first;
 	int64_t part_from, part_size; /* 0: as usual */
 	bool no_part_copy;            /* refuses it, though it says that it can */
+	bool sends_parts;             /* and this one says so */
 	/* What is cancelled takes effect all the same, as what a server has begun does. */
 	bool deaf;
 };

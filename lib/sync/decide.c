@@ -59,7 +59,7 @@ static enum plan_same same_attributes(const struct transfer *t, const struct ind
 
 static enum plan_same compare(const struct transfer *t) {
 	const struct index_entry *base = &t->file;
-	if (!t->has_file || t->absent) return SAME_NOT;
+	if (!t->has_file || t->absent || (t->streams && !t->have_hash)) return SAME_NOT;
 	if (t->have_source && !(base->flags & INDEX_STRANGER) && !t->have_hash) return SAME_ALL;
 	const struct store *store = t->folder->store;
 	if (t->have_hash && hash_known(store, base))
@@ -118,6 +118,8 @@ static bool fetch_bytes(struct transfer *t) {
 	if (t->absent || t->stat.kind != DISK_FILE || t->have_hash) return false;
 	if (!look_wants_bytes(t)) return false;
 	if (upload_is_large(t, t->stat.size)) {
+		t->streams = upload_may_stream(t);
+		if (t->streams) return false;
 		upload_hash_start(t);
 		return true;
 	}

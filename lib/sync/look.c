@@ -279,7 +279,8 @@ void look_start(struct transfer *t) {
 	t->job.done = look_done;
 	t->absent = t->root_gone = t->root_empty = t->hot = t->mounted = false;
 	t->away = NULL;
-	t->is_database = t->have_source = t->journal_name = t->have_hash = false;
+	t->is_database = t->have_source = t->journal_name = t->have_hash = t->streams = false;
+	t->read_ns = 0;
 	buf_release(&t->body);
 	look_go(t, capture_any(t->folder->sync));
 }

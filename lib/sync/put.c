@@ -24,7 +24,7 @@ static void base_entry_database(
 void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 	const struct folder *f = t->folder;
 	const struct index_entry before = *entry;
-	int64_t now_ns = loop_wall_ns(f->loop);
+	int64_t read_ns = t->read_ns ? t->read_ns : loop_wall_ns(f->loop);
 	entry->epoch = f->epoch;
 	entry->size = t->stat.size;
 	entry->mtime_ns = t->mtime_ns;
@@ -39,7 +39,7 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 	}
 	/* It may change once more within the tick of its time; what was adopted unread has no hash yet. */
 	if (entry->kind == INDEX_FILE && !t->is_database && entry->hash_len &&
-		(t->hot || now_ns - t->stat.mtime_ns < RACY_NS))
+		(t->hot || read_ns - t->stat.mtime_ns < RACY_NS))
 		entry->flags |= INDEX_RACY;
 	entry->extra = NULL;
 	entry->extra_len = 0;

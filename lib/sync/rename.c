@@ -296,6 +296,7 @@ static bool ask(struct transfer *t) {
 	/* The folder it lies in may be on its way as well, and waits for whoever holds a name below its old one: it comes first. */
 	if (transfer_parent_missing(t)) return true;
 	enum pair_answer got = find(t, &err);
+	t->origin_reads = got == PAIR_READ;
 	if (got == PAIR_READ) return false; /* asked once more when it is read */
 	if (got != PAIR_LOOK) {
 		t->origin_asked = true;

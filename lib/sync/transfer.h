@@ -106,6 +106,7 @@ struct transfer {
 
 	/* ---- the agreed path that this one was before (rename.c) ---- */
 	bool origin_asked, origin_locked;
+	bool origin_reads; /* only its bytes tell whether it is the same */
 	char *origin, *origin_key, *origin_parent_id, *origin_version;
 	struct index_entry origin_entry;
 	enum pair_origin origin_state;
@@ -113,6 +114,9 @@ struct transfer {
 
 	struct upload *upload; /* a large file's parts */
 	bool upload_sending;   /* in pass 2 */
+	bool reads_first;      /* it changed while it was read and sent, and only grew perhaps */
+	bool streams;    /* it is read while it is sent: by its size it is none that is known */
+	int64_t read_ns; /* when reading began, where it ends much later; 0: it took no time */
 	enum plan_action action;
 	struct store_op op;
 	bool op_ready; /* op was initialised */
@@ -255,13 +259,15 @@ void delta_note(const struct transfer *transfer, struct index_entry *entry,
 	const struct index_entry *before);
 int64_t delta_copied(const struct transfer *transfer); /* bytes that were not sent */
 
-/* upload.c, upload_hash.c, upload_parts.c */
+/* upload.c, upload_hash.c, upload_stream.c, upload_parts.c */
 void upload_start(struct transfer *transfer);
 void upload_release(struct transfer *transfer);
 void upload_memory_granted(struct transfer *transfer);
 bool upload_parts_cancel(struct transfer *transfer); /* false: none is on its way */
 void upload_hash_start(
 	struct transfer *transfer); /* pass 1 of a large file; comes back through transfer_plan */
+/* Need its hash not be known before it is sent? */
+bool upload_may_stream(const struct transfer *transfer);
 bool upload_is_large(const struct transfer *transfer, int64_t size);
 void act_put_recorded(struct transfer *transfer, struct store_entry *entry,
 	bool kept); /* a PUT or PART_END went well */

@@ -1,7 +1,7 @@
 /*
- * Large files: pass 1 reads once for the whole hash and each part's, pass 2 sends part by part; a part that reads differently than in pass
- * 1 means "changed between": given up and settled anew (SYNC.md §11). The session is data in the index, so that a restart goes on where the
- * server says it stands.
+ * Large files: most are hashed while they are sent (upload_stream.c). Where the hash is wanted first, pass 1 reads once for the whole's and
+ * each part's, pass 2 sends part by part; a part that reads differently than in pass 1 means "changed between": given up and settled anew
+ * (SYNC.md §11). The session is data in the index, so that a restart goes on where the server says it stands.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,43 @@
 bool upload_is_large(const struct transfer *t, int64_t size) {
 	const struct store *store = t->folder->store;
 	return size > STORE_SPAN_MAX || (store->part_from > 0 && size >= store->part_from);
+}
+
+static int64_t part_size_for(int64_t part, int64_t most, int64_t size) {
+	while (size / part >= most) part *= 2;
+	return part;
+}
+
+static enum digest_kind part_digest(const struct store *store) {
+	return store->part_hash == STORE_HASH_SHA256 ? DIGEST_SHA256
+	       : store->part_hash == STORE_HASH_SEAL ? DIGEST_SEAL
+						     : DIGEST_MD5;
+}
+
+void upload_new(struct transfer *t) {
+	const struct store *store = t->folder->store;
+	if (t->upload) upload_release(t);
+	struct upload *u = xcalloc(1, sizeof(*u));
+	u->transfer = t;
+	u->fd = -1;
+	u->part_wish = delta_part_size(t);
+	u->part_most = store->part_max > 0 ? store->part_max : 10000;
+	u->part_kind = delta_wants(t) ? DIGEST_MD5 : part_digest(store);
+	if (!(store->caps & STORE_CAP_FD_BODY) && u->part_wish > STORE_SPAN_MAX)
+		u->part_wish = STORE_SPAN_MAX;
+	t->upload = u;
+}
+
+int upload_open(struct upload *u, struct disk *disk, const char *path, struct err *err) {
+	u->disk = disk;
+	u->fd = disk_open_file(disk, path, &u->opened, err);
+	if (u->fd < 0) return -1;
+	u->size = u->opened.size;
+	u->part_size = part_size_for(u->part_wish, u->part_most, u->size);
+	size_t count = (size_t)((u->size + u->part_size - 1) / u->part_size);
+	u->part_hashes = xcalloc(count + 1, sizeof(*u->part_hashes));
+	digest_init(&u->whole, u->transfer->digest);
+	return 0;
 }
 
 static void parts_free(struct upload *u) {
@@ -29,6 +66,7 @@ void upload_release(struct transfer *t) {
 	upload_parts_release(u);
 	parts_free(u);
 	free(u->part_hashes);
+	free(u->notes);
 	free(u->session);
 	free(u);
 	t->upload = NULL;
@@ -44,6 +82,11 @@ static void give_up_done(struct transfer *t, const struct err *err) {
 		folder_index_failed(t->folder, &ignored);
 		return;
 	}
+	if (t->upload->anew) {
+		upload_release(t);
+		transfer_plan(t);
+		return;
+	}
 	transfer_fail(t, &why);
 }
 
@@ -57,6 +100,7 @@ static void give_up(struct transfer *t, const struct err *why) {
 }
 
 static void part_failed(struct transfer *t, const struct err *err) {
+	struct upload *u = t->upload;
 	switch (err->kind) {
 	case ERR_OFFLINE:
 	case ERR_BUSY:
@@ -66,8 +110,12 @@ static void part_failed(struct transfer *t, const struct err *err) {
 	case ERR_DENIED:
 		transfer_fail(t, err);
 		return; /* the session stays: it goes on from there */
-	default: give_up(t, err); return;
+	default: break;
 	}
+	/* What only grows has a stable beginning, which two reads prove. */
+	t->reads_first |= err->kind == ERR_CHANGED && u->streams && t->growth && !u->stale;
+	u->anew = u->stale || t->reads_first;
+	give_up(t, err);
 }
 
 static void end_done(struct transfer *t, const struct err *err) {
@@ -110,10 +158,17 @@ static void end_start(struct transfer *t) {
 }
 
 void upload_parts_ended(struct transfer *t, const struct err *err) {
-	if (err)
+	struct upload *u = t->upload;
+	if (err) {
 		part_failed(t, err);
-	else
-		end_start(t);
+		return;
+	}
+	if (u->streams && !u->hashed) {
+		digest_end(&u->whole, u->hash);
+		memcpy(t->hash, u->hash, sizeof(u->hash));
+		t->have_hash = u->hashed = true;
+	}
+	end_start(t);
 }
 
 static void begin_start(struct transfer *t);
@@ -135,8 +190,14 @@ static void begin_done(struct transfer *t, const struct err *err) {
 		.ctime_ns = u->opened.ctime_ns,
 		.ino = t->image ? 0 : u->opened.ino,
 		.part_size = u->part_size,
-		.hash_len = digest_len(t->digest) };
-	memcpy(session.hash, t->hash, session.hash_len);
+		.sealed = u->streams };
+	if (u->streams) {
+		loop_random(t->folder->loop, u->seal_key, sizeof(u->seal_key));
+		memcpy(session.seal_key, u->seal_key, sizeof(u->seal_key));
+	} else {
+		session.hash_len = digest_len(t->digest);
+		memcpy(session.hash, t->hash, session.hash_len);
+	}
 	if (index_session_put(t->folder->index, t->path, &session, &failed)) {
 		folder_index_failed(t->folder, &failed);
 		return;
@@ -151,7 +212,7 @@ static void begin_start(struct transfer *t) {
 	act_op_init(t, STORE_PART_BEGIN, STORE_FILE);
 	t->op.size = u->size;
 	t->op.part_size = u->part_size;
-	t->op.hash = store_hash_from(t->folder->store, t->hash);
+	if (u->hashed) t->op.hash = store_hash_from(t->folder->store, t->hash);
 	transfer_submit(t, false, begin_done);
 }
 
@@ -177,6 +238,13 @@ static void query_done(struct transfer *t, const struct err *err) {
 	u->held = t->op.answer_part_count;
 	t->op.answer_parts = NULL;
 	t->op.answer_part_count = 0;
+	if (u->streams && !upload_stream_remember(t)) return;
+	if (u->streams && !upload_stream_knows_held(u)) {
+		err_set(&failed, ERR_CHANGED, "nobody noted what was sent");
+		u->stale = true;
+		part_failed(t, &failed);
+		return;
+	}
 	upload_parts_start(t);
 }
 
@@ -192,19 +260,20 @@ static void stale_aborted(struct transfer *t, const struct err *err) {
 	begin_start(t);
 }
 
-void upload_start(struct transfer *t) {
+/* Is it what the session was begun for? A part that is another than the one sent shows when it is read. */
+static bool goes_on(const struct transfer *t, const struct index_session *session) {
+	const struct upload *u = t->upload;
+	if (session->size != u->size || session->part_size != u->part_size) return false;
+	if (u->streams) return session->sealed;
+	return !session->sealed && session->hash_len == digest_len(t->digest) &&
+	       memcmp(session->hash, t->hash, session->hash_len) == 0;
+}
+
+void upload_session_find(struct transfer *t) {
+	struct upload *u = t->upload;
 	struct index_session session;
 	struct err err;
-	if (!t->upload || !t->upload->hashed) { /* an image: its parts' hashes are still to come */
-		upload_hash_start(t);
-		return;
-	}
-	struct upload *u = t->upload;
 	t->upload_sending = true;
-	if (u->session) {
-		end_start(t); /* again, after the condition failed */
-		return;
-	}
 	int found = index_session_get(t->folder->index, t->path, &session, &err);
 	if (found < 0) {
 		folder_index_failed(t->folder, &err);
@@ -214,9 +283,8 @@ void upload_start(struct transfer *t) {
 		begin_start(t);
 		return;
 	}
-	bool same = session.size == u->size && session.part_size == u->part_size &&
-		    session.hash_len == digest_len(t->digest) &&
-		    memcmp(session.hash, t->hash, session.hash_len) == 0;
+	bool same = goes_on(t, &session);
+	memcpy(u->seal_key, session.seal_key, sizeof(u->seal_key));
 	u->session = xstrdup(session.session);
 	index_session_release(&session);
 	act_op_init(t, same ? STORE_PART_QUERY : STORE_PART_ABORT, STORE_FILE);
@@ -224,4 +292,17 @@ void upload_start(struct transfer *t) {
 	t->op.size = u->size;
 	t->op.part_size = u->part_size;
 	transfer_submit(t, false, same ? query_done : stale_aborted);
+}
+
+void upload_start(struct transfer *t) {
+	struct upload *u = t->upload;
+	bool hashed = u && u->hashed;
+	if (!hashed && t->streams)
+		upload_stream_start(t);
+	else if (!hashed)
+		upload_hash_start(t); /* an image: its parts' hashes are still to come */
+	else if (u->session)
+		end_start(t); /* again, after the condition failed */
+	else
+		upload_session_find(t);
 }

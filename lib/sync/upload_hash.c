@@ -1,4 +1,4 @@
-/* Pass 1 of a large upload: the file is read once, for its own hash and each part's. */
+/* Pass 1 of a large upload whose hash is wanted first: the file is read once, for its own hash and each part's. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,23 +6,10 @@
 
 static void hash_go(struct transfer *t);
 
-static int64_t part_size_for(int64_t part, int64_t most, int64_t size) {
-	while (size / part >= most) part *= 2;
-	return part;
-}
-
 static int open_work(struct job *job, struct err *err) {
 	struct transfer *t = container_of(job, struct transfer, job);
-	struct upload *u = t->upload;
-	u->disk = t->image ? t->images : t->disk;
-	u->fd = disk_open_file(u->disk, t->image ? path_name(t->image) : t->path, &u->opened, err);
-	if (u->fd < 0) return -1;
-	u->size = u->opened.size;
-	u->part_size = part_size_for(u->part_wish, u->part_most, u->size);
-	size_t count = (size_t)((u->size + u->part_size - 1) / u->part_size);
-	u->part_hashes = xcalloc(count + 1, sizeof(*u->part_hashes));
-	digest_init(&u->whole, t->digest);
-	return 0;
+	return upload_open(t->upload, t->image ? t->images : t->disk,
+		t->image ? path_name(t->image) : t->path, err);
 }
 
 static int hash_span(const struct upload *u, struct digest *digest, struct err *err) {
@@ -131,27 +118,7 @@ static void hash_go(struct transfer *t) {
 	job_go(t, whole_work);
 }
 
-static enum digest_kind part_digest(const struct store *store) {
-	return store->part_hash == STORE_HASH_SHA256 ? DIGEST_SHA256
-	       : store->part_hash == STORE_HASH_SEAL ? DIGEST_SEAL
-						     : DIGEST_MD5;
-}
-
-static void upload_new(struct transfer *t) {
-	const struct store *store = t->folder->store;
-	struct upload *u = xcalloc(1, sizeof(*u));
-	u->transfer = t;
-	u->fd = -1;
-	u->part_wish = delta_part_size(t);
-	u->part_most = store->part_max > 0 ? store->part_max : 10000;
-	u->part_kind = delta_wants(t) ? DIGEST_MD5 : part_digest(store);
-	if (!(store->caps & STORE_CAP_FD_BODY) && u->part_wish > STORE_SPAN_MAX)
-		u->part_wish = STORE_SPAN_MAX;
-	t->upload = u;
-}
-
 void upload_hash_start(struct transfer *t) {
-	if (t->upload) upload_release(t);
 	upload_new(t);
 	pace_begin(t);
 	t->state = TRANSFER_HASHING;

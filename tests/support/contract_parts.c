@@ -53,6 +53,7 @@ static void begin(struct bench *bench, struct upload *upload) {
 	struct store_op op;
 
 	name_it(bench, &op, STORE_PART_BEGIN, upload);
+	if (!bench->store->begin_wants_hash) op.hash.kind = STORE_HASH_NONE;
 	assert_err(bench, bench_run(bench, &op), ERR_NONE);
 	assert_non_null(op.answer_session);
 	assert_true(strlen(op.answer_session) <= 4096);

@@ -77,6 +77,7 @@ static char *any_place(struct ground *g) {
 /* ---- edits ---- */
 
 static size_t any_size(struct ground *g) {
+	if (g->large && !ground_draw(g, 4)) return (64 << 10) + 1 + ground_draw(g, 60000);
 	switch (ground_draw(g, 12)) {
 	case 0: return 0;
 	case 1: return ground_draw(g, 6000);

@@ -29,6 +29,7 @@ struct ground {
 	struct loop *loop;
 	struct disk_memory *memory;
 	struct disk *disk; /* for edits and comparisons */
+	bool large;        /* files come that are not read when they are looked at */
 	bool fine_clock;   /* else two edits within a millisecond have one time */
 	int64_t ticks;
 	struct watch *watch; /* the engine's; NULL: nobody watches */

@@ -188,6 +188,8 @@ static void quiet(struct story *s) {
 static struct ground *make_ground(unsigned seed) {
 	uint64_t bits = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15);
 	bits ^= bits >> 29;
+	bool sends = (bits >> 42) & 1;
+	int64_t parts = sends ? 60000 : 5000; /* many are hashed while they are sent */
 	struct store_memory_options options = {
 		.keys_only = bits & 1,
 		.times_in_version = (bits >> 4) & 1,
@@ -195,8 +197,9 @@ static struct ground *make_ground(unsigned seed) {
 		.hash_first = (bits >> 6) & 1,
 		.deaf = (bits >> 7) & 1,
 		.sha256 = (bits >> 41) & 1,
-		.part_from = (bits >> 8) & 1 ? 5000 : 0,
-		.part_size = (bits >> 8) & 1 ? 2000 : 0,
+		.part_from = (bits >> 8) & 1 ? parts : 0,
+		.part_size = (bits >> 8) & 1 ? parts * 2 / 5 : 0,
+		.sends_parts = sends,
 	};
 	unsigned conditions = (bits >> 9) % 4;
 	options.conditions = conditions == 0   ? STORE_CONDITIONS_REFUSED
@@ -204,6 +207,7 @@ static struct ground *make_ground(unsigned seed) {
 					       : STORE_CONDITIONS_KEPT;
 	struct ground *g = ground_new(seed, &options, (bits >> 11) & 1);
 	g->names = (bits >> 40) & 1;
+	g->large = sends;
 	store_memory_latency(g->content, (int64_t)(bits >> 12) % 200);
 	return g;
 }

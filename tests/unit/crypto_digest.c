@@ -79,6 +79,18 @@ static void names_and_lengths(void **state) {
 	}
 }
 
+/* RFC 8439 §2.5.2. */
+static void a_seal_by_a_key_is_poly1305(void **state) {
+	const char *text = "Cryptographic Forum Research Group";
+	uint8_t key[SEAL_KEY_LEN], wanted[SEAL_LEN], seal[SEAL_LEN];
+
+	hex_decode("85d6be7857556d337f4452fe42d506a80103808afb0db2fd4abff6af4149f51b", key,
+		sizeof(key));
+	hex_decode("a8061dc1305136c6c22b8baf0c0127a9", wanted, sizeof(wanted));
+	seal_of(key, text, strlen(text), seal);
+	assert_memory_equal(seal, wanted, sizeof(seal));
+}
+
 /* Of the same bytes the same, in whatever pieces they come. */
 static void a_seal_tells_other_bytes(void **state) {
 	uint8_t whole[DIGEST_MAX] = { 0 }, pieces[DIGEST_MAX] = { 0 }, other[DIGEST_MAX] = { 0 };
@@ -196,6 +208,7 @@ int main(void) {
 		cmocka_unit_test(any_thread_may_digest),
 		cmocka_unit_test(published_vectors),
 		cmocka_unit_test(names_and_lengths),
+		cmocka_unit_test(a_seal_by_a_key_is_poly1305),
 		cmocka_unit_test(a_seal_tells_other_bytes),
 		cmocka_unit_test(given_up_digests_leave_nothing),
 		cmocka_unit_test(hmac_vectors),

@@ -439,6 +439,36 @@ static void sessions_come_back(void **state) {
 	index_close(index);
 }
 
+static void part_came(void *user, int number, const uint8_t seal[INDEX_SEAL_LEN]) {
+	int *sum = user;
+
+	*sum = *sum * 10 + number;
+	assert_int_equal(seal[0], 40 + number);
+}
+
+/* What tells the parts comes and goes with its session. */
+static void sealed_sessions_come_back(void **state) {
+	struct index *index = open_memory();
+	struct index_session session = { .session = "up", .seal_key = { 7 }, .sealed = true }, back;
+	int sum = 0;
+
+	assert_int_equal(index_session_put(index, "a", &session, &err), 0);
+	for (int number = 1; number <= 3; number++) {
+		uint8_t seal[INDEX_SEAL_LEN] = { (uint8_t)(40 + number) };
+		assert_int_equal(index_session_part_put(index, "a", number, seal, &err), 0);
+	}
+	assert_int_equal(index_session_get(index, "a", &back, &err), 1);
+	assert_true(back.sealed && back.seal_key[0] == 7 && back.hash_len == 0);
+	index_session_release(&back);
+	assert_int_equal(index_session_parts(index, "a", part_came, &sum, &err), 0);
+	assert_int_equal(sum, 123);
+	assert_int_equal(index_session_parts(index, "b", part_came, &sum, &err), 0);
+	assert_int_equal(index_session_drop(index, "a", &err), 0);
+	assert_int_equal(index_session_parts(index, "a", part_came, &sum, &err), 0);
+	assert_int_equal(sum, 123);
+	index_close(index);
+}
+
 /* Somebody else wrote there: marks and kept versions outlive what was agreed. */
 static void nothing_is_agreed_any_more(void **state) {
 	struct index *index = open_memory();
@@ -503,6 +533,7 @@ int main(void) {
 		cmocka_unit_test(versions_have_one_intent),
 		cmocka_unit_test(versions_are_listed_in_order),
 		cmocka_unit_test(sessions_come_back),
+		cmocka_unit_test(sealed_sessions_come_back),
 		cmocka_unit_test(nothing_is_agreed_any_more),
 		cmocka_unit_test(meta_keeps_small_facts),
 	};
