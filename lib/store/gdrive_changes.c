@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +8,7 @@
  * nothing. Drive tells each thing as it is now, and of what was deleted for good only its id.
  */
 
-#define PAGE_MAX "1000"
+enum { PAGE_MAX = 1000 };
 
 static void token_came(struct gdrive_op *x) {
 	const char *token = json_string_value(json_object_get(x->answer, "startPageToken"));
@@ -86,14 +85,12 @@ static void base_known(struct gdrive_op *x) {
 	const char *token = op->page_token;
 	char *drive = x->gd->drive_id ? str_percent_encode(x->gd->drive_id, "") : NULL;
 	char *encoded = token ? str_percent_encode(token, "") : NULL, *query;
-	char size[16] = PAGE_MAX;
+	int size = op->limit > 0 && op->limit < PAGE_MAX ? op->limit : PAGE_MAX;
 
-	if (op->limit > 0 && op->limit < atoi(PAGE_MAX))
-		snprintf(size, sizeof(size), "%d", op->limit);
 	if (token)
 		query = xasprintf(
 			"supportsAllDrives=true&includeItemsFromAllDrives=true%s%s"
-			"&pageToken=%s&pageSize=%s&fields=nextPageToken,newStartPageToken,"
+			"&pageToken=%s&pageSize=%d&fields=nextPageToken,newStartPageToken,"
 			"changes(removed,fileId,file(" GDRIVE_FIELDS "))",
 			drive ? "&driveId=" : "", drive ? drive : "", encoded, size);
 	else

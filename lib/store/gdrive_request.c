@@ -154,8 +154,17 @@ static void read_answer(struct gdrive_op *x) {
 		x->gd->endpoint ? x->gd->endpoint : API);
 }
 
+/* Is it still the token that the others use? One that came meanwhile is good. */
+static bool was_sent_last(const struct gdrive_op *x) {
+	struct gdrive *gd = x->gd;
+	const char *now = gdrive_login_header(gd->login, loop_wall_ns(gd->store.loop));
+
+	return !x->call.session && now && str_equal(x->headers[0], now);
+}
+
 static void answered(struct http_request *request, const struct err *err) {
 	struct gdrive_op *x = container_of(request, struct gdrive_op, request);
+	bool token_ended = !err && request->status == 401 && was_sent_last(x);
 
 	drop_headers(x);
 	err_clear(&x->err);
@@ -166,7 +175,7 @@ static void answered(struct http_request *request, const struct err *err) {
 	} else if (request->status == 401 && !x->renewed) {
 		/* It may have ended early: with another one once more. */
 		x->renewed = true;
-		gdrive_login_forget(x->gd->login);
+		if (token_ended) gdrive_login_forget(x->gd->login);
 		gdrive_send_again(x);
 		return;
 	} else if (request->status != 308 || !x->call.session) {

@@ -280,3 +280,29 @@ def test_no_room_and_too_fast_are_told(tendd, store):
     tendd.tend("sync", "data")
     tendd.barrier("data")
     store.judge(data)
+
+
+def test_a_token_that_ends_in_mid_transfer(tendd, store):
+    """One is asked for by whoever meets it first, for all; nothing is sent anew for it."""
+    data = tendd.folder("data")
+    fill(data)
+    (data / "large").write_bytes(random.Random(2).randbytes((3 << 23) + 12345))
+    store.server.delay_ms = 20
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    for tokens in (1, 2):
+        seen = len(store.asked("upload"))
+        tendd.until(lambda seen=seen: len(store.asked("upload")) >= seen + 5, "requests on their way")
+        with store.server.lock:
+            store.server.oauth.access.clear()
+        tendd.until(lambda tokens=tokens: len(store.asked("POST /token")) > tokens, "another token")
+    tendd.barrier("data")
+    assert len(store.asked("POST /token")) == 3
+    assert sum(file.name == "large" for file in store.server.drive.files.values()) == 1 and len(store.server.sessions) == 1
+    no_twins(store)
+    tendd.until_idle("data")
+    part = tendd.folder_part("data")
+    assert part["trouble"] is None and part["refused"] == 0
+    # rclone's own token went as well.
+    store.ground.token = store.server.sign_in(store.ground.client, "drive")
+    store.env = store.ground.rclone_env()
+    store.judge(data)
