@@ -128,8 +128,8 @@ static void progress(void *user) {
 	if (!counts || now_ms - f->pull.told_ms < PROGRESS_EVERY_MS) return;
 	f->pull.told_ms = now_ms;
 	free(f->pull.text);
-	f->pull.text = xasprintf("%lld of %lld files are here again",
-		(long long)(counts->files + counts->links + counts->same),
+	int64_t here = counts->files + counts->links + counts->same;
+	f->pull.text = xasprintf("%lld of %lld files are here again", (long long)here,
 		(long long)f->pull.all.files);
 	folder_report(f);
 	folder_changed(f);
