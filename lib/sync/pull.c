@@ -129,8 +129,8 @@ static void progress(void *user) {
 	f->pull.told_ms = now_ms;
 	free(f->pull.text);
 	int64_t here = counts->files + counts->links + counts->same;
-	f->pull.text = xasprintf("%lld of %lld files are here again", (long long)here,
-		(long long)f->pull.all.files);
+	f->pull.text = xasprintf(
+		"%lld of %lld files are here again", (long long)here, (long long)f->pull.all.files);
 	folder_report(f);
 	folder_changed(f);
 }
