@@ -108,7 +108,8 @@ static void check(const struct both_question *q) {
 	/* Nothing that somebody made goes: in fetch it is in the trash. */
 	if (here && action == BOTH_REMOVE_HERE) fail_msg("an edit here is removed");
 	if (here && action == BOTH_BRING && !q->fetch) fail_msg("an edit here is replaced");
-	if (there && action == BOTH_SEND) fail_msg("an edit there is replaced");
+	bool alike = q->here == q->there && q->equal != BOTH_CHANGED; /* but for its time or mode */
+	if (there && !alike && action == BOTH_SEND) fail_msg("an edit there is replaced");
 	if (q->fetch && (action == BOTH_SEND || action == BOTH_ASIDE_THERE))
 		fail_msg("fetch sends");
 	/* Both sides can be had: who wants a side's content finds one. */
