@@ -143,7 +143,9 @@ static void told(void *user, enum restore_news news, const char *path, const cha
 		return;
 	}
 	if (++f->pull.told > TOLD_MAX) return;
-	log_warn("folder '%s': '%s' is not brought back: it %s", f->name, path, text);
+	/* What is left alone "is there already", say; what failed tells of an error. */
+	log_warn("folder '%s': '%s' is not brought back: %s%s", f->name, path,
+		news == RESTORE_LEFT ? "it " : "", text);
 }
 
 static void ended(void *user, const struct err *err) {

@@ -132,6 +132,18 @@ def uploads_of(store):
     return re.findall(rb"<UploadId>", store.signed("GET", "/" + store.bucket, {"uploads": "", "prefix": store.prefix}))
 
 
+def leave_the_configuration(tendd, store, data, how):
+    """The folder does, at a start or a reload; or goes to another place of the remote."""
+    tendd.configure(store.section())
+    if how == "elsewhere":
+        (data / "large").unlink()
+        tendd.configure(store.folder(data, "elsewhere", more=QUICK))
+    if how == "reload":
+        tendd.reload()
+    else:
+        tendd.start()
+
+
 @pytest.mark.parametrize("how", ["start", "reload", "elsewhere"])
 def test_it_is_given_up_when_its_folder_left_the_configuration(tendd, proxied, how):
     """Or goes to another place of the remote."""
@@ -145,14 +157,7 @@ def test_it_is_given_up_when_its_folder_left_the_configuration(tendd, proxied, h
         tendd.until(lambda: is_at_the_fourth(store, proxy), "the fourth part on its way")
     proxy.forget()
     proxy.decide = lambda request: None
-    tendd.configure(store.section())
-    if how == "elsewhere":
-        (data / "large").unlink()
-        tendd.configure(store.folder(data, "elsewhere", more=QUICK))
-    if how == "reload":
-        tendd.reload()
-    else:
-        tendd.start()
+    leave_the_configuration(tendd, store, data, how)
     tendd.until(lambda: given_up(store, proxy), "the upload given up")
     assert not parts_of(store, proxy) and not store.keys("data")
 
@@ -191,14 +196,7 @@ def test_it_is_given_up_by_sftp_when_its_folder_left_the_configuration(tendd, ho
     if how == "reload":
         tendd.start()
         tendd.until(lambda: line.written() > before + 4096, "the upload on its way again")
-    tendd.configure(store.section())
-    if how == "elsewhere":
-        (data / "large").unlink()
-        tendd.configure(store.folder(data, "elsewhere", more=QUICK))
-    if how == "reload":
-        tendd.reload()
-    else:
-        tendd.start()
+    leave_the_configuration(tendd, store, data, how)
     tendd.until(lambda: not list(store.at(".tend/tmp").glob("*")), "the upload given up")
     tendd.until(lambda: "what was sent of 'large'" in tendd.said, "the word of it")
     assert line.written() < SIZE and not store.keys("data")
