@@ -84,6 +84,16 @@ static void print_troubles(const struct page *page, const json_t *troubles) {
 	term_table_release(&table);
 }
 
+static void print_conflicts(const struct page *page, const json_t *conflicts) {
+	json_t *conflict;
+	size_t i;
+
+	json_array_foreach(conflicts, i, conflict)
+		line(page, "conflict", "'%s' is another edit of '%s' (%s): keep one of them",
+			json_text(conflict, "path"), json_text(conflict, "of"),
+			json_text(conflict, "time"));
+}
+
 static void print_to_go(const struct page *page, const json_t *folder) {
 	int64_t left_s = json_number(folder, "left_s");
 	char *span = span_text(left_s * 1000);
@@ -150,6 +160,13 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 		(long long)json_number(folder, "sent_files"), sent,
 		(long long)json_number(folder, "set_only"), (long long)json_number(folder, "moved"),
 		(long long)json_number(folder, "removed"));
+	if (*json_text(folder, "mode") == 't' || *json_text(folder, "mode") == 'f') {
+		size_format(json_number(folder, "brought_bytes"), size, sizeof(size));
+		line(page, "brought", "%lld files, %s; %lld removed here",
+			(long long)json_number(folder, "brought_files"), size,
+			(long long)json_number(folder, "removed_here"));
+	}
+	print_conflicts(page, json_object_get(folder, "conflicts"));
 	line(page, "last sync", "%s", json_text(folder, "last_sync"));
 	if (json_number(folder, "versions") > 0) {
 		size_format(json_number(folder, "versions_bytes"), size, sizeof(size));

@@ -41,6 +41,20 @@ static json_t *trouble_list(struct folder *folder, size_t limit) {
 	return list;
 }
 
+static json_t *conflict_list(struct folder *folder, size_t limit) {
+	json_t *list = json_array();
+	struct folder_conflict *conflicts = NULL;
+	size_t count = folder_conflicts(folder, limit, &conflicts);
+	for (size_t i = 0; i < count; i++) {
+		json_array_append_new(list,
+			json_pack("{s:o, s:o, s:o}", "path", answer_text(conflicts[i].path), "of",
+				answer_text(conflicts[i].origin), "time",
+				answer_moment(conflicts[i].noted_ns)));
+	}
+	folder_conflicts_free(conflicts, count);
+	return list;
+}
+
 static json_t *trouble_of(const struct err *trouble) {
 	if (trouble->kind == ERR_NONE) return json_null();
 	return json_pack("{s:s, s:o}", "kind", err_kind_name(trouble->kind), "text",
@@ -133,6 +147,9 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 		{ "links", status.links },
 		{ "size_bytes", status.size_bytes },
 		{ "strangers", status.strangers },
+		{ "brought_files", status.brought_files },
+		{ "brought_bytes", status.brought_bytes },
+		{ "removed_here", status.removed_here },
 		{ "pending", status.pending },
 		{ "refused", status.refused },
 		{ "not_kept", status.not_kept },
@@ -175,6 +192,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	json_object_set_new(part, "pruned", answer_moment(status.pruned_ns));
 	json_object_set_new(part, "prune_trouble", answer_text(status.prune_trouble));
 	if (troubles > 0) json_object_set_new(part, "troubles", trouble_list(folder, troubles));
+	if (troubles > 0) json_object_set_new(part, "conflicts", conflict_list(folder, troubles));
 	*needs_person = status.needs_person;
 	folder_status_release(&status);
 	return part;

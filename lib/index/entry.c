@@ -87,7 +87,7 @@ int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *e
 enum { NAME_AT_HAND = 256 };
 
 /* Binds the key of `path` at 1 and 2. */
-static void bind_key(struct db_stmt *stmt, int64_t dir, const char *name, bool folder) {
+void index_bind_key(struct db_stmt *stmt, int64_t dir, const char *name, bool folder) {
 	size_t len = strlen(name);
 
 	db_bind_int(stmt, 1, dir);
@@ -112,7 +112,7 @@ int index_get(struct index *index, const char *path, bool folder, struct index_e
 	if (dir <= 0) return (int)dir;
 	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_GET, err);
 	if (!stmt) return -1;
-	bind_key(stmt, dir, name, folder);
+	index_bind_key(stmt, dir, name, folder);
 	int got = db_step(stmt, err);
 	if (got == 1) index_entry_read(stmt, entry);
 	db_reset(stmt);
@@ -128,7 +128,7 @@ int index_has_folder(struct index *index, const char *path, struct err *err) {
 	if (dir <= 0) return (int)dir;
 	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BRIEF, err);
 	if (!stmt) return -1;
-	bind_key(stmt, dir, name, true);
+	index_bind_key(stmt, dir, name, true);
 	int got = db_step(stmt, err);
 	db_reset(stmt);
 	if (got == 1) {
@@ -165,20 +165,19 @@ static int uncount(
 	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BRIEF, err);
 
 	if (!stmt) return -1;
-	bind_key(stmt, dir, name, folder);
+	index_bind_key(stmt, dir, name, folder);
 	int got = db_step(stmt, err);
 	if (got == 1) count(index, db_int(stmt, 0), db_int(stmt, 1), db_int(stmt, 2), -1);
 	db_reset(stmt);
 	return got;
 }
 
-/* One row, by SQL_ENTRY_NEW or SQL_ENTRY_PUT. */
-static int write_row(struct index *index, enum index_sql which, int64_t dir, const char *name,
+int index_write_row(struct index *index, enum index_sql which, int64_t dir, const char *name,
 	const struct index_entry *entry, struct err *err) {
 	struct db_stmt *stmt = index_stmt(index, which, err);
 
 	if (!stmt) return -1;
-	bind_key(stmt, dir, name, entry->kind == INDEX_FOLDER);
+	index_bind_key(stmt, dir, name, entry->kind == INDEX_FOLDER);
 	const int64_t numbers[] = { entry->kind, entry->flags, entry->epoch, entry->size,
 		entry->mtime_ns, entry->ctime_ns, entry->btime_ns, entry->born_ns,
 		(int64_t)entry->ino, entry->mode };
@@ -198,11 +197,11 @@ static int put(
 	int64_t dir = index_dir_make(index, path, above, err);
 
 	/* Most are new while a tree is adopted: only those that are not are looked for first. */
-	if (dir < 0 || write_row(index, SQL_ENTRY_NEW, dir, name, entry, err) < 0) return -1;
+	if (dir < 0 || index_write_row(index, SQL_ENTRY_NEW, dir, name, entry, err) < 0) return -1;
 	if (db_changes(index->db) == 0) {
 		bool folder = entry->kind == INDEX_FOLDER;
 		if (uncount(index, dir, name, folder, err) < 0) return -1;
-		if (write_row(index, SQL_ENTRY_PUT, dir, name, entry, err) < 0) return -1;
+		if (index_write_row(index, SQL_ENTRY_PUT, dir, name, entry, err) < 0) return -1;
 	}
 	index->used_dir = dir;
 	count(index, entry->kind, entry->flags, entry->size, 1);
@@ -226,7 +225,7 @@ static int drop(struct index *index, const char *path, bool folder, struct err *
 	if (had <= 0) return had;
 	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_DROP, err);
 	if (!stmt) return -1;
-	bind_key(stmt, dir, name, folder);
+	index_bind_key(stmt, dir, name, folder);
 	if (db_run(stmt, err) < 0) return -1;
 	index_folders_forget(index);
 	return index_dir_prune(index, path, above, dir, err);
@@ -239,8 +238,11 @@ int index_drop(struct index *index, const char *path, bool folder, struct err *e
 
 int index_disagree(struct index *index, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
-	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_DROP_ALL, err);
-	if (!stmt || db_run(stmt, err) < 0) return index_fail(index, err);
+	static const enum index_sql all[] = { SQL_ENTRY_DROP_ALL, SQL_NEWS_DROP_ALL };
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct db_stmt *stmt = index_stmt(index, all[i], err);
+		if (!stmt || db_run(stmt, err) < 0) return index_fail(index, err);
+	}
 	/* Numbers of folders stay: marks go by them. */
 	index_dir_forget_all(index);
 	index->totals = (struct index_totals){ .versions = index->totals.versions,

@@ -31,6 +31,9 @@ enum {
 	INDEX_MOUNT = 32, /* a folder on which something was mounted */
 	/* Has SQLite's header, but no image of it can be had: the file itself was sent. */
 	INDEX_PLAIN = 64,
+	INDEX_GONE = 128, /* of news only: it is not there any more */
+	/* A folder that is gone at the remote and stays here for what is no file of ours in it. */
+	INDEX_HOLLOW = 512,
 };
 
 struct index_entry {
@@ -336,6 +339,31 @@ int index_forgotten_next(struct index *index, struct index_forgotten *row, struc
 /* At most `limit`, oldest first. The caller's array. */
 int index_forgotten_list(struct index *index, size_t limit, struct index_forgotten **rows,
 	size_t *count, struct err *err);
+
+/* ---- what the remote has by now, where that is not what was agreed (modes that bring it here) ----
+ *
+ * Of kind, size, mtime, mode, hash, id and version; or INDEX_GONE. Beside the base's row of the same
+ * name, which stays what was agreed. */
+
+int index_news_put(
+	struct index *index, const char *path, const struct index_entry *news, struct err *err);
+int index_news_get(struct index *index, const char *path, bool folder, struct index_entry *news,
+	struct err *err); /* 1, 0, -1. Release it */
+int index_news_drop(struct index *index, const char *path, bool folder, struct err *err);
+int index_news_any(struct index *index, struct err *err); /* 1, 0, -1 */
+
+/* Two edits of one path, both kept: ours got the name `path`. */
+struct index_conflict {
+	char *path, *origin;
+	int64_t noted_ns;
+};
+int index_conflict_add(
+	struct index *index, const struct index_conflict *conflict, struct err *err);
+int index_conflict_drop(struct index *index, const char *path, struct err *err);
+/* The newest first, at most `limit`. The caller's: index_conflicts_free. */
+int index_conflicts(struct index *index, size_t limit, struct index_conflict **rows, size_t *count,
+	struct err *err);
+void index_conflicts_free(struct index_conflict *rows, size_t count);
 
 /* ---- versions kept (SYNC.md §8), intents first ---- */
 

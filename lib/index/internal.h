@@ -102,6 +102,14 @@ enum index_sql {
 	SQL_SESSION_PART_PUT,
 	SQL_SESSION_PARTS,
 	SQL_SESSION_PARTS_DROP,
+	SQL_NEWS_GET,
+	SQL_NEWS_ANY,
+	SQL_NEWS_PUT,
+	SQL_NEWS_DROP,
+	SQL_NEWS_DROP_ALL,
+	SQL_CONFLICT_ADD,
+	SQL_CONFLICT_DROP,
+	SQL_CONFLICT_LIST,
 	SQL_COUNT
 };
 extern const char *const index_sql_text[SQL_COUNT];
@@ -190,6 +198,11 @@ char *index_join(const char *folder, const void *name, size_t len);
 	"kind, flags, epoch, size, mtime, ctime, btime, born, ino, mode, hash, rid, ver, extra"
 enum { ENTRY_NAME_COLUMN = 14 };
 void index_entry_read(struct db_stmt *stmt, struct index_entry *entry);
+/* Binds the key of `path` at 1 and 2; the name is lent until the statement was stepped. */
+void index_bind_key(struct db_stmt *stmt, int64_t dir, const char *name, bool folder);
+/* One row, by a statement that takes ENTRY_COLUMNS behind the key. Within index_begin. */
+int index_write_row(struct index *index, enum index_sql which, int64_t dir, const char *name,
+	const struct index_entry *entry, struct err *err);
 /* Steps to the end. */
 int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *err);
 

@@ -64,6 +64,13 @@ const char *const index_schema[] = {
 	"ALTER TABLE session ADD COLUMN seal_key BLOB;"
 	"CREATE TABLE session_part(path BLOB NOT NULL, number INT NOT NULL, seal BLOB NOT NULL,"
 	"  PRIMARY KEY(path, number)) WITHOUT ROWID;",
+	"CREATE TABLE news(dir INT NOT NULL, name BLOB NOT NULL, kind INT NOT NULL, flags INT NOT "
+	"NULL,"
+	"  epoch INT NOT NULL, size INT, mtime INT, ctime INT, btime INT, born INT, ino INT, mode "
+	"INT,"
+	"  hash BLOB, rid BLOB, ver BLOB, extra BLOB, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
+	"CREATE TABLE conflict(path BLOB PRIMARY KEY, origin BLOB NOT NULL, noted INT NOT NULL)"
+	" WITHOUT ROWID;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -82,6 +89,7 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIR_GET] = "SELECT parent, name FROM dir WHERE id = ?1",
 	[SQL_DIR_USED] = "SELECT EXISTS(SELECT 1 FROM entry WHERE dir = ?1)"
 			 " OR EXISTS(SELECT 1 FROM dirty WHERE dir = ?1)"
+			 " OR EXISTS(SELECT 1 FROM news WHERE dir = ?1)"
 			 " OR EXISTS(SELECT 1 FROM dir WHERE parent = ?1)",
 	[SQL_DIR_DROP] = "DELETE FROM dir WHERE id = ?1",
 	[SQL_DIR_CHILD] = "SELECT id FROM dir WHERE parent = ?1 LIMIT 1",
@@ -141,7 +149,9 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_TREE_WAKE] =
 		SUBTREE "UPDATE dirty SET why = 0, prio = min(prio, 1), due = min(due, ?2)"
 			" WHERE dir IN (SELECT id FROM below) AND why = 4",
-	[SQL_TREE_USED] = SUBTREE "SELECT 1 FROM below JOIN entry ON entry.dir = below.id LIMIT 1",
+	[SQL_TREE_USED] = SUBTREE
+		"SELECT 1 FROM below WHERE EXISTS(SELECT 1 FROM entry WHERE dir = below.id)"
+		" OR EXISTS(SELECT 1 FROM news WHERE dir = below.id) LIMIT 1",
 	[SQL_TREE_DIRTY] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id LIMIT 1",
 	[SQL_TREE_HOPEFUL] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id"
 				     " WHERE due <= ?2 OR (reason IS NULL AND due <= ?3) LIMIT 1",
@@ -261,4 +271,15 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_SESSION_PART_PUT] = "INSERT OR REPLACE INTO session_part VALUES(?1, ?2, ?3)",
 	[SQL_SESSION_PARTS] = "SELECT number, seal FROM session_part WHERE path = ?1",
 	[SQL_SESSION_PARTS_DROP] = "DELETE FROM session_part WHERE path = ?1",
+
+	[SQL_NEWS_GET] = "SELECT " ENTRY_COLUMNS " FROM news WHERE dir = ?1 AND name = ?2",
+	[SQL_NEWS_ANY] = "SELECT 1 FROM news LIMIT 1",
+	[SQL_NEWS_PUT] =
+		"INSERT OR REPLACE INTO news(" ENTRY_COLUMNS ", dir, name)"
+		" VALUES(?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?1, ?2)",
+	[SQL_NEWS_DROP] = "DELETE FROM news WHERE dir = ?1 AND name = ?2",
+	[SQL_NEWS_DROP_ALL] = "DELETE FROM news",
+	[SQL_CONFLICT_ADD] = "INSERT OR REPLACE INTO conflict VALUES(?1, ?2, ?3)",
+	[SQL_CONFLICT_DROP] = "DELETE FROM conflict WHERE path = ?1",
+	[SQL_CONFLICT_LIST] = "SELECT path, origin, noted FROM conflict ORDER BY noted DESC LIMIT ?1",
 };

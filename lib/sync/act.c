@@ -14,7 +14,7 @@ static void set_done(struct transfer *t, const struct err *err) {
 	bool folder = t->op.kind == STORE_FOLDER;
 	struct index_entry *entry = folder ? &t->folder_entry : &t->file;
 	if (err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_CHANGED)) {
-		if (!folder && err->kind == ERR_CHANGED) {
+		if (!folder && (err->kind == ERR_CHANGED || folder_brings(f))) {
 			act_changed(t);
 			return;
 		}
@@ -321,6 +321,8 @@ static void adopt(struct transfer *t) {
 	if (!entry->born_ns) entry->born_ns = entry->mtime_ns > 0 ? entry->mtime_ns : 0;
 	base_entry_local(t, entry);
 	if (folder) entry->flags = marker;
+	/* Others write there too: what is missing later was deleted, not lost by a power cut of ours. */
+	if (folder_brings(t->folder)) entry->epoch = 0;
 	if (!folder && !read) entry->flags |= INDEX_UNVERIFIED;
 	if (base_put(t, folder, entry)) transfer_finish(t);
 }
@@ -343,8 +345,9 @@ static void forget(struct transfer *t) {
 	bool marker =
 		(f->store->caps & STORE_CAP_FOLDERS) || (t->folder_entry.flags & INDEX_MARKER);
 	bool file = t->has_file && !(t->file.flags & INDEX_STRANGER);
-	if (file && !forget_note(f, t->path, &t->file)) return;
-	if (t->has_folder && marker && !forget_note(f, t->path, &t->folder_entry)) return;
+	bool ours = f->settings.mode != FOLDER_FETCH; /* else nothing there was ever ours */
+	if (file && ours && !forget_note(f, t->path, &t->file)) return;
+	if (t->has_folder && marker && ours && !forget_note(f, t->path, &t->folder_entry)) return;
 	if (t->has_file && !base_drop(t, false)) return;
 	if (t->has_folder && !base_drop(t, true)) return;
 	transfer_finish(t);

@@ -34,7 +34,7 @@ void folder_wait_start(struct folder *f, struct folder_wait *wait, int64_t upto)
 	/* A scan that was running at the mark may have ended since: what it found has later numbers, and was written before. */
 	wait->upto = upto;
 	if (f->index && index_sequence(f->index) > upto) wait->upto = index_sequence(f->index);
-	wait->owed = 0;
+	wait->owed = wait->polled = 0;
 	wait->reasons = NULL;
 	wait->needs_person = false;
 	wait->state = WAIT_SCAN;
@@ -158,6 +158,11 @@ static void wait_step(struct folder *f, struct folder_wait *wait) {
 	if (wait->state == WAIT_ENDED || wait_hopeless(f, wait)) return;
 	if (f->phase < PHASE_RUNNING) return;
 	if (wait->state == WAIT_SCAN) {
+		if (!wait->polled && folder_brings(f)) {
+			wait->polled = polling_request(f);
+			wait->scanned = true; /* what it finds counts too */
+		}
+		if (wait->polled && !polling_passed(f, wait->polled)) return;
 		if (!scan_is_idle(f)) return;
 		/* What happened in a folder while it was being watched is told after its listing,
 		 * and asks for another. */

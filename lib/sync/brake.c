@@ -19,6 +19,10 @@ static int64_t minute_now(const struct folder *f) {
 	return loop_wall_ns(f->loop) / MINUTE_NS;
 }
 
+bool brake_is_wide(const struct folder_settings *settings) {
+	return settings->mode == FOLDER_BACKUP || settings->mode == FOLDER_FETCH;
+}
+
 static int64_t agreed_now(const struct folder *f) {
 	struct index_totals totals = index_totals(f->index);
 	return totals.files + totals.links;
@@ -61,11 +65,13 @@ static void say_stop(struct folder *f) {
 			f->settings.path, (long long)agreed_now(f), f->name);
 	else
 		err_set(&b->trouble, ERR_DENIED,
-			"%lld files (%s) were deleted here, more than max_delete lets go in an "
+			"%lld files (%s) were deleted %s, more than max_delete lets go in an "
 			"hour: "
-			"they stay at the remote until 'tend approve %s', which lists them. "
+			"they stay %s until 'tend approve %s', which lists them. "
 			"Everything else goes on",
-			(long long)sum->files, size, f->name);
+			(long long)sum->files, size,
+			folder_brings(f) ? "here or at the remote" : "here",
+			folder_brings(f) ? "on the other side" : "at the remote", f->name);
 }
 
 static void stop_set(struct folder *f, bool stopped, bool empty) {
@@ -122,7 +128,7 @@ static void judge(struct folder *f) {
 	struct brake_rule rule;
 	struct err err;
 	if (!sums_read(f)) return;
-	brake_rule_parse(&rule, f->settings.max_delete, f->settings.mode == FOLDER_BACKUP, &err);
+	brake_rule_parse(&rule, f->settings.max_delete, brake_is_wide(&f->settings), &err);
 	struct brake_question q = { .base = agreed_now(f),
 		.now = b->sums[INDEX_HELD_WAITS].files,
 		.root_empty = b->root_empty,

@@ -15,7 +15,7 @@ static void made(struct folder *f, const struct err *err) {
 	folder_wake(f);
 }
 
-static int stranger_put(
+int contact_stranger_put(
 	struct folder *f, const char *path, const struct store_entry *remote, struct err *err) {
 	struct index_entry entry = { .flags = INDEX_STRANGER };
 	struct index_entry old;
@@ -49,7 +49,7 @@ static int parents_put(struct folder *f, const char *path, struct err *err) {
 		if (found == 1)
 			index_entry_release(&old);
 		else if (found < 0 || parents_put(f, parent, err) ||
-			 stranger_put(f, parent, &folder, err))
+			 contact_stranger_put(f, parent, &folder, err))
 			result = -1;
 	}
 	free(parent);
@@ -72,7 +72,7 @@ static int page_put(struct folder *f, struct err *err) {
 			failed = parents_put(f, path, err);
 		else if (entry->kind == STORE_FOLDER)
 			path_stack_push(&f->list_queue, xstrdup(path));
-		failed = failed || stranger_put(f, path, entry, err);
+		failed = failed || contact_stranger_put(f, path, entry, err);
 		free(path);
 		if (failed) return -1;
 	}
@@ -130,6 +130,7 @@ void contact_make_remote(struct folder *f) {
 }
 
 void contact_start(struct folder *f) {
+	if (f->settings.mode == FOLDER_FETCH) f->remote_made = true; /* nothing is made there */
 	if (!f->remote_made) {
 		contact_make_remote(f);
 		return;
@@ -158,7 +159,7 @@ void contact_empty_check(struct folder *f) {
 		pull_start(f);
 		return;
 	}
-	if (!remote_empty && !f->scan.seen && !f->pull.through) {
+	if (!remote_empty && !f->scan.seen && !f->pull.through && !folder_brings(f)) {
 		if (f->events) {
 			f->events = false;
 			scan_request(f, "");

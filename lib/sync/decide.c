@@ -17,7 +17,7 @@ static bool file_made_way(const struct transfer *t) {
 	       !transfer_excluded(t->folder, t->path, false);
 }
 
-static enum plan_local local_kind(const struct transfer *t) {
+enum plan_local transfer_local_kind(const struct transfer *t) {
 	const struct folder *f = t->folder;
 	if (t->absent) {
 		/* Gone and excluded now: forgotten, not deleted. */
@@ -57,7 +57,7 @@ static enum plan_same same_attributes(const struct transfer *t, const struct ind
 	return mode_differs(t, base) ? SAME_CONTENT : SAME_BYTES;
 }
 
-static enum plan_same compare(const struct transfer *t) {
+enum plan_same transfer_compare(const struct transfer *t) {
 	const struct index_entry *base = &t->file;
 	if (!t->has_file || t->absent || (t->streams && !t->have_hash)) return SAME_NOT;
 	if (t->have_source && !(base->flags & INDEX_STRANGER) && !t->have_hash) return SAME_ALL;
@@ -118,7 +118,7 @@ static bool fetch_bytes(struct transfer *t) {
 	if (t->absent || t->stat.kind != DISK_FILE || t->have_hash) return false;
 	if (!look_wants_bytes(t)) return false;
 	if (upload_is_large(t, t->stat.size)) {
-		t->streams = upload_may_stream(t);
+		t->streams = upload_may_stream(t) && !both_differs(t);
 		if (t->streams) return false;
 		upload_hash_start(t);
 		return true;
@@ -135,7 +135,9 @@ static bool fetch_image(struct transfer *t) {
 }
 
 void upload_or_read(struct transfer *t) {
-	if (t->upload && t->upload_sending)
+	if (t->bring)
+		bring_memory_granted(t);
+	else if (t->upload && t->upload_sending)
 		upload_memory_granted(t);
 	else
 		look_read_start(t);
@@ -219,13 +221,13 @@ static bool look_failed(struct transfer *t) {
 static enum plan_action decide(struct transfer *t) {
 	struct err err;
 	struct plan_question q = {
-		.local = local_kind(t),
+		.local = transfer_local_kind(t),
 		.file = base_kind(t->has_file, &t->file),
 		.file_is_link = t->has_file && t->file.kind == INDEX_LINK,
 		.folder = base_kind(t->has_folder, &t->folder_entry),
 		.folder_has_children = t->has_folder && index_has_children(t->folder->index,
 								t->path, false, &err) == 1,
-		.same = compare(t),
+		.same = transfer_compare(t),
 		.folder_differs = folder_differs(t),
 	};
 	q.unsealed = (t->has_file && t->file.epoch == EPOCH_ASK) ||
@@ -258,7 +260,8 @@ void transfer_plan(struct transfer *t) {
 		t->mtime_ns = t->source.wal_mtime_ns;
 	if (t->absent || t->stat.kind != DISK_OTHER) kinds_not_there(f, t->path, t->absent);
 	if (t->image_same) t->mtime_ns = t->file.mtime_ns; /* a checkpoint is no news */
-	enum plan_local local = local_kind(t);
+	if (both_rests(t)) return;
+	enum plan_local local = transfer_local_kind(t);
 	if (t->journal_name) {
 		/* Never sent: the snapshot of its database holds what it says. One that was sent when the database went as it lay would
 		 * be played into the image by whoever opens that. */
@@ -279,6 +282,7 @@ void transfer_plan(struct transfer *t) {
 		transfer_again(t, INDEX_WHY_CHANGE, NULL, f->settings.settle_ms);
 		return;
 	}
+	if (both_plan(t)) return;
 	t->action = decide(t);
 	if (rename_ask(t)) return;
 	bool has_body = t->pair != PAIR_NO; /* at the remote */

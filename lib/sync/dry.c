@@ -329,7 +329,7 @@ static void brake_ask(const struct dry *d) {
 	struct brake_question q = { .now = t->files[DRY_DELETE],
 		.base = t->same + t->files[DRY_ATTRIBUTES] + t->files[DRY_DELETE],
 		.root_empty = !t->same && !t->files[DRY_SEND] && !t->files[DRY_ATTRIBUTES] };
-	brake_rule_parse(&rule, d->settings->max_delete, d->settings->mode == FOLDER_BACKUP, &err);
+	brake_rule_parse(&rule, d->settings->max_delete, brake_is_wide(d->settings), &err);
 	t->over_brake = brake_judge(&rule, &q) != BRAKE_GO;
 }
 

@@ -24,6 +24,10 @@ char *folder_key(const struct folder *f, const char *path) {
 	return path_join(f->remote_key, path);
 }
 
+bool folder_keeps(const struct folder *f) {
+	return f->settings.mode == FOLDER_BACKUP || f->settings.mode == FOLDER_TWO_WAY;
+}
+
 bool folder_is_busy(const struct folder *f) {
 	return f->in_flight > 0 || !list_empty(&f->submits);
 }
@@ -274,6 +278,7 @@ void folder_step(struct defer *defer) {
 	}
 	prune_step(f);
 	if (f->phase == PHASE_RUNNING) verify_step(f);
+	if (f->phase == PHASE_RUNNING) polling_step(f);
 	if (f->phase == PHASE_RUNNING) forget_step(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	brake_step(f);
@@ -290,6 +295,7 @@ static void folder_drop_work(struct folder *f) {
 	scan_release(f);
 	prune_stop(f);
 	verify_stop(f);
+	polling_stop(f);
 	forget_stop(f);
 	pull_stop(f);
 	watch_free(f->watch);
@@ -397,7 +403,7 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
 		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
-		f->away_looking || !list_empty(&f->transfers)) {
+		polling_is_busy(f) || f->trash_runs || f->away_looking || !list_empty(&f->transfers)) {
 		return; /* their ends wake us */
 	}
 	disk_close(f->disk);

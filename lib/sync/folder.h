@@ -48,6 +48,7 @@ struct open_job {
 struct scan_job;
 struct prune;
 struct verify;
+struct polling;
 struct forget;
 
 struct scan {
@@ -136,6 +137,11 @@ struct folder {
 	unsigned next_past;
 	struct verify *verify;
 	struct forget *forget;
+	struct polling *polling;
+	bool trash_runs; /* its old days are being removed */
+	int64_t trash_ms;
+	int64_t brought_files, brought_bytes, brought_set, removed_here,
+		conflicts; /* since this start */
 	int64_t strangers_upto; /* the list of strangers that a person approved; 0: none */
 	struct index_strangers strangers; /* where that stands */
 	bool conditions,
@@ -259,6 +265,7 @@ void folder_open_anew(struct folder *folder, const struct err *err);
 void folder_root_away(struct folder *folder); /* the same, with the words for it */
 /* The key of a path inside the folder. The caller's. */
 char *folder_key(const struct folder *folder, const char *path);
+bool folder_keeps(const struct folder *folder); /* versions of what is replaced at the remote */
 /* Runs folder->op; `done` is called with the folder. */
 /* ABOUT, with what an earlier run learned of the server; folder_about_told() when it ended well. */
 void folder_about_start(
@@ -325,6 +332,36 @@ void owner_make_folders(struct folder *folder, const char *path,
 void contact_start(struct folder *folder);
 void contact_empty_check(struct folder *folder);
 void contact_make_remote(struct folder *folder);
+/* Nothing was agreed on it: from now on it is known of. */
+int contact_stranger_put(struct folder *folder, const char *path,
+	const struct store_entry *remote, struct err *err);
+
+/* polling.c: modes that bring things here */
+bool folder_brings(const struct folder *folder); /* is it in one of them? */
+void polling_new(struct folder *folder);
+void polling_free(struct folder *folder); /* not busy */
+void polling_step(struct folder *folder); /* while it runs */
+void polling_again(struct folder *folder); /* other settings */
+void polling_stop(struct folder *folder);
+bool polling_is_busy(const struct folder *folder);
+int64_t polling_request(struct folder *folder);
+bool polling_passed(const struct folder *folder, int64_t number);
+/* We wrote this path at the remote, or what is agreed of it. */
+void polling_touched(struct folder *folder, const char *path);
+/* A row of what the remote told. Release it. */
+void entry_told(
+	const struct folder *folder, struct index_entry *entry, const struct store_entry *told);
+
+/* conflict.c: the name that one of two edits gets. The caller's. */
+char *conflict_name(const char *path, const char *host, int64_t wall_ns);
+
+/* trash.c */
+void trash_times(int64_t wall_ns, char day[16], char time[24]);
+void trash_prune(struct folder *folder);
+
+/* live.c: in jobs */
+bool database_has_company(struct disk *disk, const char *path);
+bool database_in_use(struct disk *disk, const char *path);
 
 /* pull.c */
 void pull_root_missing(
@@ -367,6 +404,7 @@ void verify_again(struct folder *folder); /* other settings */
 void verify_stop(struct folder *folder);
 bool verify_is_busy(const struct folder *folder);
 void verify_probe(struct folder *folder); /* of a remote that was found empty */
+void remote_is_empty(struct folder *folder); /* though things were agreed: a person is asked */
 void verify_status(struct folder *folder, struct folder_status *status);
 
 /* prune.c: old versions go */
@@ -396,6 +434,8 @@ void durable_unsealed(struct folder *folder);
 void durable_quiet(struct timer *timer); /* folder->sync_timer */
 
 /* brake.c */
+/* Do only shares of what is agreed count, and no number of its own? */
+bool brake_is_wide(const struct folder_settings *settings);
 void brake_init(struct folder *folder);
 int brake_load(struct folder *folder, struct err *err);
 int brake_save(struct folder *folder, struct err *err);

@@ -112,7 +112,7 @@ static bool keep_intend(struct forget *g) {
 	char name[VERSION_NAME_SIZE];
 	struct err err;
 	int64_t now = loop_wall_ns(f->loop), born = g->row.born_ns > 0 ? g->row.born_ns : now;
-	if (f->settings.mode != FOLDER_BACKUP || g->row.kind == INDEX_FOLDER) return true;
+	if (!folder_keeps(f) || g->row.kind == INDEX_FOLDER) return true;
 	version_name(
 		&(struct version_span){ .born_ns = born, .ended_ns = now, .deleted = true }, name);
 	struct index_version version = { .born_ns = born,

@@ -151,6 +151,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	defer_init(&f->step_defer, folder_step);
 	prune_new(f);
 	verify_new(f);
+	polling_new(f);
 	forget_new(f);
 	turn_end_add(f->loop, &f->turn_end, folder_turn_ended);
 	unit_init(&f->unit, sync->graph, UNIT_FOLDER, name, &folder_unit_calls);
@@ -181,6 +182,7 @@ void folder_free(struct folder *f) {
 	index_close(f->index);
 	prune_free(f);
 	verify_free(f);
+	polling_free(f);
 	forget_free(f);
 	strangers_release(f);
 	store_op_release(&f->op);
@@ -229,6 +231,7 @@ int folder_apply(struct folder *f, const struct folder_settings *settings, struc
 		     !strv_equal(f->settings.exclude, settings->exclude);
 	bool rescan = f->settings.rescan_ms != settings->rescan_ms;
 	bool verify = f->settings.verify_ms != settings->verify_ms;
+	bool poll = f->settings.poll_ms != settings->poll_ms;
 	struct folder_settings old = f->settings;
 	(void)err;
 	settings_copy(&f->settings, settings);
@@ -244,6 +247,7 @@ int folder_apply(struct folder *f, const struct folder_settings *settings, struc
 	}
 	prune_again(f);
 	if (verify) verify_again(f);
+	if (poll) polling_again(f);
 	folder_wake(f);
 	return 0;
 }
@@ -269,6 +273,7 @@ void folder_sync(struct folder *f) {
 	}
 	turn_end_want(&f->turn_end);
 	if (f->held) timer_start(&f->hold_timer, 0);
+	polling_request(f);
 	scan_request(f, "");
 }
 

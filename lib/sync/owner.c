@@ -241,7 +241,43 @@ static void another_owns(struct folder *f) {
 }
 
 /* All marks were read. */
+/* Where both sides write nobody owns it: our own mark of another mode goes, another one's is a person's business. */
+static void unmarked(struct folder *f, const struct err *err) {
+	if (err && err->kind != ERR_NOT_FOUND) {
+		folder_hold(f, err);
+		return;
+	}
+	if (!note(f, "owned", NULL) || !note(f, "displaced", NULL)) return;
+	f->displaced = false;
+	folder_phase_set(f, PHASE_LISTING);
+}
+
+static void shared_known(struct folder *f) {
+	struct err err;
+	if (f->other_owner && f->settings.mode == FOLDER_TWO_WAY) {
+		err_set(&err, ERR_DENIED,
+			"the remote '%s' is kept one-way by %s, which would undo what is changed "
+			"from here: nothing is sent. Give that one 'mode = two-way' too, or stop "
+			"it and remove '%s' at the remote",
+			f->settings.remote, f->other_owner, f->other_key);
+		folder_stop_for_person(f, &err);
+		return;
+	}
+	if (!f->owned_since || f->settings.mode == FOLDER_FETCH) {
+		unmarked(f, NULL);
+		return;
+	}
+	folder_op_start(f, STORE_REMOVE, f->owner_key, unmarked);
+	f->op.kind = STORE_FILE;
+	folder_op_go(f);
+}
+
 static void owner_known(struct folder *f) {
+	if (folder_brings(f)) {
+		f->judging = false;
+		shared_known(f);
+		return;
+	}
 	bool exact = f->other_key && str_equal(f->other_key, f->owner_key);
 	/* One above or below that is older than ours is the one we took over from. */
 	if (f->owned_since && f->other_key && !exact && strcmp(f->other_since, f->owned_since) < 0)

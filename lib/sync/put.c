@@ -53,6 +53,7 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 	struct err err;
 	t->base_fresh = false;
+	polling_touched(t->folder, t->path);
 	if (!(entry->flags & INDEX_STRANGER) && !forget_agreed(t->folder, t->path)) return false;
 	if (folder && t->mounted) {
 		entry->flags |= INDEX_MOUNT;
@@ -66,6 +67,7 @@ bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 bool base_drop(struct transfer *t, bool folder) {
 	struct err err;
 	t->base_fresh = false;
+	polling_touched(t->folder, t->path);
 	if (!index_drop(t->folder->index, t->path, folder, &err)) return true;
 	folder_index_failed(t->folder, &err);
 	return false;
@@ -125,7 +127,7 @@ bool act_keep_intend(struct transfer *t) {
 	struct err err;
 	char name[VERSION_NAME_SIZE];
 	int64_t now = loop_wall_ns(f->loop);
-	if (!t->has_file || f->settings.mode != FOLDER_BACKUP) return true;
+	if (!t->has_file || !folder_keeps(f)) return true;
 	int64_t born = base->born_ns;
 	if (born <= 0) born = base->mtime_ns > 0 && base->mtime_ns < now ? base->mtime_ns : now;
 	version_name(&(struct version_span){ .born_ns = born,
@@ -257,6 +259,12 @@ static void theirs_take(struct transfer *t) {
 	struct folder *f = t->folder;
 	const struct store_entry *theirs = &t->theirs;
 	bool ours = t->theirs_ours, same = is_known(t);
+	bool known = t->has_file && !(t->file.flags & INDEX_STRANGER);
+	if (folder_brings(f) && known && !ours && !same) {
+		t->theirs_known = true;
+		if (both_learned(t, theirs->kind == STORE_FOLDER ? NULL : theirs)) transfer_plan(t);
+		return;
+	}
 	if (!ours && !same && !t->theirs_logged && t->change_tries)
 		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s",
 			f->name, t->path,
@@ -299,7 +307,7 @@ static void theirs_judge(struct transfer *t, bool equal) {
 	free(t->keep_key);
 	t->keep_key = NULL;
 	/* A 412: whoever wrote there may have taken over what was ours. */
-	if (!equal && !is_known(t) && t->change_tries)
+	if (!equal && !is_known(t) && t->change_tries && !folder_brings(t->folder))
 		owner_look(t, theirs_take);
 	else
 		theirs_take(t);
@@ -320,7 +328,10 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 		return;
 	}
 	if (err) {
-		if (base_drop(t, false)) transfer_plan(t);
+		bool known = t->has_file && !(t->file.flags & INDEX_STRANGER);
+		bool good = folder_brings(t->folder) && known ? both_learned(t, NULL)
+							      : base_drop(t, false);
+		if (good) transfer_plan(t);
 		return;
 	}
 	store_entry_release(&t->theirs);

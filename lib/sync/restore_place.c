@@ -154,29 +154,6 @@ int restore_clean_work(struct job *job, struct err *err) {
 
 /* ---- when all else is there ---- */
 
-/* An old -wal beside it would be taken for its own, and a living database must not change under its users. */
-static bool has_company(struct disk *disk, const char *path) {
-	static const char *const sides[] = { "-wal", "-shm", "-journal" };
-	struct disk_stat stat;
-	struct err err;
-	bool found = false;
-	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
-		char *side = xasprintf("%s%s", path, sides[i]);
-		found |= stands(disk, side, &stat, &err) == 1;
-		free(side);
-	}
-	return found;
-}
-
-/* Also where nothing lies beside it: a program that rests, or that has written nothing yet in its
- * transaction, would go on in a file that has no name any more. */
-static bool is_in_use(struct disk *disk, const struct restore_place *place) {
-	struct err err;
-	if (!place->replaces || place->here.kind != DISK_FILE) return false;
-	int used = disk_is_in_use(disk, place->path, &err);
-	return used > 0 || (used < 0 && err.kind != ERR_NOT_FOUND);
-}
-
 static int place_aside(struct disk *disk, struct restore_place *place, struct err *err) {
 	int rc = err_set(err, ERR_CHANGED, "there are too many of its name");
 	for (int i = 0; i < NUMBERS_MAX && rc && err->kind == ERR_CHANGED; i++) {
@@ -196,7 +173,9 @@ static void place_database(struct disk *disk, struct restore_place *place, bool 
 	int rc = -1;
 	err_clear(err);
 	if (!cancelled)
-		rc = has_company(disk, place->path) || is_in_use(disk, place)
+		rc = database_has_company(disk, place->path) ||
+				     (place->replaces && place->here.kind == DISK_FILE &&
+					     database_in_use(disk, place->path))
 			     ? place_aside(disk, place, err)
 			     : rename_into(disk, place, err);
 	if (rc)

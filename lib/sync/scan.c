@@ -12,7 +12,6 @@ enum {
 	CHUNK_ENTRIES = 4000, /* and goes no further than so many entries */
 	RULES_MAX = 64 << 10, /* bytes of a .tendignore */
 	DEGRADED_RESCAN_MS = 60000,
-	LARGE_BYTES = 1 << 20,
 };
 
 /* What a job found to be different from the index, or merely to be there. */
@@ -260,7 +259,7 @@ static int scan_work(struct job *base, struct err *err) {
 static void scan_mark(struct folder *f, const char *path, const struct found *found) {
 	bool folder = found->kind == DISK_FOLDER && found->what != FOUND_GONE;
 	int64_t settle = 0;
-	int prio = folder ? PRIO_FOLDER : found->size > LARGE_BYTES ? PRIO_LARGE : PRIO_SMALL;
+	int prio = folder ? PRIO_FOLDER : found->size > PRIO_LARGE_BYTES ? PRIO_LARGE : PRIO_SMALL;
 	/* Written a moment ago: it may be in the middle of it. */
 	if (found->what != FOUND_GONE && found->kind == DISK_FILE) {
 		int64_t age_ms = (loop_wall_ns(f->loop) - found->mtime_ns) / NS_PER_MS;

@@ -4,10 +4,9 @@
 
 #include "sync/internal.h"
 
-static const char *const modes[] = { "backup", "mirror", NULL };
+static const char *const modes[] = { "backup", "mirror", "two-way", "fetch", NULL };
 static const char *const restores[] = { "never", "if-empty", NULL };
 static const char *const databases[] = { "snapshot", "skip", "copy", NULL };
-static const char *const later_modes[] = { "two-way", "fetch", NULL };
 
 #define FIELD(member) offsetof(struct folder_settings, member)
 
@@ -35,10 +34,9 @@ static const struct config_key keys[] = {
 		.offset = FIELD(mode),
 		.preset = "backup",
 		.names = modes,
-		.later = later_modes,
 		.reload = RELOAD_REBUILD,
 		.help = "backup: local to remote, old versions kept; mirror: the same without "
-			"versions" },
+			"versions; two-way: both sides alike; fetch: remote to local" },
 	{ .name = "include",
 		.type = CONFIG_LINES,
 		.offset = FIELD(include),
@@ -102,9 +100,11 @@ static const struct config_key keys[] = {
 		.max = 100,
 		.help = "share of the time that a file which keeps changing may be sent" },
 	{ .name = "poll",
-		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "ask the remote for changes" },
+		.type = CONFIG_DURATION,
+		.offset = FIELD(poll_ms),
+		.preset = "60s",
+		.help = "modes two-way and fetch: how often the remote is asked for changes; none: "
+			"only when 'tend sync' or 'tend wait' asks" },
 	{ .name = "verify",
 		.type = CONFIG_DURATION,
 		.offset = FIELD(verify_ms),
@@ -120,7 +120,7 @@ static const struct config_key keys[] = {
 		.type = CONFIG_TEXT,
 		.offset = FIELD(max_delete),
 		.help = "more deletions in an hour stop the folder until tend approve: a share (at "
-			"least 100 files), a count, both or none; 50%, in mirror also 1000" },
+			"least 100 files), a count, both or none; 50%, in mirror and two-way also 1000" },
 	{ .name = "sqlite",
 		.type = CONFIG_ENUM,
 		.offset = FIELD(sqlite),

@@ -44,6 +44,7 @@ enum {
 
 /* Priorities of marks: folders before what lies in them, small files before large ones. */
 enum { PRIO_FOLDER, PRIO_SMALL, PRIO_LARGE };
+enum { PRIO_LARGE_BYTES = 1 << 20 };
 
 /* ---- what all folders share ---- */
 

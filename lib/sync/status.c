@@ -31,6 +31,16 @@ static int64_t left_s(const struct folder *f, const struct folder_status *status
 		&f->estimate, status->pending - held, share_of(f), folder_clock_ms(f));
 }
 
+static const char *mode_name(int mode) {
+	switch ((enum folder_mode)mode) {
+	case FOLDER_MIRROR: return "mirror";
+	case FOLDER_TWO_WAY: return "two-way";
+	case FOLDER_FETCH: return "fetch";
+	case FOLDER_BACKUP: break;
+	}
+	return "backup";
+}
+
 void folder_status(struct folder *f, struct folder_status *status) {
 	struct index_totals totals = index_totals(f->index);
 	struct err err;
@@ -38,7 +48,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 	*status = (struct folder_status){ .state = folder_phase_name(f),
 		.path = xstrdup(f->settings.path),
 		.remote = xstrdup(f->settings.remote),
-		.mode = f->settings.mode == FOLDER_MIRROR ? "mirror" : "backup",
+		.mode = mode_name(f->settings.mode),
 		.paused = f->paused,
 		.needs_person = f->needs_person,
 		.trouble = f->trouble,
@@ -47,7 +57,8 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.folders = totals.folders,
 		.links = totals.links,
 		.size_bytes = totals.bytes,
-		.strangers = totals.strangers,
+		/* Where they are brought here they are work, not a question to a person. */
+		.strangers = folder_brings(f) ? 0 : totals.strangers,
 		.not_kept = (int64_t)map_count(&f->not_kept),
 		.plain_databases = plain_count(f),
 		.sent_files = f->sent_files,
@@ -55,6 +66,9 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.set_only = f->set_only,
 		.removed = f->removed,
 		.moved = f->moved,
+		.brought_files = f->brought_files,
+		.brought_bytes = f->brought_bytes,
+		.removed_here = f->removed_here,
 		.last_sync_ns = f->last_sync_ns,
 		.scans = f->scans,
 		.versions = totals.versions,
@@ -154,4 +168,27 @@ void folder_troubles_free(struct folder_trouble *troubles, size_t count) {
 		free(troubles[i].reason);
 	}
 	free(troubles);
+}
+
+size_t folder_conflicts(struct folder *f, size_t limit, struct folder_conflict **conflicts) {
+	struct index_conflict *rows = NULL;
+	size_t count = 0;
+	struct err err;
+	*conflicts = NULL;
+	if (index_conflicts(f->index, limit, &rows, &count, &err)) return 0;
+	*conflicts = xcalloc(count + 1, sizeof(**conflicts));
+	for (size_t i = 0; i < count; i++)
+		(*conflicts)[i] = (struct folder_conflict){ .path = xstrdup(rows[i].path),
+			.origin = xstrdup(rows[i].origin),
+			.noted_ns = rows[i].noted_ns };
+	index_conflicts_free(rows, count);
+	return count;
+}
+
+void folder_conflicts_free(struct folder_conflict *conflicts, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		free(conflicts[i].path);
+		free(conflicts[i].origin);
+	}
+	free(conflicts);
 }

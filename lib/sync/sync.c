@@ -28,7 +28,8 @@ struct sync *sync_new(struct loop *loop, struct unit_graph *graph,
 	sync->images = disk_open(options->state_dir, err);
 	if (!sync->images) goto fail;
 	if (disk_mkdir(sync->images, "folders", 0700, err) ||
-		disk_mkdir(sync->images, "images", 0700, err))
+		disk_mkdir(sync->images, "images", 0700, err) ||
+		disk_mkdir(sync->images, "trash", 0700, err))
 		goto fail;
 	disk_close(sync->images);
 	char *images = xasprintf("%s/images", options->state_dir);

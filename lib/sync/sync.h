@@ -1,5 +1,6 @@
 /*
- * sync: one local folder and one store kept equal (SYNC.md). Modes `backup` (old versions kept) and `mirror` (none).
+ * sync: one local folder and one store kept equal (SYNC.md). Modes `backup` (old versions kept) and `mirror` (none) send what is here;
+ * `fetch` brings what is there; `two-way` does both, with what was agreed as the merge base.
  *
  * Loop thread only. `struct sync` is what all folders share; `struct folder` is one [folder NAME] and embeds its unit: it starts when
  * the unit graph says so and flushes when the graph stops it. It logs what a person should see; status tells the rest.
@@ -29,6 +30,7 @@ struct folder_settings {
 	int mode;     /* enum folder_mode */
 	char **include, **exclude;
 	int64_t settle_ms, max_settle_ms, rescan_ms;
+	int64_t poll_ms; /* two-way and fetch: what do others change? 0: only when asked */
 	int64_t verify_ms, verify_read; /* 0: never; per cent of files that are read back */
 	int64_t keep_ms;      /* how long kept versions stay; 0: nothing is ever removed */
 	int64_t pace_percent; /* 0 or 100: none */
@@ -125,6 +127,7 @@ struct folder_wait {
 	int state;           /* private */
 	int64_t started;     /* private: transfers that began before the call */
 	int64_t owed;        /* private: marks up to here follow from those asked for */
+	int64_t polled;      /* private: this poll must have ended, and what it found be here */
 	bool scanned;        /* private: a scan ran at the call: what it found counts */
 	struct defer finish; /* private */
 	struct err err;      /* private */
@@ -155,6 +158,7 @@ struct folder_status {
 	int64_t left_s; /* until nothing is pending, about; -1: not known, or the remote sets no pace */
 	int64_t sent_files, sent_bytes, set_only, removed; /* since this start */
 	int64_t plain_databases;         /* sent as they lie: no image can be had */
+	int64_t brought_files, brought_bytes, removed_here; /* from the remote, since this start */
 	int64_t moved;                   /* renamed or copied at the remote: no content was sent */
 	int64_t last_sync_ns;            /* when nothing was pending last; 0 never */
 	int64_t scans;                   /* full scans since this start */
@@ -185,6 +189,14 @@ void folder_status_release(struct folder_status *status);
 /* At most `limit`; the caller's array, freed with folder_troubles_free. */
 size_t folder_troubles(struct folder *folder, size_t limit, struct folder_trouble **troubles);
 void folder_troubles_free(struct folder_trouble *troubles, size_t count);
+
+/* Two edits of one path that were both kept, the newest first, as long as the copy is there; at most `limit`. The caller's array. */
+struct folder_conflict {
+	char *path, *origin; /* the copy, and what it is one of */
+	int64_t noted_ns;
+};
+size_t folder_conflicts(struct folder *folder, size_t limit, struct folder_conflict **conflicts);
+void folder_conflicts_free(struct folder_conflict *conflicts, size_t count);
 
 /* What would go if it were approved, oldest first, at most `limit`; *upto names this list for folder_approve. The caller's array. */
 struct folder_deletion {

@@ -22,6 +22,7 @@ int transfer_base_load(struct transfer *t, struct err *err) {
 	if (folder < 0) return -1;
 	t->has_file = file == 1;
 	t->has_folder = folder == 1;
+	if (both_load(t, err)) return -1;
 	t->want_names = !(f->store->caps & STORE_CAP_FOLDERS) &&
 			!(t->has_folder && (t->folder_entry.flags & INDEX_MARKER));
 	t->database_known = t->database_plain = false;
@@ -217,6 +218,8 @@ void transfer_forget(struct transfer *t) {
 	if (map_get(&f->by_path, t->path) == t) map_take(&f->by_path, t->path);
 	capture_release(t);
 	upload_release(t);
+	bring_release(t);
+	both_release(t);
 	rename_release(t);
 	slot_give(t);
 	memory_release(t);
@@ -232,6 +235,7 @@ void transfer_forget(struct transfer *t) {
 	free(t->key);
 	free(t->parent_id);
 	free(t->keep_key);
+	free(t->aside_key);
 	index_dirty_release(&t->row);
 	free(t);
 	folder_wake(f);

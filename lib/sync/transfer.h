@@ -19,6 +19,7 @@ enum transfer_state {
 };
 
 struct upload;
+struct bring;
 struct parts_match;
 
 /* `extra` of a database's row begins with it; the hashes of parts follow (delta.c). */
@@ -112,6 +113,14 @@ struct transfer {
 	enum pair_origin origin_state;
 	enum pair_answer pair; /* MOVE or COPY: how the new name is made */
 
+	/* ---- modes that bring things here: what the remote has by now (both.c, bring.c) ---- */
+	bool has_news_file, has_news_folder;
+	struct index_entry news_file, news_folder;
+	bool file_gone, folder_gone; /* it was asked for by its name, and is not there */
+	bool conflict;               /* ours gets another name */
+	char *aside_key;             /* or theirs does, over there */
+	struct bring *bring;         /* on its way; NULL */
+
 	struct upload *upload; /* a large file's parts */
 	bool upload_sending;   /* in pass 2 */
 	bool reads_first;      /* it changed while it was read and sent, and only grew perhaps */
@@ -153,6 +162,8 @@ bool transfer_base_is_fresh(const struct transfer *transfer);
 void transfer_plan(struct transfer *transfer);
 bool transfer_parent_missing(struct transfer *transfer);
 void upload_or_read(struct transfer *transfer); /* memory was granted: read on */
+enum plan_local transfer_local_kind(const struct transfer *transfer);
+enum plan_same transfer_compare(const struct transfer *transfer); /* with the base's file */
 bool transfer_excluded(const struct folder *folder, const char *path, bool is_folder);
 
 /* look.c */
@@ -238,6 +249,24 @@ bool moving_step(struct folder *folder); /* in PHASE_SEALING. True: something is
 int moving_settle(struct folder *folder, const char *origin, const char *path, const char *version,
 	struct err *err);
 void moving_release(struct folder *folder);
+
+/* both.c: modes that bring things here */
+int both_load(struct transfer *transfer, struct err *err); /* with the base */
+void both_release(struct transfer *transfer);
+/* Has the remote, as far as is known, other than what was agreed? */
+bool both_differs(const struct transfer *transfer);
+/* What the remote has of this path; NULL: nothing. */
+const struct index_entry *both_there(const struct transfer *transfer);
+bool both_rests(struct transfer *transfer); /* true: it is settled already, or gone */
+bool both_plan(struct transfer *transfer);  /* true: taken over; false: plan_path() decides */
+void both_agree(struct transfer *transfer); /* as it is here, it is there */
+/* False: the index failed, the transfer is gone; as of all bool here. */
+bool both_news_drop(struct transfer *transfer);
+bool both_learned(struct transfer *transfer, const struct store_entry *theirs);
+
+/* bring.c */
+void bring_release(struct transfer *transfer);
+void bring_memory_granted(struct transfer *transfer);
 
 /* act.c */
 /* The last thing in the folder of `path` went, perhaps. */

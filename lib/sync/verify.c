@@ -200,8 +200,8 @@ void verify_go_on(struct verify *v) {
 
 /* ---- listing ---- */
 
-static void remote_is_empty(struct verify *v) {
-	struct folder *f = v->folder;
+void remote_is_empty(struct folder *f) {
+	struct verify *v = f->verify;
 	struct err err;
 	err_set(&err, ERR_DENIED,
 		"the remote '%s' is wholly empty, but %lld files were stored there: is its disk "
@@ -261,7 +261,7 @@ static void page_listed(struct verify *v, const struct err *err) {
 		return;
 	}
 	if (!*v->at && !v->any && agreed_anything(f)) {
-		remote_is_empty(v);
+		remote_is_empty(f);
 		return;
 	}
 	if (v->seen_count) qsort(v->seen, v->seen_count, sizeof(*v->seen), compare_hashes);
@@ -334,8 +334,9 @@ void verify_step(struct folder *f) {
 	struct verify *v = f->verify;
 	struct err err;
 	char text[32];
+	/* Where things come here each poll compares all of it. */
 	if (v->state != VERIFY_REST || v->in_flight || timer_running(&v->timer) ||
-		f->settings.verify_ms <= 0)
+		f->settings.verify_ms <= 0 || folder_brings(f))
 		return;
 	int64_t now = loop_wall_ns(f->loop), last = index_meta_int(f->index, "verified", 0);
 	if (!last || last > now) { /* the first contact has just listed it all */
@@ -363,6 +364,15 @@ int folder_verify(struct folder *f, bool read, struct err *err) {
 	if (v->in_flight && v->state == VERIFY_REST)
 		return err_set(
 			err, ERR_BUSY, "folder '%s' is giving up an earlier compare", f->name);
+	if (folder_brings(f)) {
+		if (read)
+			return err_set(err, ERR_INVALID,
+				"folder '%s' takes over what others change at the remote: its "
+				"files are not read back. Without --read all is compared now",
+				f->name);
+		polling_request(f);
+		return 0;
+	}
 	v->read_all |= read; /* of what is still to come, where one runs already */
 	err_clear(&v->trouble);
 	if (v->state == VERIFY_REST) begin(v);

@@ -1,0 +1,58 @@
+/* Inside sync: what the remote has comes here, or goes here as it went there; the flow of bring.c, its work in jobs of bring_place.c. */
+#ifndef SYNC_BRING_H
+#define SYNC_BRING_H
+
+#include "sync/internal.h"
+
+enum bring_what {
+	BRING_FILE,
+	BRING_LINK,
+	BRING_FOLDER,
+	BRING_SET, /* mtime and mode of a file, mode of a folder */
+	BRING_REMOVE,
+	BRING_RMDIR,
+};
+
+struct bring {
+	enum bring_what what;
+	/* ---- what comes; the loop's while no job runs ---- */
+	int64_t size, mtime_ns; /* STORE_MTIME_UNKNOWN */
+	int mode;               /* STORE_MODE_UNKNOWN */
+	char *version, *id, *expected;
+	bool got; /* all of it */
+	int64_t offset;
+	struct digest digest;
+	bool digesting;
+	uint8_t hash[DIGEST_MAX];
+	struct buf target; /* a link's */
+	int fd;
+	char *beside;
+
+	/* ---- for the job that places it ---- */
+	char *aside;     /* ours gets this name; NULL: it is replaced */
+	char *theirs;    /* theirs gets this name, where ours is a database in use */
+	char *trash;      /* the place of all trash; NULL: nothing is kept */
+	const char *name; /* the folder's, in it */
+	char day_text[16], time_text[24];
+	bool snapshots; /* databases are captured */
+
+	/* ---- what the job found ---- */
+	bool changed;  /* what stands there is not what was planned for */
+	bool in_use;   /* theirs got a name of its own */
+	bool occupied; /* the folder holds something still */
+	struct disk_stat now;
+	bool is_database, have_source;
+	struct disk_source source;
+};
+
+void bring_start(struct transfer *transfer, enum bring_what what);
+
+/* bring_place.c: in jobs, which touch their own transfer only */
+int bring_write_work(struct job *job, struct err *err);
+int bring_place_work(struct job *job, struct err *err);
+
+/* trash.c: what stands at `path` is copied below bring->trash; in a job */
+int trash_keep(struct disk *disk, const char *path, const struct disk_stat *stat,
+	const struct bring *bring, struct err *err);
+
+#endif

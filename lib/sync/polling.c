@@ -1,0 +1,527 @@
+/*
+ * What the remote has by now, in the modes that bring it here: a full compare of its listing with the base, folder by folder or in one
+ * walk where the store can. It decides nothing: what differs becomes news of the index and a path to look at, and what is missing is
+ * asked for by its name before anything is believed to be gone (both.c). A listing that was cut says nothing of what it lacks.
+ *
+ * Memory: eight bytes for each name at the remote while one runs.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+enum { PAGE_ROWS = 256, YOUNG_MS = 1000, MARKS_A_TURN = 500 };
+
+enum polling_state {
+	POLLING_REST,
+	POLLING_LISTING,
+	POLLING_ROWS,      /* what did no list tell? */
+	POLLING_STRANGERS, /* first contact: all that only the remote has is to be brought */
+};
+
+struct polling {
+	struct folder *folder;
+	enum polling_state state;
+	struct store_op op;
+	bool in_flight;
+	struct timer timer; /* the next one; or the next page of rows */
+	bool due;           /* asked for, and not begun yet */
+	int64_t begun, ended;
+	struct path_stack queue;
+	char *at, *token, *key;
+	uint64_t *seen; /* hashes of all that was listed */
+	size_t count, cap;
+	char *parent; /* of what was listed last: its folders are in `seen` */
+	bool any, any_news;
+	struct map touched; /* what we wrote there meanwhile: a list may be of before */
+	char *after;
+	struct index_rows rows;
+	size_t next;
+	struct index_strangers strangers;
+	int64_t found;
+};
+
+bool folder_brings(const struct folder *f) {
+	return f->settings.mode == FOLDER_TWO_WAY || f->settings.mode == FOLDER_FETCH;
+}
+
+/* ---- names that were listed ---- */
+
+/* FNV-1a of the whole path; two of one hash hide that one of them is missing, until it is written anew. */
+static uint64_t path_hash(const char *path, bool folder) {
+	uint64_t hash = 14695981039346656037ULL;
+	for (; *path; path++) hash = (hash ^ (unsigned char)*path) * 1099511628211ULL;
+	return folder ? (hash ^ '/') * 1099511628211ULL : hash;
+}
+
+static void seen_add(struct polling *p, const char *path, bool folder) {
+	if (p->count == p->cap) {
+		p->cap = p->cap ? p->cap * 2 : 1024;
+		p->seen = xrealloc(p->seen, p->cap * sizeof(*p->seen));
+	}
+	p->seen[p->count++] = path_hash(path, folder);
+}
+
+static int compare_hashes(const void *left, const void *right) {
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+	return a < b ? -1 : a > b;
+}
+
+static bool was_seen(const struct polling *p, const char *path, bool folder) {
+	uint64_t hash = path_hash(path, folder);
+	return p->count &&
+	       bsearch(&hash, p->seen, p->count, sizeof(hash), compare_hashes) != NULL;
+}
+
+/* ---- the end of one ---- */
+
+static void release(struct polling *p) {
+	path_stack_release(&p->queue);
+	free(p->at);
+	free(p->token);
+	free(p->parent);
+	free(p->after);
+	free(p->seen);
+	p->at = p->token = p->parent = p->after = NULL;
+	p->seen = NULL;
+	p->count = p->cap = 0;
+	index_rows_release(&p->rows);
+	p->next = 0;
+	index_strangers_release(&p->strangers);
+	map_release(&p->touched);
+	map_init(&p->touched);
+}
+
+static void rest(struct polling *p, int64_t wait_ms) {
+	p->state = POLLING_REST;
+	release(p);
+	timer_start(&p->timer, wait_ms);
+}
+
+/* False: the index failed, and the folder opens anew. */
+static bool good(struct folder *f, int failed, const struct err *err) {
+	if (failed >= 0) return true;
+	folder_index_failed(f, err);
+	return false;
+}
+
+static bool may_go_on(const struct folder *f) {
+	return f->phase == PHASE_RUNNING && !f->held && !f->paused;
+}
+
+static void ended(struct polling *p) {
+	struct folder *f = p->folder;
+	int64_t found = p->found;
+	p->ended = p->begun;
+	rest(p, f->settings.poll_ms);
+	if (f->settings.poll_ms <= 0) timer_cancel(&p->timer);
+	if (found)
+		log_info("folder '%s': %lld paths are others at the remote", f->name,
+			(long long)found);
+	trash_prune(f);
+	folder_wake(f);
+}
+
+/* ---- what was found ---- */
+
+static bool mark(struct polling *p, const char *path, bool folder, int64_t size) {
+	p->found++;
+	folder_mark_path(p->folder, path,
+		folder ? PRIO_FOLDER : size > PRIO_LARGE_BYTES ? PRIO_LARGE : PRIO_SMALL, 0);
+	return p->state != POLLING_REST;
+}
+
+void entry_told(const struct folder *f, struct index_entry *entry, const struct store_entry *told) {
+	*entry = (struct index_entry){ .kind = told->kind == STORE_FOLDER ? INDEX_FOLDER
+						: told->kind == STORE_LINK ? INDEX_LINK
+									   : INDEX_FILE,
+		.size = told->size,
+		.mtime_ns = told->mtime_ns,
+		.mode = told->mode,
+		.version = xstrdup(told->version),
+		.id = xstrdup(told->id) };
+	if (told->marker) entry->flags |= INDEX_MARKER;
+	hash_put_told(f->store, entry, &told->hash);
+}
+
+/* Is what a list tells what the row says? */
+static bool told_same(
+	const struct folder *f, const struct index_entry *row, const struct store_entry *told) {
+	bool mode = told->mode == STORE_MODE_UNKNOWN || row->mode < 0 ||
+		    (told->mode & 0777) == (row->mode & 0777);
+	if (row->kind == INDEX_FOLDER) return mode;
+	if ((row->kind == INDEX_LINK) != (told->kind == STORE_LINK)) return false;
+	bool time = told->mtime_ns == STORE_MTIME_UNKNOWN || row->mtime_ns == STORE_MTIME_UNKNOWN ||
+		    store_time_same(f->store, told->mtime_ns, row->mtime_ns);
+	if (told->version && row->version) {
+		bool same = str_equal(told->version, row->version);
+		return same && (row->kind == INDEX_LINK || (mode && time));
+	}
+	return told->size == row->size && time && (row->kind == INDEX_LINK || mode);
+}
+
+/* Somebody works on it now, or it was written by us since the list began. */
+static bool is_ours_now(const struct polling *p, const char *path) {
+	return map_get(&p->folder->by_path, path) || map_get(&p->touched, path);
+}
+
+static bool row_differs(struct polling *p, const char *path, const struct index_entry *row,
+	const struct store_entry *told) {
+	struct folder *f = p->folder;
+	struct index_entry entry, before;
+	struct err err;
+	bool stranger = (row->flags & INDEX_STRANGER) != 0;
+	entry_told(f, &entry, told);
+	bool known = false;
+	if (stranger) {
+		entry.flags |= INDEX_STRANGER;
+	} else {
+		int got = index_news_get(f->index, path, told->kind == STORE_FOLDER, &before, &err);
+		if (!good(f, got, &err)) {
+			index_entry_release(&entry);
+			return false;
+		}
+		known = got == 1 && !(before.flags & INDEX_GONE) && told_same(f, &before, told);
+		if (got == 1) index_entry_release(&before);
+	}
+	int failed = known      ? 0
+		     : stranger ? index_put(f->index, path, &entry, &err)
+				: index_news_put(f->index, path, &entry, &err);
+	index_entry_release(&entry);
+	if (!good(f, failed, &err)) return false;
+	return known || mark(p, path, told->kind == STORE_FOLDER, told->size);
+}
+
+/* As agreed again: whatever was noted is over. */
+static bool row_is_same(struct polling *p, const char *path, struct index_entry *row) {
+	struct folder *f = p->folder;
+	struct err err;
+	bool folder = row->kind == INDEX_FOLDER;
+	if (row->flags & INDEX_HOLLOW) {
+		row->flags &= ~(unsigned)INDEX_HOLLOW;
+		if (!good(f, index_put(f->index, path, row, &err), &err)) return false;
+	}
+	return !p->any_news || good(f, index_news_drop(f->index, path, folder, &err), &err);
+}
+
+/* False: it is over, the index failed. */
+static bool told(struct polling *p, const char *path, const struct store_entry *entry) {
+	struct folder *f = p->folder;
+	struct index_entry row;
+	struct err err;
+	bool folder = entry->kind == STORE_FOLDER;
+	seen_add(p, path, folder);
+	if (transfer_excluded(f, path, folder) || is_ours_now(p, path)) return true;
+	int got = index_get(f->index, path, folder, &row, &err);
+	if (!good(f, got, &err)) return false;
+	if (got == 0) {
+		if (!good(f, contact_stranger_put(f, path, entry, &err), &err)) return false;
+		return mark(p, path, folder, entry->size);
+	}
+	bool same = told_same(f, &row, entry);
+	bool went_on = same ? (row.flags & INDEX_STRANGER) || row_is_same(p, path, &row)
+			    : row_differs(p, path, &row, entry);
+	index_entry_release(&row);
+	return went_on;
+}
+
+/* Where folders are no things of their own: they are there by what lies in them. */
+static bool parents_told(struct polling *p, const char *path) {
+	struct store_entry folder = {
+		.kind = STORE_FOLDER, .mode = STORE_MODE_UNKNOWN, .mtime_ns = STORE_MTIME_UNKNOWN
+	};
+	char *parent = path_parent(path);
+	bool went_on = true;
+	if (*parent && !str_equal(parent, p->parent)) {
+		went_on = parents_told(p, parent) && told(p, parent, &folder);
+		free(p->parent);
+		p->parent = xstrdup(parent);
+	}
+	free(parent);
+	return went_on;
+}
+
+static bool listed(struct polling *p, const struct store_entry *entry) {
+	struct folder *f = p->folder;
+	if (!entry->name || !path_is_plain(entry->name)) return true;
+	char *path = path_join(p->at, entry->name);
+	bool went_on = true;
+	/* Tend's own, of all folders: nobody's files. */
+	if (!*f->remote_key && path_is_within(path, ".tend")) {
+		free(path);
+		return true;
+	}
+	p->any = true;
+	if (p->op.recursive) went_on = parents_told(p, path);
+	if (went_on && entry->kind == STORE_OTHER) {
+		seen_add(p, path, false); /* nobody's file, in the place of one perhaps */
+	} else if (went_on) {
+		bool descend = entry->kind == STORE_FOLDER && !p->op.recursive &&
+			       !transfer_excluded(f, path, true);
+		if (descend) path_stack_push(&p->queue, xstrdup(path));
+		went_on = told(p, path, entry);
+	}
+	free(path);
+	return went_on;
+}
+
+/* ---- what no list told ---- */
+
+static bool row_missing(struct polling *p, const char *path, const struct index_entry *row) {
+	struct folder *f = p->folder;
+	struct index_entry gone = { .kind = row->kind, .flags = INDEX_GONE }, before;
+	struct err err;
+	bool folder = row->kind == INDEX_FOLDER;
+	if (row->flags & INDEX_STRANGER)
+		return good(f, index_drop(f->index, path, folder, &err), &err);
+	if (row->flags & INDEX_HOLLOW) return true;
+	/* What is on its way into it makes it. */
+	int below = folder ? index_dirty_below(f->index, path, &err) : 0;
+	int got = index_news_get(f->index, path, folder, &before, &err);
+	if (!good(f, below, &err) || !good(f, got, &err)) return false;
+	bool known = got == 1 && (before.flags & INDEX_GONE);
+	if (got == 1) index_entry_release(&before);
+	if (known || below) return true;
+	if (!good(f, index_news_put(f->index, path, &gone, &err), &err)) return false;
+	return mark(p, path, folder, row->size);
+}
+
+static bool row_look(struct polling *p, const struct index_row *row) {
+	bool folder = row->entry.kind == INDEX_FOLDER;
+	char *path = path_join(p->at, row->name);
+	bool went_on = true;
+	if (!was_seen(p, path, folder) && !is_ours_now(p, path) &&
+		!transfer_excluded(p->folder, path, folder))
+		went_on = row_missing(p, path, &row->entry);
+	if (folder && went_on)
+		path_stack_push(&p->queue, path);
+	else
+		free(path);
+	return went_on;
+}
+
+static void rows_next(struct polling *p) {
+	struct folder *f = p->folder;
+	struct err err;
+	folder_turn(f);
+	for (;;) {
+		if (!p->at) p->at = path_stack_pop(&p->queue);
+		if (!p->at) {
+			ended(p);
+			return;
+		}
+		int failed = index_list(f->index, p->at, p->after, PAGE_ROWS, &p->rows, &err);
+		if (!good(f, failed, &err)) return;
+		bool more = p->rows.count > 0;
+		for (p->next = 0; p->next < p->rows.count; p->next++)
+			if (!row_look(p, &p->rows.rows[p->next])) return;
+		free(p->after);
+		p->after = NULL;
+		if (more) {
+			const struct index_row *last = &p->rows.rows[p->rows.count - 1];
+			p->after = xasprintf("%s%s", last->name,
+				last->entry.kind == INDEX_FOLDER ? "/" : "");
+		}
+		index_rows_release(&p->rows);
+		if (more) {
+			timer_start(&p->timer, 0); /* others have their turn */
+			return;
+		}
+		free(p->at);
+		p->at = NULL;
+	}
+}
+
+static void rows_begin(struct polling *p) {
+	if (p->count) qsort(p->seen, p->count, sizeof(*p->seen), compare_hashes);
+	p->state = POLLING_ROWS;
+	path_stack_push(&p->queue, xstrdup(""));
+	rows_next(p);
+}
+
+/* ---- listing ---- */
+
+static void list_next(struct polling *p);
+
+static void page_listed(struct store_op *op, const struct err *err) {
+	struct polling *p = container_of(op, struct polling, op);
+	struct folder *f = p->folder;
+	struct index_totals totals;
+	p->in_flight = false;
+	folder_wake(f);
+	if (p->state != POLLING_LISTING) return; /* the folder gave it up meanwhile */
+	if (err && err->kind != ERR_NOT_FOUND) {
+		rest(p, 0);
+		p->due = true;
+		folder_hold(f, err);
+		return;
+	}
+	folder_turn(f);
+	for (size_t i = 0; !err && i < op->entry_count; i++)
+		if (!listed(p, &op->entries[i])) return;
+	free(p->token);
+	p->token = !err && op->next_token ? xstrdup(op->next_token) : NULL;
+	if (!p->token) {
+		free(p->at);
+		p->at = NULL;
+	}
+	totals = index_totals(f->index);
+	if (!p->token && !p->queue.count && !p->any &&
+		totals.files + totals.links + totals.folders > 0) {
+		rest(p, 0);
+		p->due = true;
+		remote_is_empty(f);
+		return;
+	}
+	list_next(p);
+}
+
+static void list_next(struct polling *p) {
+	struct folder *f = p->folder;
+	if (!may_go_on(f)) {
+		rest(p, 0);
+		p->due = true;
+		return;
+	}
+	if (!p->at) p->at = path_stack_pop(&p->queue);
+	if (!p->at) {
+		rows_begin(p);
+		return;
+	}
+	store_op_release(&p->op);
+	free(p->key);
+	p->key = folder_key(f, p->at);
+	store_op_init(&p->op, STORE_LIST, p->key);
+	p->op.kind = STORE_FOLDER;
+	p->op.recursive = (f->store->caps & STORE_CAP_FLAT_LIST) != 0;
+	p->op.page_token = p->token;
+	p->op.done = page_listed;
+	p->in_flight = true;
+	store_start(f->store, &p->op);
+}
+
+/* ---- first contact ---- */
+
+static void strangers_next(struct polling *p) {
+	struct folder *f = p->folder;
+	struct err err;
+	folder_turn(f);
+	if (!good(f, index_strangers_next(f->index, MARKS_A_TURN, &p->strangers, &err), &err))
+		return;
+	for (size_t i = 0; i < p->strangers.count; i++) {
+		const struct index_entry *entry = &p->strangers.entries[i];
+		if (!mark(p, p->strangers.paths[i], entry->kind == INDEX_FOLDER, entry->size))
+			return;
+	}
+	if (p->strangers.count) {
+		timer_start(&p->timer, 0);
+		return;
+	}
+	if (!good(f, index_meta_set(f->index, "strangers_marked", "1", &err), &err)) return;
+	p->found = 0; /* they are counted as what they are */
+	ended(p);
+}
+
+/* ---- for the folder ---- */
+
+static void begin(struct polling *p) {
+	struct folder *f = p->folder;
+	struct err err;
+	p->due = false;
+	timer_cancel(&p->timer);
+	release(p);
+	p->begun++;
+	p->found = 0;
+	p->any = false;
+	/* They were listed when this folder and its remote met. */
+	if (!index_meta_int(f->index, "strangers_marked", 0)) {
+		p->state = POLLING_STRANGERS;
+		strangers_next(p);
+		return;
+	}
+	int any = index_news_any(f->index, &err);
+	if (!good(f, any, &err)) return;
+	p->any_news = any == 1;
+	p->state = POLLING_LISTING;
+	path_stack_push(&p->queue, xstrdup(""));
+	list_next(p);
+}
+
+static void passed(struct timer *timer) {
+	struct polling *p = container_of(timer, struct polling, timer);
+	if (p->in_flight) return;
+	if (p->state == POLLING_ROWS && may_go_on(p->folder)) {
+		rows_next(p);
+	} else if (p->state == POLLING_STRANGERS && may_go_on(p->folder)) {
+		strangers_next(p);
+	} else {
+		p->state = POLLING_REST;
+		p->due = true;
+		folder_wake(p->folder);
+	}
+}
+
+/* From folder_step, while it runs. */
+void polling_step(struct folder *f) {
+	struct polling *p = f->polling;
+	if (!folder_brings(f) || p->state != POLLING_REST || p->in_flight || !may_go_on(f)) return;
+	if (p->due || !p->begun) begin(p);
+}
+
+/* One that begins after this call; its number, for polling_passed(). */
+int64_t polling_request(struct folder *f) {
+	struct polling *p = f->polling;
+	if (!folder_brings(f)) return 0;
+	p->due = true;
+	folder_wake(f);
+	return p->begun + 1;
+}
+
+bool polling_passed(const struct folder *f, int64_t number) {
+	return f->polling->ended >= number;
+}
+
+/* `poll` is another one. */
+void polling_again(struct folder *f) {
+	struct polling *p = f->polling;
+	if (p->state != POLLING_REST || !p->begun) return;
+	timer_cancel(&p->timer);
+	if (f->settings.poll_ms > 0) timer_start(&p->timer, f->settings.poll_ms);
+}
+
+void polling_touched(struct folder *f, const char *path) {
+	if (f->polling && f->polling->state != POLLING_REST) map_put(&f->polling->touched, path, f);
+}
+
+void polling_stop(struct folder *f) {
+	struct polling *p = f->polling;
+	rest(p, 0);
+	timer_cancel(&p->timer);
+	p->due = true;
+	if (p->in_flight) store_cancel(f->store, &p->op);
+}
+
+bool polling_is_busy(const struct folder *f) {
+	return f->polling->in_flight;
+}
+
+void polling_new(struct folder *f) {
+	struct polling *p = xcalloc(1, sizeof(*p));
+	p->folder = f;
+	f->polling = p;
+	map_init(&p->touched);
+	timer_init(&p->timer, f->loop, passed);
+	store_op_init(&p->op, STORE_ABOUT, "");
+}
+
+void polling_free(struct folder *f) {
+	struct polling *p = f->polling;
+	if (!p) return;
+	timer_cancel(&p->timer);
+	release(p);
+	map_release(&p->touched);
+	store_op_release(&p->op);
+	free(p->key);
+	free(p);
+	f->polling = NULL;
+}

@@ -1,0 +1,519 @@
+"""Modes `two-way` and `fetch`: two daemons on one remote, and what lies on both disks is the judge.
+
+servers: s3_rgw dav_apache sftp_sshd
+"""
+
+import os
+import random
+import shutil
+import sqlite3
+import stat
+
+import pytest
+
+from stores import S3, Directory, Sftp, WebDav, facts
+from tend import Tendd
+
+QUICK = "settle = 50ms\nmax_settle = 2s\npoll = 1s\npace = 100%\n"
+
+
+class Pair:
+    """Two machines that share one remote."""
+
+    def __init__(self, store, modes=("two-way", "two-way"), more=""):
+        self.store = store
+        self.modes = modes
+        self.more = more
+        self.machines = [Tendd(), Tendd()]
+
+    def start(self):
+        for machine, mode in zip(self.machines, self.modes):
+            self.configure(machine, mode)
+            machine.start()
+        return self
+
+    def configure(self, machine, mode, more=""):
+        data = machine.folder("data")
+        machine.configure(self.store.folder(data, more=QUICK + "mode = %s\n" % mode + self.more + more))
+
+    def data(self, number):
+        return self.machines[number].root / "data"
+
+    def wait(self, *numbers):
+        for number in numbers or (0, 1):
+            self.machines[number].barrier("data")
+
+    def meet(self):
+        """Both have what both had."""
+        def alike():
+            self.wait(0, 1)
+            self.wait(0)
+            return contents(self.data(0)) == contents(self.data(1))
+        self.machines[0].until(alike, "both sides alike: %s" % self.differences())
+
+    def differences(self):
+        left, right = contents(self.data(0)), contents(self.data(1))
+        return sorted(set(left.items()) ^ set(right.items()), key=str)[:20]
+
+    def close(self):
+        for machine in self.machines:
+            machine.close()
+
+
+def contents(data):
+    """Kinds, bytes and targets; not times, which some remotes do not keep."""
+    found = {}
+    for folder, folders, files in os.walk(data):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            short = os.path.relpath(path, data)
+            if ".tend-tmp." in name:
+                continue
+            try:
+                if os.path.islink(path):
+                    found[short] = ("link", os.readlink(path))
+                elif os.path.isdir(path):
+                    found[short] = ("folder",)
+                else:
+                    with open(path, "rb") as file:
+                        found[short] = ("file", file.read())
+            except FileNotFoundError:
+                pass
+    return found
+
+
+def trash(machine):
+    return {os.path.relpath(os.path.join(folder, name), machine.state / "trash" / "data").split("/", 1)[1]:
+            open(os.path.join(folder, name), "rb").read()
+            for folder, _, files in os.walk(machine.state / "trash" / "data") for name in files}
+
+
+def conflicts(data):
+    return sorted(name for _, _, files in os.walk(data) for name in files if "(conflict " in name)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return Directory(tmp_path / "remote")
+
+
+@pytest.fixture(params=["directory", "s3_rgw", "dav_apache", "sftp_sshd"])
+def any_store(tmp_path, request):
+    make = {"directory": lambda: Directory(tmp_path / "remote"), "s3_rgw": lambda: S3("s3_rgw", tmp_path),
+            "dav_apache": lambda: WebDav("dav_apache", tmp_path), "sftp_sshd": lambda: Sftp("tend")}
+    return make[request.param]()
+
+
+@pytest.fixture
+def pair(directory):
+    pair = Pair(directory)
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def any_pair(any_store):
+    pair = Pair(any_store)
+    yield pair
+    pair.close()
+
+
+def test_both_see_what_the_other_does(any_pair):
+    pair = any_pair.start()
+    one, two = pair.data(0), pair.data(1)
+    (one / "folder").mkdir()
+    (one / "folder/made on one").write_text("1\n")
+    (two / "made on two").write_text("2\n")
+    (one / "large").write_bytes(os.urandom(6 << 20))
+    (one / "empty").write_bytes(b"")
+    (one / "alone").mkdir()
+    (one / "link").symlink_to("folder/made on one")
+    pair.meet()
+    assert (two / "folder/made on one").read_text() == "1\n"
+    assert (one / "made on two").read_text() == "2\n"
+    assert (two / "alone").is_dir() and os.readlink(two / "link") == "folder/made on one"
+    (two / "folder/made on one").write_text("1, edited on two\n")
+    (one / "made on two").unlink()
+    shutil.rmtree(one / "alone")
+    pair.meet()
+    assert (one / "folder/made on one").read_text() == "1, edited on two\n"
+    assert not (two / "made on two").exists() and not (two / "alone").exists()
+    assert trash(pair.machines[1])["made on two"] == b"2\n"
+    assert trash(pair.machines[0])["folder/made on one"] == b"1\n"
+    assert not conflicts(one) and not conflicts(two)
+    shutil.rmtree(two / "folder")
+    pair.meet()
+    assert not (one / "folder").exists()
+
+
+def test_a_second_run_does_nothing(any_pair):
+    pair = any_pair.start()
+    for number in range(30):
+        folder = pair.data(number % 2) / ("folder %d" % (number % 3))
+        folder.mkdir(exist_ok=True)
+        (folder / str(number)).write_text("%d\n" % number)
+    pair.meet()
+    for machine in pair.machines:
+        machine.stop()
+        machine.start()
+    pair.wait()
+    for machine in pair.machines:
+        part = machine.folder_part("data")
+        did = {name: part[name] for name in ("sent_files", "set_only", "removed", "moved", "brought_files", "removed_here")}
+        assert not any(did.values()), did
+        assert part["files"] == 30 and part["conflicts"] == []
+
+
+def test_two_edits_are_both_kept(any_pair):
+    pair = any_pair.start()
+    one, two = pair.data(0), pair.data(1)
+    (one / "notes.txt").write_text("as agreed\n")
+    pair.meet()
+    pair.machines[1].stop()
+    (one / "notes.txt").write_text("edited on one\n")
+    (two / "notes.txt").write_text("edited on two, another way\n")
+    pair.wait(0)
+    pair.machines[1].start()
+    pair.meet()
+    found = conflicts(one)
+    assert len(found) == 1 and found == conflicts(two), found
+    assert found[0].startswith("notes (conflict ") and found[0].endswith(").txt")
+    assert {(one / "notes.txt").read_text(), (one / found[0]).read_text()} == \
+        {"edited on one\n", "edited on two, another way\n"}
+    listed = pair.machines[1].folder_part("data")["conflicts"]
+    assert [(row["path"], row["of"]) for row in listed] == [(found[0], "notes.txt")]
+    assert "another edit of 'notes.txt'" in pair.machines[1].tend("status", "data").stdout
+    (two / found[0]).unlink()
+    pair.meet()
+    assert pair.machines[1].folder_part("data")["conflicts"] == []
+
+
+def test_the_same_edit_is_no_conflict(pair):
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    (one / "notes").write_text("as agreed\n")
+    pair.meet()
+    pair.machines[1].stop()
+    (one / "notes").write_text("the same\n")
+    (two / "notes").write_text("the same\n")
+    pair.wait(0)
+    pair.machines[1].start()
+    pair.meet()
+    assert not conflicts(one) and (two / "notes").read_text() == "the same\n"
+
+
+@pytest.mark.parametrize("edits_first", [True, False])
+def test_an_edit_beats_a_deletion(pair, edits_first):
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    (one / "folder").mkdir()
+    (one / "folder/notes").write_text("as agreed\n")
+    (one / "folder/other").write_text("other\n")
+    (one / "stays").write_text("stays\n")
+    pair.meet()
+    pair.machines[1].stop()
+    if edits_first:
+        (one / "folder/notes").write_text("edited on one\n")
+        shutil.rmtree(two / "folder")
+    else:
+        shutil.rmtree(one / "folder")
+        (two / "folder/notes").write_text("edited on two\n")
+    pair.wait(0)
+    pair.machines[1].start()
+    pair.meet()
+    assert (one / "folder/notes").read_text().startswith("edited")
+    assert not (one / "folder/other").exists() and not conflicts(one)
+
+
+def test_first_contact_joins_both(any_pair):
+    pair = any_pair
+    one = pair.machines[0].folder("data")
+    two = pair.machines[1].folder("data")
+    (one / "only one").write_text("1\n")
+    (one / "alike").write_text("alike\n")
+    os.utime(one / "alike", (1700000000, 1700000000))
+    (one / "differs").write_text("this is of one\n")
+    (two / "only two").write_text("2\n")
+    (two / "alike").write_text("alike\n")
+    os.utime(two / "alike", (1700000000, 1700000000))
+    (two / "differs").write_text("this is of two, and longer\n")
+    pair.configure(pair.machines[0], "two-way")
+    pair.machines[0].start()
+    pair.wait(0)
+    pair.configure(pair.machines[1], "two-way")
+    pair.machines[1].start()
+    pair.meet()
+    found = conflicts(one)
+    assert len(found) == 1 and found[0].startswith("differs (conflict "), found
+    assert (one / found[0]).read_text() == "this is of two, and longer\n"
+    assert (two / "only one").read_text() == "1\n" and (one / "only two").read_text() == "2\n"
+
+
+def test_kinds_change_and_clash(pair):
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    (one / "a").write_text("a file\n")
+    (one / "b").mkdir()
+    (one / "b/below").write_text("below\n")
+    pair.meet()
+    (one / "a").unlink()
+    (one / "a").mkdir()
+    (one / "a/now").write_text("now\n")
+    shutil.rmtree(one / "b")
+    (one / "b").write_text("now a file\n")
+    pair.meet()
+    assert (two / "a/now").read_text() == "now\n" and (two / "b").read_text() == "now a file\n"
+    pair.machines[1].stop()
+    (one / "c").write_text("a file of one\n")
+    (two / "c").mkdir()
+    (two / "c/of two").write_text("2\n")
+    pair.wait(0)
+    pair.machines[1].start()
+    pair.meet()
+    assert (one / "c/of two").read_text() == "2\n"
+    found = conflicts(one)
+    assert len(found) == 1 and (one / found[0]).read_text() == "a file of one\n"
+
+
+def test_times_and_modes_go_over(pair):
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    (one / "tool").write_text("#!/bin/sh\n")
+    (one / "folder").mkdir(mode=0o700)
+    pair.meet()
+    os.utime(one / "tool", ns=(1600000000123456789, 1600000000123456789))
+    os.chmod(one / "tool", 0o755)
+    os.chmod(one / "folder", 0o750)
+    pair.wait(0, 1)
+    assert facts(two) == facts(one)
+    assert pair.machines[1].folder_part("data")["brought_bytes"] == len("#!/bin/sh\n")
+
+
+def test_many_deletions_there_are_held_here(pair):
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    for number in range(300):
+        (one / ("%03d" % number)).write_text("%d\n" % number)
+    pair.meet()
+    pair.machines[0].stop()
+    for key in pair.store.keys("data"):
+        if not key.endswith("000"):
+            pair.store.remove("data/" + key)
+    machine = pair.machines[1]
+    machine.post("/v1/units/folder:data/sync")
+    machine.until(lambda: machine.folder_part("data")["deletions"], "the brake")
+    assert len(os.listdir(two)) == 300
+    assert machine.tend("wait").returncode == 5
+    upto = machine.folder_part("data")["deletions"]["upto"]
+    assert machine.post("/v1/units/folder:data/approve", {"upto": upto}).status == 200
+    machine.until(lambda: len(os.listdir(two)) == 1, "the approved deletions")
+    assert len(trash(machine)) == 299
+
+
+def test_an_emptied_remote_deletes_nothing(pair):
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    for number in range(20):
+        (one / str(number)).write_text("%d\n" % number)
+    pair.meet()
+    pair.machines[0].stop()
+    away = pair.store.path / "away"
+    (pair.store.path / "data").rename(away)
+    machine = pair.machines[1]
+    machine.post("/v1/units/folder:data/sync")
+    machine.until(lambda: machine.unit("folder:data")["needs_person"], "a question to a person")
+    assert len(os.listdir(two)) == 20
+    shutil.rmtree(pair.store.path / "data", ignore_errors=True)
+    away.rename(pair.store.path / "data")
+    machine.until(lambda: not machine.unit("folder:data")["needs_person"], "going on")
+    assert len(os.listdir(two)) == 20
+
+
+def test_what_is_not_synced_keeps_its_folder(directory):
+    pair = Pair(directory, more="exclude = *.tmp\n")
+    try:
+        pair.start()
+        one, two = pair.data(0), pair.data(1)
+        (one / "folder").mkdir()
+        (one / "folder/file").write_text("1\n")
+        (one / "stays").write_text("stays\n")
+        pair.meet()
+        (two / "folder/mine.tmp").write_text("mine\n")
+        shutil.rmtree(one / "folder")
+        pair.wait(0, 1)
+        pair.wait(0, 1)
+        assert os.listdir(two / "folder") == ["mine.tmp"] and not (one / "folder").exists()
+        pair.machines[1].stop()
+        pair.machines[1].start()
+        pair.wait(1, 0)
+        assert not (one / "folder").exists(), "it was made again though nothing of ours lies in it"
+        (two / "folder/again").write_text("2\n")
+        pair.wait(1, 0)
+        assert (one / "folder/again").read_text() == "2\n"
+    finally:
+        pair.close()
+
+
+def test_a_database_in_use_is_not_replaced(pair):
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    with sqlite3.connect(one / "notes.db") as made:
+        made.execute("create table t(x)")
+        made.execute("insert into t values('agreed')")
+    made.close()
+    pair.meet()
+    held = sqlite3.connect(two / "notes.db", isolation_level=None)
+    held.execute("pragma journal_mode=wal")
+    held.execute("insert into t values('of two')")
+    with sqlite3.connect(one / "notes.db") as changed:
+        changed.execute("insert into t values('of one')")
+    changed.close()
+    pair.wait(0, 1)
+    pair.wait(1, 0)
+    held.execute("insert into t values('later')")
+    rows = [row[0] for row in held.execute("select x from t order by rowid")]
+    held.close()
+    assert rows == ["agreed", "of two", "later"]
+    pair.meet()
+    seen = set()
+    for name in ["notes.db"] + conflicts(one):
+        opened = sqlite3.connect(one / name)
+        assert opened.execute("pragma integrity_check").fetchone() == ("ok",)
+        seen |= {row[0] for row in opened.execute("select x from t")}
+        opened.close()
+    assert seen == {"agreed", "of two", "later", "of one"}
+
+
+def test_a_foreign_one_way_owner_is_not_undone(pair):
+    pair.configure(pair.machines[0], "backup")
+    one = pair.machines[0].folder("data")
+    (one / "file").write_text("1\n")
+    pair.machines[0].start()
+    pair.wait(0)
+    pair.configure(pair.machines[1], "two-way")
+    (pair.data(1) / "mine").write_text("mine\n")
+    machine = pair.machines[1].start()
+    machine.until(lambda: machine.unit("folder:data")["needs_person"], "the question")
+    assert "one-way" in machine.folder_part("data")["trouble"]["text"]
+    assert "mine" not in pair.store.keys("data")
+    # The other one joins in: its own mark goes.
+    pair.machines[0].stop()
+    pair.configure(pair.machines[0], "two-way")
+    pair.machines[0].start()
+    pair.wait(0)
+    machine.until(lambda: not machine.unit("folder:data")["needs_person"], "going on")
+    pair.meet()
+    assert (one / "mine").read_text() == "mine\n"
+
+
+def test_fetch_only_takes(any_store):
+    pair = Pair(any_store, modes=("backup", "fetch"))
+    try:
+        pair.start()
+        one, two = pair.data(0), pair.data(1)
+        (one / "folder").mkdir()
+        for number in range(20):
+            (one / "folder" / str(number)).write_text("%d\n" % number)
+        pair.wait(0, 1)
+        assert contents(two) == contents(one)
+        (two / "mine").write_text("mine\n")
+        (two / "folder/1").write_text("edited here\n")
+        (two / "folder/2").unlink()
+        pair.wait(1)
+        (one / "folder/3").write_text("edited there\n")
+        (one / "folder/1").write_text("edited there too\n")
+        (one / "folder/4").unlink()
+        pair.wait(0, 1)
+        assert (two / "folder/3").read_text() == "edited there\n"
+        assert (two / "folder/1").read_text() == "edited there too\n"
+        assert not (two / "folder/2").exists() and not (two / "folder/4").exists()
+        assert (two / "mine").read_text() == "mine\n"
+        assert trash(pair.machines[1])["folder/1"] == b"edited here\n"
+        assert "mine" not in any_store.keys("data")
+        assert contents(one)["folder/2"] == ("file", b"2\n")
+        (one / "folder/2").write_text("2, again\n")
+        pair.wait(0, 1)
+        assert (two / "folder/2").read_text() == "2, again\n"
+    finally:
+        pair.close()
+
+
+def test_an_empty_machine_gets_all(any_pair):
+    pair = any_pair
+    one = pair.machines[0].folder("data")
+    for number in range(60):
+        folder = one / ("%d" % (number % 4))
+        folder.mkdir(exist_ok=True)
+        (folder / str(number)).write_text("%d\n" % number)
+    pair.configure(pair.machines[0], "two-way")
+    pair.machines[0].start()
+    pair.wait(0)
+    pair.configure(pair.machines[1], "two-way")
+    shutil.rmtree(pair.data(1))
+    pair.machines[1].start()
+    pair.meet()
+    assert len(contents(pair.data(1))) == 64
+
+
+def step(chance, data, number):
+    """One thing that a person may do."""
+    paths = sorted(path for path in contents(data) if not path.startswith("own "))
+    files = [path for path in paths if (data / path).is_file()]
+    folders = [path for path in paths if (data / path).is_dir() and not (data / path).is_symlink()]
+    what = chance.random()
+    try:
+        if what < 0.35 or not files:
+            folder = chance.choice(folders + [""])
+            (data / folder / ("f%d" % chance.randrange(40))).write_text("%d\n" % number * chance.randrange(1, 50))
+        elif what < 0.6:
+            (data / chance.choice(files)).write_text("edit %d\n" % number)
+        elif what < 0.72:
+            (data / chance.choice(files)).unlink()
+        elif what < 0.82:
+            (data / chance.choice(folders + [""]) / ("d%d" % chance.randrange(8))).mkdir(exist_ok=True)
+        elif what < 0.92:
+            to = data / chance.choice(folders + [""]) / ("f%d" % chance.randrange(40))
+            if not to.exists():
+                (data / chance.choice(files)).rename(to)
+        elif folders:
+            shutil.rmtree(data / chance.choice(folders))
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError):
+        pass
+
+
+def test_they_converge_whatever_happens(any_store):
+    """Random work on both, and both are killed now and then; what was written last by one alone is never lost."""
+    pair = Pair(any_store, more="max_delete = none\n")
+    seed = int(os.environ.get("TEND_SEED", random.randrange(10**9)))
+    print("TEND_SEED=%d" % seed)
+    chance = random.Random(seed)
+    kept = {}
+    try:
+        pair.start()
+        for number in range(int(os.environ.get("TEND_STEPS", "240"))):
+            side = chance.randrange(2)
+            step(chance, pair.data(side), number)
+            if number % 12 == 0:  # nobody else touches these
+                name = "own %d %d" % (side, number)
+                (pair.data(side) / name).write_text("kept %d\n" % number)
+                kept[name] = "kept %d\n" % number
+            if chance.random() < 0.04:
+                machine = pair.machines[chance.randrange(2)]
+                machine.kill()
+                machine.start()
+            if chance.random() < 0.05:
+                pair.wait(side)
+        pair.meet()
+        for name, text in kept.items():
+            assert (pair.data(1) / name).read_text() == text
+        for number in range(2):
+            assert not [name for name in contents(pair.data(number)) if ".tend-tmp." in name]
+        pair.wait()
+        before = [machine.folder_part("data") for machine in pair.machines]
+        pair.wait()
+        for machine, part in zip(pair.machines, before):
+            now = machine.folder_part("data")
+            for name in ("sent_files", "brought_files", "removed", "removed_here", "set_only"):
+                assert now[name] == part[name], (name, part[name], now[name])
+    finally:
+        pair.close()
