@@ -88,10 +88,9 @@ static void print_conflicts(const struct page *page, const json_t *conflicts) {
 	json_t *conflict;
 	size_t i;
 
-	json_array_foreach(conflicts, i, conflict)
-		line(page, "conflict", "'%s' is another edit of '%s' (%s): keep one of them",
-			json_text(conflict, "path"), json_text(conflict, "of"),
-			json_text(conflict, "time"));
+	json_array_foreach(conflicts, i, conflict) line(page, "conflict",
+		"'%s' is another edit of '%s' (%s): keep one of them", json_text(conflict, "path"),
+		json_text(conflict, "of"), json_text(conflict, "time"));
 }
 
 static void print_to_go(const struct page *page, const json_t *folder) {

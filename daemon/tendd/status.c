@@ -46,10 +46,10 @@ static json_t *conflict_list(struct folder *folder, size_t limit) {
 	struct folder_conflict *conflicts = NULL;
 	size_t count = folder_conflicts(folder, limit, &conflicts);
 	for (size_t i = 0; i < count; i++) {
-		json_array_append_new(list,
-			json_pack("{s:o, s:o, s:o}", "path", answer_text(conflicts[i].path), "of",
-				answer_text(conflicts[i].origin), "time",
-				answer_moment(conflicts[i].noted_ns)));
+		json_array_append_new(
+			list, json_pack("{s:o, s:o, s:o}", "path", answer_text(conflicts[i].path),
+				      "of", answer_text(conflicts[i].origin), "time",
+				      answer_moment(conflicts[i].noted_ns)));
 	}
 	folder_conflicts_free(conflicts, count);
 	return list;

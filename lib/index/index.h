@@ -357,8 +357,7 @@ struct index_conflict {
 	char *path, *origin;
 	int64_t noted_ns;
 };
-int index_conflict_add(
-	struct index *index, const struct index_conflict *conflict, struct err *err);
+int index_conflict_add(struct index *index, const struct index_conflict *conflict, struct err *err);
 int index_conflict_drop(struct index *index, const char *path, struct err *err);
 /* The newest first, at most `limit`. The caller's: index_conflicts_free. */
 int index_conflicts(struct index *index, size_t limit, struct index_conflict **rows, size_t *count,

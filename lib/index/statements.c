@@ -149,9 +149,9 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_TREE_WAKE] =
 		SUBTREE "UPDATE dirty SET why = 0, prio = min(prio, 1), due = min(due, ?2)"
 			" WHERE dir IN (SELECT id FROM below) AND why = 4",
-	[SQL_TREE_USED] = SUBTREE
-		"SELECT 1 FROM below WHERE EXISTS(SELECT 1 FROM entry WHERE dir = below.id)"
-		" OR EXISTS(SELECT 1 FROM news WHERE dir = below.id) LIMIT 1",
+	[SQL_TREE_USED] =
+		SUBTREE "SELECT 1 FROM below WHERE EXISTS(SELECT 1 FROM entry WHERE dir = below.id)"
+			" OR EXISTS(SELECT 1 FROM news WHERE dir = below.id) LIMIT 1",
 	[SQL_TREE_DIRTY] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id LIMIT 1",
 	[SQL_TREE_HOPEFUL] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id"
 				     " WHERE due <= ?2 OR (reason IS NULL AND due <= ?3) LIMIT 1",
@@ -281,5 +281,6 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_NEWS_DROP_ALL] = "DELETE FROM news",
 	[SQL_CONFLICT_ADD] = "INSERT OR REPLACE INTO conflict VALUES(?1, ?2, ?3)",
 	[SQL_CONFLICT_DROP] = "DELETE FROM conflict WHERE path = ?1",
-	[SQL_CONFLICT_LIST] = "SELECT path, origin, noted FROM conflict ORDER BY noted DESC LIMIT ?1",
+	[SQL_CONFLICT_LIST] =
+		"SELECT path, origin, noted FROM conflict ORDER BY noted DESC LIMIT ?1",
 };

@@ -98,15 +98,14 @@ static enum both_same from_plan(enum plan_same same) {
 static enum both_same here_same(const struct transfer *t, const struct index_entry *base) {
 	if (base->kind != INDEX_FOLDER) return from_plan(transfer_compare(t));
 	return base->mode < 0 || (base->mode & 0777) == (t->stat.mode & 0777) ? BOTH_SAME
-									       : BOTH_ATTRIBUTES;
+									      : BOTH_ATTRIBUTES;
 }
 
 /* Here against there, two files or two links. */
 static enum both_same equal(const struct transfer *t, const struct index_entry *there) {
 	const struct folder *f = t->folder;
 	if (there == &t->file) return from_plan(transfer_compare(t)); /* of a stranger */
-	if (!t->have_hash || !hash_known(f->store, there) ||
-		!hash_same(f->store, there, t->hash))
+	if (!t->have_hash || !hash_known(f->store, there) || !hash_same(f->store, there, t->hash))
 		return BOTH_CHANGED;
 	bool times = there->mtime_ns == STORE_MTIME_UNKNOWN ||
 		     store_time_same(f->store, there->mtime_ns, t->mtime_ns);
@@ -198,8 +197,7 @@ void both_agree(struct transfer *t) {
 			.born_ns = loop_wall_ns(t->folder->loop),
 			.version = xstrdup(there->version),
 			.id = xstrdup(there->id) };
-		if (base && base->kind != there->kind &&
-			!base_drop(t, base->kind == INDEX_FOLDER))
+		if (base && base->kind != there->kind && !base_drop(t, base->kind == INDEX_FOLDER))
 			return;
 		base_entry_local(t, &entry);
 		if (folder) entry.flags |= there->flags & INDEX_MARKER;
@@ -281,8 +279,8 @@ static void set_aside(struct transfer *t, const struct err *err) {
 
 static void aside_there(struct transfer *t) {
 	const struct index_entry *there = there_as(t, false);
-	char *name = conflict_name(t->path, loop_host(t->folder->loop),
-		loop_wall_ns(t->folder->loop));
+	char *name =
+		conflict_name(t->path, loop_host(t->folder->loop), loop_wall_ns(t->folder->loop));
 	free(t->aside_key);
 	t->aside_key = folder_key(t->folder, name);
 	free(name);
@@ -325,8 +323,8 @@ static void bring(struct transfer *t, bool conflict) {
 	}
 	t->conflict = conflict;
 	bring_start(t, there->kind == INDEX_FOLDER ? BRING_FOLDER
-			: there->kind == INDEX_LINK ? BRING_LINK
-						    : BRING_FILE);
+		       : there->kind == INDEX_LINK ? BRING_LINK
+						   : BRING_FILE);
 }
 
 static void set_here(struct transfer *t) {

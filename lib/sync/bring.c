@@ -76,9 +76,9 @@ static bool base_brought(struct transfer *t) {
 	const struct bring *b = t->bring;
 	bool folder = b->now.kind == DISK_FOLDER;
 	const struct index_entry *there = both_there(t);
-	struct index_entry entry = { .kind = folder             ? INDEX_FOLDER
+	struct index_entry entry = { .kind = folder ? INDEX_FOLDER
 					     : b->what == BRING_LINK ||
-							       (there && there->kind == INDEX_LINK)
+							     (there && there->kind == INDEX_LINK)
 						     ? INDEX_LINK
 						     : INDEX_FILE,
 		.flags = there ? there->flags & INDEX_MARKER : 0,

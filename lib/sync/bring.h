@@ -29,8 +29,8 @@ struct bring {
 	char *beside;
 
 	/* ---- for the job that places it ---- */
-	char *aside;     /* ours gets this name; NULL: it is replaced */
-	char *theirs;    /* theirs gets this name, where ours is a database in use */
+	char *aside;      /* ours gets this name; NULL: it is replaced */
+	char *theirs;     /* theirs gets this name, where ours is a database in use */
 	char *trash;      /* the place of all trash; NULL: nothing is kept */
 	const char *name; /* the folder's, in it */
 	char day_text[16], time_text[24];

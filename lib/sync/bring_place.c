@@ -25,9 +25,7 @@ int bring_write_work(struct job *job, struct err *err) {
 	if (b->fd < 0) {
 		char *parent = path_parent(t->path);
 		int rc = disk_mkdir_parents(t->disk, t->path, err);
-		if (!rc)
-			b->fd = disk_create_beside(
-				t->disk, parent, RESTORE_HINT, &b->beside, err);
+		if (!rc) b->fd = disk_create_beside(t->disk, parent, RESTORE_HINT, &b->beside, err);
 		free(parent);
 		if (b->fd < 0) return -1;
 	}
@@ -89,7 +87,8 @@ static int finish_file(struct bring *b, const struct transfer *t, struct err *er
 	int fd = b->fd, mode = b->mode;
 	if (mode == STORE_MODE_UNKNOWN)
 		mode = t->absent || t->stat.kind != DISK_FILE ? FILE_MODE : t->stat.mode & 0777;
-	b->is_database = b->snapshots && pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	b->is_database = b->snapshots &&
+			 pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
 			 memcmp(head, sqlite_header, sizeof(head)) == 0;
 	int64_t mtime = b->mtime_ns == STORE_MTIME_UNKNOWN ? DISK_TIME_KEEP : b->mtime_ns;
 	if (disk_set_times(fd, mtime, mode, err) || disk_sync_bytes(fd, err)) return -1;
@@ -108,9 +107,8 @@ static int place_link(struct transfer *t, struct err *err) {
 		return -1;
 	}
 	b->beside = beside;
-	return b->mtime_ns == STORE_MTIME_UNKNOWN
-		       ? 0
-		       : disk_set(t->disk, beside, b->mtime_ns, -1, err);
+	return b->mtime_ns == STORE_MTIME_UNKNOWN ? 0
+						  : disk_set(t->disk, beside, b->mtime_ns, -1, err);
 }
 
 static int place_content(struct transfer *t, struct err *err) {
@@ -131,8 +129,7 @@ static int place_content(struct transfer *t, struct err *err) {
 	if (there && make_way(t, &now, err)) return -1;
 	if (rename_into(t, t->path, there && !b->aside, err)) return b->changed ? 0 : -1;
 	if (disk_stat(t->disk, t->path, &b->now, err)) return -1;
-	if (b->is_database)
-		b->have_source = !disk_source(t->disk, t->path, &b->source, NULL, err);
+	if (b->is_database) b->have_source = !disk_source(t->disk, t->path, &b->source, NULL, err);
 	err_clear(err);
 	return 0;
 }

@@ -341,6 +341,9 @@ int dry_run(struct loop *loop, const char *index_path, const struct folder_setti
 	char *remote = NULL, *key = NULL;
 	int result = -1;
 	*totals = (struct dry_totals){ 0 };
+	if (settings->mode == FOLDER_TWO_WAY || settings->mode == FOLDER_FETCH)
+		return err_set(err, ERR_INVALID,
+			"what would be done is told for the modes backup and mirror only");
 	d.ignore = ignore_new();
 	for (char **line = settings->exclude; line && *line; line++)
 		ignore_add_exclude(d.ignore, *line);

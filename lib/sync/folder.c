@@ -403,7 +403,8 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
 		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
-		polling_is_busy(f) || f->trash_runs || f->away_looking || !list_empty(&f->transfers)) {
+		polling_is_busy(f) || f->trash_runs || f->away_looking ||
+		!list_empty(&f->transfers)) {
 		return; /* their ends wake us */
 	}
 	disk_close(f->disk);

@@ -141,7 +141,7 @@ struct folder {
 	bool trash_runs; /* its old days are being removed */
 	int64_t trash_ms;
 	int64_t brought_files, brought_bytes, brought_set, removed_here,
-		conflicts; /* since this start */
+		conflicts;      /* since this start */
 	int64_t strangers_upto; /* the list of strangers that a person approved; 0: none */
 	struct index_strangers strangers; /* where that stands */
 	bool conditions,
@@ -333,14 +333,14 @@ void contact_start(struct folder *folder);
 void contact_empty_check(struct folder *folder);
 void contact_make_remote(struct folder *folder);
 /* Nothing was agreed on it: from now on it is known of. */
-int contact_stranger_put(struct folder *folder, const char *path,
-	const struct store_entry *remote, struct err *err);
+int contact_stranger_put(
+	struct folder *folder, const char *path, const struct store_entry *remote, struct err *err);
 
 /* polling.c: modes that bring things here */
 bool folder_brings(const struct folder *folder); /* is it in one of them? */
 void polling_new(struct folder *folder);
-void polling_free(struct folder *folder); /* not busy */
-void polling_step(struct folder *folder); /* while it runs */
+void polling_free(struct folder *folder);  /* not busy */
+void polling_step(struct folder *folder);  /* while it runs */
 void polling_again(struct folder *folder); /* other settings */
 void polling_stop(struct folder *folder);
 bool polling_is_busy(const struct folder *folder);
@@ -403,7 +403,7 @@ void verify_step(struct folder *folder);  /* while it runs */
 void verify_again(struct folder *folder); /* other settings */
 void verify_stop(struct folder *folder);
 bool verify_is_busy(const struct folder *folder);
-void verify_probe(struct folder *folder); /* of a remote that was found empty */
+void verify_probe(struct folder *folder);    /* of a remote that was found empty */
 void remote_is_empty(struct folder *folder); /* though things were agreed: a person is asked */
 void verify_status(struct folder *folder, struct folder_status *status);
 

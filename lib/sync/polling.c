@@ -8,69 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/internal.h"
+#include "sync/polling.h"
 
-enum { PAGE_ROWS = 256, YOUNG_MS = 1000, MARKS_A_TURN = 500 };
-
-enum polling_state {
-	POLLING_REST,
-	POLLING_LISTING,
-	POLLING_ROWS,      /* what did no list tell? */
-	POLLING_STRANGERS, /* first contact: all that only the remote has is to be brought */
-};
-
-struct polling {
-	struct folder *folder;
-	enum polling_state state;
-	struct store_op op;
-	bool in_flight;
-	struct timer timer; /* the next one; or the next page of rows */
-	bool due;           /* asked for, and not begun yet */
-	int64_t begun, ended;
-	struct path_stack queue;
-	char *at, *token, *key;
-	uint64_t *seen; /* hashes of all that was listed */
-	size_t count, cap;
-	char *parent; /* of what was listed last: its folders are in `seen` */
-	bool any, any_news;
-	struct map touched; /* what we wrote there meanwhile: a list may be of before */
-	char *after;
-	struct index_rows rows;
-	size_t next;
-	struct index_strangers strangers;
-	int64_t found;
-};
+enum { PAGE_ROWS = 256, MARKS_A_TURN = 500 };
 
 bool folder_brings(const struct folder *f) {
 	return f->settings.mode == FOLDER_TWO_WAY || f->settings.mode == FOLDER_FETCH;
-}
-
-/* ---- names that were listed ---- */
-
-/* FNV-1a of the whole path; two of one hash hide that one of them is missing, until it is written anew. */
-static uint64_t path_hash(const char *path, bool folder) {
-	uint64_t hash = 14695981039346656037ULL;
-	for (; *path; path++) hash = (hash ^ (unsigned char)*path) * 1099511628211ULL;
-	return folder ? (hash ^ '/') * 1099511628211ULL : hash;
-}
-
-static void seen_add(struct polling *p, const char *path, bool folder) {
-	if (p->count == p->cap) {
-		p->cap = p->cap ? p->cap * 2 : 1024;
-		p->seen = xrealloc(p->seen, p->cap * sizeof(*p->seen));
-	}
-	p->seen[p->count++] = path_hash(path, folder);
-}
-
-static int compare_hashes(const void *left, const void *right) {
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-	return a < b ? -1 : a > b;
-}
-
-static bool was_seen(const struct polling *p, const char *path, bool folder) {
-	uint64_t hash = path_hash(path, folder);
-	return p->count &&
-	       bsearch(&hash, p->seen, p->count, sizeof(hash), compare_hashes) != NULL;
 }
 
 /* ---- the end of one ---- */
@@ -98,13 +41,6 @@ static void rest(struct polling *p, int64_t wait_ms) {
 	timer_start(&p->timer, wait_ms);
 }
 
-/* False: the index failed, and the folder opens anew. */
-static bool good(struct folder *f, int failed, const struct err *err) {
-	if (failed >= 0) return true;
-	folder_index_failed(f, err);
-	return false;
-}
-
 static bool may_go_on(const struct folder *f) {
 	return f->phase == PHASE_RUNNING && !f->held && !f->paused;
 }
@@ -122,149 +58,6 @@ static void ended(struct polling *p) {
 	folder_wake(f);
 }
 
-/* ---- what was found ---- */
-
-static bool mark(struct polling *p, const char *path, bool folder, int64_t size) {
-	p->found++;
-	folder_mark_path(p->folder, path,
-		folder ? PRIO_FOLDER : size > PRIO_LARGE_BYTES ? PRIO_LARGE : PRIO_SMALL, 0);
-	return p->state != POLLING_REST;
-}
-
-void entry_told(const struct folder *f, struct index_entry *entry, const struct store_entry *told) {
-	*entry = (struct index_entry){ .kind = told->kind == STORE_FOLDER ? INDEX_FOLDER
-						: told->kind == STORE_LINK ? INDEX_LINK
-									   : INDEX_FILE,
-		.size = told->size,
-		.mtime_ns = told->mtime_ns,
-		.mode = told->mode,
-		.version = xstrdup(told->version),
-		.id = xstrdup(told->id) };
-	if (told->marker) entry->flags |= INDEX_MARKER;
-	hash_put_told(f->store, entry, &told->hash);
-}
-
-/* Is what a list tells what the row says? */
-static bool told_same(
-	const struct folder *f, const struct index_entry *row, const struct store_entry *told) {
-	bool mode = told->mode == STORE_MODE_UNKNOWN || row->mode < 0 ||
-		    (told->mode & 0777) == (row->mode & 0777);
-	if (row->kind == INDEX_FOLDER) return mode;
-	if ((row->kind == INDEX_LINK) != (told->kind == STORE_LINK)) return false;
-	bool time = told->mtime_ns == STORE_MTIME_UNKNOWN || row->mtime_ns == STORE_MTIME_UNKNOWN ||
-		    store_time_same(f->store, told->mtime_ns, row->mtime_ns);
-	if (told->version && row->version) {
-		bool same = str_equal(told->version, row->version);
-		return same && (row->kind == INDEX_LINK || (mode && time));
-	}
-	return told->size == row->size && time && (row->kind == INDEX_LINK || mode);
-}
-
-/* Somebody works on it now, or it was written by us since the list began. */
-static bool is_ours_now(const struct polling *p, const char *path) {
-	return map_get(&p->folder->by_path, path) || map_get(&p->touched, path);
-}
-
-static bool row_differs(struct polling *p, const char *path, const struct index_entry *row,
-	const struct store_entry *told) {
-	struct folder *f = p->folder;
-	struct index_entry entry, before;
-	struct err err;
-	bool stranger = (row->flags & INDEX_STRANGER) != 0;
-	entry_told(f, &entry, told);
-	bool known = false;
-	if (stranger) {
-		entry.flags |= INDEX_STRANGER;
-	} else {
-		int got = index_news_get(f->index, path, told->kind == STORE_FOLDER, &before, &err);
-		if (!good(f, got, &err)) {
-			index_entry_release(&entry);
-			return false;
-		}
-		known = got == 1 && !(before.flags & INDEX_GONE) && told_same(f, &before, told);
-		if (got == 1) index_entry_release(&before);
-	}
-	int failed = known      ? 0
-		     : stranger ? index_put(f->index, path, &entry, &err)
-				: index_news_put(f->index, path, &entry, &err);
-	index_entry_release(&entry);
-	if (!good(f, failed, &err)) return false;
-	return known || mark(p, path, told->kind == STORE_FOLDER, told->size);
-}
-
-/* As agreed again: whatever was noted is over. */
-static bool row_is_same(struct polling *p, const char *path, struct index_entry *row) {
-	struct folder *f = p->folder;
-	struct err err;
-	bool folder = row->kind == INDEX_FOLDER;
-	if (row->flags & INDEX_HOLLOW) {
-		row->flags &= ~(unsigned)INDEX_HOLLOW;
-		if (!good(f, index_put(f->index, path, row, &err), &err)) return false;
-	}
-	return !p->any_news || good(f, index_news_drop(f->index, path, folder, &err), &err);
-}
-
-/* False: it is over, the index failed. */
-static bool told(struct polling *p, const char *path, const struct store_entry *entry) {
-	struct folder *f = p->folder;
-	struct index_entry row;
-	struct err err;
-	bool folder = entry->kind == STORE_FOLDER;
-	seen_add(p, path, folder);
-	if (transfer_excluded(f, path, folder) || is_ours_now(p, path)) return true;
-	int got = index_get(f->index, path, folder, &row, &err);
-	if (!good(f, got, &err)) return false;
-	if (got == 0) {
-		if (!good(f, contact_stranger_put(f, path, entry, &err), &err)) return false;
-		return mark(p, path, folder, entry->size);
-	}
-	bool same = told_same(f, &row, entry);
-	bool went_on = same ? (row.flags & INDEX_STRANGER) || row_is_same(p, path, &row)
-			    : row_differs(p, path, &row, entry);
-	index_entry_release(&row);
-	return went_on;
-}
-
-/* Where folders are no things of their own: they are there by what lies in them. */
-static bool parents_told(struct polling *p, const char *path) {
-	struct store_entry folder = {
-		.kind = STORE_FOLDER, .mode = STORE_MODE_UNKNOWN, .mtime_ns = STORE_MTIME_UNKNOWN
-	};
-	char *parent = path_parent(path);
-	bool went_on = true;
-	if (*parent && !str_equal(parent, p->parent)) {
-		went_on = parents_told(p, parent) && told(p, parent, &folder);
-		free(p->parent);
-		p->parent = xstrdup(parent);
-	}
-	free(parent);
-	return went_on;
-}
-
-static bool listed(struct polling *p, const struct store_entry *entry) {
-	struct folder *f = p->folder;
-	if (!entry->name || !path_is_plain(entry->name)) return true;
-	char *path = path_join(p->at, entry->name);
-	bool went_on = true;
-	/* Tend's own, of all folders: nobody's files. */
-	if (!*f->remote_key && path_is_within(path, ".tend")) {
-		free(path);
-		return true;
-	}
-	p->any = true;
-	if (p->op.recursive) went_on = parents_told(p, path);
-	if (went_on && entry->kind == STORE_OTHER) {
-		seen_add(p, path, false); /* nobody's file, in the place of one perhaps */
-	} else if (went_on) {
-		bool descend = entry->kind == STORE_FOLDER && !p->op.recursive &&
-			       !transfer_excluded(f, path, true);
-		if (descend) path_stack_push(&p->queue, xstrdup(path));
-		went_on = told(p, path, entry);
-	}
-	free(path);
-	return went_on;
-}
-
 /* ---- what no list told ---- */
 
 static bool row_missing(struct polling *p, const char *path, const struct index_entry *row) {
@@ -273,24 +66,24 @@ static bool row_missing(struct polling *p, const char *path, const struct index_
 	struct err err;
 	bool folder = row->kind == INDEX_FOLDER;
 	if (row->flags & INDEX_STRANGER)
-		return good(f, index_drop(f->index, path, folder, &err), &err);
+		return polling_good(f, index_drop(f->index, path, folder, &err), &err);
 	if (row->flags & INDEX_HOLLOW) return true;
 	/* What is on its way into it makes it. */
 	int below = folder ? index_dirty_below(f->index, path, &err) : 0;
 	int got = index_news_get(f->index, path, folder, &before, &err);
-	if (!good(f, below, &err) || !good(f, got, &err)) return false;
+	if (!polling_good(f, below, &err) || !polling_good(f, got, &err)) return false;
 	bool known = got == 1 && (before.flags & INDEX_GONE);
 	if (got == 1) index_entry_release(&before);
 	if (known || below) return true;
-	if (!good(f, index_news_put(f->index, path, &gone, &err), &err)) return false;
-	return mark(p, path, folder, row->size);
+	if (!polling_good(f, index_news_put(f->index, path, &gone, &err), &err)) return false;
+	return polling_mark(p, path, folder, row->size);
 }
 
 static bool row_look(struct polling *p, const struct index_row *row) {
 	bool folder = row->entry.kind == INDEX_FOLDER;
 	char *path = path_join(p->at, row->name);
 	bool went_on = true;
-	if (!was_seen(p, path, folder) && !is_ours_now(p, path) &&
+	if (!polling_was_seen(p, path, folder) && !polling_is_ours_now(p, path) &&
 		!transfer_excluded(p->folder, path, folder))
 		went_on = row_missing(p, path, &row->entry);
 	if (folder && went_on)
@@ -311,7 +104,7 @@ static void rows_next(struct polling *p) {
 			return;
 		}
 		int failed = index_list(f->index, p->at, p->after, PAGE_ROWS, &p->rows, &err);
-		if (!good(f, failed, &err)) return;
+		if (!polling_good(f, failed, &err)) return;
 		bool more = p->rows.count > 0;
 		for (p->next = 0; p->next < p->rows.count; p->next++)
 			if (!row_look(p, &p->rows.rows[p->next])) return;
@@ -319,8 +112,8 @@ static void rows_next(struct polling *p) {
 		p->after = NULL;
 		if (more) {
 			const struct index_row *last = &p->rows.rows[p->rows.count - 1];
-			p->after = xasprintf("%s%s", last->name,
-				last->entry.kind == INDEX_FOLDER ? "/" : "");
+			p->after = xasprintf(
+				"%s%s", last->name, last->entry.kind == INDEX_FOLDER ? "/" : "");
 		}
 		index_rows_release(&p->rows);
 		if (more) {
@@ -333,7 +126,7 @@ static void rows_next(struct polling *p) {
 }
 
 static void rows_begin(struct polling *p) {
-	if (p->count) qsort(p->seen, p->count, sizeof(*p->seen), compare_hashes);
+	polling_seen_all(p);
 	p->state = POLLING_ROWS;
 	path_stack_push(&p->queue, xstrdup(""));
 	rows_next(p);
@@ -358,7 +151,7 @@ static void page_listed(struct store_op *op, const struct err *err) {
 	}
 	folder_turn(f);
 	for (size_t i = 0; !err && i < op->entry_count; i++)
-		if (!listed(p, &op->entries[i])) return;
+		if (!polling_listed(p, &op->entries[i])) return;
 	free(p->token);
 	p->token = !err && op->next_token ? xstrdup(op->next_token) : NULL;
 	if (!p->token) {
@@ -366,8 +159,7 @@ static void page_listed(struct store_op *op, const struct err *err) {
 		p->at = NULL;
 	}
 	totals = index_totals(f->index);
-	if (!p->token && !p->queue.count && !p->any &&
-		totals.files + totals.links + totals.folders > 0) {
+	if (!p->token && !p->queue.count && !p->any && totals.files + totals.links > 0) {
 		rest(p, 0);
 		p->due = true;
 		remote_is_empty(f);
@@ -406,18 +198,18 @@ static void strangers_next(struct polling *p) {
 	struct folder *f = p->folder;
 	struct err err;
 	folder_turn(f);
-	if (!good(f, index_strangers_next(f->index, MARKS_A_TURN, &p->strangers, &err), &err))
+	if (!polling_good(f, index_strangers_next(f->index, MARKS_A_TURN, &p->strangers, &err), &err))
 		return;
 	for (size_t i = 0; i < p->strangers.count; i++) {
 		const struct index_entry *entry = &p->strangers.entries[i];
-		if (!mark(p, p->strangers.paths[i], entry->kind == INDEX_FOLDER, entry->size))
+		if (!polling_mark(p, p->strangers.paths[i], entry->kind == INDEX_FOLDER, entry->size))
 			return;
 	}
 	if (p->strangers.count) {
 		timer_start(&p->timer, 0);
 		return;
 	}
-	if (!good(f, index_meta_set(f->index, "strangers_marked", "1", &err), &err)) return;
+	if (!polling_good(f, index_meta_set(f->index, "strangers_marked", "1", &err), &err)) return;
 	p->found = 0; /* they are counted as what they are */
 	ended(p);
 }
@@ -440,7 +232,7 @@ static void begin(struct polling *p) {
 		return;
 	}
 	int any = index_news_any(f->index, &err);
-	if (!good(f, any, &err)) return;
+	if (!polling_good(f, any, &err)) return;
 	p->any_news = any == 1;
 	p->state = POLLING_LISTING;
 	path_stack_push(&p->queue, xstrdup(""));

@@ -364,9 +364,7 @@ static void prune_due(struct timer *timer) {
 /* From folder_step, while it runs. */
 void prune_step(struct folder *f) {
 	struct prune *p = f->prune;
-	if (p->state != PRUNE_REST || p->in_flight || !folder_keeps(f) ||
-		!may_go_on(f))
-		return;
+	if (p->state != PRUNE_REST || p->in_flight || !folder_keeps(f) || !may_go_on(f)) return;
 	if (!index_meta_int(f->index, "versions_listed", 0)) {
 		if (timer_running(&p->timer)) return; /* after an error */
 		p->state = PRUNE_LISTING;

@@ -53,7 +53,6 @@ void base_entry_local(const struct transfer *t, struct index_entry *entry) {
 bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 	struct err err;
 	t->base_fresh = false;
-	polling_touched(t->folder, t->path);
 	if (!(entry->flags & INDEX_STRANGER) && !forget_agreed(t->folder, t->path)) return false;
 	if (folder && t->mounted) {
 		entry->flags |= INDEX_MOUNT;
@@ -67,7 +66,6 @@ bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 bool base_drop(struct transfer *t, bool folder) {
 	struct err err;
 	t->base_fresh = false;
-	polling_touched(t->folder, t->path);
 	if (!index_drop(t->folder->index, t->path, folder, &err)) return true;
 	folder_index_failed(t->folder, &err);
 	return false;
@@ -180,6 +178,7 @@ void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept)
 	free(entry->id);
 	entry->version = xstrdup(remote->version);
 	entry->id = xstrdup(remote->id);
+	polling_touched(f, t->path);
 	folder_wrote(f);
 	f->sent_files++;
 	f->sent_bytes += entry->size - delta_copied(t);
@@ -265,7 +264,7 @@ static void theirs_take(struct transfer *t) {
 		if (both_learned(t, theirs->kind == STORE_FOLDER ? NULL : theirs)) transfer_plan(t);
 		return;
 	}
-	if (!ours && !same && !t->theirs_logged && t->change_tries)
+	if (!ours && !same && !t->theirs_logged && t->change_tries && !folder_brings(f))
 		log_warn("folder '%s': '%s' was changed at the remote by somebody else: %s",
 			f->name, t->path,
 			t->absent || t->stat.kind == DISK_FOLDER ? "it is left there"

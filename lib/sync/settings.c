@@ -120,7 +120,8 @@ static const struct config_key keys[] = {
 		.type = CONFIG_TEXT,
 		.offset = FIELD(max_delete),
 		.help = "more deletions in an hour stop the folder until tend approve: a share (at "
-			"least 100 files), a count, both or none; 50%, in mirror and two-way also 1000" },
+			"least 100 files), a count, both or none; 50%, in mirror and two-way also "
+			"1000" },
 	{ .name = "sqlite",
 		.type = CONFIG_ENUM,
 		.offset = FIELD(sqlite),

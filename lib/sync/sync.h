@@ -157,7 +157,7 @@ struct folder_status {
 	int64_t pending, refused, not_kept; /* not_kept: sockets, FIFOs, devices */
 	int64_t left_s; /* until nothing is pending, about; -1: not known, or the remote sets no pace */
 	int64_t sent_files, sent_bytes, set_only, removed; /* since this start */
-	int64_t plain_databases;         /* sent as they lie: no image can be had */
+	int64_t plain_databases; /* sent as they lie: no image can be had */
 	int64_t brought_files, brought_bytes, removed_here; /* from the remote, since this start */
 	int64_t moved;                   /* renamed or copied at the remote: no content was sent */
 	int64_t last_sync_ns;            /* when nothing was pending last; 0 never */

@@ -143,6 +143,13 @@ static void memory_release(struct transfer *t) {
 
 /* ---- operations: they start after the turn's commit ---- */
 
+/* Perhaps, also when it failed. */
+static bool writes(enum store_verb verb) {
+	return verb == STORE_PUT || verb == STORE_SET || verb == STORE_MKDIR ||
+	       verb == STORE_COPY || verb == STORE_MOVE || verb == STORE_REMOVE ||
+	       verb == STORE_PART_END;
+}
+
 static void transfer_op_ended(struct store_op *op, const struct err *err) {
 	struct transfer *t = container_of(op, struct transfer, op);
 	t->state = TRANSFER_SUBMITTED;
@@ -152,6 +159,8 @@ static void transfer_op_ended(struct store_op *op, const struct err *err) {
 		return;
 	}
 	folder_turn(t->folder);
+	if (writes(op->verb)) polling_touched(t->folder, t->path);
+	if (writes(op->verb) && t->origin) polling_touched(t->folder, t->origin);
 	t->op_done(t, err);
 }
 

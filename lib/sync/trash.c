@@ -32,8 +32,7 @@ static int copy_file(struct disk *from, const char *path, struct disk *trash, co
 		rc = err_set(err, ERR_CHANGED, "changed meanwhile");
 	for (int64_t at = 0; !rc && at < stat->size; at += COPY_BYTES) {
 		int64_t left = stat->size - at;
-		rc = disk_copy_span(
-			in, at, out, at, left < COPY_BYTES ? left : COPY_BYTES, err);
+		rc = disk_copy_span(in, at, out, at, left < COPY_BYTES ? left : COPY_BYTES, err);
 	}
 	if (!rc) rc = disk_set_times(out, stat->mtime_ns, stat->mode & 0700 ? 0600 : 0400, err);
 	if (!rc) rc = disk_sync_bytes(out, err);
@@ -44,8 +43,8 @@ static int copy_file(struct disk *from, const char *path, struct disk *trash, co
 	return rc;
 }
 
-static int copy_link(struct disk *from, const char *path, struct disk *trash, const char *to,
-	struct err *err) {
+static int copy_link(
+	struct disk *from, const char *path, struct disk *trash, const char *to, struct err *err) {
 	struct buf target;
 	buf_init(&target, 4096);
 	int rc = disk_read_link(from, path, &target, err);

@@ -1,0 +1,191 @@
+/* What a list tells of one thing at the remote, against what the index knows of it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/polling.h"
+
+/* ---- names that were listed ---- */
+
+/* FNV-1a of the whole path; two of one hash hide that one of them is missing, until it is written anew. */
+static uint64_t path_hash(const char *path, bool folder) {
+	uint64_t hash = 14695981039346656037ULL;
+	for (; *path; path++) hash = (hash ^ (unsigned char)*path) * 1099511628211ULL;
+	return folder ? (hash ^ '/') * 1099511628211ULL : hash;
+}
+
+static void seen_add(struct polling *p, const char *path, bool folder) {
+	if (p->count == p->cap) {
+		p->cap = p->cap ? p->cap * 2 : 1024;
+		p->seen = xrealloc(p->seen, p->cap * sizeof(*p->seen));
+	}
+	p->seen[p->count++] = path_hash(path, folder);
+}
+
+static int compare_hashes(const void *left, const void *right) {
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+	return a < b ? -1 : a > b;
+}
+
+/* From now on it is asked what was. */
+void polling_seen_all(struct polling *p) {
+	if (p->count) qsort(p->seen, p->count, sizeof(*p->seen), compare_hashes);
+}
+
+bool polling_was_seen(const struct polling *p, const char *path, bool folder) {
+	uint64_t hash = path_hash(path, folder);
+	return p->count && bsearch(&hash, p->seen, p->count, sizeof(hash), compare_hashes) != NULL;
+}
+
+/* False: the index failed, and the folder opens anew. */
+bool polling_good(struct folder *f, int failed, const struct err *err) {
+	if (failed >= 0) return true;
+	folder_index_failed(f, err);
+	return false;
+}
+
+/* ---- what was found ---- */
+
+bool polling_mark(struct polling *p, const char *path, bool folder, int64_t size) {
+	p->found++;
+	folder_mark_path(p->folder, path,
+		folder                    ? PRIO_FOLDER
+		: size > PRIO_LARGE_BYTES ? PRIO_LARGE
+					  : PRIO_SMALL,
+		0);
+	return p->state != POLLING_REST;
+}
+
+void entry_told(const struct folder *f, struct index_entry *entry, const struct store_entry *told) {
+	*entry = (struct index_entry){ .kind = told->kind == STORE_FOLDER ? INDEX_FOLDER
+					       : told->kind == STORE_LINK ? INDEX_LINK
+									  : INDEX_FILE,
+		.size = told->size,
+		.mtime_ns = told->mtime_ns,
+		.mode = told->mode,
+		.version = xstrdup(told->version),
+		.id = xstrdup(told->id) };
+	if (told->marker) entry->flags |= INDEX_MARKER;
+	hash_put_told(f->store, entry, &told->hash);
+}
+
+/* Is what a list tells what the row says? */
+static bool told_same(
+	const struct folder *f, const struct index_entry *row, const struct store_entry *told) {
+	bool mode = told->mode == STORE_MODE_UNKNOWN || row->mode < 0 ||
+		    (told->mode & 0777) == (row->mode & 0777);
+	if (row->kind == INDEX_FOLDER) return mode;
+	if ((row->kind == INDEX_LINK) != (told->kind == STORE_LINK)) return false;
+	bool time = told->mtime_ns == STORE_MTIME_UNKNOWN || row->mtime_ns == STORE_MTIME_UNKNOWN ||
+		    store_time_same(f->store, told->mtime_ns, row->mtime_ns);
+	if (told->version && row->version) {
+		bool same = str_equal(told->version, row->version);
+		return same && (row->kind == INDEX_LINK || (mode && time));
+	}
+	return told->size == row->size && time && (row->kind == INDEX_LINK || mode);
+}
+
+/* It was written by us since the list began, which may be of before. What is on its way is told all the same: its own end, or the next
+ * look, finds the news to be no more than what it wrote. */
+bool polling_is_ours_now(const struct polling *p, const char *path) {
+	return map_get(&p->touched, path) != NULL;
+}
+
+static bool row_differs(struct polling *p, const char *path, const struct index_entry *row,
+	const struct store_entry *told) {
+	struct folder *f = p->folder;
+	struct index_entry entry, before;
+	struct err err;
+	bool stranger = (row->flags & INDEX_STRANGER) != 0;
+	entry_told(f, &entry, told);
+	bool known = false;
+	if (stranger) {
+		entry.flags |= INDEX_STRANGER;
+	} else {
+		int got = index_news_get(f->index, path, told->kind == STORE_FOLDER, &before, &err);
+		if (!polling_good(f, got, &err)) {
+			index_entry_release(&entry);
+			return false;
+		}
+		known = got == 1 && !(before.flags & INDEX_GONE) && told_same(f, &before, told);
+		if (got == 1) index_entry_release(&before);
+	}
+	int failed = known      ? 0
+		     : stranger ? index_put(f->index, path, &entry, &err)
+				: index_news_put(f->index, path, &entry, &err);
+	index_entry_release(&entry);
+	if (!polling_good(f, failed, &err)) return false;
+	return known || polling_mark(p, path, told->kind == STORE_FOLDER, told->size);
+}
+
+/* As agreed again: whatever was noted is over. */
+static bool row_is_same(struct polling *p, const char *path, struct index_entry *row) {
+	struct folder *f = p->folder;
+	struct err err;
+	bool folder = row->kind == INDEX_FOLDER;
+	if (row->flags & INDEX_HOLLOW) {
+		row->flags &= ~(unsigned)INDEX_HOLLOW;
+		if (!polling_good(f, index_put(f->index, path, row, &err), &err)) return false;
+	}
+	return !p->any_news || polling_good(f, index_news_drop(f->index, path, folder, &err), &err);
+}
+
+/* False: it is over, the index failed. */
+static bool told(struct polling *p, const char *path, const struct store_entry *entry) {
+	struct folder *f = p->folder;
+	struct index_entry row;
+	struct err err;
+	bool folder = entry->kind == STORE_FOLDER;
+	seen_add(p, path, folder);
+	if (transfer_excluded(f, path, folder) || polling_is_ours_now(p, path)) return true;
+	int got = index_get(f->index, path, folder, &row, &err);
+	if (!polling_good(f, got, &err)) return false;
+	if (got == 0) {
+		if (!polling_good(f, contact_stranger_put(f, path, entry, &err), &err)) return false;
+		return polling_mark(p, path, folder, entry->size);
+	}
+	bool same = told_same(f, &row, entry);
+	bool went_on = same ? (row.flags & INDEX_STRANGER) || row_is_same(p, path, &row)
+			    : row_differs(p, path, &row, entry);
+	index_entry_release(&row);
+	return went_on;
+}
+
+/* Where folders are no things of their own: they are there by what lies in them. */
+static bool parents_told(struct polling *p, const char *path) {
+	struct store_entry folder = {
+		.kind = STORE_FOLDER, .mode = STORE_MODE_UNKNOWN, .mtime_ns = STORE_MTIME_UNKNOWN
+	};
+	char *parent = path_parent(path);
+	bool went_on = true;
+	if (*parent && !str_equal(parent, p->parent)) {
+		went_on = parents_told(p, parent) && told(p, parent, &folder);
+		free(p->parent);
+		p->parent = xstrdup(parent);
+	}
+	free(parent);
+	return went_on;
+}
+
+bool polling_listed(struct polling *p, const struct store_entry *entry) {
+	struct folder *f = p->folder;
+	if (!entry->name || !path_is_plain(entry->name)) return true;
+	char *path = path_join(p->at, entry->name);
+	bool went_on = true;
+	/* Tend's own, of all folders: nobody's files. */
+	if (!*f->remote_key && path_is_within(path, ".tend")) {
+		free(path);
+		return true;
+	}
+	p->any = true;
+	if (p->op.recursive) went_on = parents_told(p, path);
+	if (went_on && entry->kind == STORE_OTHER) {
+		seen_add(p, path, false); /* nobody's file, in the place of one perhaps */
+	} else if (went_on) {
+		bool descend = entry->kind == STORE_FOLDER && !p->op.recursive &&
+			       !transfer_excluded(f, path, true);
+		if (descend) path_stack_push(&p->queue, xstrdup(path));
+		went_on = told(p, path, entry);
+	}
+	free(path);
+	return went_on;
+}
