@@ -198,11 +198,13 @@ static void strangers_next(struct polling *p) {
 	struct folder *f = p->folder;
 	struct err err;
 	folder_turn(f);
-	if (!polling_good(f, index_strangers_next(f->index, MARKS_A_TURN, &p->strangers, &err), &err))
+	if (!polling_good(
+		    f, index_strangers_next(f->index, MARKS_A_TURN, &p->strangers, &err), &err))
 		return;
 	for (size_t i = 0; i < p->strangers.count; i++) {
 		const struct index_entry *entry = &p->strangers.entries[i];
-		if (!polling_mark(p, p->strangers.paths[i], entry->kind == INDEX_FOLDER, entry->size))
+		if (!polling_mark(
+			    p, p->strangers.paths[i], entry->kind == INDEX_FOLDER, entry->size))
 			return;
 	}
 	if (p->strangers.count) {

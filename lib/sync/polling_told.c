@@ -140,7 +140,8 @@ static bool told(struct polling *p, const char *path, const struct store_entry *
 	int got = index_get(f->index, path, folder, &row, &err);
 	if (!polling_good(f, got, &err)) return false;
 	if (got == 0) {
-		if (!polling_good(f, contact_stranger_put(f, path, entry, &err), &err)) return false;
+		if (!polling_good(f, contact_stranger_put(f, path, entry, &err), &err))
+			return false;
 		return polling_mark(p, path, folder, entry->size);
 	}
 	bool same = told_same(f, &row, entry);
