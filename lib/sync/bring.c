@@ -29,6 +29,7 @@ void bring_release(struct transfer *t) {
 	free(b->aside);
 	free(b->theirs);
 	free(b->trash);
+	strv_free(b->names);
 	free(b);
 	t->bring = NULL;
 }
@@ -170,6 +171,20 @@ static void placed_well(struct transfer *t) {
 	transfer_finish(t);
 }
 
+/* Does anything in it count, which nobody told of yet? */
+static bool holds_ours(const struct transfer *t) {
+	for (char **name = t->bring->names; name && *name; name++) {
+		char *path = path_join(t->path, *name);
+		size_t len = strlen(path);
+		bool folder = path[len - 1] == '/';
+		if (folder) path[len - 1] = 0;
+		bool out = transfer_excluded(t->folder, path, folder);
+		free(path);
+		if (!out) return true;
+	}
+	return false;
+}
+
 /* Folders wait for what lies in them; what is no file of ours keeps one here. */
 static void occupied(struct transfer *t) {
 	struct folder *f = t->folder;
@@ -180,7 +195,13 @@ static void occupied(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
+	bool ours = holds_ours(t);
 	bring_release(t);
+	if (!children && !dirty && ours) { /* made here meanwhile: an edit, which brings it back there */
+		if (base_drop(t, true) && both_news_drop(t))
+			transfer_again(t, INDEX_WHY_CHANGE, NULL, f->settings.settle_ms);
+		return;
+	}
 	if (children || dirty) {
 		transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(f));
 		return;
@@ -408,12 +429,13 @@ static void what_there(struct transfer *t, struct bring *b) {
 	b->id = xstrdup(there->id);
 }
 
-/* Somebody is at the folder it lies in: true, and it goes on after that. */
+/* The folder it lies in is on its way here: true, and it goes on after that. One that is gone here, and waits to be removed there, waits
+ * for what lies in it, and is made again. */
 static bool waits_for_parent(struct transfer *t) {
 	char *parent = path_parent(t->path);
 	struct transfer *other = *parent ? map_get(&t->folder->by_path, parent) : NULL;
 	free(parent);
-	if (!other || other == t) return false;
+	if (!other || other == t || !other->bring) return false;
 	t->state = TRANSFER_PARENT;
 	list_add_tail(&other->children, &t->wait_link);
 	return true;

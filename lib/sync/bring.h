@@ -39,7 +39,8 @@ struct bring {
 	/* ---- what the job found ---- */
 	bool changed;  /* what stands there is not what was planned for */
 	bool in_use;   /* theirs got a name of its own */
-	bool occupied; /* the folder holds something still */
+	bool occupied; /* the folder holds something still: some of it, "x/" a folder */
+	char **names;
 	struct disk_stat now;
 	bool is_database, have_source;
 	struct disk_source source;

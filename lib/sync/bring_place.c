@@ -162,6 +162,19 @@ static int place_attributes(struct transfer *t, struct err *err) {
 	return disk_stat(t->disk, t->path, &b->now, err);
 }
 
+static int names_list(struct transfer *t, struct err *err) {
+	struct disk_list list;
+	if (disk_list(t->disk, t->path, &list, err)) return -1;
+	for (size_t i = 0; i < list.count; i++) {
+		bool folder = list.items[i].stat.kind == DISK_FOLDER;
+		if (list.items[i].stat.kind == DISK_OTHER) continue;
+		strv_add_owned(&t->bring->names,
+			xasprintf("%s%s", list.items[i].name, folder ? "/" : ""));
+	}
+	disk_list_release(&list);
+	return 0;
+}
+
 static int place_removal(struct transfer *t, struct err *err) {
 	struct bring *b = t->bring;
 	struct disk_stat now;
@@ -174,7 +187,7 @@ static int place_removal(struct transfer *t, struct err *err) {
 	}
 	int rc = disk_rmdir(t->disk, t->path, err);
 	b->occupied = rc && err->kind == ERR_BUSY;
-	return b->occupied ? 0 : rc;
+	return b->occupied ? names_list(t, err) : rc;
 }
 
 int bring_place_work(struct job *job, struct err *err) {

@@ -468,9 +468,10 @@ def step(chance, data, number):
     try:
         if what < 0.35 or not files:
             folder = chance.choice(folders + [""])
-            (data / folder / ("f%d" % chance.randrange(40))).write_text("%d\n" % number * chance.randrange(1, 50))
+            (data / folder / ("f%d" % chance.randrange(40))).write_text("%d\n" % number + "+" * (1000 + number))
         elif what < 0.6:
-            (data / chance.choice(files)).write_text("edit %d\n" % number)
+            # SFTP tells times by the second: edits of one size within it would look alike.
+            (data / chance.choice(files)).write_text("edit %d\n" % number + "." * number)
         elif what < 0.72:
             (data / chance.choice(files)).unlink()
         elif what < 0.82:
@@ -494,6 +495,8 @@ def test_they_converge_whatever_happens(any_store):
     kept = {}
     try:
         pair.start()
+        (pair.data(0) / "own stays").write_text("a remote that is wholly empty asks a person\n")
+        pair.meet()
         for number in range(int(os.environ.get("TEND_STEPS", "240"))):
             side = chance.randrange(2)
             step(chance, pair.data(side), number)
