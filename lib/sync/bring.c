@@ -35,9 +35,20 @@ void bring_release(struct transfer *t) {
 }
 
 static void fail(struct transfer *t, const struct err *err) {
-	struct err why = *err;
-	/* The disk here is full: that is the folder's trouble, and tried again. */
-	transfer_fail(t, &why);
+	struct folder *f = t->folder;
+	switch (err->kind) {
+	case ERR_CHANGED:
+	case ERR_OFFLINE:
+	case ERR_BUSY:
+	case ERR_SYSTEM:
+	case ERR_FULL: /* here as well as there it is the folder's trouble */
+	case ERR_CANCELLED: transfer_fail(t, err); return;
+	default: break;
+	}
+	if (!t->row.tries)
+		log_warn("folder '%s': '%s' is not brought here: %s", f->name, t->path, err->text);
+	folder_doubt(f);
+	transfer_again(t, INDEX_WHY_REFUSED, err->text, transfer_retry_ms(t->row.tries));
 }
 
 /* ---- the base ---- */
@@ -102,6 +113,8 @@ static bool base_brought(struct transfer *t) {
 		entry.hash_len = 0;
 	}
 	entry.epoch = 0; /* no work of ours is to be sealed there */
+	bool stranger = t->has_file && (t->file.flags & INDEX_STRANGER);
+	if (!content && !folder && stranger && !t->have_hash) entry.flags |= INDEX_UNVERIFIED;
 	bool ok = base_put(t, folder, &entry);
 	index_entry_release(&entry);
 	return ok;
@@ -143,6 +156,13 @@ static bool conflict_note(struct transfer *t, const char *copy) {
 
 static void placed_well(struct transfer *t) {
 	struct bring *b = t->bring;
+	if (b->what == BRING_REMOVE && b->in_use) {
+		bring_release(t);
+		transfer_again(t, INDEX_WHY_RETRY,
+			"gone at the remote, and stays here while a program has the database open",
+			transfer_retry_ms(t->row.tries));
+		return;
+	}
 	if (b->what == BRING_REMOVE || b->what == BRING_RMDIR) {
 		bool folder = b->what == BRING_RMDIR;
 		count(t->folder, b);
@@ -197,7 +217,8 @@ static void occupied(struct transfer *t) {
 	}
 	bool ours = holds_ours(t);
 	bring_release(t);
-	if (!children && !dirty && ours) { /* made here meanwhile: an edit, which brings it back there */
+	if (!children && !dirty &&
+		ours) { /* made here meanwhile: an edit, which brings it back there */
 		if (base_drop(t, true) && both_news_drop(t))
 			transfer_again(t, INDEX_WHY_CHANGE, NULL, f->settings.settle_ms);
 		return;

@@ -27,6 +27,7 @@ struct bring {
 	struct buf target; /* a link's */
 	int fd;
 	char *beside;
+	bool made_above; /* folders on its way were made, and are no things that were brought */
 
 	/* ---- for the job that places it ---- */
 	char *aside;      /* ours gets this name; NULL: it is replaced */
@@ -38,7 +39,7 @@ struct bring {
 
 	/* ---- what the job found ---- */
 	bool changed;  /* what stands there is not what was planned for */
-	bool in_use;   /* theirs got a name of its own */
+	bool in_use;   /* theirs got a name of its own; or what is to go is a living database */
 	bool occupied; /* the folder holds something still: some of it, "x/" a folder */
 	char **names;
 	struct disk_stat now;

@@ -24,6 +24,8 @@ int bring_write_work(struct job *job, struct err *err) {
 	}
 	if (b->fd < 0) {
 		char *parent = path_parent(t->path);
+		struct disk_stat stat;
+		b->made_above = disk_stat(t->disk, parent, &stat, err) != 0;
 		int rc = disk_mkdir_parents(t->disk, t->path, err);
 		if (!rc) b->fd = disk_create_beside(t->disk, parent, RESTORE_HINT, &b->beside, err);
 		free(parent);
@@ -68,6 +70,21 @@ static int make_way(struct transfer *t, const struct disk_stat *now, struct err 
 	return rc;
 }
 
+/* Before the base says that it is here: by a base that outlives it in a power cut it would look deleted. */
+static int sync_place(struct transfer *t, const char *path, struct err *err) {
+	if (disk_sync_file(t->disk, path, err)) return -1;
+	char *above = path_parent(path);
+	int rc = 0;
+	while (t->bring->made_above && *above && !rc) {
+		rc = disk_sync_file(t->disk, above, err);
+		char *next = path_parent(above);
+		free(above);
+		above = next;
+	}
+	free(above);
+	return rc;
+}
+
 static int rename_into(struct transfer *t, const char *to, bool replace, struct err *err) {
 	struct bring *b = t->bring;
 	if (disk_rename(t->disk, b->beside, to, replace, err)) {
@@ -76,8 +93,7 @@ static int rename_into(struct transfer *t, const char *to, bool replace, struct 
 	}
 	free(b->beside);
 	b->beside = NULL;
-	/* Its folder too, before the base says that it is here. */
-	return b->what == BRING_LINK ? 0 : disk_sync_file(t->disk, to, err);
+	return sync_place(t, to, err);
 }
 
 /* ---- one of each kind ---- */
@@ -147,6 +163,8 @@ static int place_folder(struct transfer *t, struct err *err) {
 	if (disk_mkdir_parents(t->disk, t->path, err) || disk_mkdir(t->disk, t->path, mode, err) ||
 		disk_set(t->disk, t->path, DISK_TIME_KEEP, mode, err))
 		return -1;
+	b->made_above = true;
+	if (sync_place(t, t->path, err)) return -1;
 	return disk_stat(t->disk, t->path, &b->now, err);
 }
 
@@ -168,8 +186,8 @@ static int names_list(struct transfer *t, struct err *err) {
 	for (size_t i = 0; i < list.count; i++) {
 		bool folder = list.items[i].stat.kind == DISK_FOLDER;
 		if (list.items[i].stat.kind == DISK_OTHER) continue;
-		strv_add_owned(&t->bring->names,
-			xasprintf("%s%s", list.items[i].name, folder ? "/" : ""));
+		strv_add_owned(
+			&t->bring->names, xasprintf("%s%s", list.items[i].name, folder ? "/" : ""));
 	}
 	disk_list_release(&list);
 	return 0;
@@ -182,6 +200,9 @@ static int place_removal(struct transfer *t, struct err *err) {
 	if (check(t, &there, &now, err)) return -1;
 	if (b->changed || !there) return 0;
 	if (b->what == BRING_REMOVE) {
+		b->in_use = t->is_database && (database_has_company(t->disk, t->path) ||
+						      database_in_use(t->disk, t->path));
+		if (b->in_use) return 0;
 		if (trash_keep(t->disk, t->path, &now, b, err)) return -1;
 		return disk_remove(t->disk, t->path, err);
 	}

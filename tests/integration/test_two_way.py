@@ -1,6 +1,6 @@
 """Modes `two-way` and `fetch`: two daemons on one remote, and what lies on both disks is the judge.
 
-servers: s3_rgw dav_apache sftp_sshd
+servers: azure_azurite s3_rgw dav_apache sftp_sshd
 """
 
 import os
@@ -11,7 +11,8 @@ import stat
 
 import pytest
 
-from stores import S3, Directory, Sftp, WebDav, facts
+from drive_ground import Drive, Ground
+from stores import S3, Azure, Directory, Sftp, WebDav, facts
 from tend import Tendd
 
 QUICK = "settle = 50ms\nmax_settle = 2s\npoll = 1s\npace = 100%\n"
@@ -122,8 +123,40 @@ def any_pair(any_store):
     pair.close()
 
 
+@pytest.fixture(params=["gdrive", "azure_azurite"])
+def other_pair(tmp_path, request):
+    """Of clouds where a look costs more: one story each."""
+    if request.param == "gdrive":
+        with Ground(tmp_path, tls=True) as ground:
+            pair = Pair(Drive(tmp_path, ground))
+            yield pair
+            pair.close()
+    else:
+        pair = Pair(Azure("azure_azurite", tmp_path))
+        yield pair
+        pair.close()
+
+
 def test_both_see_what_the_other_does(any_pair):
-    pair = any_pair.start()
+    both_see(any_pair)
+
+
+def test_on_other_clouds_too(other_pair):
+    both_see(other_pair)
+    pair = other_pair
+    pair.machines[1].stop()
+    (pair.data(0) / "large").write_text("edited on one\n")
+    (pair.data(1) / "large").write_text("edited on two, another way\n")
+    pair.wait(0)
+    pair.machines[1].start()
+    pair.meet()
+    found = conflicts(pair.data(0))
+    assert len(found) == 1 and {(pair.data(0) / name).read_text() for name in (found[0], "large")} == \
+        {"edited on one\n", "edited on two, another way\n"}
+
+
+def both_see(pair):
+    pair.start()
     one, two = pair.data(0), pair.data(1)
     (one / "folder").mkdir()
     (one / "folder/made on one").write_text("1\n")
@@ -386,6 +419,29 @@ def test_a_database_in_use_is_not_replaced(pair):
         seen |= {row[0] for row in opened.execute("select x from t")}
         opened.close()
     assert seen == {"agreed", "of two", "later", "of one"}
+
+
+def test_a_database_in_use_is_not_removed(pair):
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    (one / "stays").write_text("stays\n")
+    with sqlite3.connect(one / "notes.db") as made:
+        made.execute("create table t(x)")
+    made.close()
+    pair.wait(0, 1)
+    held = sqlite3.connect(two / "notes.db", isolation_level=None)
+    held.execute("begin immediate")
+    (one / "notes.db").unlink()
+    pair.wait(0)
+    machine = pair.machines[1]
+    machine.post("/v1/units/folder:data/sync")
+    machine.until(lambda: [row["path"] for row in machine.folder_part("data")["troubles"]] == ["notes.db"], "the word of it")
+    assert (two / "notes.db").exists()
+    held.execute("rollback")
+    held.close()
+    machine.post("/v1/units/folder:data/sync")
+    machine.until(lambda: not (two / "notes.db").exists(), "its end")
+    assert "notes.db" in trash(machine)
 
 
 def test_a_foreign_one_way_owner_is_not_undone(pair):
