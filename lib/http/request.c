@@ -31,7 +31,9 @@ bool http_request_running(const struct http_request *request) {
 }
 
 /* Children must not inherit connections: a service that lives on would hold them open. */
-static int close_on_exec(void *user, curl_socket_t fd, curlsocktype purpose) {
+static int socket_opened(void *user, curl_socket_t fd, curlsocktype purpose) {
+	(void)purpose;
+	http_socket_opened(user, fd);
 	return fcntl(fd, F_SETFD, FD_CLOEXEC) ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
 }
 
@@ -85,10 +87,14 @@ static void set_method(CURL *easy, const struct http_request *request) {
 }
 
 static void set_connection(CURL *easy, const struct http_request *request) {
+	struct http *http = request->http;
 	int64_t connect_ms = request->connect_ms ? request->connect_ms : CONNECT_DEFAULT_MS;
 
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, close_on_exec);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, socket_opened);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, http);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_socket_closed);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	if (request->total_ms) {
