@@ -12,13 +12,7 @@
 enum {
 	IDLE_SLOTS_MAX = 32,        /* about 25 KiB each */
 	KEPT_CONNECTIONS_MAX = 128, /* more than the operations in flight of a busy remote */
-};
-
-/* A socket that curl waits for. */
-struct http_socket {
-	struct http *http;
-	curl_socket_t fd;
-	struct poll *poll;
+	REST_MS = 1000,
 };
 
 static void deliver(struct http *http) {
@@ -43,6 +37,14 @@ static void deliver(struct http *http) {
 		http->running--;
 		request->done(request, request->err.kind == ERR_NONE ? NULL : &request->err);
 	}
+	/* Who is idle is not woken by servers that close connections. */
+	if (!http->running && !timer_running(&http->rest)) timer_start(&http->rest, REST_MS);
+}
+
+static void rest_due(struct timer *timer) {
+	struct http *http = container_of(timer, struct http, rest);
+
+	if (!http->running) http_sockets_rest(http);
 }
 
 static void deliver_deferred(struct defer *defer) {
@@ -103,55 +105,13 @@ static void collect(struct http *http) {
 	deliver(http);
 }
 
-static void socket_ready(void *user, int events) {
-	struct http_socket *socket = user;
-	struct http *http = socket->http; /* `socket` may be gone when curl comes back */
+void http_socket_ready(struct http *http, curl_socket_t fd, int events) {
 	int running, what = 0;
 
 	if (events & POLL_READ) what |= CURL_CSELECT_IN;
 	if (events & POLL_WRITE) what |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(http->multi, socket->fd, what, &running);
+	curl_multi_socket_action(http->multi, fd, what, &running);
 	collect(http);
-}
-
-/* Whose socket it is, for idle.c; curl closes some with a handle of its own. */
-static void note_socket(CURL *easy, curl_socket_t fd, int what) {
-	struct http_slot *slot = NULL;
-
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&slot);
-	if (!slot || slot->easy != easy) return;
-	if (what != CURL_POLL_REMOVE) {
-		slot->fd = fd;
-	} else if (slot->fd == fd) {
-		slot->fd = -1;
-	}
-}
-
-static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user) {
-	struct http *http = user;
-	struct http_socket *socket = socket_user;
-	int events = 0;
-
-	note_socket(easy, fd, what);
-	if (what == CURL_POLL_REMOVE) {
-		if (!socket) return 0;
-		curl_multi_assign(http->multi, fd, NULL);
-		poll_stop(socket->poll);
-		free(socket);
-		return 0;
-	}
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) events |= POLL_READ;
-	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) events |= POLL_WRITE;
-	if (socket) {
-		poll_change(socket->poll, events);
-		return 0;
-	}
-	socket = xcalloc(1, sizeof(*socket));
-	socket->http = http;
-	socket->fd = fd;
-	socket->poll = poll_start(http->loop, fd, events, socket_ready, socket);
-	curl_multi_assign(http->multi, fd, socket);
-	return 0;
 }
 
 static void timer_fired(struct timer *timer) {
@@ -189,11 +149,12 @@ struct http *http_new(struct loop *loop, struct err *err) {
 	http->loop = loop;
 	http->multi = multi;
 	timer_init(&http->timer, loop, timer_fired);
+	timer_init(&http->rest, loop, rest_due);
 	defer_init(&http->deliver, deliver_deferred);
 	list_init(&http->idle);
 	list_init(&http->grown);
 	list_init(&http->ended);
-	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, http_socket_wanted);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http);
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
 	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http);
@@ -210,7 +171,9 @@ void http_free(struct http *http) {
 		free(slot);
 	}
 	curl_multi_cleanup(http->multi);
+	http_sockets_release(http);
 	timer_cancel(&http->timer);
+	timer_cancel(&http->rest);
 	defer_cancel(&http->deliver);
 	free(http);
 	curl_global_cleanup();

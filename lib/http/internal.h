@@ -34,16 +34,29 @@ struct http {
 	struct loop *loop;
 	CURLM *multi;
 	struct timer timer;
-	struct list idle; /* of http_slot */
+	struct timer rest; /* nothing has been asked for a while, perhaps */
+	struct list idle;  /* of http_slot */
 	unsigned idle_count;
 	unsigned running;  /* requests between start and done */
 	struct list grown; /* requests whose `arrived` is to be called */
 	struct list ended; /* requests whose `done` is to be called */
 	struct defer deliver;
+	struct http_socket **sockets; /* by descriptor; NULL where there is none */
+	size_t socket_room;
 };
 
 /* http.c: takes the request off its slot and queues its end; err->kind ERR_NONE: an answer came. */
 void http_end(struct http_request *request, const struct err *err);
+
+/* http.c: what curl waited for came. The socket may be gone when it comes back. */
+void http_socket_ready(struct http *http, curl_socket_t fd, int events);
+
+/* sockets.c: curl's callbacks, and the end of all requests and of http. */
+int http_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user);
+void http_socket_opened(struct http *http, curl_socket_t fd);
+int http_socket_closed(void *user, curl_socket_t fd);
+void http_sockets_rest(struct http *http);
+void http_sockets_release(struct http *http);
 
 /* answer.c: curl's callbacks. */
 size_t http_header_came(char *bytes, size_t one, size_t len, void *user);

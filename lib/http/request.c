@@ -7,8 +7,11 @@
 
 enum {
 	CONNECT_DEFAULT_MS = 30000,
-	/* Small answers touch only the first pages of it, large ones come in fewer turns. */
-	RECEIVE_BUFFER_BYTES = 64 << 10,
+	/* What is large comes and goes in fewer turns: curl's own are 16 and 64 KiB. Measured, 512 MiB
+	 * to Apache, six times in turn: 0.75 s of CPU with its own, 0.72 this way, 0.76 with 512 KiB. */
+	STREAM_BUFFER_BYTES = 64 << 10,
+	LARGE_BODY_BYTES = 1 << 20,
+	SEND_BUFFER_BYTES = 256 << 10,
 	OWN_CONNECTION_BYTES = 256 << 10,
 };
 
@@ -31,7 +34,9 @@ bool http_request_running(const struct http_request *request) {
 }
 
 /* Children must not inherit connections: a service that lives on would hold them open. */
-static int close_on_exec(void *user, curl_socket_t fd, curlsocktype purpose) {
+static int socket_opened(void *user, curl_socket_t fd, curlsocktype purpose) {
+	(void)purpose;
+	http_socket_opened(user, fd);
 	return fcntl(fd, F_SETFD, FD_CLOEXEC) ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
 }
 
@@ -85,14 +90,24 @@ static void set_method(CURL *easy, const struct http_request *request) {
 }
 
 static void set_connection(CURL *easy, const struct http_request *request) {
+	struct http *http = request->http;
 	int64_t connect_ms = request->connect_ms ? request->connect_ms : CONNECT_DEFAULT_MS;
 
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, close_on_exec);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, socket_opened);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, http);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_socket_closed);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	if (request->total_ms) {
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);
+	}
+	if (request->arrived) {
+		curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)STREAM_BUFFER_BYTES);
+	}
+	if (request->body_len > LARGE_BODY_BYTES && !request->body_speed) {
+		curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER_BYTES);
 	}
 	if (request->body_speed) {
 		curl_off_t speed = (curl_off_t)request->body_speed;
@@ -130,7 +145,6 @@ static struct http_slot *take_slot(struct http *http) {
 	slot = xcalloc(1, sizeof(*slot));
 	slot->easy = curl_easy_init();
 	if (!slot->easy) abort(); /* out of memory, as xmalloc */
-	curl_easy_setopt(slot->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
 	return slot;
 }
 

@@ -81,8 +81,9 @@ static void read_ended(struct flow *flow, const struct err *err) {
 		flow->err = *err;
 		digest_release(&flow->digest);
 	} else {
-		digest_end(&flow->digest, flow->read_entry->hash.bytes);
-		flow->read_entry->hash.kind = STORE_HASH_MD5;
+		uint8_t hash[DIGEST_MAX];
+		digest_end(&flow->digest, hash);
+		flow->read_entry->hash = store_hash_from(flow->store, hash);
 		err_clear(&flow->err);
 	}
 	flow->after_read(flow);
@@ -114,7 +115,7 @@ void flow_read(struct flow *flow, const char *key, enum store_kind kind, struct 
 
 	flow->read_entry = entry;
 	flow->after_read = after;
-	digest_init(&flow->digest, DIGEST_MD5);
+	digest_init(&flow->digest, flow->store->digest);
 	store_op_init(get, STORE_GET, key);
 	get->kind = kind;
 	get->length = READ_SPAN;

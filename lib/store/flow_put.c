@@ -120,7 +120,7 @@ static bool may_be_ours(const struct flow *flow) {
 	const struct store_entry *present = &flow->present;
 
 	return !is_remove(flow) && present->kind == op->kind && present->size == content_size(op) &&
-	       op->hash.kind == STORE_HASH_MD5 &&
+	       store_hash_tells(flow->store, &op->hash) &&
 	       (present->mtime_ns == STORE_MTIME_UNKNOWN || op->mtime_ns == STORE_MTIME_UNKNOWN ||
 		       present->mtime_ns == op->mtime_ns);
 }

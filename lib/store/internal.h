@@ -45,6 +45,8 @@ bool store_is_ours(const struct store_op *op, const struct store_entry *entry);
 /* SET: makes `entry` what it will be. True when it is that already. */
 bool store_set_entry(const struct store_op *op, struct store_entry *entry);
 bool store_hash_equal(const struct store_hash *left, const struct store_hash *right);
+/* What tells whether bytes have this hash. False: nothing, of a whole in parts too. */
+bool store_hash_digest(const struct store_hash *hash, enum digest_kind *digest);
 
 /* A store that passes everything on to `inner` looks like it. */
 void store_look_like(struct store *store, const struct store *inner);

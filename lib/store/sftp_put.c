@@ -35,9 +35,10 @@ void sftp_explain_write(struct sftp_op *x) {
 
 /* What op->hash says of the body is told by the same. */
 static enum digest_kind digest_like(const struct store_hash *hash) {
-	return hash->kind == STORE_HASH_SEAL  ? DIGEST_SEAL
-	       : hash->kind == STORE_HASH_MD5 ? DIGEST_MD5
-					      : SFTP_DIGEST;
+	enum digest_kind kind = SFTP_DIGEST;
+
+	store_hash_digest(hash, &kind);
+	return kind;
 }
 
 void sftp_body_begin(struct sftp_op *x, int64_t offset) {
@@ -45,9 +46,7 @@ void sftp_body_begin(struct sftp_op *x, int64_t offset) {
 	x->span.from = x->op->body;
 	x->span.offset = offset;
 	x->span.len = (int64_t)x->op->body_len;
-	/* A part is told by its hash; else one is of use only where it is compared. */
-	if (x->op->hash.kind != STORE_HASH_NONE || x->op->verb == STORE_PART_PUT)
-		digest_init(&x->digest, digest_like(&x->op->hash));
+	if (x->op->hash.kind != STORE_HASH_NONE) digest_init(&x->digest, digest_like(&x->op->hash));
 }
 
 void sftp_body_end(struct sftp_op *x) {

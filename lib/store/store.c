@@ -92,6 +92,16 @@ bool store_hash_equal(const struct store_hash *left, const struct store_hash *ri
 	return memcmp(left->bytes, right->bytes, left->kind == STORE_HASH_SHA256 ? 32 : 16) == 0;
 }
 
+bool store_hash_digest(const struct store_hash *hash, enum digest_kind *digest) {
+	static const enum digest_kind digests[] = { [STORE_HASH_MD5] = DIGEST_MD5,
+		[STORE_HASH_SHA256] = DIGEST_SHA256,
+		[STORE_HASH_SEAL] = DIGEST_SEAL };
+
+	if (hash->kind == STORE_HASH_NONE || hash->kind == STORE_HASH_MD5_PARTS) return false;
+	*digest = digests[hash->kind];
+	return true;
+}
+
 static int hash_kind(const struct store *store) {
 	return store->digest == DIGEST_SHA256 ? STORE_HASH_SHA256 : STORE_HASH_MD5;
 }

@@ -44,7 +44,7 @@ enum store_verb {
 	/* a large PUT: key, size, mtime_ns, mode, part_size, hash where begin_wants_hash -> session */
 	STORE_PART_BEGIN,
 	/* session, part_number (from 1), offset, body or fd, hash of the part (ERR_CHANGED: the bytes
-	 * are others) -> receipt */
+	 * are others; NONE: whoever put them into memory knows them) -> receipt */
 	STORE_PART_PUT,
 	/* The same without a body: the part is these bytes of what stands at `key`: session,
 	 * part_number, offset, length, if_version, hash of the part -> receipt. Other bytes there:
@@ -279,7 +279,8 @@ struct store {
 	/* Of whole contents, in what is asked and answered: MD5 or SHA-256. A hash of another kind
 	 * is compared with nothing. */
 	enum digest_kind digest;
-	int part_hash;         /* PART_PUT's hash is best of this kind; 0: the MD5 */
+	/* PART_PUT's hash is best of this kind; 0: the MD5. SEAL: it may be left out. */
+	int part_hash;
 	bool begin_wants_hash; /* PART_BEGIN does; else the whole's is early enough at PART_END */
 	char *label;           /* "s3://bucket/prefix": for messages, no secrets */
 	/* Wished-for bytes of a part of what comes again with few changes: the smaller, the less is

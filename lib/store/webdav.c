@@ -236,6 +236,9 @@ struct store *store_webdav_new(struct loop *loop, struct http *http,
 	/* Ranges of one file go one by one: servers that copy it, change the copy and put that in its
 	 * place (Tomcat, lighttpd on request) would lose one of two. */
 	if (dav->uploads) dav->store.part_lanes = CHUNK_LANES;
+	/* Nextcloud tells and compares MD5; elsewhere the hash is in a property of ours, and so ours to choose. Measured, a
+	 * processor with instructions for it: 1.8 GB/s, MD5 0.8. */
+	dav->store.digest = dav->uploads ? DIGEST_MD5 : DIGEST_SHA256;
 	dav->store.deep_versions = dav->uploads != NULL;
 	if (!failed && settings->vendor == VENDOR_NEXTCLOUD && !dav->uploads)
 		failed = err_set(err, ERR_INVALID,

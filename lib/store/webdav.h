@@ -1,5 +1,5 @@
 /*
- * The webdav driver's own. Plain WebDAV knows names, sizes and ETags; mtime, mode and MD5 are a
+ * The webdav driver's own. Plain WebDAV knows names, sizes and ETags; mtime, mode and hash are a
  * property of ours beside each file, bound to the ETag that they were written for, so that the
  * times of an older content are never believed. Servers differ in what they keep: the driver tries
  * (webdav_about.c, webdav_meta.c) or reads what comes.
@@ -133,7 +133,7 @@ void webdav_commit(struct flow *flow);
 void webdav_committed(struct webdav_op *x); /* what was put stands at x->path: what is it now? */
 void webdav_condition_headers(struct webdav_op *x);
 void webdav_copy(struct flow *flow, const struct flow_copy *copy);
-/* Checks or computes the MD5 of op->body; then `then`, ERR_CHANGED when it is another. */
+/* Checks or computes the hash of op->body; then `then`, ERR_CHANGED when it is another. */
 void webdav_hash(struct webdav_op *x, void (*then)(struct webdav_op *x));
 void webdav_remove(struct flow *flow, const char *key, enum store_kind kind);
 

@@ -6,9 +6,10 @@
 #include "store/webdav.h"
 
 /*
- * Times, modes and hashes. Our property {urn:tend}stat is "MTIME MODE MD5 ETAG": nanoseconds, octal,
+ * Times, modes and hashes. Our property {urn:tend}stat is "MTIME MODE HASH ETAG": nanoseconds, octal,
  * hex, each "-" where unknown. It counts only while the file has that ETag: whoever writes the file
- * without us makes it void, and what is known of the content is what the server says.
+ * without us makes it void, and what is known of the content is what the server says. A hash of
+ * another length than the store's, by an older version of ours, tells nothing.
  */
 
 static bool is_tag_of_time(const struct webdav_item *item) {
@@ -23,21 +24,19 @@ static char *version_of(const struct webdav_item *item) {
 		"t%lld-%lld", (long long)(item->modified_ns / NS_PER_S), (long long)item->size);
 }
 
-static void read_meta(struct store_entry *entry, const char *meta) {
-	char mtime[24], mode[12], md5[40];
+static void read_meta(const struct store *store, struct store_entry *entry, const char *meta) {
+	char mtime[24], mode[12], hex[2 * DIGEST_MAX + 1];
 	int from = 0;
 	int64_t value;
-	uint8_t hash[16];
+	uint8_t hash[DIGEST_MAX];
 
-	if (sscanf(meta, "%23s %11s %39s %n", mtime, mode, md5, &from) != 3) return;
+	if (sscanf(meta, "%23s %11s %64s %n", mtime, mode, hex, &from) != 3) return;
 	if (entry->kind != STORE_FOLDER && !str_equal(meta + from, entry->version)) return;
 	if (!str_to_int(mtime, INT64_MIN + 1, INT64_MAX, &value)) entry->mtime_ns = value;
 	if (strspn(mode, "01234567") == strlen(mode))
 		entry->mode = (int)strtol(mode, NULL, 8) & 07777;
-	if (hex_decode(md5, hash, sizeof(hash)) == 16) {
-		entry->hash.kind = STORE_HASH_MD5;
-		memcpy(entry->hash.bytes, hash, 16);
-	}
+	if (hex_decode(hex, hash, sizeof(hash)) == (long)digest_len(store->digest))
+		entry->hash = store_hash_from(store, hash);
 }
 
 /* "SHA1:... MD5:... ADLER32:..." */
@@ -70,7 +69,7 @@ struct store_entry webdav_entry(
 		entry.mtime_ns = item->modified_ns;
 		if (item->checksums) read_checksums(&entry, item->checksums);
 	}
-	if (item->meta) read_meta(&entry, item->meta);
+	if (item->meta) read_meta(&dav->store, &entry, item->meta);
 	if (entry.kind == STORE_LINK) entry.mode = STORE_MODE_UNKNOWN;
 	return entry;
 }
@@ -135,14 +134,16 @@ void webdav_meta_put(struct webdav_op *x, const char *path, void (*then)(struct 
 		"xmlns:T=\"" WEBDAV_NAMESPACE "\"><D:set><D:prop><T:stat>";
 	static const char tail[] = "</T:stat></D:prop></D:set></D:propertyupdate>\n";
 	const struct store_entry *meta = &x->meta;
-	char md5[2 * 16 + 1] = "-";
+	char hex[2 * DIGEST_MAX + 1] = "-";
+	enum digest_kind kind;
 
 	if (x->dav->keeps_properties == WEBDAV_NO) {
 		forget(x);
 		then(x);
 		return;
 	}
-	if (meta->hash.kind == STORE_HASH_MD5) hex_encode(meta->hash.bytes, 16, md5);
+	if (store_hash_digest(&meta->hash, &kind))
+		hex_encode(meta->hash.bytes, digest_len(kind), hex);
 	buf_clear(&x->text);
 	buf_adds(&x->text, head);
 	if (meta->mtime_ns == STORE_MTIME_UNKNOWN) {
@@ -151,9 +152,9 @@ void webdav_meta_put(struct webdav_op *x, const char *path, void (*then)(struct 
 		buf_addf(&x->text, "%lld", (long long)meta->mtime_ns);
 	}
 	if (meta->mode == STORE_MODE_UNKNOWN) {
-		buf_addf(&x->text, " - %s ", md5);
+		buf_addf(&x->text, " - %s ", hex);
 	} else {
-		buf_addf(&x->text, " %04o %s ", (unsigned)meta->mode, md5);
+		buf_addf(&x->text, " %04o %s ", (unsigned)meta->mode, hex);
 	}
 	s3_xml_escape(&x->text, meta->version && meta->kind != STORE_FOLDER ? meta->version : "-");
 	buf_adds(&x->text, tail);

@@ -122,6 +122,12 @@ static void lane_send(struct submit *submit) {
 	store_start(lane->transfer->folder->store, &lane->op);
 }
 
+static int part_hash_kind(const struct upload *u) {
+	if (u->part_kind != DIGEST_SEAL)
+		return u->part_kind == DIGEST_SHA256 ? STORE_HASH_SHA256 : STORE_HASH_MD5;
+	return u->streams ? STORE_HASH_NONE : STORE_HASH_SEAL;
+}
+
 static void op_prepare(struct upload_lane *lane) {
 	struct transfer *t = lane->transfer;
 	struct upload *u = t->upload;
@@ -136,10 +142,9 @@ static void op_prepare(struct upload_lane *lane) {
 	op->size = u->size;
 	op->offset = lane->offset;
 	op->length = (int64_t)lane->length;
-	op->hash.kind = u->part_kind == DIGEST_SHA256 ? STORE_HASH_SHA256
-			: u->part_kind == DIGEST_SEAL ? STORE_HASH_SEAL
-						      : STORE_HASH_MD5;
-	memcpy(op->hash.bytes, u->part_hashes[lane->number - 1], sizeof(op->hash.bytes));
+	op->hash.kind = part_hash_kind(u);
+	if (op->hash.kind != STORE_HASH_NONE)
+		memcpy(op->hash.bytes, u->part_hashes[lane->number - 1], sizeof(op->hash.bytes));
 	if (lane->copies) {
 		op->if_version = t->file.version;
 	} else if (lane->body) {

@@ -1,15 +1,18 @@
 #!/usr/bin/python3
 """100,000 files of 1 to 16 KiB from memory to memory: tend against rclone sync, in turn; and what tend asks the disk to make durable.
+Beside them the floor: a bare loop of the system calls and the hash that such a copy cannot do without, against the same rclone.
 
 On a real disk: TEND_BENCH_DIR=FOLDER.
 """
 
+import os
 import shutil
 import statistics
+import subprocess
 import sys
 import time
 
-from bench import make_files, room, say, tend_once, timed
+from bench import ROOT, make_files, room, say, tend_once, timed
 
 ROUNDS = 5
 TRANSFERS = (4, 8, 32)  # 4 is rclone's own
@@ -33,6 +36,16 @@ def rclone_once(base, source, transfers):
     )
 
 
+def floor_once(base, source):
+    """By as many threads as tendd wakes for such jobs."""
+    binary = base / "floor"
+    if not binary.exists():
+        subprocess.run(["cc", "-O2", "-o", binary, ROOT / "tests/bench/floor.c", "-lcrypto", "-lpthread"], check=True)
+    shutil.rmtree(base / "bare", ignore_errors=True)
+    (base / "bare").mkdir()
+    return timed([binary, str(source), str(base / "bare"), str(len(os.sched_getaffinity(0)))])
+
+
 def syncs(base, source):
     """How many calls it takes until all is durable, of any kind."""
     told = base / "calls"
@@ -49,14 +62,17 @@ def main(count):
     try:
         source = base / "source"
         make_files(source, count, 1024, 16384)
-        tend, peer = [], []
+        tend, bare, peer = [], [], []
         for _ in range(ROUNDS):
             tend.append(send_once(base, source))
+            bare.append(floor_once(base, source))
             peer.append([rclone_once(base, source, n) for n in TRANSFERS])
         for at, figure, target in ((0, "wall", 0.7), (1, "cpu", 0.5)):
             ours = statistics.median(run[at] for run in tend)
             theirs = statistics.median(min(one[at] for one in run) for run in peer)
             say("directory", figure, "s", ours, theirs, "rclone sync, best of --transfers 4, 8, 32", target, files=count)
+            least = statistics.median(run[at] for run in bare)
+            say("directory", "floor, " + figure, "s", least, theirs, "the same", target, files=count)
         say("directory", "syncs a file", "calls", syncs(base, source) / count, 1, "one each", 1.0, files=count)
     finally:
         shutil.rmtree(base, ignore_errors=True)

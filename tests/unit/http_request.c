@@ -252,6 +252,37 @@ static void a_dead_kept_connection_is_replaced(void **state) {
 	close_world(&world);
 }
 
+static void ask(struct world *world, int port) {
+	struct trial trial;
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
+	prepare(&trial, "GET", url);
+	start(world, &trial);
+	finish(world, &trial);
+	assert_int_equal(trial.err.kind, ERR_NONE);
+	http_request_release(&trial.request);
+}
+
+/* Its idle time ran out, and the loop sees it while another is asked. */
+static void a_connection_that_is_closed_between_is_replaced(void **state) {
+	struct script_server other;
+	struct world world;
+
+	open_world(&world, answer_ok);
+	script_open(&other, world.loop, NULL, answer_ok, &world);
+	for (int i = 1; i <= 3; i++) {
+		ask(&world, world.server.port);
+		assert_int_equal(world.server.accepted, i);
+		script_close(
+			list_entry(world.server.connections.next, struct script_connection, link));
+		ask(&world, other.port);
+	}
+	assert_int_equal(other.accepted, 1);
+	script_stop(&other);
+	close_world(&world);
+}
+
 static void many_at_once(void **state) {
 	enum { COUNT = 200 };
 	struct world world;
@@ -731,6 +762,7 @@ int main(void) {
 		cmocka_unit_test(head_ends_without_a_body),
 		cmocka_unit_test(sends_large_bodies_whole),
 		cmocka_unit_test(a_dead_kept_connection_is_replaced),
+		cmocka_unit_test(a_connection_that_is_closed_between_is_replaced),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(a_fresh_one_takes_a_new_connection),
 		cmocka_unit_test(speaks_over_a_unix_socket),
