@@ -54,6 +54,7 @@ _tend() {
 	restart) options+=' --only' kind=service ;;
 	stop) options+=' --only --yes' kind=service ;;
 	logs) options+=' --follow --lines' kind=service ;;
+	env) kind=service ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
 	auth) options+=' --no-browser --device --paste' kind=none ;;
@@ -64,7 +65,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history auth' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history env auth' -- "$cur")
 	elif [[ $kind == remote ]]; then
 		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then

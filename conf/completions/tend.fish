@@ -25,6 +25,7 @@ complete -c tend -n __fish_use_subcommand -a approve -d 'let deletions go that a
 complete -c tend -n __fish_use_subcommand -a verify -d 'compare the remote with what was stored there'
 complete -c tend -n __fish_use_subcommand -a forget -d 'what the rules no longer cover'
 complete -c tend -n __fish_use_subcommand -a history -d 'what happened, and who ordered it'
+complete -c tend -n __fish_use_subcommand -a env -d 'the environment that a service gets'
 complete -c tend -n __fish_use_subcommand -a start -d 'start a service'
 complete -c tend -n __fish_use_subcommand -a stop -d 'stop a service, or tendd'
 complete -c tend -n __fish_use_subcommand -a restart -d 'stop a service and start it again'
@@ -38,7 +39,7 @@ complete -c tend -n __fish_use_subcommand -a auth -d 'sign in to a remote that w
 
 complete -c tend -n '__fish_seen_subcommand_from status history' -a '(__tend_units)'
 complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve verify forget ls versions restore' -a '(__tend_units folder)'
-complete -c tend -n '__fish_seen_subcommand_from start stop restart logs' -a '(__tend_units service)'
+complete -c tend -n '__fish_seen_subcommand_from start stop restart logs env' -a '(__tend_units service)'
 
 complete -c tend -n '__fish_seen_subcommand_from remote' -a 'ls check'
 

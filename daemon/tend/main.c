@@ -32,7 +32,6 @@ static const struct command later[] = {
 	{ .name = "upgrade" },
 	{ .name = "init" },
 	{ .name = "edit" },
-	{ .name = "env" },
 	{ .name = "doctor" },
 	{ .name = "ui" },
 };
@@ -55,6 +54,7 @@ static const struct command *const built[] = {
 	&command_versions,
 	&command_restore,
 	&command_history,
+	&command_env,
 	&command_remote,
 	&command_auth,
 };

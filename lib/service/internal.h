@@ -17,6 +17,8 @@ bool service_code_in(char *const *codes, int code);
 
 struct service;
 
+#define CREDENTIAL "credential:" /* before the name of one, in place of a path */
+
 /* ---- environment.c: from settings to what the host wants; on a worker, for passwd may be far away
  * ---- */
 
@@ -33,6 +35,8 @@ struct service_plan {
 	gid_t gid;
 	gid_t *groups;
 	size_t group_count;
+	char *conda;        /* folder of the environment that is activated; NULL: none */
+	bool conda_scripts; /* of its packages: the command is run behind them */
 };
 
 /* The settings and what [tend] gives to all, as they are now. */
@@ -41,14 +45,24 @@ void service_plan_init(struct service_plan *plan, const struct service *service)
 struct process_spec service_plan_spec(const struct service_plan *plan, const char *fifo);
 /* ~ and ${VAR} as the service's user; on a worker. NULL with err. The caller's. */
 char *service_expand(const struct service_settings *settings, const char *text, struct err *err);
+/* The same with a home that is known: "~" is that one. */
+char *service_expand_at(const char *text, const char *home, struct err *err);
 int service_plan_make(struct service_plan *plan, struct err *err);
 void service_plan_release(struct service_plan *plan);
 bool service_env_valid(const char *item);
+void service_env_set(char ***env, const char *name, const char *value);
 /* What needs root is refused before anything starts. A user that is not there yet is not an error:
  * a step may make it. */
 int service_check_user(const struct service_settings *settings, const char **key, struct err *err);
 /* Adds the lines of an environment file; -1 with the line. */
 int service_env_parse(char *text, char ***env, struct err *err);
+
+/* ---- conda.c: parts of service_plan_make, in this order ---- */
+
+int service_conda_find(
+	struct service_plan *plan, const struct config_user *person, struct err *err);
+int service_conda_activate(struct service_plan *plan, struct err *err);
+void service_conda_wrap(struct service_plan *plan); /* once argv is there */
 
 /* ---- lines.c: raw bytes to lines with a time ---- */
 

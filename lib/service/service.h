@@ -35,6 +35,7 @@ struct service_settings {
 	char **environment; /* NAME=value */
 	char *environment_file;
 	char **path; /* folders before PATH */
+	char *conda; /* name or folder of the environment to activate */
 	int64_t umask;
 	int64_t nice;
 	int64_t limit_nofile; /* 0: as the keeper was born */
@@ -232,6 +233,23 @@ struct service_status {
 
 void service_status(const struct service *service,
 	struct service_status *status); /* borrowed texts, until the loop turns */
+
+/* ---- what a service gets, for a command that asks no tendd ---- */
+
+struct service_show_options {
+	struct loop *loop;
+	const char *name;
+	const struct service_settings *settings; /* copied, as all of it */
+	char *const *path, *const *environment;  /* of [tend] */
+};
+
+struct service_show;
+
+/* Runs env(1) as the service would be run, as a child of ours. `done` comes with all of the environment (borrowed), or why nothing
+ * would be started. */
+struct service_show *service_show_start(const struct service_show_options *options,
+	void (*done)(void *user, char *const *env, const struct err *err), void *user);
+void service_show_free(struct service_show *show); /* `done` has come; NULL is fine */
 
 /* ---- reading a log: the last lines, then what follows ---- */
 

@@ -66,6 +66,11 @@ static const struct config_key keys[] = {
 		.offset = FIELD(path),
 		.reload = RELOAD_RESTART,
 		.help = "folders put before PATH" },
+	{ .name = "conda",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(conda),
+		.reload = RELOAD_RESTART,
+		.help = "name or folder of the conda environment to activate" },
 	{ .name = "umask",
 		.type = CONFIG_OCTAL,
 		.offset = FIELD(umask),
@@ -199,7 +204,6 @@ static const struct config_key keys[] = {
 	NOT_BUILT("on_preempt", "a command when the machine is about to be taken away"),
 	NOT_BUILT("memory_max", "bytes of memory for all its processes"),
 	NOT_BUILT("cpu_max", "share of the processors"),
-	NOT_BUILT("conda", "environment to activate"),
 	NOT_BUILT("log", "where its log goes; in this version: a file"),
 };
 
@@ -217,6 +221,23 @@ static int check_codes(char *const *codes, struct err *err) {
 static int check_path(const char *path, struct err *err) {
 	if (!path || *path == '/' || *path == '~' || str_starts(path, "${")) return 0;
 	return err_set(err, ERR_INVALID, "'%s' is not absolute: begin with / or ~", path);
+}
+
+static int check_environment_file(const char *path, struct err *err) {
+	if (!path || !str_starts(path, CREDENTIAL)) return check_path(path, err);
+	char *file = config_credential_path("environment_file", path + strlen(CREDENTIAL), err);
+	free(file);
+	return file ? 0 : -1;
+}
+
+/* Whether it is there is known at the start: a step may make it. */
+static int check_conda(const char *conda, struct err *err) {
+	if (!conda) return 0;
+	if (strchr(conda, '/')) return check_path(conda, err);
+	if (strpbrk(conda, " \t\n") || *conda == '.' || *conda == '~')
+		return err_set(err, ERR_INVALID,
+			"'%s' names no conda environment: write its name or its folder", conda);
+	return 0;
 }
 
 static int check_command(const struct service_settings *service, struct err *err) {
@@ -270,10 +291,12 @@ static int service_check(
 	*key = "directory";
 	if (check_path(service->directory, err) != 0) return -1;
 	*key = "environment_file";
-	if (check_path(service->environment_file, err) != 0) return -1;
+	if (check_environment_file(service->environment_file, err) != 0) return -1;
 	*key = "path";
 	for (char **folder = service->path; folder && *folder; folder++)
 		if (check_path(*folder, err) != 0) return -1;
+	*key = "conda";
+	if (check_conda(service->conda, err) != 0) return -1;
 	*key = "ok_exit";
 	if (check_codes(service->ok_exit, err) != 0) return -1;
 	*key = "no_restart_exit";

@@ -71,7 +71,9 @@ static void bad_values_are_refused(void **state) {
 		{ "command = a\ncheck = log:up\n", "tells nothing of a service that is up" },
 		{ "command = a\ncheck = file:/x\n", "tells nothing of a service that is up" },
 		{ "command = a\ncheck_failures = 0\n", "check_failures" },
-		{ "command = a\nconda = x\n", "not built yet" },
+		{ "command = a\nconda = two words\n", "'two words' names no conda" },
+		{ "command = a\nconda = here/x\n", "'here/x' is not absolute" },
+		{ "command = a\nenvironment_file = credential:x\n", "LoadCredential=x:PATH" },
 		{ "command = a\nmemory_max = 1GiB\n", "not built yet" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -97,6 +99,7 @@ static void each_key_has_its_effect(void **state) {
 		{ "environment", "B=1", 2 },
 		{ "environment_file", "/x", 2 },
 		{ "path", "/y", 2 },
+		{ "conda", "ml", 2 },
 		{ "umask", "077", 2 },
 		{ "nice", "3", 2 },
 		{ "limit_nofile", "99", 2 },
