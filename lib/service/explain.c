@@ -11,20 +11,28 @@ char *service_explain_end(const struct service *service) {
 	if (service->counted && service->fault) return xstrdup(service->fault);
 	switch (service->last_class) {
 	case SERVICE_EXIT_EXEC_ERROR: return xstrdup(service->reason);
+	case SERVICE_EXIT_BAD:
+		if (service->reason) return xstrdup(service->reason);
+		break;
 	case SERVICE_EXIT_OOM: return xstrdup("out of memory: the kernel ended it");
 	case SERVICE_EXIT_SIGNAL:
 		return xasprintf("ended by signal %d (%s)", record->exit_signal,
 			strsignal(record->exit_signal));
 	case SERVICE_EXIT_UNKNOWN:
 		return xstrdup("how it ended is not known: the keeper of the services died");
-	default: return xasprintf("exit code %d", record->exit_code);
+	default: break;
 	}
+	return xasprintf("exit code %d", record->exit_code);
 }
 
 char *service_explain_fault(const struct service *service) {
 	char span[32];
 	const char *trouble = service->trouble ? service->trouble : "";
 	if (service->check_failures) return xstrdup(trouble);
+	if (service->hook.kind != HOOK_NONE) {
+		duration_format(service->settings->stop_timeout_ms, span, sizeof(span));
+		return xasprintf("%s took longer than %s", service_hook_name(service), span);
+	}
 	duration_format(service->settings->ready_timeout_ms, span, sizeof(span));
 	const char *last = strchr(trouble, ':');
 	return xasprintf("not ready within %s%s", span, last ? last : "");
@@ -53,9 +61,15 @@ static char *explain_state(const struct service *service) {
 				service->unit.name);
 		break;
 	case SERVICE_STARTING:
+		if (service->hook.kind != HOOK_NONE)
+			return xasprintf("%s runs", service_hook_name(service));
+		return xstrdup(service->trouble);
 	case SERVICE_UP: return xstrdup(service->trouble);
 	case SERVICE_KILLING: return xstrdup("being killed: it did not end in time");
-	case SERVICE_CLEARING: return xstrdup("its main process has ended; the rest of it ends");
+	case SERVICE_CLEARING:
+		if (service->hook.kind != HOOK_NONE)
+			return xasprintf("%s runs", service_hook_name(service));
+		return xstrdup("its main process has ended; the rest of it ends");
 	case SERVICE_DOWN:
 		if (str_equal(service->record.stopped_boot, process_boot_id()))
 			return xstrdup("stopped by hand");

@@ -142,6 +142,7 @@ struct service_log {
 	bool opened, reopen, recover;
 	int64_t max_bytes, keep;
 	uint64_t lost_lines, lost_telling, lost_told;
+	char last[160]; /* the line that was written last, without its time, cut */
 	bool complained;
 	void (*drained)(void *user);
 	void (*closed)(void *user);
@@ -210,6 +211,41 @@ void service_watch_apply(struct service *service); /* other settings */
 void service_watch_end(struct service *service);
 void service_probed(struct service *service, const struct err *err); /* err NULL: it is well */
 
+/* ---- hook.c: a command before each start and after each end ---- */
+
+enum service_hook_kind { HOOK_NONE, HOOK_BEFORE, HOOK_AFTER };
+
+struct service_hook_end {
+	enum service_hook_kind kind;
+	bool failed;
+	struct process_exit exit;
+	char text[240]; /* where it failed */
+};
+
+struct service_hook {
+	enum service_hook_kind kind; /* NONE: none is under way */
+	struct service_plan plan;
+	bool planning, running;
+	bool overtaken; /* the plan under way is not needed any more */
+	bool waits;     /* for the end of one that an earlier tendd began */
+	struct process process;
+	struct service_hook_end end;
+};
+
+/* None is under way. service_hook_ended() follows, never from inside. */
+void service_hook_start(struct service *service, enum service_hook_kind kind);
+void service_hook_signal(struct service *service, int signum); /* all of it */
+void service_hook_drop(struct service *service); /* it runs on, or is pending: forgotten */
+void service_hook_detach(struct service *service);
+/* The key of the one under way; NULL: none. */
+const char *service_hook_name(const struct service *service);
+/* The service's name in a stray's unit that is a hook's; NULL: it is none. */
+const char *service_hook_unit(const char *unit);
+/* A stray of its own stands in the way: a start nobody has heard of waits. False: there is none. */
+bool service_hook_take_back(struct service *service);
+void service_hook_go_on(struct service *service); /* that stray is gone */
+void service_hook_ended(struct service *service, const struct service_hook_end *end);
+
 /* ---- one service ---- */
 
 struct service {
@@ -234,6 +270,8 @@ struct service {
 	bool planning;
 	bool overtaken; /* the plan is not needed any more: it runs already */
 	bool group_gone;
+	bool ran; /* something of this start did: after_stop is due */
+	struct service_hook hook;
 	struct timer timer;
 	int64_t next_try_ns;
 	struct service_log log;
@@ -266,6 +304,8 @@ struct services {
 
 extern const struct unit_calls service_unit_calls;
 extern const struct process_calls service_process_calls;
+/* A hook of that service's that an earlier tendd began is being ended (services.c). */
+bool services_ends_hook(struct services *services, const char *name);
 void service_timer_fired(struct timer *timer);
 void service_feed(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);

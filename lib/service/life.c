@@ -26,7 +26,8 @@ struct service *service_new(
 }
 
 void service_free(struct service *service) {
-	assert(!service->planning);
+	assert(!service->planning && !service->hook.planning);
+	service_hook_drop(service);
 	timer_cancel(&service->timer);
 	service_watch_release(service);
 	process_release(&service->process);
@@ -55,6 +56,11 @@ void service_gone(struct service *service) {
 }
 
 bool service_take_back(struct service *service) {
+	if (service->hook.kind == HOOK_BEFORE) {
+		if (!service->hook.planning && !service_hook_take_back(service)) return false;
+		service_hook_drop(service);
+		return true;
+	}
 	if (service->planning) {
 		service->overtaken = true;
 		return true;
@@ -68,7 +74,7 @@ void service_adopt(struct service *service, const char *run) {
 	bool stopped = str_equal(service->record.stopped_boot, process_boot_id());
 	service->class = SERVICE_EXIT_NONE;
 	service->asked = service->counted = service->group_gone = false;
-	service->wanted = true;
+	service->wanted = service->ran = true;
 	/* The record without a pid: we died between the intent and the answer. */
 	bool up = service->record.pid && service->record.ready;
 	service_set_state(service, up ? SERVICE_UP : SERVICE_STARTING);
@@ -113,6 +119,7 @@ void service_detach(struct service *service) {
 	timer_cancel(&service->timer);
 	service_watch_end(service);
 	process_detach(&service->process);
+	service_hook_detach(service);
 	if (service->planning) {
 		service->services->closing++;
 		job_cancel(&service->plan.job);

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,12 +106,27 @@ static void work_failed(struct service_log *log, const struct err *err) {
 	timer_start(&log->retry_timer, RETRY_MS);
 }
 
+/* Of the lines just written, for whoever has room for one. */
+static void note_last(struct service_log *log) {
+	const struct buf *text = &log->work.text;
+	size_t end = text->len ? text->len - 1 : 0, begin = end;
+	while (begin > 0 && text->at[begin - 1] != '\n') begin--;
+	const char *space = memchr(text->at + begin, ' ', end - begin);
+	if (!space) return;
+	char *line = xstrndup(space + 1, (size_t)(text->at + end - space - 1));
+	char *clean = str_printable(line);
+	snprintf(log->last, sizeof(log->last), "%s", clean);
+	free(clean);
+	free(line);
+}
+
 static void work_succeeded(struct service_log *log) {
 	log->opened = true;
 	spool_commit(log->spool, log->taken, log->work.inode, log->work.file_bytes);
 	if (log->work.task == LOG_TASK_WRITE) {
 		if (log->complained) log_info("the log '%s' is written again", log->work.path);
 		log->complained = false;
+		note_last(log);
 		log->lost_told = log->lost_telling;
 	}
 	if (log->work.task == LOG_TASK_ROTATE && log->keep > 0) {

@@ -28,6 +28,7 @@ enum service_policy { SERVICE_RESTART_ALWAYS, SERVICE_RESTART_ON_FAILURE, SERVIC
 
 struct service_settings {
 	char *command;
+	char *before_start, *after_stop;
 	bool shell;
 	bool enabled;
 	char *user, *group; /* NULL: the daemon's */

@@ -31,6 +31,14 @@ static const struct config_key keys[] = {
 		.preset = "no",
 		.reload = RELOAD_RESTART,
 		.help = "yes: by /bin/sh -c" },
+	{ .name = "before_start",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(before_start),
+		.help = "a command before each start, which fails when it does" },
+	{ .name = "after_stop",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(after_stop),
+		.help = "a command after each end" },
 	{ .name = "enabled",
 		.type = CONFIG_BOOL,
 		.offset = FIELD(enabled),
@@ -199,8 +207,6 @@ static const struct config_key keys[] = {
 		.min = 1,
 		.max = 1000,
 		.help = "so many in a row and it is restarted" },
-	NOT_BUILT("before_start", "a command before each start"),
-	NOT_BUILT("after_stop", "a command after each stop"),
 	NOT_BUILT("on_preempt", "a command when the machine is about to be taken away"),
 	NOT_BUILT("memory_max", "bytes of memory for all its processes"),
 	NOT_BUILT("cpu_max", "share of the processors"),
@@ -240,9 +246,10 @@ static int check_conda(const char *conda, struct err *err) {
 	return 0;
 }
 
-static int check_command(const struct service_settings *service, struct err *err) {
-	if (service->shell) return 0;
-	char **words = config_split_command(service->command, err);
+static int check_command(
+	const struct service_settings *service, const char *command, struct err *err) {
+	if (service->shell || !command) return 0;
+	char **words = config_split_command(command, err);
 	if (!words) return -1;
 	int result = words[0] && words[0][0] ? 0 : err_set(err, ERR_INVALID, "command is empty");
 	strv_free(words);
@@ -285,7 +292,11 @@ static int service_check(
 	const struct service_settings *service = settings;
 	(void)name;
 	*key = "command";
-	if (check_command(service, err) != 0) return -1;
+	if (check_command(service, service->command, err) != 0) return -1;
+	*key = "before_start";
+	if (check_command(service, service->before_start, err) != 0) return -1;
+	*key = "after_stop";
+	if (check_command(service, service->after_stop, err) != 0) return -1;
 	*key = "environment";
 	if (check_environment(service->environment, err) != 0) return -1;
 	*key = "directory";

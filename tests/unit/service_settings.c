@@ -47,6 +47,8 @@ static void bad_values_are_refused(void **state) {
 	} cases[] = {
 		{ "shell = no\n", "command" },
 		{ "command = a 'b\n", "quote" },
+		{ "command = a\nbefore_start = 'x\n", "quote" },
+		{ "command = a\nafter_stop = ''\n", "command is empty" },
 		{ "command = a\nok_exit = 0 x\n", "'x' is no exit code" },
 		{ "command = a\nno_restart_exit = 256\n", "'256' is no exit code" },
 		{ "command = a\nenvironment = A\n", "'A' is not NAME=value" },
@@ -100,6 +102,8 @@ static void each_key_has_its_effect(void **state) {
 		{ "environment_file", "/x", 2 },
 		{ "path", "/y", 2 },
 		{ "conda", "ml", 2 },
+		{ "before_start", "true", 1 },
+		{ "after_stop", "true", 1 },
 		{ "umask", "077", 2 },
 		{ "nice", "3", 2 },
 		{ "limit_nofile", "99", 2 },
