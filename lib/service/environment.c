@@ -255,6 +255,8 @@ struct process_spec service_plan_spec(const struct service_plan *plan, const cha
 		.umask = (mode_t)plan->settings->umask,
 		.nice = (int)plan->settings->nice,
 		.nofile = plan->settings->limit_nofile,
+		.memory_max_bytes = plan->settings->memory_max_bytes,
+		.cpu_max_percent = plan->settings->cpu_max_percent,
 		.fifo = fifo,
 	};
 }

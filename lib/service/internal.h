@@ -265,6 +265,7 @@ struct service {
 	enum service_exit_class class; /* of the run that is ending */
 	enum service_exit_class last_class; /* of the last that ended */
 	char *reason;                       /* why it could not be run */
+	char *degraded; /* what of its settings does not hold here; NULL: nothing */
 	struct process process;
 	struct service_plan plan;
 	bool planning;
@@ -316,7 +317,9 @@ void service_write_record(struct service *service);
 
 char *service_explain_end(const struct service *service); /* for status and log; the caller's */
 char *service_explain_fault(
-	const struct service *service);       /* why we end it ourselves; the caller's */
+	const struct service *service); /* why we end it ourselves; the caller's */
+/* Which limits that were asked for do not hold; NULL: none. The caller's. */
+char *service_explain_limits(const struct service *service);
 void service_report(struct service *service); /* to the unit graph */
 
 /* ---- life.c ---- */

@@ -36,6 +36,7 @@ void service_free(struct service *service) {
 	list_remove(&service->link);
 	service_settings_free(service->settings);
 	free(service->reason);
+	free(service->degraded);
 	free(service->fault);
 	free(service);
 }

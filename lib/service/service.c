@@ -336,6 +336,15 @@ static void attach_log(struct service *service) {
 		log_error("%s: %s: what it writes waits", service->unit.id, err.text);
 }
 
+/* It runs all the same: a rented machine without the controllers still starts jupyter. */
+static void note_limits(struct service *service) {
+	char *degraded = service_explain_limits(service);
+	if (degraded && !str_equal(degraded, service->degraded))
+		log_warn("%s: %s", service->unit.id, degraded);
+	free(service->degraded);
+	service->degraded = degraded;
+}
+
 static void process_spawned(struct process *process) {
 	struct service *service = service_of_process(process);
 	struct ledger_service *record = &service->record;
@@ -344,6 +353,7 @@ static void process_spawned(struct process *process) {
 	record->start_time = process->start_time;
 	if (!known) service_write_record(service);
 	attach_log(service);
+	note_limits(service);
 	if (known) {
 		log_info("%s goes on with pid %d", service->unit.id, (int)process->pid);
 	} else {

@@ -39,8 +39,9 @@ struct service_settings {
 	char *conda; /* name or folder of the environment to activate */
 	int64_t umask;
 	int64_t nice;
-	int64_t limit_nofile; /* 0: as the keeper was born */
-	int restart;          /* enum service_policy */
+	int64_t limit_nofile;                      /* 0: as the keeper was born */
+	int64_t memory_max_bytes, cpu_max_percent; /* of all its processes; 0: none */
+	int restart;                               /* enum service_policy */
 	int64_t restart_delay_ms, restart_max_delay_ms, healthy_after_ms;
 	char *give_up_after_text;
 	int64_t give_up_after; /* follows from the text in the room's own copy; 0: never */
@@ -225,9 +226,10 @@ struct service_status {
 	int64_t restarts, failures;
 	enum service_exit_class exit_class; /* of the last run that ended */
 	int exit_code, exit_signal;
-	int64_t exit_ns;     /* 0: none ended */
-	int64_t next_try_ns; /* 0: none planned */
-	const char *detail;  /* why it is down, for people; NULL: nothing to say */
+	int64_t exit_ns;      /* 0: none ended */
+	int64_t next_try_ns;  /* 0: none planned */
+	const char *degraded; /* what of its settings does not hold here; NULL: nothing */
+	const char *detail;   /* why it is down, for people; NULL: nothing to say */
 	const char *log_path;
 	uint64_t log_lost_lines; /* could not be written */
 };

@@ -361,6 +361,7 @@ void service_status(const struct service *service, struct service_status *status
 		.exit_signal = record->exit_signal,
 		.exit_ns = record->ended ? record->ended_ns : 0,
 		.next_try_ns = service->next_try_ns,
+		.degraded = service->degraded,
 		.detail = service->unit.detail,
 		.log_path = service->log.work.path,
 		.log_lost_lines = service->log.lost_lines,

@@ -76,7 +76,8 @@ static void bad_values_are_refused(void **state) {
 		{ "command = a\nconda = two words\n", "'two words' names no conda" },
 		{ "command = a\nconda = here/x\n", "'here/x' is not absolute" },
 		{ "command = a\nenvironment_file = credential:x\n", "LoadCredential=x:PATH" },
-		{ "command = a\nmemory_max = 1GiB\n", "not built yet" },
+		{ "command = a\nmemory_max = 1KiB\n", "memory_max" },
+		{ "command = a\ncpu_max = 0%\n", "per cent, from 1% to 100000%" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err err = { 0 };
@@ -103,6 +104,8 @@ static void each_key_has_its_effect(void **state) {
 		{ "path", "/y", 2 },
 		{ "conda", "ml", 2 },
 		{ "before_start", "true", 1 },
+		{ "memory_max", "1GiB", 2 },
+		{ "cpu_max", "50%", 2 },
 		{ "after_stop", "true", 1 },
 		{ "umask", "077", 2 },
 		{ "nice", "3", 2 },
