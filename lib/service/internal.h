@@ -101,11 +101,17 @@ void spool_agreed(const struct spool *spool, uint64_t *inode, uint64_t *file_byt
 
 enum log_task { LOG_TASK_OPEN, LOG_TASK_ROTATE, LOG_TASK_WRITE };
 
+/* Bits, in the order of the words of `log`. */
+enum { LOG_TO_FILE = 1, LOG_TO_JOURNAL = 2 };
+
 struct log_work {
 	struct job job;
 	enum log_task task;
-	char *path;
-	int fd; /* -1: not open */
+	unsigned where; /* LOG_TO_* */
+	char *name, *path;
+	int fd;                 /* -1: not open */
+	int journal_fd;         /* the same */
+	struct err journal_err; /* of a WRITE that went well into the file alone */
 	int64_t keep;
 	uint64_t inode, file_bytes; /* in: as the spool agreed (OPEN); out: as it is now */
 	bool recover;               /* OPEN: cut off what a kill of ours left beyond */
@@ -113,6 +119,10 @@ struct log_work {
 };
 
 int log_work_do(struct log_work *work, struct err *err);
+
+/* Each whole line of `text` (journal_*.c). Of a batch that failed some may be there already. */
+int log_journal_send(struct log_work *work, struct err *err);
+void log_journal_close(struct log_work *work);
 
 struct log_pack { /* gzip of the newest old log */
 	struct job job;
@@ -143,7 +153,8 @@ struct service_log {
 	int64_t max_bytes, keep;
 	uint64_t lost_lines, lost_telling, lost_told;
 	char last[160]; /* the line that was written last, without its time, cut */
-	bool complained;
+	bool complained, journal_complained;
+	unsigned where; /* LOG_TO_* */
 	void (*drained)(void *user);
 	void (*closed)(void *user);
 	void *user;
@@ -155,7 +166,7 @@ void service_log_init(struct service_log *log, struct loop *loop, const char *na
 	const struct services_options *options);
 /* Nothing may be under way (service_log_close). */
 void service_log_release(struct service_log *log);
-void service_log_settings(struct service_log *log, int64_t max_bytes, int64_t keep);
+void service_log_settings(struct service_log *log, const struct service_settings *settings);
 /* Writes what an earlier life had read and not yet written. */
 void service_log_recover(struct service_log *log);
 /* A run has begun: its pipe is there. */

@@ -20,7 +20,7 @@ struct service *service_new(
 	timer_init(&service->timer, options->loop, service_timer_fired);
 	service_watch_init(service);
 	service_log_init(&service->log, options->loop, name, options);
-	service_log_settings(&service->log, settings->log_max_size_bytes, settings->log_keep);
+	service_log_settings(&service->log, settings);
 	list_add_tail(&services->all, &service->link);
 	return service;
 }

@@ -52,6 +52,7 @@ struct service_settings {
 	int64_t ready_timeout_ms, check_every_ms, check_failures;
 	int64_t log_max_size_bytes;
 	int64_t log_keep;
+	int log; /* file, journal, both */
 	char **after, **requires;
 	bool network;
 };
@@ -226,11 +227,11 @@ struct service_status {
 	int64_t restarts, failures;
 	enum service_exit_class exit_class; /* of the last run that ended */
 	int exit_code, exit_signal;
-	int64_t exit_ns;      /* 0: none ended */
-	int64_t next_try_ns;  /* 0: none planned */
-	const char *degraded; /* what of its settings does not hold here; NULL: nothing */
-	const char *detail;   /* why it is down, for people; NULL: nothing to say */
-	const char *log_path;
+	int64_t exit_ns;         /* 0: none ended */
+	int64_t next_try_ns;     /* 0: none planned */
+	const char *degraded;    /* what of its settings does not hold here; NULL: nothing */
+	const char *detail;      /* why it is down, for people; NULL: nothing to say */
+	const char *log_path;    /* NULL: it goes to the journal alone */
 	uint64_t log_lost_lines; /* could not be written */
 };
 

@@ -165,7 +165,7 @@ int service_apply(struct service *service, const struct service_settings *settin
 	service_settings_free(service->settings);
 	service->settings = service_settings_copy(settings);
 	service->unit.enabled = settings->enabled;
-	service_log_settings(&service->log, settings->log_max_size_bytes, settings->log_keep);
+	service_log_settings(&service->log, settings);
 	if (was_enabled && !settings->enabled)
 		service_feed(service, SERVICE_WANT_DOWN);
 	else if (!was_enabled && settings->enabled && !is_stopped(service))
@@ -363,7 +363,7 @@ void service_status(const struct service *service, struct service_status *status
 		.next_try_ns = service->next_try_ns,
 		.degraded = service->degraded,
 		.detail = service->unit.detail,
-		.log_path = service->log.work.path,
+		.log_path = service->log.where & LOG_TO_FILE ? service->log.work.path : NULL,
 		.log_lost_lines = service->log.lost_lines,
 	};
 }

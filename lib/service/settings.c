@@ -7,10 +7,13 @@
 #include <string.h>
 
 static const char *const policies[] = { "always", "on-failure", "never", NULL };
+static const char *const log_places[] = { "file", "journal", "both", NULL };
 static const char *const signal_names[] = { "TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2",
 	"ABRT", "ALRM", "WINCH", "CONT", "PIPE", NULL };
 static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2,
 	SIGABRT, SIGALRM, SIGWINCH, SIGCONT, SIGPIPE };
+
+enum { LOG_PLACE_JOURNAL = 1 }; /* in `log_places` */
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 
@@ -165,6 +168,12 @@ static const struct config_key keys[] = {
 		.preset = "10s",
 		.max = DAY_MS,
 		.help = "then KILL, for all its processes" },
+	{ .name = "log",
+		.type = CONFIG_ENUM,
+		.offset = FIELD(log),
+		.preset = "file",
+		.names = log_places,
+		.help = "file, journal (systemd's) or both" },
 	{ .name = "log_max_size",
 		.type = CONFIG_SIZE,
 		.offset = FIELD(log_max_size_bytes),
@@ -222,7 +231,6 @@ static const struct config_key keys[] = {
 		.max = 1000,
 		.help = "so many in a row and it is restarted" },
 	NOT_BUILT("on_preempt", "a command when the machine is about to be taken away"),
-	NOT_BUILT("log", "where its log goes; in this version: a file"),
 };
 
 /* ---- checks ---- */
@@ -286,6 +294,10 @@ static int check_probes(const struct service_settings *service, const char **key
 	struct service_probe probe;
 	*key = "ready";
 	if (service_probe_parse(service->ready, &probe, err) != 0) return -1;
+	if (probe.kind == PROBE_LOG && service->log == LOG_PLACE_JOURNAL)
+		return err_set(err, ERR_INVALID,
+			"'%s' reads the log's file, and log = journal makes none: write log = both",
+			service->ready);
 	if (probe.kind != PROBE_NONE && service->restart == SERVICE_RESTART_NEVER)
 		return err_set(err, ERR_INVALID,
 			"a task (restart = never) is ready when it ends well: leave `ready` out");
