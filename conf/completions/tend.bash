@@ -19,7 +19,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	-n | --lines | -t | --timeout | --at) return ;;
+	-n | --lines | -t | --timeout | --at | --since | --grep) return ;;
 	--to)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
@@ -53,7 +53,7 @@ _tend() {
 	start) options+=' --only' kind=service ;;
 	restart) options+=' --only' kind=service ;;
 	stop) options+=' --only --yes' kind=service ;;
-	logs) options+=' --follow --lines' kind=service ;;
+	logs) options+=' --follow --lines --since --grep' kind=service ;;
 	env) kind=service ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;

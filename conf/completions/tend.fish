@@ -51,6 +51,8 @@ complete -c tend -n '__fish_seen_subcommand_from approve' -l strangers -d 'what 
 complete -c tend -n '__fish_seen_subcommand_from stop approve forget' -s y -l yes -d 'do not ask'
 complete -c tend -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'go on'
 complete -c tend -n '__fish_seen_subcommand_from logs history' -s n -l lines -x -d 'begin with the last N lines'
+complete -c tend -n '__fish_seen_subcommand_from logs' -l since -x -d 'not what is older'
+complete -c tend -n '__fish_seen_subcommand_from logs' -l grep -x -d 'lines that match'
 complete -c tend -n '__fish_seen_subcommand_from reload' -l dry-run -d 'only say what would change'
 complete -c tend -n '__fish_seen_subcommand_from sync' -l dry-run -d 'only say what would be sent'
 complete -c tend -n '__fish_seen_subcommand_from ls restore' -l at -x -d 'as it was then'
