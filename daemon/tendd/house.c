@@ -16,6 +16,7 @@
 #include "tendd/signals.h"
 #include "tendd/state.h"
 #include "tendd/stop.h"
+#include "tendd/upgrade.h"
 
 /* What does not end in this time (a disk that hangs) is left to the kernel. */
 enum { CLOSE_PATIENCE_MS = 10000 };
@@ -393,6 +394,7 @@ void house_close(struct house *house) {
 	timer_start(&house->close_timer, CLOSE_PATIENCE_MS);
 	signals_close(house);
 	reload_cancel(house);
+	upgrade_cancel(house);
 	routes_close(house);
 	news_free(house->news);
 	house->news = NULL;

@@ -68,6 +68,8 @@ struct house {
 	struct reload *reload; /* the one under way; NULL: none */
 	bool orphans_stop;     /* what folders that are gone left is still being let go */
 	struct stopping *stopping;
+	struct upgrade *upgrade; /* the one under way; NULL: none */
+	char *become; /* the program to go on as; NULL: none, or the caller's in the end */
 
 	unsigned closing; /* ends that house_close waits for */
 	struct timer close_timer;
