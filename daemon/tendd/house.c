@@ -361,6 +361,8 @@ int house_open(struct house *house, struct err *err) {
 	house->network =
 		network_new(house->loop, house->graph, house_settings(house)->network_timeout_ms);
 	if (open_services(house, err) || open_folders(house, err)) return -1;
+	house->notifies = notifies_new(house->loop, house->http, house->processes);
+	notifies_configure(house->notifies, house->config);
 	house->news = news_new(house);
 	if (signals_open(house, err)) return -1;
 	/* All units stand before any is wanted: edges of one may lead to the last. */
@@ -377,6 +379,12 @@ int house_open(struct house *house, struct err *err) {
 /* ---- closing ---- */
 
 static void services_detached(void *user) {
+	struct house *house = user;
+	house->closing--;
+	house_close_step(house);
+}
+
+static void notifies_closed(void *user) {
 	struct house *house = user;
 	house->closing--;
 	house_close_step(house);
@@ -410,6 +418,10 @@ void house_close(struct house *house) {
 		house->closing++;
 		services_detach(house->services, services_detached, house);
 	}
+	if (house->notifies) {
+		house->closing++;
+		notifies_close(house->notifies, notifies_closed, house);
+	}
 	house->closing--;
 	house_close_step(house);
 	loop_run_until(house->loop, &house->closed);
@@ -424,6 +436,7 @@ void house_free(struct house *house) {
 	}
 	bandwidth_free(house->line.up);
 	bandwidth_free(house->line.down);
+	notifies_free(house->notifies);
 	if (house->services) services_free(house->services);
 	if (house->processes) process_host_free(house->processes);
 	network_free(house->network);

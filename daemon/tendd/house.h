@@ -12,6 +12,7 @@
 #include "http/http.h"
 #include "ledger/ledger.h"
 #include "loop/loop.h"
+#include "notify/notify.h"
 #include "process/process.h"
 #include "service/service.h"
 #include "store/store.h"
@@ -63,6 +64,7 @@ struct house {
 	struct control *control;
 	struct signals *signals;
 	struct news *news;
+	struct notifies *notifies;
 	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c. */
 	struct list orders, barriers, logs, pasts, contents, restores;
 	struct reload *reload; /* the one under way; NULL: none */

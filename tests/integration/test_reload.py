@@ -23,6 +23,7 @@ class Ini:
             "folder data": {"path": "%s/data" % tendd.root, "remote": "disk:data", "settle": "100ms"},
             "service a": {"command": "sleep 1000", "network": "no"},
             "service b": {"command": "sleep 1000", "network": "no"},
+            "notify n": {"command": "true"},
         }
 
     def set(self, section, **keys):
@@ -264,6 +265,7 @@ OTHER = {
         "after": "service:b", "requires": "service:b", "keep": "10d", "max_delete": "30%", "verify": "1d",
         "verify_read": "5%", "pace": "20%", "sqlite": "skip", "restore": "never", "user": USER,
     },
+    "notify": {"on": "folder.stopped", "command": "false", "webhook": "http://127.0.0.1:1/", "quiet": "1h"},
 }
 
 
@@ -275,7 +277,7 @@ def table(tendd, kind):
     return {name: effect for name, effect, later in rows if not later}
 
 
-@pytest.mark.parametrize("kind, name", [("service", "a"), ("folder", "data")])
+@pytest.mark.parametrize("kind, name", [("service", "a"), ("folder", "data"), ("notify", "n")])
 def test_each_key_alone(tendd, ini, kind, name):
     keys = table(tendd, kind)
     assert keys.keys() == OTHER[kind].keys()
