@@ -208,7 +208,11 @@ void notify_send_end(struct notify *notify) {
 	if (notify->running)
 		process_detach(&notify->process); /* it ends by itself, or as a stray */
 	notify->running = false;
-	while (first(notify)) drop_first(notify);
+	list_each(&notify->queue, link) {
+		list_remove(link);
+		notify_message_free(list_entry(link, struct message, link));
+	}
+	notify->queued = 0;
 	if (notify->posting)
 		http_request_cancel(&notify->request);
 	else
