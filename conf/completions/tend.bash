@@ -19,7 +19,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	-n | --lines | -t | --timeout | --at) return ;;
+	-n | --lines | -t | --timeout | --at | --since | --grep) return ;;
 	--to)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
@@ -53,7 +53,8 @@ _tend() {
 	start) options+=' --only' kind=service ;;
 	restart) options+=' --only' kind=service ;;
 	stop) options+=' --only --yes' kind=service ;;
-	logs) options+=' --follow --lines' kind=service ;;
+	logs) options+=' --follow --lines --since --grep' kind=service ;;
+	env) kind=service ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
 	auth) options+=' --no-browser --device --paste' kind=none ;;
@@ -64,7 +65,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history auth' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth' -- "$cur")
 	elif [[ $kind == remote ]]; then
 		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then

@@ -25,11 +25,13 @@ complete -c tend -n __fish_use_subcommand -a approve -d 'let deletions go that a
 complete -c tend -n __fish_use_subcommand -a verify -d 'compare the remote with what was stored there'
 complete -c tend -n __fish_use_subcommand -a forget -d 'what the rules no longer cover'
 complete -c tend -n __fish_use_subcommand -a history -d 'what happened, and who ordered it'
+complete -c tend -n __fish_use_subcommand -a env -d 'the environment that a service gets'
 complete -c tend -n __fish_use_subcommand -a start -d 'start a service'
 complete -c tend -n __fish_use_subcommand -a stop -d 'stop a service, or tendd'
 complete -c tend -n __fish_use_subcommand -a restart -d 'stop a service and start it again'
 complete -c tend -n __fish_use_subcommand -a logs -d 'what a service wrote'
 complete -c tend -n __fish_use_subcommand -a reload -d 'read the configuration again'
+complete -c tend -n __fish_use_subcommand -a upgrade -d 'let the tendd that was installed meanwhile take over'
 complete -c tend -n __fish_use_subcommand -a ls -d 'what lies in the remote of a folder, now or then'
 complete -c tend -n __fish_use_subcommand -a versions -d 'every content of a file that can be had back'
 complete -c tend -n __fish_use_subcommand -a restore -d 'bring files back'
@@ -38,7 +40,7 @@ complete -c tend -n __fish_use_subcommand -a auth -d 'sign in to a remote that w
 
 complete -c tend -n '__fish_seen_subcommand_from status history' -a '(__tend_units)'
 complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve verify forget ls versions restore' -a '(__tend_units folder)'
-complete -c tend -n '__fish_seen_subcommand_from start stop restart logs' -a '(__tend_units service)'
+complete -c tend -n '__fish_seen_subcommand_from start stop restart logs env' -a '(__tend_units service)'
 
 complete -c tend -n '__fish_seen_subcommand_from remote' -a 'ls check'
 
@@ -50,6 +52,8 @@ complete -c tend -n '__fish_seen_subcommand_from approve' -l strangers -d 'what 
 complete -c tend -n '__fish_seen_subcommand_from stop approve forget' -s y -l yes -d 'do not ask'
 complete -c tend -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'go on'
 complete -c tend -n '__fish_seen_subcommand_from logs history' -s n -l lines -x -d 'begin with the last N lines'
+complete -c tend -n '__fish_seen_subcommand_from logs' -l since -x -d 'not what is older'
+complete -c tend -n '__fish_seen_subcommand_from logs' -l grep -x -d 'lines that match'
 complete -c tend -n '__fish_seen_subcommand_from reload' -l dry-run -d 'only say what would change'
 complete -c tend -n '__fish_seen_subcommand_from sync' -l dry-run -d 'only say what would be sent'
 complete -c tend -n '__fish_seen_subcommand_from ls restore' -l at -x -d 'as it was then'

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "service/service.h"
 #include "store/store.h"
 #include "tend/source.h"
 
@@ -11,6 +12,7 @@ enum { NAMES_MAX = 255 }; /* that are looked through for the nearest */
 
 struct tend_keys {
 	char *state_dir;
+	char **path, **environment;
 };
 
 /* The daemon's own table has them all. */
@@ -18,6 +20,10 @@ static const struct config_key keys[] = {
 	{ .name = "state_dir",
 		.type = CONFIG_PATH,
 		.offset = offsetof(struct tend_keys, state_dir) },
+	{ .name = "path", .type = CONFIG_WORDS, .offset = offsetof(struct tend_keys, path) },
+	{ .name = "environment",
+		.type = CONFIG_LINES,
+		.offset = offsetof(struct tend_keys, environment) },
 };
 
 static const struct config_table tend_table = {
@@ -108,7 +114,7 @@ static int make_scratch(struct direct *direct, struct err *err) {
 
 static struct config *read_config(const char *file, struct err *err) {
 	static const struct config_table *const tables[] = { &tend_table, &store_remote_table,
-		&sync_folder_table, NULL };
+		&sync_folder_table, &service_table, NULL };
 	const struct config_options options = {
 		.tables = tables, .lenient = true, .home = getenv("HOME")
 	};
@@ -145,6 +151,30 @@ struct gdrive_auth *direct_auth(struct call *call, const char *word, struct err 
 					   : NULL;
 	config_free(config);
 	return auth;
+}
+
+int direct_service_open(
+	struct direct_service *service, struct call *call, const char *word, struct err *err) {
+	char *file = find_file(call, err);
+	*service = (struct direct_service){ .config = file ? read_config(file, err) : NULL };
+	free(file);
+	const struct config_section *section =
+		service->config ? find_section(service->config, "service", word, err) : NULL;
+	if (!section) {
+		direct_service_close(service);
+		return -1;
+	}
+	const struct tend_keys *tend = config_find(service->config, "tend", "")->settings;
+	service->name = section->name;
+	service->settings = section->settings;
+	service->path = tend->path;
+	service->environment = tend->environment;
+	return 0;
+}
+
+void direct_service_close(struct direct_service *service) {
+	config_free(service->config);
+	service->config = NULL;
 }
 
 static int open_by(struct direct *direct, struct call *call, const char *file, const char *folder,

@@ -29,10 +29,8 @@ static const struct command later[] = {
 	{ .name = "run" },
 	{ .name = "awake" },
 	{ .name = "why-awake" },
-	{ .name = "upgrade" },
 	{ .name = "init" },
 	{ .name = "edit" },
-	{ .name = "env" },
 	{ .name = "doctor" },
 	{ .name = "ui" },
 };
@@ -51,10 +49,12 @@ static const struct command *const built[] = {
 	&command_restart,
 	&command_logs,
 	&command_reload,
+	&command_upgrade,
 	&command_ls,
 	&command_versions,
 	&command_restore,
 	&command_history,
+	&command_env,
 	&command_remote,
 	&command_auth,
 };

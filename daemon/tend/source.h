@@ -12,6 +12,8 @@
 
 struct direct; /* direct.c */
 struct gdrive_auth;
+struct config;
+struct service_settings;
 
 struct source {
 	struct call *call;
@@ -64,5 +66,17 @@ int direct_dry(struct direct *direct,
 	void (*found)(void *user, enum dry_what what, const char *path, int64_t bytes), void *user,
 	struct dry_totals *totals, struct err *err);
 const struct past_options *direct_options(const struct direct *direct);
+
+/* [service NAME], and what [tend] says for all of them, by the configuration alone. */
+struct direct_service {
+	struct config *config;
+	const char *name;
+	const struct service_settings *settings; /* in `config`, as the rest */
+	char *const *path, *const *environment;
+};
+
+int direct_service_open(
+	struct direct_service *service, struct call *call, const char *word, struct err *err);
+void direct_service_close(struct direct_service *service);
 
 #endif

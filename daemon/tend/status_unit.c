@@ -194,6 +194,7 @@ static void print_service(const struct page *page, const json_t *service) {
 		line(page, "last exit", "%s, code %lld, %s", class,
 			(long long)json_number(last, "code"), json_text(last, "time"));
 	}
+	line(page, "degraded", "%s", json_text(service, "degraded"));
 	line(page, "next try", "%s", json_text(service, "next_try"));
 	line(page, "log", "%s", json_text(service, "log"));
 }

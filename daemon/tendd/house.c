@@ -16,6 +16,7 @@
 #include "tendd/signals.h"
 #include "tendd/state.h"
 #include "tendd/stop.h"
+#include "tendd/upgrade.h"
 
 /* What does not end in this time (a disk that hangs) is left to the kernel. */
 enum { CLOSE_PATIENCE_MS = 10000 };
@@ -360,6 +361,8 @@ int house_open(struct house *house, struct err *err) {
 	house->network =
 		network_new(house->loop, house->graph, house_settings(house)->network_timeout_ms);
 	if (open_services(house, err) || open_folders(house, err)) return -1;
+	house->notifies = notifies_new(house->loop, house->http, house->processes);
+	notifies_configure(house->notifies, house->config);
 	house->news = news_new(house);
 	if (signals_open(house, err)) return -1;
 	/* All units stand before any is wanted: edges of one may lead to the last. */
@@ -381,6 +384,12 @@ static void services_detached(void *user) {
 	house_close_step(house);
 }
 
+static void notifies_closed(void *user) {
+	struct house *house = user;
+	house->closing--;
+	house_close_step(house);
+}
+
 static void close_patience_ended(struct timer *timer) {
 	struct house *house = container_of(timer, struct house, close_timer);
 	log_warn("something hangs: ending without waiting for it");
@@ -393,6 +402,7 @@ void house_close(struct house *house) {
 	timer_start(&house->close_timer, CLOSE_PATIENCE_MS);
 	signals_close(house);
 	reload_cancel(house);
+	upgrade_cancel(house);
 	routes_close(house);
 	news_free(house->news);
 	house->news = NULL;
@@ -408,6 +418,10 @@ void house_close(struct house *house) {
 		house->closing++;
 		services_detach(house->services, services_detached, house);
 	}
+	if (house->notifies) {
+		house->closing++;
+		notifies_close(house->notifies, notifies_closed, house);
+	}
 	house->closing--;
 	house_close_step(house);
 	loop_run_until(house->loop, &house->closed);
@@ -422,6 +436,7 @@ void house_free(struct house *house) {
 	}
 	bandwidth_free(house->line.up);
 	bandwidth_free(house->line.down);
+	notifies_free(house->notifies);
 	if (house->services) services_free(house->services);
 	if (house->processes) process_host_free(house->processes);
 	network_free(house->network);

@@ -12,6 +12,7 @@
 #include "http/http.h"
 #include "ledger/ledger.h"
 #include "loop/loop.h"
+#include "notify/notify.h"
 #include "process/process.h"
 #include "service/service.h"
 #include "store/store.h"
@@ -63,11 +64,14 @@ struct house {
 	struct control *control;
 	struct signals *signals;
 	struct news *news;
+	struct notifies *notifies;
 	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c. */
 	struct list orders, barriers, logs, pasts, contents, restores;
 	struct reload *reload; /* the one under way; NULL: none */
 	bool orphans_stop;     /* what folders that are gone left is still being let go */
 	struct stopping *stopping;
+	struct upgrade *upgrade; /* the one under way; NULL: none */
+	char *become; /* the program to go on as; NULL: none, or the caller's in the end */
 
 	unsigned closing; /* ends that house_close waits for */
 	struct timer close_timer;

@@ -57,12 +57,21 @@ void route_log(void *user, struct control_request *request) {
 	const char *lines_text = control_query(request, "lines"),
 		   *follow = control_query(request, "follow");
 	struct unit *unit = route_unit(house, request);
+	struct service_status status;
 	int64_t lines = LINES_PRESET;
 	struct err err;
 	if (!unit) return;
 	if (unit->kind != UNIT_SERVICE) {
 		err_set(&err, ERR_INVALID, "'%s' has no log: only services have", unit->id);
 		control_refuse(request, &err, NULL);
+		return;
+	}
+	service_status(service_of(unit), &status);
+	if (!status.log_path) {
+		err_set(&err, ERR_INVALID, "the log of '%s' goes to the journal", unit->id);
+		char *hint = xasprintf("journalctl -t %s", unit->name);
+		control_refuse(request, &err, hint);
+		free(hint);
 		return;
 	}
 	if (lines_text && str_to_int(lines_text, -1, LINES_LIMIT, &lines)) {

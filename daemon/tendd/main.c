@@ -13,6 +13,7 @@
 #include "crypto/crypto.h"
 #include "tendd/check.h"
 #include "tendd/house.h"
+#include "tendd/upgrade.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, HELP_MAX = 1 << 20 };
 
@@ -127,7 +128,7 @@ static int exit_code_of(const struct err *err) {
 }
 
 /* Every way out goes through house_close: services are let go of, files are closed. */
-static int run_house(struct house *house) {
+static int run_house(struct house *house, char **become) {
 	struct err err;
 	if (house_open(house, &err)) {
 		fprintf(stderr, "%s\n", err.text);
@@ -139,11 +140,13 @@ static int run_house(struct house *house) {
 	}
 	house_close(house);
 	int code = house->exit_code;
+	*become = house->become;
 	house_free(house);
 	return code;
 }
 
-static int run(const struct arguments *arguments, char *home, struct config *config) {
+static int run(
+	const struct arguments *arguments, char *home, struct config *config, char **become) {
 	const struct tend_settings *settings = settings_of(config);
 	struct place_check check = { 0 };
 	struct err err;
@@ -166,11 +169,12 @@ static int run(const struct arguments *arguments, char *home, struct config *con
 		config_free(config);
 		free(home);
 	} else {
-		code = run_house(house_new(loop, home, config, host_new(loop)));
+		code = run_house(house_new(loop, home, config, host_new(loop)), become);
 	}
 	/* A worker that hangs on a disk that does not answer ends with the process. */
 	if (loop_counts(loop).jobs_in_flight > 0) {
 		fflush(stdout);
+		if (*become) return code;
 		_exit(code);
 	}
 	loop_free(loop);
@@ -178,6 +182,7 @@ static int run(const struct arguments *arguments, char *home, struct config *con
 }
 
 int main(int argc, char **argv) {
+	extern char **environ;
 	struct arguments arguments = { 0 };
 	struct err err;
 	int code = read_arguments(argc, argv, &arguments);
@@ -197,5 +202,14 @@ int main(int argc, char **argv) {
 		free(home);
 		return EXIT_USAGE;
 	}
-	return run(&arguments, home, config);
+	/* The host takes out of it what is ours; whoever goes on in our place is told the same. */
+	char **env = strv_dup(environ), *become = NULL;
+	code = run(&arguments, home, config, &become);
+	if (become) {
+		upgrade_become(become, argv, env);
+		code = EXIT_FAILED;
+	}
+	free(become);
+	strv_free(env);
+	return code;
 }

@@ -27,6 +27,9 @@ static void tell(struct timer *timer) {
 		if (!unit) continue;
 		json_t *body = status_unit(news->house, unit, 0);
 		control_event(news->house->control, "unit", body);
+		if (unit->kind == UNIT_FOLDER)
+			notifies_folder_changed(news->house->notifies, unit,
+				json_is_true(json_object_get(body, "needs_person")));
 		json_decref(body);
 	}
 	map_release(&changed);
@@ -40,6 +43,7 @@ static void look_at_orders(struct defer *defer) {
 static void unit_changed(void *user, struct unit *unit) {
 	struct news *news = user;
 	map_put(&news->changed, unit->id, news);
+	notifies_unit_changed(news->house->notifies, unit);
 	if (!timer_running(&news->timer)) timer_start(&news->timer, GATHER_MS);
 	defer_start(news->house->loop, &news->look);
 }

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -51,9 +52,13 @@ char *place_user_runtime_dir(const char *home) {
 }
 
 char *place_program(void) {
+	static const char replaced[] = " (deleted)"; /* proc(5) */
 	char path[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	if (len <= 0) return NULL;
 	path[len] = '\0';
+	/* Another file took its name meanwhile: that is the one whoever asks wants. */
+	if (str_ends(path, replaced) && access(path, F_OK) != 0)
+		path[strlen(path) - strlen(replaced)] = '\0';
 	return xstrdup(path);
 }

@@ -222,6 +222,7 @@ static void take_over(struct reload *reload) {
 			house_folder_begin(folder, section);
 	}
 	services_begin(house->services); /* those that are new */
+	notifies_configure(house->notifies, house->config);
 	house_orphans_begin(house);
 	end(reload, true);
 }

@@ -297,7 +297,7 @@ const struct control_route tendd_routes[] = {
 	{ "GET", "/v1/units/:id/tree", route_tree },
 	{ "GET", "/v1/units/:id/versions", route_versions },
 	{ "GET", "/v1/units/:id/content", route_content },
-	{ "POST", "/v1/upgrade", asked_later },
+	{ "POST", "/v1/upgrade", route_upgrade },
 	{ "POST", "/v1/awake", asked_later },
 	{ "GET", "/v1/plan", asked_later },
 	{ "GET", "/v1/history", route_history },

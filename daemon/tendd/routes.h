@@ -45,6 +45,9 @@ void route_content(void *user, struct control_request *request);
 void pasts_close(struct house *house);
 void contents_close(struct house *house);
 
+/* ---- upgrade.c: POST /v1/upgrade ---- */
+void route_upgrade(void *user, struct control_request *request);
+
 /* ---- restore.c: POST /v1/units/folder:NAME/restore ---- */
 void route_restore(void *user, struct control_request *request);
 void restores_close(struct house *house);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "notify/notify.h"
 #include "service/service.h"
 #include "store/store.h"
 #include "sync/sync.h"
@@ -163,9 +164,6 @@ static const struct config_table idle_table = {
 };
 static const struct config_table preempt_table = {
 	.kind = "preempt", .flags = CONFIG_NOT_BUILT, .help = "when the machine is taken away"
-};
-static const struct config_table notify_table = {
-	.kind = "notify", .named = true, .flags = CONFIG_NOT_BUILT, .help = "tell people"
 };
 
 const struct config_table *const tendd_tables[] = { &tend_table, &store_remote_table,

@@ -212,13 +212,13 @@ static json_t *service_part(struct house *house, const char *name, struct servic
 	const struct service_settings *settings = section ? section->settings : NULL;
 	struct service_status status;
 	service_status(service, &status);
-	return json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I}", "state",
+	return json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I, s:o}", "state",
 		status.state_name, "pid", status.pid ? json_integer(status.pid) : json_null(),
 		"restarts", (json_int_t)status.restarts, "failures", (json_int_t)status.failures,
 		"stopped", status.stopped, "exit", exit_of(&status), "next_try",
 		answer_moment(status.next_try_ns), "log", answer_text(status.log_path), "command",
 		answer_text(settings ? settings->command : NULL), "log_lost_lines",
-		(json_int_t)status.log_lost_lines);
+		(json_int_t)status.log_lost_lines, "degraded", answer_text(status.degraded));
 }
 
 /* What a stop of this one takes along; a folder that requires a service is left alone. */

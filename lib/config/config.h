@@ -144,6 +144,9 @@ char *config_expand(const char *text, const char *home, struct err *err);
  * caller's vector. */
 char **config_split_command(const char *text, struct err *err);
 
+/* The file that systemd hands over under `name`, for `key` in messages; any thread. NULL with err. The caller's. */
+char *config_credential_path(const char *key, const char *name, struct err *err);
+
 /* ---- the users that keys name. Any thread; the system's database may ask a network ---- */
 
 struct config_user {

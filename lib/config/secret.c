@@ -8,7 +8,7 @@
 #include "config/internal.h"
 
 /* systemd.exec(5): LoadCredential= puts each as a file into a folder of the unit's own. */
-static char *credential_path(const char *key, const char *name, struct err *err) {
+char *config_credential_path(const char *key, const char *name, struct err *err) {
 	const char *folder = getenv("CREDENTIALS_DIRECTORY");
 	struct stat st;
 	if (!path_is_plain(name) || strchr(name, '/')) {
@@ -52,7 +52,7 @@ char *config_secret_path(const char *key, const char *text, const char *home, st
 	static const char credential[] = "credential:";
 	char *path = NULL;
 	if (str_starts(text, credential)) {
-		path = credential_path(key, text + strlen(credential), err);
+		path = config_credential_path(key, text + strlen(credential), err);
 	} else if (*text == '/' || *text == '~' || *text == '$') {
 		path = config_expand(text, home, err);
 	}

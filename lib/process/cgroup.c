@@ -17,7 +17,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-enum { CGROUP2_MAGIC = 0x63677270, FILE_MAX = 1 << 16 };
+enum { CGROUP2_MAGIC = 0x63677270, FILE_MAX = 1 << 16, CPU_PERIOD_US = 100000 };
 
 struct cgroups {
 	char *own;    /* the group we were born in */
@@ -147,6 +147,43 @@ char *cgroups_leaf(struct cgroups *cgroups, const char *unit, const char *id, bo
 	if (make ? mkdir(leaf, 0755) == 0 || errno == EEXIST : stat(leaf, &st) == 0) return leaf;
 	free(leaf);
 	return NULL;
+}
+
+/* Only when somebody asks for it: a unit with controllers below it cannot be entered any more, and they cost a little each. Outside of a
+ * delegated unit the group we were born in has processes of its own, and the kernel refuses. */
+static void enable(const struct cgroups *cgroups, const char *controller) {
+	if (!cgroups->keeper) write_text(cgroups->own, "cgroup.subtree_control", controller);
+	if (write_text(cgroups->base, "cgroup.subtree_control", controller) != 0)
+		log_debug("no controller %s below '%s': %s", controller, cgroups->base,
+			strerror(errno));
+}
+
+static bool put_limit(struct cgroups *cgroups, const char *leaf, const char *controller,
+	const char *name, const char *value) {
+	struct stat st;
+	char *path = path_join(leaf, name);
+	if (stat(path, &st) != 0) enable(cgroups, controller);
+	free(path);
+	return write_text(leaf, name, value) == 0;
+}
+
+unsigned cgroup_limit(struct cgroups *cgroups, const char *leaf, int64_t memory_max_bytes,
+	int64_t cpu_max_percent) {
+	char value[64];
+	unsigned limited = 0;
+	if (process_without("controllers")) return 0;
+	if (memory_max_bytes > 0) {
+		snprintf(value, sizeof(value), "%lld", (long long)memory_max_bytes);
+		if (put_limit(cgroups, leaf, "+memory", "memory.max", value))
+			limited |= PROCESS_LIMITED_MEMORY;
+	}
+	if (cpu_max_percent > 0) {
+		snprintf(value, sizeof(value), "%lld %d",
+			(long long)cpu_max_percent * (CPU_PERIOD_US / 100), CPU_PERIOD_US);
+		if (put_limit(cgroups, leaf, "+cpu", "cpu.max", value))
+			limited |= PROCESS_LIMITED_CPU;
+	}
+	return limited;
 }
 
 int cgroup_procs_fd(const char *leaf) {

@@ -237,6 +237,9 @@ struct run *children_spawn(struct children *children, const char *id, const char
 	struct facts *facts = &child->run.facts;
 	struct spawned spawned;
 	if (children->cgroups) child->leaf = cgroups_leaf(children->cgroups, unit, id, true);
+	if (child->leaf && (spec->memory_max_bytes || spec->cpu_max_percent))
+		facts->limited = cgroup_limit(children->cgroups, child->leaf,
+			spec->memory_max_bytes, spec->cpu_max_percent);
 	child->oom_kills = cgroup_oom_kills(children->cgroups, child->leaf);
 	int cgroup_fd = child->leaf ? cgroup_procs_fd(child->leaf) : -1;
 	int result = spawn_start(spec, id, unit, cgroup_fd, &spawned, &facts->failure);

@@ -43,6 +43,9 @@ static const struct field fields[] = {
 	{ 22, FIELD_NUMBER, offsetof(struct frame, umask) },
 	{ 23, FIELD_NUMBER, offsetof(struct frame, nice) },
 	{ 24, FIELD_NUMBER, offsetof(struct frame, nofile) },
+	{ 25, FIELD_NUMBER, offsetof(struct frame, memory_max) },
+	{ 26, FIELD_NUMBER, offsetof(struct frame, cpu_max) },
+	{ 27, FIELD_NUMBER, offsetof(struct frame, limited) },
 };
 
 static int64_t *number_at(struct frame *frame, const struct field *field) {
@@ -179,6 +182,8 @@ void frame_from_spec(struct frame *frame, const struct process_spec *spec) {
 	frame->umask = spec->umask;
 	frame->nice = spec->nice;
 	frame->nofile = spec->nofile;
+	frame->memory_max = spec->memory_max_bytes;
+	frame->cpu_max = spec->cpu_max_percent;
 }
 
 int frame_to_spec(
@@ -206,6 +211,8 @@ int frame_to_spec(
 		.umask = (mode_t)frame->umask & 0777,
 		.nice = (int)frame->nice,
 		.nofile = frame->nofile,
+		.memory_max_bytes = frame->memory_max,
+		.cpu_max_percent = frame->cpu_max,
 		.fifo = frame->fifo,
 	};
 	return 0;

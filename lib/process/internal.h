@@ -16,6 +16,7 @@ struct facts {
 	enum run_phase phase;
 	pid_t pid;
 	uint64_t start_time;
+	unsigned limited;
 	bool exited;
 	struct process_exit exit;
 	bool empty;
@@ -182,6 +183,10 @@ bool cgroups_can_kill(const struct cgroups *cgroups);
 
 /* Path of the leaf of a run, made when `make`; NULL when it is not there. The caller's. */
 char *cgroups_leaf(struct cgroups *cgroups, const char *unit, const char *id, bool make);
+/* Puts the group's limits in force, with the controllers they take; which of them hold
+ * (PROCESS_LIMITED_*). */
+unsigned cgroup_limit(struct cgroups *cgroups, const char *leaf, int64_t memory_max_bytes,
+	int64_t cpu_max_percent);
 int cgroup_procs_fd(const char *leaf);
 bool cgroup_populated(const char *leaf);
 void cgroup_signal(struct cgroups *cgroups, const char *leaf, int signum);
@@ -224,6 +229,8 @@ struct frame {
 	int64_t become, uid, gid;
 	char **groups; /* decimal */
 	int64_t umask, nice, nofile;
+	int64_t memory_max, cpu_max; /* asked for */
+	int64_t limited;             /* PROCESS_LIMITED_*, in force */
 };
 
 void frame_encode(const struct frame *frame, struct buf *out);

@@ -251,6 +251,7 @@ static void take_facts(struct remote *remote, const struct frame *frame) {
 	if (frame->pid) {
 		facts->pid = (pid_t)frame->pid;
 		facts->start_time = (uint64_t)frame->start_time;
+		facts->limited = (unsigned)frame->limited;
 	}
 	switch (frame->type) {
 	case FRAME_SPAWNED: facts->phase = RUN_SPAWNED; break;

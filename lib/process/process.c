@@ -43,6 +43,7 @@ static void deliver(struct defer *defer) {
 	process->told |= telling;
 	process->pid = facts->pid;
 	process->start_time = facts->start_time;
+	process->limited = facts->limited;
 	process->exit = facts->exit;
 	if (tell_next(process)) defer_start(process->host->loop, &process->defer);
 	switch (telling) {
@@ -88,6 +89,7 @@ static void take(struct process *process, const char *run) {
 	process->told = 0;
 	process->pid = 0;
 	process->start_time = 0;
+	process->limited = 0;
 	process->exit = (struct process_exit){ 0 };
 }
 

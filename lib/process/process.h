@@ -34,8 +34,11 @@ struct process_spec {
 	const gid_t *groups;
 	size_t group_count;
 	mode_t umask;
-	int nice;         /* 0: as we are */
-	int64_t nofile;   /* soft limit of open files; 0: as we were born */
+	int nice;       /* 0: as we are */
+	int64_t nofile; /* soft limit of open files; 0: as we were born */
+	/* Of all its group together, where the host has the controllers (process.limited); 0: none. */
+	int64_t memory_max_bytes;
+	int64_t cpu_max_percent; /* of one processor */
 	const char *fifo; /* path of the FIFO that becomes stdout and stderr, made anew; NULL:
 			     /dev/null */
 	/* Descriptors that become stdin, stdout and stderr instead; they stay the caller's, to be
@@ -50,8 +53,11 @@ struct process_exit {
 	bool oom;   /* the kernel ended it for memory */
 };
 
+/* Limits of a whole group that are in force. */
+enum { PROCESS_LIMITED_MEMORY = 1, PROCESS_LIMITED_CPU = 2 };
+
 struct process_calls {
-	/* The program runs: `pid` and `start_time` are set. */
+	/* The program runs: `pid`, `start_time` and `limited` are set. */
 	void (*spawned)(struct process *process);
 	/* It could not be run; `err` says why, for a person. The last call. */
 	void (*failed)(struct process *process, const struct err *err);
@@ -71,6 +77,7 @@ struct process {
 	char run[PROCESS_RUN_SIZE]; /* TEND_RUN of the run it carries; empty: none */
 	pid_t pid;                  /* 0: not yet known */
 	uint64_t start_time;
+	unsigned limited; /* which of the limits that were asked for the system keeps */
 	struct process_exit exit;
 	unsigned told;      /* private: which calls have come */
 	struct list link;   /* private */

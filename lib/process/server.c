@@ -40,6 +40,7 @@ static void tell(
 		.unit = run->unit,
 		.pid = facts->pid,
 		.start_time = (int64_t)facts->start_time,
+		.limited = facts->limited,
 	};
 	if (type == FRAME_EXITED) {
 		frame.code = facts->exit.code;

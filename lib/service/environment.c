@@ -79,13 +79,13 @@ static void env_put(char ***env, char *item) {
 	strv_add_owned(env, item);
 }
 
-static void env_set(char ***env, const char *name, const char *value) {
+void service_env_set(char ***env, const char *name, const char *value) {
 	env_put(env, xasprintf("%s=%s", name, value));
 }
 
 /* "~" is the service's user, not ours; ~name is looked up here, for config_expand() is not for
  * workers. */
-static char *expand(const char *text, const char *home, struct err *err) {
+char *service_expand_at(const char *text, const char *home, struct err *err) {
 	char *folder = NULL;
 	if (*text == '~') {
 		size_t len = strcspn(text, "/");
@@ -112,7 +112,7 @@ static char *expand(const char *text, const char *home, struct err *err) {
 char *service_expand(const struct service_settings *settings, const char *text, struct err *err) {
 	struct config_user person;
 	if (config_user_find(settings->user, &person, err) != 0) return NULL;
-	char *path = expand(text, person.home, err);
+	char *path = service_expand_at(text, person.home, err);
 	config_user_release(&person);
 	return path;
 }
@@ -123,7 +123,7 @@ static int plan_path(struct service_plan *plan, const struct config_user *person
 	struct buf path;
 	buf_init(&path, 1 << 17);
 	for (char **folder = plan->settings->path; folder && *folder; folder++) {
-		char *whole = expand(*folder, person->home, err);
+		char *whole = service_expand_at(*folder, person->home, err);
 		if (!whole) {
 			buf_release(&path);
 			return -1;
@@ -131,11 +131,12 @@ static int plan_path(struct service_plan *plan, const struct config_user *person
 		buf_addf(&path, "%s:", whole);
 		free(whole);
 	}
+	if (plan->conda) buf_addf(&path, "%s/bin:", plan->conda);
 	for (char **folder = plan->tend_path; folder && *folder; folder++)
 		buf_addf(&path, "%s:", *folder);
 	buf_adds(&path, "/usr/local/bin:/usr/bin:/bin");
 	if (plan->uid == 0) buf_adds(&path, ":/usr/local/sbin:/usr/sbin:/sbin");
-	env_set(&plan->env, "PATH", path.at);
+	service_env_set(&plan->env, "PATH", path.at);
 	buf_release(&path);
 	return 0;
 }
@@ -144,16 +145,16 @@ static void plan_basics(struct service_plan *plan, const struct config_user *per
 	const char *lang = getenv("LANG");
 	const char *zone = getenv("TZ");
 	struct stat st;
-	env_set(&plan->env, "HOME", person->home);
-	env_set(&plan->env, "USER", person->name);
-	env_set(&plan->env, "LOGNAME", person->name);
-	env_set(&plan->env, "SHELL", person->shell);
-	env_set(&plan->env, "LANG", lang && *lang ? lang : "C.UTF-8");
-	if (zone) env_set(&plan->env, "TZ", zone);
+	service_env_set(&plan->env, "HOME", person->home);
+	service_env_set(&plan->env, "USER", person->name);
+	service_env_set(&plan->env, "LOGNAME", person->name);
+	service_env_set(&plan->env, "SHELL", person->shell);
+	service_env_set(&plan->env, "LANG", lang && *lang ? lang : "C.UTF-8");
+	if (zone) service_env_set(&plan->env, "TZ", zone);
 	/* Only where logind has made it: a path that is not there is worse than none. */
 	char *runtime = xasprintf("/run/user/%lu", (unsigned long)person->uid);
 	if (stat(runtime, &st) == 0 && S_ISDIR(st.st_mode))
-		env_set(&plan->env, "XDG_RUNTIME_DIR", runtime);
+		service_env_set(&plan->env, "XDG_RUNTIME_DIR", runtime);
 	free(runtime);
 }
 
@@ -188,7 +189,10 @@ int service_env_parse(char *text, char ***env, struct err *err) {
 
 static int read_env_file(
 	struct service_plan *plan, const struct config_user *person, struct err *err) {
-	char *path = expand(plan->settings->environment_file, person->home, err);
+	const char *named = plan->settings->environment_file;
+	char *path = str_starts(named, CREDENTIAL) ? config_credential_path("environment_file",
+							     named + strlen(CREDENTIAL), err)
+						   : service_expand_at(named, person->home, err);
 	if (!path) return -1;
 	char *text = xmalloc(ENV_FILE_MAX + 1);
 	size_t len = 0;
@@ -251,6 +255,8 @@ struct process_spec service_plan_spec(const struct service_plan *plan, const cha
 		.umask = (mode_t)plan->settings->umask,
 		.nice = (int)plan->settings->nice,
 		.nofile = plan->settings->limit_nofile,
+		.memory_max_bytes = plan->settings->memory_max_bytes,
+		.cpu_max_percent = plan->settings->cpu_max_percent,
 		.fifo = fifo,
 	};
 }
@@ -262,15 +268,18 @@ int service_plan_make(struct service_plan *plan, struct err *err) {
 	if (config_user_find(settings->user, &person, err) != 0) return -1;
 	if (plan_ids(plan, &person, err) != 0) goto out;
 	plan_basics(plan, &person);
+	if (settings->conda && service_conda_find(plan, &person, err) != 0) goto out;
 	if (plan_path(plan, &person, err) != 0) goto out;
+	if (settings->conda && service_conda_activate(plan, err) != 0) goto out;
 	for (char **item = plan->tend_environment; item && *item; item++)
 		env_put(&plan->env, xstrdup(*item));
 	if (settings->environment_file && read_env_file(plan, &person, err) != 0) goto out;
 	for (char **item = settings->environment; item && *item; item++)
 		env_put(&plan->env, xstrdup(*item));
 	if (plan_command(plan, err) != 0) goto out;
+	service_conda_wrap(plan);
 	if (settings->directory)
-		plan->directory = expand(settings->directory, person.home, err);
+		plan->directory = service_expand_at(settings->directory, person.home, err);
 	else
 		plan->directory = xstrdup(plan->uid == 0 ? "/" : person.home);
 	result = plan->directory ? 0 : -1;
@@ -286,6 +295,7 @@ void service_plan_release(struct service_plan *plan) {
 	strv_free(plan->argv);
 	strv_free(plan->env);
 	free(plan->directory);
+	free(plan->conda);
 	free(plan->groups);
 	*plan = (struct service_plan){ 0 };
 }

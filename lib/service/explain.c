@@ -4,6 +4,27 @@
 
 #include "service/internal.h"
 
+static char *explain_oom(const struct service *service) {
+	char limit[32];
+	if (!(service->process.limited & PROCESS_LIMITED_MEMORY))
+		return xstrdup("out of memory: the kernel ended it");
+	size_format(service->settings->memory_max_bytes, limit, sizeof(limit));
+	return xasprintf("out of memory: the kernel ended it (memory_max is %s)", limit);
+}
+
+char *service_explain_limits(const struct service *service) {
+	const struct service_settings *settings = service->settings;
+	unsigned limited = service->process.limited;
+	bool memory = settings->memory_max_bytes > 0 && !(limited & PROCESS_LIMITED_MEMORY);
+	bool cpu = settings->cpu_max_percent > 0 && !(limited & PROCESS_LIMITED_CPU);
+	if (!memory && !cpu) return NULL;
+	const char *what = !cpu      ? "memory_max has"
+			   : !memory ? "cpu_max has"
+				     : "memory_max and cpu_max have";
+	return xasprintf(
+		"%s no effect here: the keeper was given no cgroup v2 controller for it", what);
+}
+
 /* The class is of this life of tendd; the numbers stand in the record, which
  * outlives it. */
 char *service_explain_end(const struct service *service) {
@@ -11,20 +32,28 @@ char *service_explain_end(const struct service *service) {
 	if (service->counted && service->fault) return xstrdup(service->fault);
 	switch (service->last_class) {
 	case SERVICE_EXIT_EXEC_ERROR: return xstrdup(service->reason);
-	case SERVICE_EXIT_OOM: return xstrdup("out of memory: the kernel ended it");
+	case SERVICE_EXIT_BAD:
+		if (service->reason) return xstrdup(service->reason);
+		break;
+	case SERVICE_EXIT_OOM: return explain_oom(service);
 	case SERVICE_EXIT_SIGNAL:
 		return xasprintf("ended by signal %d (%s)", record->exit_signal,
 			strsignal(record->exit_signal));
 	case SERVICE_EXIT_UNKNOWN:
 		return xstrdup("how it ended is not known: the keeper of the services died");
-	default: return xasprintf("exit code %d", record->exit_code);
+	default: break;
 	}
+	return xasprintf("exit code %d", record->exit_code);
 }
 
 char *service_explain_fault(const struct service *service) {
 	char span[32];
 	const char *trouble = service->trouble ? service->trouble : "";
 	if (service->check_failures) return xstrdup(trouble);
+	if (service->hook.kind != HOOK_NONE) {
+		duration_format(service->settings->stop_timeout_ms, span, sizeof(span));
+		return xasprintf("%s took longer than %s", service_hook_name(service), span);
+	}
 	duration_format(service->settings->ready_timeout_ms, span, sizeof(span));
 	const char *last = strchr(trouble, ':');
 	return xasprintf("not ready within %s%s", span, last ? last : "");
@@ -53,9 +82,15 @@ static char *explain_state(const struct service *service) {
 				service->unit.name);
 		break;
 	case SERVICE_STARTING:
-	case SERVICE_UP: return xstrdup(service->trouble);
+		if (service->hook.kind != HOOK_NONE)
+			return xasprintf("%s runs", service_hook_name(service));
+		return xstrdup(service->trouble);
+	case SERVICE_UP: return xstrdup(service->trouble ? service->trouble : service->degraded);
 	case SERVICE_KILLING: return xstrdup("being killed: it did not end in time");
-	case SERVICE_CLEARING: return xstrdup("its main process has ended; the rest of it ends");
+	case SERVICE_CLEARING:
+		if (service->hook.kind != HOOK_NONE)
+			return xasprintf("%s runs", service_hook_name(service));
+		return xstrdup("its main process has ended; the rest of it ends");
 	case SERVICE_DOWN:
 		if (str_equal(service->record.stopped_boot, process_boot_id()))
 			return xstrdup("stopped by hand");

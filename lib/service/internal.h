@@ -17,6 +17,8 @@ bool service_code_in(char *const *codes, int code);
 
 struct service;
 
+#define CREDENTIAL "credential:" /* before the name of one, in place of a path */
+
 /* ---- environment.c: from settings to what the host wants; on a worker, for passwd may be far away
  * ---- */
 
@@ -33,6 +35,8 @@ struct service_plan {
 	gid_t gid;
 	gid_t *groups;
 	size_t group_count;
+	char *conda;        /* folder of the environment that is activated; NULL: none */
+	bool conda_scripts; /* of its packages: the command is run behind them */
 };
 
 /* The settings and what [tend] gives to all, as they are now. */
@@ -41,14 +45,24 @@ void service_plan_init(struct service_plan *plan, const struct service *service)
 struct process_spec service_plan_spec(const struct service_plan *plan, const char *fifo);
 /* ~ and ${VAR} as the service's user; on a worker. NULL with err. The caller's. */
 char *service_expand(const struct service_settings *settings, const char *text, struct err *err);
+/* The same with a home that is known: "~" is that one. */
+char *service_expand_at(const char *text, const char *home, struct err *err);
 int service_plan_make(struct service_plan *plan, struct err *err);
 void service_plan_release(struct service_plan *plan);
 bool service_env_valid(const char *item);
+void service_env_set(char ***env, const char *name, const char *value);
 /* What needs root is refused before anything starts. A user that is not there yet is not an error:
  * a step may make it. */
 int service_check_user(const struct service_settings *settings, const char **key, struct err *err);
 /* Adds the lines of an environment file; -1 with the line. */
 int service_env_parse(char *text, char ***env, struct err *err);
+
+/* ---- conda.c: parts of service_plan_make, in this order ---- */
+
+int service_conda_find(
+	struct service_plan *plan, const struct config_user *person, struct err *err);
+int service_conda_activate(struct service_plan *plan, struct err *err);
+void service_conda_wrap(struct service_plan *plan); /* once argv is there */
 
 /* ---- lines.c: raw bytes to lines with a time ---- */
 
@@ -87,11 +101,17 @@ void spool_agreed(const struct spool *spool, uint64_t *inode, uint64_t *file_byt
 
 enum log_task { LOG_TASK_OPEN, LOG_TASK_ROTATE, LOG_TASK_WRITE };
 
+/* Bits, in the order of the words of `log`. */
+enum { LOG_TO_FILE = 1, LOG_TO_JOURNAL = 2 };
+
 struct log_work {
 	struct job job;
 	enum log_task task;
-	char *path;
-	int fd; /* -1: not open */
+	unsigned where; /* LOG_TO_* */
+	char *name, *path;
+	int fd;                 /* -1: not open */
+	int journal_fd;         /* the same */
+	struct err journal_err; /* of a WRITE that went well into the file alone */
 	int64_t keep;
 	uint64_t inode, file_bytes; /* in: as the spool agreed (OPEN); out: as it is now */
 	bool recover;               /* OPEN: cut off what a kill of ours left beyond */
@@ -99,6 +119,10 @@ struct log_work {
 };
 
 int log_work_do(struct log_work *work, struct err *err);
+
+/* Each whole line of `text` (journal_*.c). Of a batch that failed some may be there already. */
+int log_journal_send(struct log_work *work, struct err *err);
+void log_journal_close(struct log_work *work);
 
 struct log_pack { /* gzip of the newest old log */
 	struct job job;
@@ -128,7 +152,9 @@ struct service_log {
 	bool opened, reopen, recover;
 	int64_t max_bytes, keep;
 	uint64_t lost_lines, lost_telling, lost_told;
-	bool complained;
+	char last[160]; /* the line that was written last, without its time, cut */
+	bool complained, journal_complained;
+	unsigned where; /* LOG_TO_* */
 	void (*drained)(void *user);
 	void (*closed)(void *user);
 	void *user;
@@ -140,7 +166,7 @@ void service_log_init(struct service_log *log, struct loop *loop, const char *na
 	const struct services_options *options);
 /* Nothing may be under way (service_log_close). */
 void service_log_release(struct service_log *log);
-void service_log_settings(struct service_log *log, int64_t max_bytes, int64_t keep);
+void service_log_settings(struct service_log *log, const struct service_settings *settings);
 /* Writes what an earlier life had read and not yet written. */
 void service_log_recover(struct service_log *log);
 /* A run has begun: its pipe is there. */
@@ -196,6 +222,41 @@ void service_watch_apply(struct service *service); /* other settings */
 void service_watch_end(struct service *service);
 void service_probed(struct service *service, const struct err *err); /* err NULL: it is well */
 
+/* ---- hook.c: a command before each start and after each end ---- */
+
+enum service_hook_kind { HOOK_NONE, HOOK_BEFORE, HOOK_AFTER };
+
+struct service_hook_end {
+	enum service_hook_kind kind;
+	bool failed;
+	struct process_exit exit;
+	char text[240]; /* where it failed */
+};
+
+struct service_hook {
+	enum service_hook_kind kind; /* NONE: none is under way */
+	struct service_plan plan;
+	bool planning, running;
+	bool overtaken; /* the plan under way is not needed any more */
+	bool waits;     /* for the end of one that an earlier tendd began */
+	struct process process;
+	struct service_hook_end end;
+};
+
+/* None is under way. service_hook_ended() follows, never from inside. */
+void service_hook_start(struct service *service, enum service_hook_kind kind);
+void service_hook_signal(struct service *service, int signum); /* all of it */
+void service_hook_drop(struct service *service); /* it runs on, or is pending: forgotten */
+void service_hook_detach(struct service *service);
+/* The key of the one under way; NULL: none. */
+const char *service_hook_name(const struct service *service);
+/* The service's name in a stray's unit that is a hook's; NULL: it is none. */
+const char *service_hook_unit(const char *unit);
+/* A stray of its own stands in the way: a start nobody has heard of waits. False: there is none. */
+bool service_hook_take_back(struct service *service);
+void service_hook_go_on(struct service *service); /* that stray is gone */
+void service_hook_ended(struct service *service, const struct service_hook_end *end);
+
 /* ---- one service ---- */
 
 struct service {
@@ -215,11 +276,14 @@ struct service {
 	enum service_exit_class class; /* of the run that is ending */
 	enum service_exit_class last_class; /* of the last that ended */
 	char *reason;                       /* why it could not be run */
+	char *degraded; /* what of its settings does not hold here; NULL: nothing */
 	struct process process;
 	struct service_plan plan;
 	bool planning;
 	bool overtaken; /* the plan is not needed any more: it runs already */
 	bool group_gone;
+	bool ran; /* something of this start did: after_stop is due */
+	struct service_hook hook;
 	struct timer timer;
 	int64_t next_try_ns;
 	struct service_log log;
@@ -252,6 +316,8 @@ struct services {
 
 extern const struct unit_calls service_unit_calls;
 extern const struct process_calls service_process_calls;
+/* A hook of that service's that an earlier tendd began is being ended (services.c). */
+bool services_ends_hook(struct services *services, const char *name);
 void service_timer_fired(struct timer *timer);
 void service_feed(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);
@@ -262,7 +328,9 @@ void service_write_record(struct service *service);
 
 char *service_explain_end(const struct service *service); /* for status and log; the caller's */
 char *service_explain_fault(
-	const struct service *service);       /* why we end it ourselves; the caller's */
+	const struct service *service); /* why we end it ourselves; the caller's */
+/* Which limits that were asked for do not hold; NULL: none. The caller's. */
+char *service_explain_limits(const struct service *service);
 void service_report(struct service *service); /* to the unit graph */
 
 /* ---- life.c ---- */

@@ -20,13 +20,14 @@ struct service *service_new(
 	timer_init(&service->timer, options->loop, service_timer_fired);
 	service_watch_init(service);
 	service_log_init(&service->log, options->loop, name, options);
-	service_log_settings(&service->log, settings->log_max_size_bytes, settings->log_keep);
+	service_log_settings(&service->log, settings);
 	list_add_tail(&services->all, &service->link);
 	return service;
 }
 
 void service_free(struct service *service) {
-	assert(!service->planning);
+	assert(!service->planning && !service->hook.planning);
+	service_hook_drop(service);
 	timer_cancel(&service->timer);
 	service_watch_release(service);
 	process_release(&service->process);
@@ -35,6 +36,7 @@ void service_free(struct service *service) {
 	list_remove(&service->link);
 	service_settings_free(service->settings);
 	free(service->reason);
+	free(service->degraded);
 	free(service->fault);
 	free(service);
 }
@@ -55,6 +57,11 @@ void service_gone(struct service *service) {
 }
 
 bool service_take_back(struct service *service) {
+	if (service->hook.kind == HOOK_BEFORE) {
+		if (!service->hook.planning && !service_hook_take_back(service)) return false;
+		service_hook_drop(service);
+		return true;
+	}
 	if (service->planning) {
 		service->overtaken = true;
 		return true;
@@ -68,7 +75,7 @@ void service_adopt(struct service *service, const char *run) {
 	bool stopped = str_equal(service->record.stopped_boot, process_boot_id());
 	service->class = SERVICE_EXIT_NONE;
 	service->asked = service->counted = service->group_gone = false;
-	service->wanted = true;
+	service->wanted = service->ran = true;
 	/* The record without a pid: we died between the intent and the answer. */
 	bool up = service->record.pid && service->record.ready;
 	service_set_state(service, up ? SERVICE_UP : SERVICE_STARTING);
@@ -113,6 +120,7 @@ void service_detach(struct service *service) {
 	timer_cancel(&service->timer);
 	service_watch_end(service);
 	process_detach(&service->process);
+	service_hook_detach(service);
 	if (service->planning) {
 		service->services->closing++;
 		job_cancel(&service->plan.job);

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,12 +106,31 @@ static void work_failed(struct service_log *log, const struct err *err) {
 	timer_start(&log->retry_timer, RETRY_MS);
 }
 
+/* Of the lines just written, for whoever has room for one. */
+static void note_last(struct service_log *log) {
+	const struct buf *text = &log->work.text;
+	size_t end = text->len ? text->len - 1 : 0, begin = end;
+	while (begin > 0 && text->at[begin - 1] != '\n') begin--;
+	const char *space = memchr(text->at + begin, ' ', end - begin);
+	if (!space) return;
+	char *line = xstrndup(space + 1, (size_t)(text->at + end - space - 1));
+	char *clean = str_printable(line);
+	snprintf(log->last, sizeof(log->last), "%s", clean);
+	free(clean);
+	free(line);
+}
+
 static void work_succeeded(struct service_log *log) {
 	log->opened = true;
 	spool_commit(log->spool, log->taken, log->work.inode, log->work.file_bytes);
 	if (log->work.task == LOG_TASK_WRITE) {
-		if (log->complained) log_info("the log '%s' is written again", log->work.path);
+		if (log->complained) log_info("the log of '%s' is written again", log->work.name);
 		log->complained = false;
+		note_last(log);
+		if (log->work.journal_err.kind != ERR_NONE && !log->journal_complained)
+			log_error("%s; lines of '%s' are in its file alone",
+				log->work.journal_err.text, log->work.name);
+		log->journal_complained = log->work.journal_err.kind != ERR_NONE;
 		log->lost_told = log->lost_telling;
 	}
 	if (log->work.task == LOG_TASK_ROTATE && log->keep > 0) {
@@ -151,6 +171,7 @@ static void start_work(struct service_log *log, enum log_task task) {
 	log->working = true;
 	log->work.task = task;
 	log->work.keep = log->keep;
+	log->work.where = log->where;
 	if (task != LOG_TASK_WRITE) { /* the lines are cut again when the file is there */
 		buf_clear(&log->work.text);
 		log->taken = 0;
@@ -284,7 +305,8 @@ void service_log_init(struct service_log *log, struct loop *loop, const char *na
 	log->fifo_path = xasprintf("%s/log-%s", options->runtime_dir, name);
 	log->spool_path = xasprintf("%s/spool-%s", options->runtime_dir, name);
 	log->work.path = xasprintf("%s/%s.log", options->log_dir, name);
-	log->work.fd = -1;
+	log->work.name = xstrdup(name);
+	log->work.fd = log->work.journal_fd = -1;
 	log->work.job = (struct job){ .work = work_work, .done = work_done };
 	log->pack.job = (struct job){ .work = pack_work, .done = pack_done };
 	log->pack.path = log->work.path;
@@ -312,10 +334,12 @@ void service_log_release(struct service_log *log) {
 	defer_cancel(&log->defer);
 	close_spool(log);
 	if (log->work.fd >= 0) close(log->work.fd);
+	log_journal_close(&log->work);
 	buf_release(&log->work.text);
 	free(log->fifo_path);
 	free(log->spool_path);
 	free(log->work.path);
+	free(log->work.name);
 }
 
 void service_log_recover(struct service_log *log) {
@@ -326,9 +350,15 @@ void service_log_recover(struct service_log *log) {
 	log_step(log);
 }
 
-void service_log_settings(struct service_log *log, int64_t max_bytes, int64_t keep) {
-	log->max_bytes = max_bytes;
-	log->keep = keep;
+void service_log_settings(struct service_log *log, const struct service_settings *settings) {
+	static const unsigned places[] = { LOG_TO_FILE, LOG_TO_JOURNAL,
+		LOG_TO_FILE | LOG_TO_JOURNAL };
+	unsigned where = places[settings->log];
+	bool moved = log->where != where;
+	log->max_bytes = settings->log_max_size_bytes;
+	log->keep = settings->log_keep;
+	log->where = where;
+	if (moved) service_log_reopen(log);
 }
 
 void service_log_drain(struct service_log *log, void (*drained)(void *user), void *user) {

@@ -26,6 +26,12 @@ static int open_log(struct log_work *work, struct err *err) {
 	uint64_t inode = work->inode;
 	uint64_t agreed = work->file_bytes;
 	if (work->fd >= 0) close(work->fd);
+	work->fd = -1;
+	if (!(work->where & LOG_TO_JOURNAL)) log_journal_close(work);
+	if (!(work->where & LOG_TO_FILE)) {
+		work->inode = work->file_bytes = 0;
+		return 0;
+	}
 	work->fd =
 		open(work->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, LOG_MODE);
 	if (work->fd < 0) return err_sys(err, errno, "cannot open the log '%s'", work->path);
@@ -46,7 +52,7 @@ static bool is_deleted(const struct log_work *work) {
 	return fstat(work->fd, &st) == 0 && st.st_nlink == 0;
 }
 
-static int write_text(struct log_work *work, struct err *err) {
+static int write_file(struct log_work *work, struct err *err) {
 	if (is_deleted(work) && open_log(work, err) != 0) return -1;
 	if (look(work, err) != 0) return -1; /* somebody may have emptied it */
 	size_t done = 0;
@@ -64,6 +70,15 @@ static int write_text(struct log_work *work, struct err *err) {
 	}
 	work->file_bytes += done;
 	return 0;
+}
+
+/* The file first: what is in it is not held up by a journal that refuses. */
+static int write_text(struct log_work *work, struct err *err) {
+	bool to_file = work->where & LOG_TO_FILE;
+	err_clear(&work->journal_err);
+	if (to_file && write_file(work, err) != 0) return -1;
+	if (!(work->where & LOG_TO_JOURNAL)) return 0;
+	return log_journal_send(work, to_file ? &work->journal_err : err) == 0 || to_file ? 0 : -1;
 }
 
 /* ---- old ones ---- */

@@ -169,7 +169,7 @@ void service_watch_state(struct service *service) {
 
 void service_watch_apply(struct service *service) {
 	if (service->state == SERVICE_UP) service_watch_state(service);
-	if (service->state != SERVICE_STARTING || !service->process.pid) return;
+	if (service->state != SERVICE_STARTING || !service->record.pid) return;
 	service_watch_end(service);
 	service_ready_begin(service);
 }

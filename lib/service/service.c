@@ -68,9 +68,23 @@ static void launch(struct service *service) {
 	record->start_time = 0;
 	record->started_ns = wall_of(service);
 	record->ready = false;
+	service->ran = true;
 	/* The intent, before anything is forked: whatever comes of it can be found. */
 	service_write_record(service);
 	process_spawn(&service->process, record->run, &spec);
+}
+
+/* Nothing of it is left, and its log is written. Where it was killed on the way the clock begins anew. */
+static void all_gone(struct service *service) {
+	bool after = service->ran && service->settings->after_stop;
+	service->ran = false;
+	if (!after) {
+		service_feed(service, SERVICE_ALL_GONE);
+		return;
+	}
+	service_set_state(service, SERVICE_CLEARING);
+	service_hook_start(service, HOOK_AFTER);
+	service_report(service);
 }
 
 /* Nothing of it runs, and nothing did. */
@@ -82,7 +96,7 @@ static void never_ran(struct service *service, enum service_exit_class class, co
 	service->reason = xstrdup(reason);
 	service->group_gone = true;
 	service_feed(service, SERVICE_MAIN_EXITED);
-	service_feed(service, SERVICE_ALL_GONE);
+	all_gone(service);
 }
 
 static void plan_made(struct job *job, const struct err *err) {
@@ -114,9 +128,6 @@ static int make_plan(struct job *job, struct err *err) {
 /* In a job: users, groups and files of the environment may lie on a network that does not answer, and
  * nothing else may wait for that. */
 static void start_plan(struct service *service) {
-	service->asked = service->counted = service->group_gone = false;
-	service->class = SERVICE_EXIT_NONE;
-	service->process.exit = (struct process_exit){ 0 };
 	service->overtaken = false;
 	if (service->planning) return; /* one that was overtaken is still at work: it serves */
 	service->planning = true;
@@ -125,13 +136,53 @@ static void start_plan(struct service *service) {
 	job_start(loop_of(service), &service->plan.job);
 }
 
+static void begin(struct service *service) {
+	service->asked = service->counted = service->group_gone = false;
+	service->class = SERVICE_EXIT_NONE;
+	service->process.exit = (struct process_exit){ 0 };
+	free(service->reason);
+	service->reason = NULL;
+	if (!service->settings->before_start) {
+		start_plan(service);
+		return;
+	}
+	service->ran = true;
+	service_hook_start(service, HOOK_BEFORE);
+}
+
+static void before_ended(struct service *service, const struct service_hook_end *end) {
+	timer_cancel(&service->timer);
+	if (service->state != SERVICE_STARTING) {
+		never_ran(service, SERVICE_EXIT_OK, NULL); /* a stop, or it took too long */
+	} else if (end->failed) {
+		service->process.exit = end->exit;
+		never_ran(service, SERVICE_EXIT_BAD, end->text);
+	} else {
+		start_plan(service);
+		service_report(service);
+	}
+}
+
+void service_hook_ended(struct service *service, const struct service_hook_end *end) {
+	if (end->kind == HOOK_BEFORE) {
+		before_ended(service, end);
+		return;
+	}
+	if (end->failed) {
+		log_warn("%s: %s", service->unit.id, end->text);
+		note_history(service, "after_stop failed", end->text);
+	}
+	service_feed(service, SERVICE_ALL_GONE);
+}
+
 /* ---- ending ---- */
 
 /* The main process first and alone: it knows best in which order its children end. What it leaves is
  * asked together, when it has gone. */
 static void ask_to_end(struct service *service, bool all) {
-	process_signal(
-		&service->process, service_signal_number(service->settings->stop_signal), all);
+	int signum = service_signal_number(service->settings->stop_signal);
+	process_signal(&service->process, signum, all);
+	service_hook_signal(service, signum);
 	timer_start(&service->timer, service->settings->stop_timeout_ms);
 }
 
@@ -148,8 +199,8 @@ static void note_end(struct service *service) {
 		log_info("%s: %s%s", service->unit.id, why, wish);
 	else
 		log_warn("%s: %s", service->unit.id, why);
-	note_history(
-		service, service->class == SERVICE_EXIT_EXEC_ERROR ? "not started" : "ended", why);
+	bool never = service->class == SERVICE_EXIT_EXEC_ERROR || service->reason;
+	note_history(service, never ? "not started" : "ended", why);
 	free(why);
 }
 
@@ -216,7 +267,7 @@ static void act(struct service *service, enum service_action action) {
 		service->next_try_ns = 0;
 		service_gone(service);
 		break;
-	case SERVICE_SPAWN: start_plan(service); break;
+	case SERVICE_SPAWN: begin(service); break;
 	case SERVICE_GREET:
 		/* Found ready, it stays so for the next tendd: it is not probed from nothing. */
 		service->record.ready = true;
@@ -237,6 +288,7 @@ static void act(struct service *service, enum service_action action) {
 			service->unit.id); /* fall through */
 	case SERVICE_KILL:
 		process_signal(&service->process, SIGKILL, true);
+		service_hook_signal(service, SIGKILL);
 		timer_start(&service->timer, KILL_AGAIN_MS);
 		break;
 	case SERVICE_CLEAR:
@@ -284,6 +336,15 @@ static void attach_log(struct service *service) {
 		log_error("%s: %s: what it writes waits", service->unit.id, err.text);
 }
 
+/* It runs all the same: a rented machine without the controllers still starts jupyter. */
+static void note_limits(struct service *service) {
+	char *degraded = service_explain_limits(service);
+	if (degraded && !str_equal(degraded, service->degraded))
+		log_warn("%s: %s", service->unit.id, degraded);
+	free(service->degraded);
+	service->degraded = degraded;
+}
+
 static void process_spawned(struct process *process) {
 	struct service *service = service_of_process(process);
 	struct ledger_service *record = &service->record;
@@ -292,6 +353,7 @@ static void process_spawned(struct process *process) {
 	record->start_time = process->start_time;
 	if (!known) service_write_record(service);
 	attach_log(service);
+	note_limits(service);
 	if (known) {
 		log_info("%s goes on with pid %d", service->unit.id, (int)process->pid);
 	} else {
@@ -319,7 +381,7 @@ static void process_exited(struct process *process) {
 
 /* Only now: a service that starts again writes into the same file, behind the last words of this run. */
 static void log_drained(void *user) {
-	service_feed(user, SERVICE_ALL_GONE);
+	all_gone(user);
 }
 
 /* The group is empty and nobody saw the main process end: the keeper that did has died. */

@@ -28,6 +28,7 @@ enum service_policy { SERVICE_RESTART_ALWAYS, SERVICE_RESTART_ON_FAILURE, SERVIC
 
 struct service_settings {
 	char *command;
+	char *before_start, *after_stop;
 	bool shell;
 	bool enabled;
 	char *user, *group; /* NULL: the daemon's */
@@ -35,10 +36,12 @@ struct service_settings {
 	char **environment; /* NAME=value */
 	char *environment_file;
 	char **path; /* folders before PATH */
+	char *conda; /* name or folder of the environment to activate */
 	int64_t umask;
 	int64_t nice;
-	int64_t limit_nofile; /* 0: as the keeper was born */
-	int restart;          /* enum service_policy */
+	int64_t limit_nofile;                      /* 0: as the keeper was born */
+	int64_t memory_max_bytes, cpu_max_percent; /* of all its processes; 0: none */
+	int restart;                               /* enum service_policy */
 	int64_t restart_delay_ms, restart_max_delay_ms, healthy_after_ms;
 	char *give_up_after_text;
 	int64_t give_up_after; /* follows from the text in the room's own copy; 0: never */
@@ -49,6 +52,7 @@ struct service_settings {
 	int64_t ready_timeout_ms, check_every_ms, check_failures;
 	int64_t log_max_size_bytes;
 	int64_t log_keep;
+	int log; /* file, journal, both */
 	char **after, **requires;
 	bool network;
 };
@@ -223,15 +227,33 @@ struct service_status {
 	int64_t restarts, failures;
 	enum service_exit_class exit_class; /* of the last run that ended */
 	int exit_code, exit_signal;
-	int64_t exit_ns;     /* 0: none ended */
-	int64_t next_try_ns; /* 0: none planned */
-	const char *detail;  /* why it is down, for people; NULL: nothing to say */
-	const char *log_path;
+	int64_t exit_ns;         /* 0: none ended */
+	int64_t next_try_ns;     /* 0: none planned */
+	const char *degraded;    /* what of its settings does not hold here; NULL: nothing */
+	const char *detail;      /* why it is down, for people; NULL: nothing to say */
+	const char *log_path;    /* NULL: it goes to the journal alone */
 	uint64_t log_lost_lines; /* could not be written */
 };
 
 void service_status(const struct service *service,
 	struct service_status *status); /* borrowed texts, until the loop turns */
+
+/* ---- what a service gets, for a command that asks no tendd ---- */
+
+struct service_show_options {
+	struct loop *loop;
+	const char *name;
+	const struct service_settings *settings; /* copied, as all of it */
+	char *const *path, *const *environment;  /* of [tend] */
+};
+
+struct service_show;
+
+/* Runs env(1) as the service would be run, as a child of ours. `done` comes with all of the environment (borrowed), or why nothing
+ * would be started. */
+struct service_show *service_show_start(const struct service_show_options *options,
+	void (*done)(void *user, char *const *env, const struct err *err), void *user);
+void service_show_free(struct service_show *show); /* `done` has come; NULL is fine */
 
 /* ---- reading a log: the last lines, then what follows ---- */
 

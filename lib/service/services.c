@@ -15,6 +15,8 @@ struct stray {
 	struct list link;
 	struct process process;
 	struct timer timer;
+	struct services *services;
+	char *hook_of; /* name of the service whose hook it is; NULL: it is none's */
 };
 
 struct services *services_new(const struct services_options *options) {
@@ -163,7 +165,7 @@ int service_apply(struct service *service, const struct service_settings *settin
 	service_settings_free(service->settings);
 	service->settings = service_settings_copy(settings);
 	service->unit.enabled = settings->enabled;
-	service_log_settings(&service->log, settings->log_max_size_bytes, settings->log_keep);
+	service_log_settings(&service->log, settings);
 	if (was_enabled && !settings->enabled)
 		service_feed(service, SERVICE_WANT_DOWN);
 	else if (!was_enabled && settings->enabled && !is_stopped(service))
@@ -223,7 +225,14 @@ static void stray_free(struct stray *stray) {
 	timer_cancel(&stray->timer);
 	process_release(&stray->process);
 	list_remove(&stray->link);
+	free(stray->hook_of);
 	free(stray);
+}
+
+bool services_ends_hook(struct services *services, const char *name) {
+	list_each(&services->strays, link)
+		if (str_equal(container_of(link, struct stray, link)->hook_of, name)) return true;
+	return false;
 }
 
 /* Again and again: a process in D state takes a KILL only when it wakes. */
@@ -239,8 +248,10 @@ static void stray_moved(struct process *process) {
 
 static void stray_ended(struct process *process) {
 	struct stray *stray = container_of(process, struct stray, process);
+	struct service *service = stray->hook_of ? find(stray->services, stray->hook_of) : NULL;
 	process_forget(process);
 	stray_free(stray);
+	if (service) service_hook_go_on(service);
 }
 
 static void stray_failed(struct process *process, const struct err *err) {
@@ -259,7 +270,8 @@ static const struct process_calls stray_calls = { stray_moved, stray_failed, str
 void services_stray(struct services *services, const char *run, const char *unit) {
 	struct service *service =
 		str_starts(unit, "service:") ? find(services, unit + strlen("service:")) : NULL;
-	bool starting = service && (service->planning || service->process.run[0]);
+	bool starting = service && (service->planning || service->process.run[0] ||
+					   service->hook.kind != HOOK_NONE);
 	if (service && (!starting || service_take_back(service))) {
 		log_info("%s is running already: taken up", unit);
 		timer_cancel(&service->timer);
@@ -271,13 +283,19 @@ void services_stray(struct services *services, const char *run, const char *unit
 		service_write_record(service);
 		return;
 	}
-	log_info("%s is running but not in the configuration: it is stopped", unit);
+	const char *hook_of = service_hook_unit(unit);
+	struct service *waits = hook_of ? find(services, hook_of) : NULL;
+	/* It begins anew, but not beside itself. */
+	if (waits) service_hook_take_back(waits);
+	if (!hook_of) log_info("%s is running but not in the configuration: it is stopped", unit);
 	struct stray *stray = xcalloc(1, sizeof(*stray));
+	stray->services = services;
+	stray->hook_of = xstrdup(hook_of);
 	process_init(&stray->process, services->options.host, unit, &stray_calls);
 	timer_init(&stray->timer, services->options.loop, stray_timer_fired);
 	list_add_tail(&services->strays, &stray->link);
 	process_adopt(&stray->process, run);
-	process_signal(&stray->process, SIGTERM, true);
+	process_signal(&stray->process, hook_of ? SIGKILL : SIGTERM, true);
 	timer_start(&stray->timer, STRAY_TIMEOUT_MS);
 }
 
@@ -343,8 +361,9 @@ void service_status(const struct service *service, struct service_status *status
 		.exit_signal = record->exit_signal,
 		.exit_ns = record->ended ? record->ended_ns : 0,
 		.next_try_ns = service->next_try_ns,
+		.degraded = service->degraded,
 		.detail = service->unit.detail,
-		.log_path = service->log.work.path,
+		.log_path = service->log.where & LOG_TO_FILE ? service->log.work.path : NULL,
 		.log_lost_lines = service->log.lost_lines,
 	};
 }

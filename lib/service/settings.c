@@ -7,10 +7,13 @@
 #include <string.h>
 
 static const char *const policies[] = { "always", "on-failure", "never", NULL };
+static const char *const log_places[] = { "file", "journal", "both", NULL };
 static const char *const signal_names[] = { "TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2",
 	"ABRT", "ALRM", "WINCH", "CONT", "PIPE", NULL };
 static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2,
 	SIGABRT, SIGALRM, SIGWINCH, SIGCONT, SIGPIPE };
+
+enum { LOG_PLACE_JOURNAL = 1 }; /* in `log_places` */
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 
@@ -31,6 +34,14 @@ static const struct config_key keys[] = {
 		.preset = "no",
 		.reload = RELOAD_RESTART,
 		.help = "yes: by /bin/sh -c" },
+	{ .name = "before_start",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(before_start),
+		.help = "a command before each start, which fails when it does" },
+	{ .name = "after_stop",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(after_stop),
+		.help = "a command after each end" },
 	{ .name = "enabled",
 		.type = CONFIG_BOOL,
 		.offset = FIELD(enabled),
@@ -66,6 +77,11 @@ static const struct config_key keys[] = {
 		.offset = FIELD(path),
 		.reload = RELOAD_RESTART,
 		.help = "folders put before PATH" },
+	{ .name = "conda",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(conda),
+		.reload = RELOAD_RESTART,
+		.help = "name or folder of the conda environment to activate" },
 	{ .name = "umask",
 		.type = CONFIG_OCTAL,
 		.offset = FIELD(umask),
@@ -88,6 +104,20 @@ static const struct config_key keys[] = {
 		.max = 1 << 30,
 		.reload = RELOAD_RESTART,
 		.help = "how many files it may have open; the system's when not set" },
+	{ .name = "memory_max",
+		.type = CONFIG_SIZE,
+		.offset = FIELD(memory_max_bytes),
+		.min = 1 << 20,
+		.max = INT64_MAX,
+		.reload = RELOAD_RESTART,
+		.help = "memory of all its processes together; needs cgroup v2" },
+	{ .name = "cpu_max",
+		.type = CONFIG_PERCENT,
+		.offset = FIELD(cpu_max_percent),
+		.min = 1,
+		.max = 100000,
+		.reload = RELOAD_RESTART,
+		.help = "of one processor, for all of them together: 50%, 200%; needs cgroup v2" },
 	{ .name = "restart",
 		.type = CONFIG_ENUM,
 		.offset = FIELD(restart),
@@ -138,6 +168,12 @@ static const struct config_key keys[] = {
 		.preset = "10s",
 		.max = DAY_MS,
 		.help = "then KILL, for all its processes" },
+	{ .name = "log",
+		.type = CONFIG_ENUM,
+		.offset = FIELD(log),
+		.preset = "file",
+		.names = log_places,
+		.help = "file, journal (systemd's) or both" },
 	{ .name = "log_max_size",
 		.type = CONFIG_SIZE,
 		.offset = FIELD(log_max_size_bytes),
@@ -194,13 +230,7 @@ static const struct config_key keys[] = {
 		.min = 1,
 		.max = 1000,
 		.help = "so many in a row and it is restarted" },
-	NOT_BUILT("before_start", "a command before each start"),
-	NOT_BUILT("after_stop", "a command after each stop"),
 	NOT_BUILT("on_preempt", "a command when the machine is about to be taken away"),
-	NOT_BUILT("memory_max", "bytes of memory for all its processes"),
-	NOT_BUILT("cpu_max", "share of the processors"),
-	NOT_BUILT("conda", "environment to activate"),
-	NOT_BUILT("log", "where its log goes; in this version: a file"),
 };
 
 /* ---- checks ---- */
@@ -219,9 +249,27 @@ static int check_path(const char *path, struct err *err) {
 	return err_set(err, ERR_INVALID, "'%s' is not absolute: begin with / or ~", path);
 }
 
-static int check_command(const struct service_settings *service, struct err *err) {
-	if (service->shell) return 0;
-	char **words = config_split_command(service->command, err);
+static int check_environment_file(const char *path, struct err *err) {
+	if (!path || !str_starts(path, CREDENTIAL)) return check_path(path, err);
+	char *file = config_credential_path("environment_file", path + strlen(CREDENTIAL), err);
+	free(file);
+	return file ? 0 : -1;
+}
+
+/* Whether it is there is known at the start: a step may make it. */
+static int check_conda(const char *conda, struct err *err) {
+	if (!conda) return 0;
+	if (strchr(conda, '/')) return check_path(conda, err);
+	if (strpbrk(conda, " \t\n") || *conda == '.' || *conda == '~')
+		return err_set(err, ERR_INVALID,
+			"'%s' names no conda environment: write its name or its folder", conda);
+	return 0;
+}
+
+static int check_command(
+	const struct service_settings *service, const char *command, struct err *err) {
+	if (service->shell || !command) return 0;
+	char **words = config_split_command(command, err);
 	if (!words) return -1;
 	int result = words[0] && words[0][0] ? 0 : err_set(err, ERR_INVALID, "command is empty");
 	strv_free(words);
@@ -246,6 +294,10 @@ static int check_probes(const struct service_settings *service, const char **key
 	struct service_probe probe;
 	*key = "ready";
 	if (service_probe_parse(service->ready, &probe, err) != 0) return -1;
+	if (probe.kind == PROBE_LOG && service->log == LOG_PLACE_JOURNAL)
+		return err_set(err, ERR_INVALID,
+			"'%s' reads the log's file, and log = journal makes none: write log = both",
+			service->ready);
 	if (probe.kind != PROBE_NONE && service->restart == SERVICE_RESTART_NEVER)
 		return err_set(err, ERR_INVALID,
 			"a task (restart = never) is ready when it ends well: leave `ready` out");
@@ -264,16 +316,22 @@ static int service_check(
 	const struct service_settings *service = settings;
 	(void)name;
 	*key = "command";
-	if (check_command(service, err) != 0) return -1;
+	if (check_command(service, service->command, err) != 0) return -1;
+	*key = "before_start";
+	if (check_command(service, service->before_start, err) != 0) return -1;
+	*key = "after_stop";
+	if (check_command(service, service->after_stop, err) != 0) return -1;
 	*key = "environment";
 	if (check_environment(service->environment, err) != 0) return -1;
 	*key = "directory";
 	if (check_path(service->directory, err) != 0) return -1;
 	*key = "environment_file";
-	if (check_path(service->environment_file, err) != 0) return -1;
+	if (check_environment_file(service->environment_file, err) != 0) return -1;
 	*key = "path";
 	for (char **folder = service->path; folder && *folder; folder++)
 		if (check_path(*folder, err) != 0) return -1;
+	*key = "conda";
+	if (check_conda(service->conda, err) != 0) return -1;
 	*key = "ok_exit";
 	if (check_codes(service->ok_exit, err) != 0) return -1;
 	*key = "no_restart_exit";

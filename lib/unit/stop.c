@@ -77,6 +77,8 @@ static void stop_looked_at(struct defer *defer) {
 	}
 	defer_cancel(&graph->stop_defer);
 	graph->stopping = false;
+	for (unit = unit_next(graph, NULL); unit; unit = unit_next(graph, unit))
+		unit_look_again(unit);
 	void (*done)(void *user) = graph->stop_done;
 	done(graph->stop_user); /* may free the graph */
 }

@@ -86,13 +86,15 @@ void unit_waits_for(const struct unit *unit, struct buf *out) {
 
 static void start_looked_at(struct defer *defer) {
 	struct unit *unit = container_of(defer, struct unit, start_defer);
+	/* A service that is kept: what it waits for goes down now, which is no reason to begin. */
+	if (unit->graph->stopping) return;
 	if (!unit->wanted || unit->state != UNIT_WAITING || must_wait(unit)) return;
 	unit_set_state(unit, UNIT_STARTING, NULL);
 	if (unit->calls && unit->calls->may_start) unit->calls->may_start(unit);
 }
 
 void unit_look_again(struct unit *unit) {
-	if (unit->wanted && unit->state == UNIT_WAITING)
+	if (unit->wanted && unit->state == UNIT_WAITING && !unit->graph->stopping)
 		defer_start(unit->graph->loop, &unit->start_defer);
 }
 

@@ -21,6 +21,14 @@ settle = 100ms
 [service one]
 command = /srv/only one
 network = no
+memory_max = 256MiB
+cpu_max = 50%
+
+[service hungry]
+command = perl -e '$x = "x" x (128 << 20); sleep 1000'
+network = no
+memory_max = 32MiB
+restart = never
 """
 # The machine is an emulated one: it takes its time.
 JOB = """[Unit]

@@ -259,6 +259,20 @@ def test_logs(home):
     assert json.loads(good(home.tend("logs", "web", "-n1", "--json")).splitlines()[0])["text"].startswith("line ")
 
 
+def test_logs_of_two_services_since_a_time(home):
+    configure(home, web=COUNTER, more="\n[service more]\ncommand = %s\n" % COUNTER.replace("line", "other"))
+    good(home.tend("reload"))
+    home.until_state("service:more", "ready")
+    home.until(lambda: "line 20" in good(home.tend("logs", "web")) and "other 20" in good(home.tend("logs", "more")), "lines")
+    lines = [line.split() for line in good(home.tend("logs", "web", "more")).splitlines()]
+    assert {line[0] for line in lines} == {"web", "more"}
+    assert [line[1] for line in lines] == sorted(line[1] for line in lines)
+    tenth = good(home.tend("logs", "web", "--grep", "^line 10$")).split()
+    assert tenth[1:] == ["line", "10"]
+    since = good(home.tend("logs", "web", "--since", tenth[0])).splitlines()
+    assert "line 10" in since[0] or "line 9" in since[0]  # of the same millisecond
+
+
 def test_logs_follow_over_a_crash_of_the_daemon(home):
     configure(home, web=COUNTER)
     good(home.tend("reload"))

@@ -16,7 +16,7 @@ import pytest
 from played_tendd import PlayedTendd, folder, service
 
 TEND = os.path.join(os.environ["TEND_BIN"], "tend")
-LATER = ("plan run awake why-awake upgrade init edit env doctor "
+LATER = ("plan run awake why-awake init edit doctor "
          "ui").split()
 
 
@@ -79,6 +79,8 @@ def test_without_a_word_it_helps():
     (["status", "a", "b"], "too many words"),
     (["pause"], "too few words"),
     (["logs", "jupyter", "-n", "many"], "bad number of lines 'many'"),
+    (["logs", "jupyter", "--grep", "a(b"], "bad pattern 'a(b'"),
+    (["logs", "jupyter", "--since", "soon"], "'soon' is no time"),
     (["status", "--system", "--user"], "exclude each other"),
     (["sync", "--dry-run"], "--dry-run looks at one folder"),
     (["sync", "--dry-run", "a", "b"], "--dry-run looks at one folder"),
@@ -102,7 +104,7 @@ def test_commands_of_later_versions_say_so(name):
 def test_every_command_has_help():
     listed = re.findall(r"^  ([a-z-]+) ", tend(None, "--help").stdout, re.M)
     assert sorted(listed) == sorted(
-        "status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history auth".split())
+        "status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth".split())
     for name in listed:
         got = tend(None, name, "--help")
         assert got.returncode == 0 and got.stdout.startswith("usage: tend " + name)
@@ -504,7 +506,47 @@ def test_logs_json(tendd):
     tendd.answers["GET", "/v1/units/service:jupyter/log?lines=100"] = (200, iter([stamp(1) + b' say "hi"\n']))
     got = tend(tendd, "logs", "jupyter", "--json")
     assert [json.loads(line) for line in got.stdout.splitlines()] == [
-        {"time": "2026-11-22T14:03:01.000Z", "text": 'say "hi"'}]
+        {"unit": "service:jupyter", "time": "2026-11-22T14:03:01.000Z", "text": 'say "hi"'}]
+
+
+def two_logs(tendd, query, jupyter, glances, end=()):
+    for name, texts in ("jupyter", jupyter), ("glances", glances):
+        tendd.answers["GET", "/v1/units/service:%s/log?%s" % (name, query)] = (
+            200, iter([b"".join(stamp(second) + b" " + text + b"\n" for second, text in texts), *end]))
+
+
+def test_logs_of_several_are_one_in_their_order(tendd):
+    two_logs(tendd, "lines=100", [(1, b"one"), (2, b"two"), (2, b"two again"), (4, b"four")], [(2, b"zwei"), (3, b"drei")])
+    got = tend(tendd, "logs", "jupyter", "glances")
+    assert got.returncode == 0
+    assert [(line.split()[0], line.split(None, 2)[2]) for line in got.stdout.splitlines()] == [
+        ("jupyter", "one"), ("jupyter", "two"), ("jupyter", "two again"), ("glances", "zwei"), ("glances", "drei"),
+        ("jupyter", "four")]
+    two_logs(tendd, "lines=100", [(2, b"two")], [(1, b"eins")])
+    got = tend(tendd, "logs", "jupyter", "glances", "--json")
+    assert [json.loads(line)["unit"] for line in got.stdout.splitlines()] == ["service:glances", "service:jupyter"]
+
+
+def test_logs_that_match_since(tendd):
+    log = [(1, b"Error: old"), (2, b"fine"), (3, b"Error: new"), (4, b"error: small")]
+    for words, wanted in (["--grep", "^Err"], ["old", "new"]), (["--grep", "E(rr|x)or: n"], ["new"]), (
+            ["--since", "2026-11-22T14:03:03Z"], ["new", "small"]), (
+            ["--since", "2026-11-22T14:03:02Z", "--grep", "rror"], ["new", "small"]):
+        two_logs(tendd, "lines=-1", log, [])
+        got = tend(tendd, "logs", "jupyter", *words)
+        assert got.returncode == 0 and [line.split()[-1] for line in got.stdout.splitlines()] == wanted, words
+    two_logs(tendd, "lines=3", log[1:], [])
+    assert "old" not in tend(tendd, "logs", "jupyter", "-n3", "--grep", "Error").stdout
+
+
+def test_logs_follow_several(tendd):
+    two_logs(tendd, "lines=100&follow=1", [(1, b"one")], [(1, b"eins")], end=[None])
+    process = subprocess.Popen([TEND, "--socket", tendd.socket_path, "logs", "-f", "jupyter", "glances"],
+                               stdout=subprocess.PIPE, text=True, env=environment())
+    assert sorted(process.stdout.readline().split()[::2] for _ in range(2)) == [["glances", "eins"], ["jupyter", "one"]]
+    process.send_signal(signal.SIGINT)
+    process.stdout.close()
+    process.wait(60)
 
 
 def test_logs_follow_survives_a_restart_without_losing_or_repeating_a_line(tendd):

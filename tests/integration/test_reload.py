@@ -23,6 +23,7 @@ class Ini:
             "folder data": {"path": "%s/data" % tendd.root, "remote": "disk:data", "settle": "100ms"},
             "service a": {"command": "sleep 1000", "network": "no"},
             "service b": {"command": "sleep 1000", "network": "no"},
+            "notify n": {"command": "true"},
         }
 
     def set(self, section, **keys):
@@ -252,9 +253,9 @@ OTHER = {
     "service": {
         "command": "sleep 2000", "shell": "yes", "enabled": "no", "user": USER, "group": GROUP, "directory": "/",
         "environment": "A=b", "environment_file": "/dev/null", "path": "/opt", "umask": "077", "nice": "5",
-        "limit_nofile": "512", "restart": "on-failure", "restart_delay": "1s", "restart_max_delay": "30s",
+        "limit_nofile": "512", "conda": "/opt/x", "memory_max": "1GiB", "cpu_max": "50%", "before_start": "true", "after_stop": "true", "restart": "on-failure", "restart_delay": "1s", "restart_max_delay": "30s",
         "healthy_after": "1s", "give_up_after": "5", "ok_exit": "3", "no_restart_exit": "4", "stop_signal": "INT",
-        "stop_timeout": "3s", "log_max_size": "1MiB", "log_keep": "2", "after": "service:b", "requires": "service:b",
+        "stop_timeout": "3s", "log_max_size": "1MiB", "log_keep": "2", "log": "both", "after": "service:b", "requires": "service:b",
         "network": "yes", "ready": "tcp:1", "ready_timeout": "5s", "check": "tcp:1", "check_every": "5s",
         "check_failures": "5",
     },
@@ -264,6 +265,7 @@ OTHER = {
         "after": "service:b", "requires": "service:b", "keep": "10d", "max_delete": "30%", "verify": "1d",
         "verify_read": "5%", "pace": "20%", "sqlite": "skip", "restore": "never", "poll": "7s", "user": USER,
     },
+    "notify": {"on": "folder.stopped", "command": "false", "webhook": "http://127.0.0.1:1/", "quiet": "1h"},
 }
 
 
@@ -275,7 +277,7 @@ def table(tendd, kind):
     return {name: effect for name, effect, later in rows if not later}
 
 
-@pytest.mark.parametrize("kind, name", [("service", "a"), ("folder", "data")])
+@pytest.mark.parametrize("kind, name", [("service", "a"), ("folder", "data"), ("notify", "n")])
 def test_each_key_alone(tendd, ini, kind, name):
     keys = table(tendd, kind)
     assert keys.keys() == OTHER[kind].keys()

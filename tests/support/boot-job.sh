@@ -11,12 +11,8 @@ group() { echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(pid one)/cgroup")"; 
 never_219() { ! journalctl --no-pager -u tend -u tend-services | grep -q '219/CGROUP'; }
 keeper_active() { [ "$(systemctl is-active tend-services)" = active ]; }
 limited() { [ "$(cat "$(group)/memory.max")" = $limit ]; }
-# What memory_max and cpu_max of a service do: the kernel counts and limits by group.
-enable_controllers() {
-	echo '+memory +pids +cpu' >"$unit/cgroup.subtree_control" || fail 'the kernel refuses controllers below the unit'
-	echo $limit >"$(group)/memory.max" || fail 'no memory limit for the service'
-	check 'the limit is there' limited
-}
+half() { [ "$(cat "$(group)/cpu.max")" = '50000 100000' ]; }
+tells() { tend status "service:$1" | grep -q "$2"; }
 keeper_dies() { # COMMAND... that ends it
 	local before was
 	before=$(pid one) was=$(keeper)
@@ -35,7 +31,15 @@ wanted 'the service runs' another one 0
 wanted 'the folder is synced' same file
 check 'the kernel has the controllers' grep -q memory "$unit/cgroup.controllers"
 check 'the service has a group below the unit' [ "$(dirname "$(group)")" = "$unit" ]
-enable_controllers
+
+# ---- memory_max, cpu_max: the kernel counts and limits by group ----
+check 'its memory is limited' limited
+check 'half a processor is its' half
+check 'the controllers are below the unit' grep -q memory "$unit/cgroup.subtree_control"
+silent() { ! tells one degraded; }
+check 'nothing is without effect' silent
+wanted 'what takes more than it may is ended, and that is told' tells hungry 'out of memory: the kernel ended it (memory_max is 32'
+check 'as its class' tells hungry 'last exit .*oom'
 
 # ---- the trap itself, so that it is known to be here ----
 cat >/run/trap <<'TRAP'
@@ -69,10 +73,10 @@ check 'no 219/CGROUP' never_219
 # ---- the keeper ----
 for _ in 1 2; do
 	keeper_dies kill -KILL "$(keeper)"
-	enable_controllers
+	wanted 'the limit is there again' limited
 done
 keeper_dies systemctl restart tend-services
-enable_controllers
+wanted 'the limit is there again' limited
 
 # ---- both ----
 was=$(main)

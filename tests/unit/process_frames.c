@@ -27,6 +27,8 @@ static struct frame full_frame(void) {
 		.uid = 4294967294,
 		.umask = 022,
 		.nice = -20,
+		.memory_max = 1LL << 40,
+		.cpu_max = 250,
 	};
 	strv_add(&frame.argv, "jupyter");
 	strv_add(&frame.argv, "");
@@ -62,6 +64,8 @@ static void a_frame_comes_back_whole(void **state) {
 		assert_int_equal(frame_to_spec(&out, &spec, &groups, &err), 0);
 		assert_int_equal(spec.group_count, 2);
 		assert_true(groups[1] == 4294967294);
+		assert_true(spec.memory_max_bytes == 1LL << 40);
+		assert_int_equal(spec.cpu_max_percent, 250);
 		assert_true(spec.become && spec.uid == 4294967294);
 		free(groups);
 		frame_release(&out);

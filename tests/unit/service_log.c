@@ -185,9 +185,12 @@ static void nonsense_in_its_file_is_passed_by(void **state) {
 static void live(int fifo) {
 	struct spool *spool = open_spool();
 	struct err err;
-	struct log_work work = {
-		.path = log_path, .fd = -1, .task = LOG_TASK_OPEN, .recover = true
-	};
+	struct log_work work = { .where = LOG_TO_FILE,
+		.journal_fd = -1,
+		.path = log_path,
+		.fd = -1,
+		.task = LOG_TASK_OPEN,
+		.recover = true };
 	buf_init(&work.text, 2 * SPOOL_BYTES);
 	spool_agreed(spool, &work.inode, &work.file_bytes);
 	if (log_work_do(&work, &err) != 0) _exit(1);
