@@ -1,6 +1,6 @@
 # bash completion for tend and tendd: installed as share/bash-completion/completions/tend
 
-# Names of the units of a kind ("folder", "service", or "" for all), as the tendd that is meant lists them.
+# Names of the units of a kind ("folder", "step", "service", or "" for all), as the tendd that is meant lists them.
 _tend_units() {
 	local kind=$1
 	shift
@@ -54,6 +54,7 @@ _tend() {
 	restart) options+=' --only' kind=service ;;
 	stop) options+=' --only --yes' kind=service ;;
 	logs) options+=' --follow --lines' kind=service ;;
+	run) kind=step ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
 	auth) options+=' --no-browser --device --paste' kind=none ;;
@@ -64,7 +65,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history auth' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload ls versions restore remote history auth plan run' -- "$cur")
 	elif [[ $kind == remote ]]; then
 		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then

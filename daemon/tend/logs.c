@@ -1,4 +1,4 @@
-/* tend logs: what a service wrote. */
+/* tend logs: what a service or a step wrote. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,7 +148,9 @@ static int logs_run(struct call *call) {
 		return say_usage(call, &err);
 	}
 	json_t *units = units_load(call, &err);
-	const json_t *unit = units ? units_find(units, call->words[0], "service", &err) : NULL;
+	/* A bare name is a service's, as before there were steps. */
+	const char *kind = str_starts(call->words[0], "step:") ? "step" : "service";
+	const json_t *unit = units ? units_find(units, call->words[0], kind, &err) : NULL;
 	int code = unit ? print_log(call, json_text(unit, "unit"), lines) : say_failure(call, &err);
 	json_decref(units);
 	return code;
@@ -157,7 +159,7 @@ static int logs_run(struct call *call) {
 const struct command command_logs = {
 	.name = "logs",
 	.usage = "SERVICE [-f] [-n N]",
-	.help = "what a service wrote",
+	.help = "what a service, or a step:NAME, wrote",
 	.options = logs_options,
 	.least = 1,
 	.most = 1,

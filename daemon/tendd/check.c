@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "service/service.h"
+#include "step/step.h"
 #include "store/store.h"
 #include "sync/sync.h"
 #include "tendd/settings.h"
@@ -52,16 +53,11 @@ static void check_remote(struct checking *checking, const struct config_section 
 /* Is `id` a unit of this configuration? Says why not. */
 static bool check_reference(struct checking *checking, const struct config_section *section,
 	const char *key, const char *id) {
-	static const char *const kinds[] = { "folder", "service" };
+	static const char *const kinds[] = { "folder", "step", "service" };
 	const char *colon = strchr(id, ':');
 	char hint[200] = "";
 	if (str_equal(id, "network")) return true;
 	checking->failed = true;
-	if (str_starts(id, "step:")) {
-		config_error(checking->errors, checking->err, section, key,
-			"'%s': steps are not built yet in this version", id);
-		return false;
-	}
 	for (size_t i = 0; colon && i < ARRAY_LEN(kinds); i++) {
 		size_t len = strlen(kinds[i]);
 		if ((size_t)(colon - id) != len || strncmp(id, kinds[i], len) != 0) continue;
@@ -75,7 +71,7 @@ static bool check_reference(struct checking *checking, const struct config_secti
 		return false;
 	}
 	config_error(checking->errors, checking->err, section, key,
-		"unknown unit '%s': write folder:NAME, service:NAME or network", id);
+		"unknown unit '%s': write folder:NAME, step:NAME, service:NAME or network", id);
 	return false;
 }
 
@@ -97,8 +93,9 @@ static void check_references(struct checking *checking, const struct config_sect
 /* The section that the text of a circle begins with: its line is shown. */
 static const struct config_section *section_of_circle(
 	const struct config *config, const char *text) {
-	for (size_t i = 0; i < 2; i++) {
-		const char *kind = i ? "service" : "folder";
+	static const char *const kinds[] = { "folder", "step", "service" };
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		const char *kind = kinds[i];
 		const struct config_section *section = NULL;
 		while ((section = config_next(config, kind, section))) {
 			char *id = xasprintf("%s:%s", kind, section->name);
@@ -147,6 +144,12 @@ static int check_sections(
 		const struct service_settings *service = section->settings;
 		check_references(&checking, section, "after", service->after);
 		check_references(&checking, section, "requires", service->requires);
+	}
+	section = NULL;
+	while ((section = config_next(config, "step", section))) {
+		const struct step_settings *step = section->settings;
+		check_references(&checking, section, "after", step->after);
+		check_references(&checking, section, "requires", step->requires);
 	}
 	check_circles(&checking);
 	strv_free(checking.ends);

@@ -285,3 +285,60 @@ def test_each_key_alone(tendd, ini, kind, name):
         ini.set(section, **{key: value.replace("{root}", str(tendd.root))}).write()
         assert changes(tendd, dry_run=True) == ["%s:%s %s (%s)" % (kind, name, keys[key], key)]
         ini.sections[section] = before
+
+
+# A step is one thing: a key is tried on a step that has it.
+STEPS = {
+    "file": {"file": "{root}/file", "content": "a"},
+    "link": {"link": "{root}/link", "target": "a"},
+    "run": {"run": "true"},
+}
+STEP_KEYS = {
+    "file": {"file": "{root}/other", "content": "b", "mode": "0600", "owner": USER, "as": USER, "environment": "A=b",
+             "timeout": "1m", "retries": "1", "when": "boot", "after": "service:b", "requires": "service:b", "enabled": "no",
+             "reboot": "if-required"},
+    "link": {"link": "{root}/other", "target": "b"},
+    "run": {"run": "true;true", "creates": "/x", "unless": "false"},
+}
+
+
+def test_each_key_of_a_step_alone(tendd, ini):
+    keys = table(tendd, "step")
+    tried = {"source"}
+    for kind, base in STEPS.items():
+        section = "step " + kind
+        ini.set(section, **{key: value.format(root=tendd.root) for key, value in base.items()}).write()
+        changes(tendd)
+        tendd.until_state("step:" + kind, "ready")
+        for key, value in STEP_KEYS[kind].items():
+            if key in ("owner", "reboot") and os.geteuid() != 0:
+                continue
+            before = dict(ini.sections[section])
+            ini.set(section, **{key: value.format(root=tendd.root)}).write()
+            assert changes(tendd, dry_run=True) == ["step:%s %s (%s)" % (kind, keys[key], key)]
+            ini.sections[section] = before
+        tried |= set(STEP_KEYS[kind])
+    assert tried == keys.keys()
+    ini.sections["step file"] = {"file": "%s/file" % tendd.root, "source": "/etc/hostname"}
+    ini.write()
+    assert changes(tendd, dry_run=True) == ["step:file restart (content, source)"]
+
+
+def test_steps_come_change_and_go(tendd, ini):
+    before = everything(tendd)
+    path = tendd.root / "file"
+    ini.set("step f", file=str(path), content="one").write()
+    assert changes(tendd) == ["step:f added"]
+    tendd.until(lambda: path.exists() and path.read_text() == "one\n", "the file")
+    ini.set("step f", content="two").write()
+    assert changes(tendd) == ["step:f restart (content)"]
+    tendd.until(lambda: path.read_text() == "two\n", "the new content")
+    ini.set("step f", enabled="no").write()
+    assert changes(tendd) == ["step:f live (enabled)"]
+    tendd.until_state("step:f", "down")
+    del ini.sections["step f"]
+    ini.write()
+    assert changes(tendd) == ["step:f removed"]
+    tendd.until(lambda: tendd.get("/v1/units/step:f").status == 404, "its end")
+    assert path.read_text() == "two\n"
+    assert everything(tendd) == before
