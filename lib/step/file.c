@@ -161,7 +161,7 @@ static int fill(int fd, const struct file_look *look, struct err *err) {
 static int mend(struct step_work *work, struct file_look *look, struct err *err) {
 	struct place *place = &look->place;
 	char *beside = NULL, *aside = NULL;
-	if (disk_mkdir_parents(place->disk, place->name, err) != 0) return -1;
+	if (place_make_parents(place, 0755, err) != 0) return -1;
 	char *folder = path_parent(place->name);
 	int fd = disk_create_beside(place->disk, folder, path_name(place->name), &beside, err);
 	free(folder);
@@ -211,4 +211,4 @@ static int file_look(struct step_work *work, struct err *err) {
 	return result;
 }
 
-const struct step_kind step_kind_file = { "file", false, file_check, file_look };
+const struct step_kind step_kind_file = { .name = "file", .check = file_check, .look = file_look };

@@ -27,7 +27,8 @@ struct step_work {
 	char **tend_path, **tend_environment;
 	char machine[LEDGER_DIGEST_SIZE];
 	bool forced;
-	bool dry; /* only look */
+	bool verifying; /* it was done a moment ago: is it so? */
+	bool dry;       /* only look */
 	/* out */
 	struct step_finding finding;
 	char definition[LEDGER_DIGEST_SIZE], wrote[LEDGER_DIGEST_SIZE];
@@ -50,6 +51,14 @@ void step_work_due(struct step_work *work, bool there);
 char *step_work_expand(const struct step_work *work, const char *text, struct err *err);
 void step_digest(const void *bytes, size_t len, char digest[LEDGER_DIGEST_SIZE]);
 
+/* Adds one word of a shell's, in quotes where it needs them. */
+void step_add_word(struct buf *script, const char *word);
+/* All of a small file; "" where there is none, or more than `max`. The caller's. */
+char *step_read_text(const char *path, size_t max);
+
+/* packages.c: those of `names` that dpkg's file of stanzas does not have as installed. Never NULL; the caller's. */
+char **step_dpkg_missing(const char *path, char *const *names);
+
 /* ---- environment.c ---- */
 
 bool step_env_valid(const char *item);
@@ -60,17 +69,20 @@ int step_work_command(struct step_work *work, struct err *err);
 
 struct step_kind {
 	const char *name;
-	bool network; /* waits for the network */
+	bool network;  /* waits for the network */
+	bool root;     /* only root can do it */
+	bool verified; /* looked at again after its command */
 	/* Is what it says possible? `key` is the one to blame. May be NULL. */
 	int (*check)(const struct step_settings *settings, const char **key, struct err *err);
 	/* Fills work->finding. With !dry and STEP_TODO it also mends, or makes work->script. */
 	int (*look)(struct step_work *work, struct err *err);
 };
 
-extern const struct step_kind step_kind_file, step_kind_link, step_kind_run;
+extern const struct step_kind step_kind_file, step_kind_link, step_kind_run, step_kind_git,
+	step_kind_packages, step_kind_user, step_kind_allow;
 
-/* What this step is; NULL: nothing, or more than one thing. `subject` (may be NULL) gets the value of that key. */
-const struct step_kind *step_kind_of(const struct step_settings *settings, const char **subject);
+/* What this step is; NULL: nothing, or more than one thing. `subject` (may be NULL) gets the value of that key; the caller's. */
+const struct step_kind *step_kind_of(const struct step_settings *settings, char **subject);
 
 /* ---- log.c: what a step's command writes, and what tend says about it ---- */
 
@@ -121,9 +133,10 @@ struct step {
 	struct ledger_step record;
 	enum step_state state;
 	int64_t since_ns;
-	bool forced;   /* a person asked for this run */
-	bool again;    /* looked at once more when this run has ended */
-	bool stopping; /* down once its command has ended */
+	bool forced;    /* a person asked for this run */
+	bool again;     /* looked at once more when this run has ended */
+	bool verifying; /* the look after its command */
+	bool stopping;  /* down once its command has ended */
 	bool removing;
 	bool leaving; /* out of the graph */
 	struct step_work work;
@@ -154,6 +167,21 @@ struct steps {
 
 extern const struct unit_calls step_unit_calls;
 extern const struct process_calls step_process_calls;
+
+/* step.c: how it stands */
+void step_set_text(char **at, const char *text);
+void step_set_state(struct step *step, enum step_state state);
+void step_note(struct step *step, const char *event, const char *text); /* in the history */
+void step_write_record(struct step *step);
+/* Its ends: for now, for good, and as nobody wants it. */
+void step_failed(struct step *step, const char *text);
+void step_settle(struct step *step, enum step_state state);
+void step_go_down(struct step *step);
+
+/* command.c: what it runs */
+void step_launch(struct step *step); /* work->script */
+void step_done(struct step *step, const char *text);
+void step_end_command(struct step *step); /* TERM to all of it, KILL when that was said */
 
 struct step *step_new(struct steps *steps, const char *name, const struct step_settings *settings);
 void step_free(struct step *step);

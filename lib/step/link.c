@@ -39,7 +39,7 @@ static int judge(struct step_work *work, struct place *place, const char *target
 
 static int mend(struct step_work *work, struct place *place, const char *target, bool keep,
 	struct err *err) {
-	if (disk_mkdir_parents(place->disk, place->name, err) != 0) return -1;
+	if (place_make_parents(place, 0755, err) != 0) return -1;
 	char *folder = path_parent(place->name), *aside = NULL;
 	char *beside = disk_beside_path(folder, path_name(place->name));
 	free(folder);
@@ -80,4 +80,4 @@ static int link_look(struct step_work *work, struct err *err) {
 	return result;
 }
 
-const struct step_kind step_kind_link = { "link", false, link_check, link_look };
+const struct step_kind step_kind_link = { .name = "link", .check = link_check, .look = link_look };

@@ -76,6 +76,23 @@ char *place_aside(struct place *place, bool numbered) {
 	return xasprintf("%s.before-tend.%d", place->name, ASIDE_MAX);
 }
 
+/* Said, not left to the umask: that of tendd lets nobody else in. */
+int place_make_parents(struct place *place, int mode, struct err *err) {
+	struct disk_stat stat;
+	int result = 0;
+	for (char *at = strchr(place->name, '/'); at && result == 0; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		if (disk_stat(place->disk, place->name, &stat, err) != 0) {
+			result = disk_mkdir(place->disk, place->name, mode, err);
+			if (result == 0)
+				result = disk_set(
+					place->disk, place->name, DISK_TIME_KEEP, mode, err);
+		}
+		*at = '/';
+	}
+	return result;
+}
+
 /* Kept as another name of the same thing first, so that there is no moment without it; where the system does not
  * let us (another user's file, a file system without such names) it is moved. */
 int place_take(struct place *place, const char *beside, const char *aside, struct err *err) {

@@ -20,6 +20,8 @@ int place_open(
 void place_release(struct place *place); /* zeroed is fine */
 /* A name beside it that nobody has: ".before-tend", or with a number; `numbered`: always that. The caller's. */
 char *place_aside(struct place *place, bool numbered);
+/* The folders above it that are missing, with `mode`. */
+int place_make_parents(struct place *place, int mode, struct err *err);
 /* What stands there goes to `aside` (NULL: is replaced); `beside` takes its place. */
 int place_take(struct place *place, const char *beside, const char *aside, struct err *err);
 

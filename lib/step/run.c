@@ -43,4 +43,6 @@ static int run_look(struct step_work *work, struct err *err) {
 	return 0;
 }
 
-const struct step_kind step_kind_run = { "run", true, run_check, run_look };
+const struct step_kind step_kind_run = {
+	.name = "run", .network = true, .check = run_check, .look = run_look
+};

@@ -20,6 +20,17 @@ enum { DAY_MS = 24 * 3600 * 1000 };
 		.reload = RELOAD_RESTART, .help = (text)                      \
 	}
 
+#define LIST(word, member, text)                                               \
+	{                                                                      \
+		.name = (word), .type = CONFIG_WORDS, .offset = FIELD(member), \
+		.reload = RELOAD_RESTART, .help = (text)                       \
+	}
+#define FLAG(word, member, text)                                                              \
+	{                                                                                     \
+		.name = (word), .type = CONFIG_BOOL, .offset = FIELD(member), .preset = "no", \
+		.reload = RELOAD_RESTART, .help = (text)                                      \
+	}
+
 static const struct config_key keys[] = {
 	TEXT("file", file, "a file to be there, with `content` or `source`"),
 	TEXT("content", content, "what is in it"),
@@ -36,22 +47,30 @@ static const struct config_key keys[] = {
 	TEXT("run", run, "a command for sh -eu, once for each definition"),
 	TEXT("creates", creates, "not when this path is there"),
 	TEXT("unless", unless, "not when this command exits 0"),
-	NOT_BUILT("packages", "names to be installed"),
-	NOT_BUILT("update", "the list of packages is read anew before"),
-	NOT_BUILT("upgrade", "all packages are brought up to date"),
-	NOT_BUILT("user", "a user to be there"),
-	NOT_BUILT("groups", "that it is in"),
-	NOT_BUILT("shell", "its shell"),
-	NOT_BUILT("sudo", "may it become root"),
-	NOT_BUILT("authorized_keys", "keys that may log in"),
-	NOT_BUILT("allow", "ports that the firewall lets in"),
-	NOT_BUILT("from", "only from these addresses"),
+	LIST("packages", packages, "packages to be installed, by apt, dnf or brew"),
+	{ .name = "update",
+		.type = CONFIG_BOOL,
+		.offset = FIELD(update),
+		.preset = "yes",
+		.help = "no: the lists of packages are not fetched before" },
+	FLAG("upgrade", upgrade, "yes: all packages are brought up to date, once"),
+	TEXT("user", user, "a user to be there"),
+	LIST("groups", groups, "groups that it is in, beside those it is in already"),
+	TEXT("shell", shell, "its shell"),
+	FLAG("sudo", sudo, "yes: it may become root, without a password"),
+	{ .name = "authorized_keys",
+		.type = CONFIG_LINES,
+		.offset = FIELD(authorized_keys),
+		.reload = RELOAD_RESTART,
+		.help = "keys that may log in as it, one a line, or files that hold them" },
+	LIST("allow", allow, "ports that the firewall (ufw) lets in: 8888/tcp 60000:61000/udp"),
+	LIST("from", from, "only from these addresses: 192.0.2.0/24"),
 	NOT_BUILT("download", "an address to fetch"),
 	NOT_BUILT("sha256", "digest of what is fetched"),
-	NOT_BUILT("to", "where it goes"),
 	NOT_BUILT("unpack", "an archive is unpacked there"),
-	NOT_BUILT("git", "a repository to be there"),
-	NOT_BUILT("ref", "branch, tag or commit of it"),
+	TEXT("git", git, "a repository to be there"),
+	TEXT("to", to, "the folder it is in"),
+	TEXT("ref", ref, "its branch, tag or commit"),
 	{ .name = "enabled",
 		.type = CONFIG_BOOL,
 		.offset = FIELD(enabled),
@@ -102,13 +121,20 @@ static const struct config_key keys[] = {
 
 /* ---- what it is ---- */
 
+enum shape { SHAPE_NONE, SHAPE_TEXT, SHAPE_LIST, SHAPE_BOOL, SHAPE_ENUM, SHAPE_NUMBER };
+
 static const struct {
 	const struct step_kind *kind;
-	size_t offset; /* of the text that makes it one */
+	size_t offset; /* of what makes it one */
+	enum shape shape;
 } kinds[] = {
-	{ &step_kind_file, FIELD(file) },
-	{ &step_kind_link, FIELD(link) },
-	{ &step_kind_run, FIELD(run) },
+	{ &step_kind_file, FIELD(file), SHAPE_TEXT },
+	{ &step_kind_link, FIELD(link), SHAPE_TEXT },
+	{ &step_kind_run, FIELD(run), SHAPE_TEXT },
+	{ &step_kind_git, FIELD(git), SHAPE_TEXT },
+	{ &step_kind_packages, FIELD(packages), SHAPE_LIST },
+	{ &step_kind_user, FIELD(user), SHAPE_TEXT },
+	{ &step_kind_allow, FIELD(allow), SHAPE_LIST },
 };
 
 /* What is said beside the kind's own key; of another kind it would be passed over in silence. */
@@ -116,28 +142,56 @@ static const struct {
 	const char *name;
 	const struct step_kind *kind;
 	size_t offset;
+	enum shape shape;
 } parts[] = {
-	{ "content", &step_kind_file, FIELD(content) },
-	{ "source", &step_kind_file, FIELD(source) },
-	{ "owner", &step_kind_file, FIELD(owner) },
-	{ "target", &step_kind_link, FIELD(target) },
-	{ "creates", &step_kind_run, FIELD(creates) },
-	{ "unless", &step_kind_run, FIELD(unless) },
+	{ "content", &step_kind_file, FIELD(content), SHAPE_TEXT },
+	{ "source", &step_kind_file, FIELD(source), SHAPE_TEXT },
+	{ "mode", &step_kind_file, FIELD(mode), SHAPE_NUMBER },
+	{ "owner", &step_kind_file, FIELD(owner), SHAPE_TEXT },
+	{ "target", &step_kind_link, FIELD(target), SHAPE_TEXT },
+	{ "creates", &step_kind_run, FIELD(creates), SHAPE_TEXT },
+	{ "unless", &step_kind_run, FIELD(unless), SHAPE_TEXT },
+	{ "to", &step_kind_git, FIELD(to), SHAPE_TEXT },
+	{ "ref", &step_kind_git, FIELD(ref), SHAPE_TEXT },
+	{ "upgrade", &step_kind_packages, FIELD(upgrade), SHAPE_BOOL },
+	{ "groups", &step_kind_user, FIELD(groups), SHAPE_LIST },
+	{ "shell", &step_kind_user, FIELD(shell), SHAPE_TEXT },
+	{ "sudo", &step_kind_user, FIELD(sudo), SHAPE_BOOL },
+	{ "authorized_keys", &step_kind_user, FIELD(authorized_keys), SHAPE_LIST },
+	{ "from", &step_kind_allow, FIELD(from), SHAPE_LIST },
 };
 
-static const char *text_at(const struct step_settings *settings, size_t offset) {
-	return *(char *const *)((const char *)settings + offset);
+static bool is_said(const struct step_settings *settings, size_t offset, enum shape shape) {
+	const void *field = (const char *)settings + offset;
+	switch (shape) {
+	case SHAPE_TEXT: return *(char *const *)field != NULL;
+	case SHAPE_LIST: return *(char **const *)field && **(char **const *)field;
+	case SHAPE_BOOL: return *(const bool *)field;
+	case SHAPE_NUMBER: return *(const int64_t *)field != 0;
+	default: return false;
+	}
 }
 
-const struct step_kind *step_kind_of(const struct step_settings *settings, const char **subject) {
+static char *subject_of(const struct step_settings *settings, size_t kind) {
+	const void *field = (const char *)settings + kinds[kind].offset;
+	if (kinds[kind].shape == SHAPE_TEXT) return xstrdup(*(char *const *)field);
+	struct buf words;
+	buf_init(&words, 64 << 10);
+	for (char *const *word = *(char **const *)field; *word; word++)
+		buf_addf(&words, "%s%s", words.len ? " " : "", *word);
+	return buf_steal(&words);
+}
+
+const struct step_kind *step_kind_of(const struct step_settings *settings, char **subject) {
 	const struct step_kind *found = NULL;
+	size_t at = 0;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		const char *text = text_at(settings, kinds[i].offset);
-		if (!text) continue;
+		if (!is_said(settings, kinds[i].offset, kinds[i].shape)) continue;
 		if (found) return NULL;
 		found = kinds[i].kind;
-		if (subject) *subject = text;
+		at = i;
 	}
+	if (found && subject) *subject = subject_of(settings, at);
 	return found;
 }
 
@@ -149,22 +203,27 @@ static int check_kind(const struct step_settings *settings, const char **key, st
 	if (!kind) {
 		size_t count = 0;
 		for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-			if (text_at(settings, kinds[i].offset)) count++;
+			if (is_said(settings, kinds[i].offset, kinds[i].shape)) count++;
 		return err_set(err, ERR_INVALID,
 			count ? "a step is one thing: write a section for each"
-			      : "this step does nothing: write file, link or run");
+			      : "this step does nothing: write packages, user, file, link, allow, "
+				"git or run");
 	}
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		if (parts[i].kind == kind || !text_at(settings, parts[i].offset)) continue;
+		if (parts[i].kind == kind || !is_said(settings, parts[i].offset, parts[i].shape))
+			continue;
 		*key = parts[i].name;
 		return err_set(err, ERR_INVALID, "'%s' is for a step with '%s'", parts[i].name,
 			parts[i].kind->name);
 	}
-	if (settings->mode && kind != &step_kind_file) {
-		*key = "mode";
-		return err_set(err, ERR_INVALID, "'mode' is for a step with 'file'");
-	}
 	*key = kind->name;
+	if (kind->root && geteuid() != 0)
+		return err_set(err, ERR_DENIED, "'%s' needs a tendd that runs as root", kind->name);
+	if (kind->root && settings->as) {
+		*key = "as";
+		return err_set(
+			err, ERR_INVALID, "'as' is not for '%s', which root does", kind->name);
+	}
 	return kind->check ? kind->check(settings, key, err) : 0;
 }
 
@@ -201,8 +260,6 @@ const struct config_table step_table = {
 };
 
 /* ---- copies ---- */
-
-enum shape { SHAPE_NONE, SHAPE_TEXT, SHAPE_LIST, SHAPE_BOOL, SHAPE_ENUM, SHAPE_NUMBER };
 
 static enum shape shape_of(const struct config_key *key) {
 	if (key->flags & CONFIG_NOT_BUILT) return SHAPE_NONE;

@@ -32,6 +32,14 @@ struct step_settings {
 	int64_t mode; /* 0: not said */
 	char *link, *target;
 	char *run, *creates, *unless;
+	char *git, *to, *ref;
+	char **packages;
+	bool update, upgrade;
+	char *user, *shell;
+	char **groups;
+	bool sudo;
+	char **authorized_keys;
+	char **allow, **from;
 	/* all kinds */
 	bool enabled;
 	char *as;           /* NULL: the daemon's user */

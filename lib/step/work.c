@@ -36,6 +36,38 @@ void step_machine(const char *root, char machine[LEDGER_DIGEST_SIZE]) {
 	buf_release(&ids);
 }
 
+/* ---- small things of all kinds ---- */
+
+void step_add_word(struct buf *script, const char *word) {
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@";
+	if (*word && word[strspn(word, plain)] == '\0') {
+		buf_adds(script, word);
+		return;
+	}
+	buf_addc(script, '\'');
+	for (; *word; word++) {
+		if (*word == '\'')
+			buf_adds(script, "'\\''");
+		else
+			buf_addc(script, *word);
+	}
+	buf_addc(script, '\'');
+}
+
+char *step_read_text(const char *path, size_t max) {
+	char block[16 << 10];
+	struct buf text;
+	ssize_t got = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	buf_init(&text, max);
+	while (fd >= 0 && (got = read(fd, block, sizeof(block))) > 0)
+		if (buf_add(&text, block, (size_t)got) != 0) break;
+	if (fd >= 0) close(fd);
+	if (got != 0) buf_clear(&text);
+	return buf_steal(&text);
+}
+
 /* ---- paths ---- */
 
 /* "~" is the step's user, who may have come a moment ago, so nothing is expanded when the file is read. */
@@ -71,10 +103,10 @@ void step_work_due(struct step_work *work, bool there) {
 	const struct step_due due = {
 		.forced = work->forced,
 		.there = there,
-		.done = record->definition[0] != '\0',
-		.same = str_equal(record->definition, work->definition),
-		.here = str_equal(record->machine, work->machine),
-		.this_boot = str_equal(record->done_boot, process_boot_id()),
+		.done = work->verifying || record->definition[0] != '\0',
+		.same = work->verifying || str_equal(record->definition, work->definition),
+		.here = work->verifying || str_equal(record->machine, work->machine),
+		.this_boot = work->verifying || str_equal(record->done_boot, process_boot_id()),
 		.when = (enum step_when)work->settings->when,
 	};
 	const char *why;
@@ -92,11 +124,9 @@ static int find_person(struct step_work *work, struct err *err) {
 }
 
 int step_work_do(struct step_work *work, struct err *err) {
-	const char *subject = NULL;
-	const struct step_kind *kind = step_kind_of(work->settings, &subject);
+	const struct step_kind *kind = step_kind_of(work->settings, &work->finding.subject);
 	if (!kind) return err_set(err, ERR_INVALID, "this step is not exactly one thing");
 	work->finding.kind = kind->name;
-	work->finding.subject = xstrdup(subject);
 	step_definition(work->settings, work->definition);
 	if (find_person(work, err) != 0 || kind->look(work, err) != 0) return -1;
 	return work->script && !work->dry ? step_work_command(work, err) : 0;

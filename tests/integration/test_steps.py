@@ -3,8 +3,10 @@
 import os
 import pwd
 import re
+import shutil
 import signal
 import stat
+import subprocess
 
 import pytest
 
@@ -469,3 +471,75 @@ def test_a_boot(tendd):
     unit = settle(tendd, "once")
     assert unit["state"] == "failed" and "interrupted" in unit["detail"]
     assert marks.read_text() == "boot\nonce\nboot\nonce\n"
+
+
+# ---- git ----
+
+
+@pytest.fixture
+def repository(tendd):
+    """With two commits, a branch and a tag."""
+    path = tendd.folder("upstream")
+    run = git(path)
+    run("init", "-q", "-b", "main")
+    for number in ("one", "two"):
+        (path / "file").write_text(number + "\n")
+        run("add", "file")
+        run("commit", "-qm", number)
+    run("tag", "-a", "first", "-m", "x", "HEAD~1")
+    run("branch", "side", "HEAD~1")
+    return path
+
+
+def git(path):
+    def run(*words):
+        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(path), *words], check=True,
+                              capture_output=True, text=True).stdout.strip()
+    return run
+
+
+def test_git(tendd, repository):
+    to = tendd.root / "deep/it's here"
+    tendd.configure(step("a", git=repository, to=to)).start()
+    assert settle(tendd, "a")["state"] == "ready", log_of(tendd, "a")
+    assert (to / "file").read_text() == "two\n" and git(to)("branch", "--show-current") == "main"
+    assert os.listdir(to.parent) == ["it's here"]
+    (to / "file").write_text("mine\n")
+    restart(tendd)
+    assert settle(tendd, "a")["detail"] == "it is there"
+    assert (to / "file").read_text() == "mine\n" and events(tendd, "a") == ["started", "done"]
+    # What somebody works on is not overwritten.
+    tendd.configure(step("a", git=repository, to=to, ref="first", retries=0))
+    tendd.reload()
+    settle(tendd, "a", "failed")
+    assert (to / "file").read_text() == "mine\n"
+    git(to)("checkout", "-q", "file")
+    assert tendd.tend("run", "a").returncode == 0
+    assert (to / "file").read_text() == "one\n"
+    # A commit that came since is fetched, and one that is named in full is compared.
+    (repository / "file").write_text("three\n")
+    git(repository)("commit", "-qam", "three")
+    commit = git(repository)("rev-parse", "HEAD")
+    tendd.configure(step("a", git=repository, to=to, ref=commit))
+    tendd.reload()
+    tendd.until(lambda: (to / "file").read_text() == "three\n", "the third")
+    settle(tendd, "a", "ready")
+    git(to)("checkout", "-q", "HEAD~1")
+    restart(tendd)
+    tendd.until(lambda: (to / "file").read_text() == "three\n", "the third again")
+    shutil.rmtree(to)
+    restart(tendd)
+    tendd.until(lambda: (to / "file").exists() and (to / "file").read_text() == "three\n", "a new clone")
+
+
+def test_git_leaves_what_is_in_its_place(tendd, repository):
+    full, empty, cut = tendd.folder("full"), tendd.folder("empty"), tendd.root / "cut"
+    (full / "theirs").write_text("theirs\n")
+    (tendd.folder("cut.tend-clone") / "half").write_text("of a clone that was cut off\n")
+    tendd.configure("".join(step(to.name, git=repository, to=to, ref="side", retries=0) for to in (full, empty, cut)) +
+                    step("none", git=tendd.root / "nowhere", to=tendd.root / "none", retries=0)).start()
+    assert settle(tendd, "full")["state"] == "failed" and os.listdir(full) == ["theirs"]
+    for to in (empty, cut):
+        assert settle(tendd, to.name)["state"] == "ready", log_of(tendd, to.name)
+        assert (to / "file").read_text() == "one\n"
+    assert settle(tendd, "none")["state"] == "failed" and not (tendd.root / "none").exists()
