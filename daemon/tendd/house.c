@@ -294,6 +294,7 @@ static void open_steps(struct house *house) {
 		.graph = house->graph,
 		.ledger = house->ledger,
 		.host = house->processes,
+		.http = house->http,
 		.runtime_dir = settings->runtime_dir,
 		.log_dir = settings->log_dir,
 		.path = settings->path,

@@ -34,6 +34,7 @@ struct step_work {
 	char definition[LEDGER_DIGEST_SIZE], wrote[LEDGER_DIGEST_SIZE];
 	char *told;   /* what was mended here and now, for log and history; NULL: nothing */
 	char *script; /* what is left to run; NULL: nothing */
+	bool fetches; /* something is to be fetched first */
 	char **argv, **env;
 	char *directory;
 	struct config_user person;
@@ -79,7 +80,7 @@ struct step_kind {
 };
 
 extern const struct step_kind step_kind_file, step_kind_link, step_kind_run, step_kind_git,
-	step_kind_packages, step_kind_user, step_kind_allow;
+	step_kind_download, step_kind_packages, step_kind_user, step_kind_allow;
 
 /* What this step is; NULL: nothing, or more than one thing. `subject` (may be NULL) gets the value of that key; the caller's. */
 const struct step_kind *step_kind_of(const struct step_settings *settings, char **subject);
@@ -141,6 +142,7 @@ struct step {
 	bool leaving; /* out of the graph */
 	struct step_work work;
 	bool working;
+	struct step_fetch *fetch; /* NULL: none is under way */
 	struct process process;
 	bool exited; /* its command is gone, and how that ended is known */
 	bool timed_out;

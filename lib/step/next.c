@@ -1,8 +1,8 @@
 /* What is to be done about a step, from what was found; no clock, no disk. */
 #include "step/internal.h"
 
-static const char *const state_names[] = { "down", "waiting", "looking", "running", "ending",
-	"delayed", "rebooting", "done", "held", "failed" };
+static const char *const state_names[] = { "down", "waiting", "looking", "fetching", "running",
+	"ending", "delayed", "rebooting", "done", "held", "failed" };
 static const char *const verdict_names[] = { "so", "todo", "held" };
 
 const char *step_state_name(enum step_state state) {

@@ -12,8 +12,6 @@ static const char *const reboots[] = { "no", "if-required", NULL };
 enum { DAY_MS = 24 * 3600 * 1000 };
 
 #define FIELD(member) offsetof(struct step_settings, member)
-#define NOT_BUILT(word, text) \
-	{ .name = (word), .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT, .help = (text) }
 #define TEXT(word, member, text)                                              \
 	{                                                                     \
 		.name = (word), .type = CONFIG_TEXT, .offset = FIELD(member), \
@@ -65,11 +63,11 @@ static const struct config_key keys[] = {
 		.help = "keys that may log in as it, one a line, or files that hold them" },
 	LIST("allow", allow, "ports that the firewall (ufw) lets in: 8888/tcp 60000:61000/udp"),
 	LIST("from", from, "only from these addresses: 192.0.2.0/24"),
-	NOT_BUILT("download", "an address to fetch"),
-	NOT_BUILT("sha256", "digest of what is fetched"),
-	NOT_BUILT("unpack", "an archive is unpacked there"),
+	TEXT("download", download, "an address whose file is to be there"),
+	TEXT("sha256", sha256, "its digest; with it what was half fetched is gone on with"),
+	FLAG("unpack", unpack, "yes: it is an archive, and what is in it goes `to` a folder"),
 	TEXT("git", git, "a repository to be there"),
-	TEXT("to", to, "the folder it is in"),
+	TEXT("to", to, "where it goes"),
 	TEXT("ref", ref, "its branch, tag or commit"),
 	{ .name = "enabled",
 		.type = CONFIG_BOOL,
@@ -121,7 +119,7 @@ static const struct config_key keys[] = {
 
 /* ---- what it is ---- */
 
-enum shape { SHAPE_NONE, SHAPE_TEXT, SHAPE_LIST, SHAPE_BOOL, SHAPE_ENUM, SHAPE_NUMBER };
+enum shape { SHAPE_TEXT, SHAPE_LIST, SHAPE_BOOL, SHAPE_ENUM, SHAPE_NUMBER };
 
 static const struct {
 	const struct step_kind *kind;
@@ -132,6 +130,7 @@ static const struct {
 	{ &step_kind_link, FIELD(link), SHAPE_TEXT },
 	{ &step_kind_run, FIELD(run), SHAPE_TEXT },
 	{ &step_kind_git, FIELD(git), SHAPE_TEXT },
+	{ &step_kind_download, FIELD(download), SHAPE_TEXT },
 	{ &step_kind_packages, FIELD(packages), SHAPE_LIST },
 	{ &step_kind_user, FIELD(user), SHAPE_TEXT },
 	{ &step_kind_allow, FIELD(allow), SHAPE_LIST },
@@ -152,6 +151,9 @@ static const struct {
 	{ "creates", &step_kind_run, FIELD(creates), SHAPE_TEXT },
 	{ "unless", &step_kind_run, FIELD(unless), SHAPE_TEXT },
 	{ "to", &step_kind_git, FIELD(to), SHAPE_TEXT },
+	{ "to", &step_kind_download, FIELD(to), SHAPE_TEXT },
+	{ "sha256", &step_kind_download, FIELD(sha256), SHAPE_TEXT },
+	{ "unpack", &step_kind_download, FIELD(unpack), SHAPE_BOOL },
 	{ "ref", &step_kind_git, FIELD(ref), SHAPE_TEXT },
 	{ "upgrade", &step_kind_packages, FIELD(upgrade), SHAPE_BOOL },
 	{ "groups", &step_kind_user, FIELD(groups), SHAPE_LIST },
@@ -197,6 +199,12 @@ const struct step_kind *step_kind_of(const struct step_settings *settings, char 
 
 /* ---- checks ---- */
 
+static bool is_part(const struct step_kind *kind, const char *name) {
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (parts[i].kind == kind && str_equal(parts[i].name, name)) return true;
+	return false;
+}
+
 static int check_kind(const struct step_settings *settings, const char **key, struct err *err) {
 	const struct step_kind *kind = step_kind_of(settings, NULL);
 	*key = NULL;
@@ -207,10 +215,12 @@ static int check_kind(const struct step_settings *settings, const char **key, st
 		return err_set(err, ERR_INVALID,
 			count ? "a step is one thing: write a section for each"
 			      : "this step does nothing: write packages, user, file, link, allow, "
+				"download, "
 				"git or run");
 	}
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		if (parts[i].kind == kind || !is_said(settings, parts[i].offset, parts[i].shape))
+		if (!is_said(settings, parts[i].offset, parts[i].shape) ||
+			is_part(kind, parts[i].name))
 			continue;
 		*key = parts[i].name;
 		return err_set(err, ERR_INVALID, "'%s' is for a step with '%s'", parts[i].name,
@@ -262,7 +272,6 @@ const struct config_table step_table = {
 /* ---- copies ---- */
 
 static enum shape shape_of(const struct config_key *key) {
-	if (key->flags & CONFIG_NOT_BUILT) return SHAPE_NONE;
 	switch (key->type) {
 	case CONFIG_TEXT: return SHAPE_TEXT;
 	case CONFIG_WORDS:
@@ -299,7 +308,6 @@ void step_settings_free(struct step_settings *settings) {
 
 static bool same_field(const struct config_key *key, const void *left, const void *right) {
 	switch (shape_of(key)) {
-	case SHAPE_NONE: return true;
 	case SHAPE_TEXT: return str_equal(*(char *const *)left, *(char *const *)right);
 	case SHAPE_LIST: return strv_equal(*(char **const *)left, *(char **const *)right);
 	case SHAPE_BOOL: return *(const bool *)left == *(const bool *)right;

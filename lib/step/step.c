@@ -2,6 +2,7 @@
  * The flow of one step: look, and mend here and now or run its command; what is due and what came of it goes to the ledger
  * before and after. A command outlives us: the next tendd takes it up by its record.
  */
+#include "step/fetch.h"
 #include "step/internal.h"
 
 #include <assert.h>
@@ -70,6 +71,7 @@ void step_set_state(struct step *step, enum step_state state) {
 		[STEP_DOWN] = UNIT_DOWN,
 		[STEP_WAITING] = UNIT_WAITING,
 		[STEP_LOOKING] = UNIT_STARTING,
+		[STEP_FETCHING] = UNIT_STARTING,
 		[STEP_RUNNING] = UNIT_STARTING,
 		[STEP_ENDING] = UNIT_STARTING,
 		[STEP_DELAYED] = UNIT_STARTING,
@@ -86,7 +88,7 @@ void step_set_state(struct step *step, enum step_state state) {
 }
 
 static bool is_busy(const struct step *step) {
-	return step->working || step->process.run[0];
+	return step->working || step->fetch || step->process.run[0];
 }
 
 /* ---- its ends ---- */
@@ -159,6 +161,31 @@ static bool is_worn_out(const struct step *step) {
 	       str_equal(step->record.running, step->work.definition);
 }
 
+static void found(struct step *step);
+
+static void let_go(struct steps *steps) {
+	if (--steps->closing == 0) defer_start(steps->options.loop, &steps->detach_defer);
+}
+
+/* What follows is as if it had been found so. */
+static void fetched(struct step *step, const struct err *err) {
+	step->fetch = NULL;
+	timer_cancel(&step->timer);
+	step->work.fetches = false;
+	if (step->steps->detached) {
+		let_go(step->steps);
+	} else if (step->stopping) {
+		step_go_down(step);
+	} else if (step->timed_out) {
+		step->timed_out = false;
+		step_failed(step, "not fetched in time");
+	} else if (err) {
+		step_failed(step, err->text);
+	} else {
+		found(step);
+	}
+}
+
 static void found(struct step *step) {
 	struct step_work *work = &step->work;
 	struct ledger_step *record = &step->record;
@@ -167,6 +194,13 @@ static void found(struct step *step) {
 	memcpy(record->wrote, work->wrote, sizeof(record->wrote));
 	bool verifying = step->verifying;
 	step->verifying = false;
+	if (work->fetches && !step->stopping) {
+		step_note(step, "fetching", work->finding.subject);
+		timer_start(&step->timer, step->settings->timeout_ms);
+		step->fetch = step_fetch_start(step, fetched);
+		step_set_state(step, STEP_FETCHING);
+		return;
+	}
 	if (work->told || (verifying && !work->script)) {
 		snprintf(record->definition, sizeof(record->definition), "%s", work->definition);
 		step_done(step, work->told ? work->told : "done");
@@ -199,7 +233,7 @@ static void looked(struct job *job, const struct err *err) {
 	step->working = false;
 	if (steps->detached) {
 		step_work_release(&step->work);
-		if (--steps->closing == 0) defer_start(steps->options.loop, &steps->detach_defer);
+		let_go(steps);
 		return;
 	}
 	if (err)
@@ -240,6 +274,11 @@ static void timer_fired(struct timer *timer) {
 		step_begin(step);
 		return;
 	}
+	if (step->fetch) {
+		step->timed_out = true;
+		step_fetch_cancel(step->fetch);
+		return;
+	}
 	if (!step->exited && !step->stopping) step->timed_out = true;
 	step_end_command(step);
 }
@@ -257,6 +296,7 @@ void step_want_down(struct step *step) {
 	if (step->stopping) return;
 	step->stopping = true;
 	step_set_state(step, step->state);
+	if (step->fetch) step_fetch_cancel(step->fetch);
 	if (step->process.run[0] && !step->exited && step->process.pid) {
 		step->killing = false;
 		step_end_command(step);
@@ -332,6 +372,10 @@ void step_detach(struct step *step) {
 	struct steps *steps = step->steps;
 	timer_cancel(&step->timer);
 	process_detach(&step->process);
+	if (step->fetch) {
+		steps->closing++;
+		step_fetch_cancel(step->fetch);
+	}
 	if (step->working) {
 		steps->closing++;
 		job_cancel(&step->work.job);

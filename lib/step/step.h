@@ -1,5 +1,5 @@
 /*
- * step: brings a machine up, step by step: files, links, commands. What a step is about is looked at first, and
+ * step: brings a machine up, step by step: files, links, packages, commands. What a step is about is looked at first, and
  * only what differs is touched; how far it came stands in the ledger, so that a crash or a reboot in the middle is gone on
  * from.
  *
@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "config/config.h"
+#include "http/http.h"
 #include "ledger/ledger.h"
 #include "loop/loop.h"
 #include "process/process.h"
@@ -33,6 +34,8 @@ struct step_settings {
 	char *link, *target;
 	char *run, *creates, *unless;
 	char *git, *to, *ref;
+	char *download, *sha256;
+	bool unpack;
 	char **packages;
 	bool update, upgrade;
 	char *user, *shell;
@@ -118,6 +121,7 @@ enum step_state {
 	STEP_DOWN,
 	STEP_WAITING,
 	STEP_LOOKING, /* and, where that is all, mending */
+	STEP_FETCHING,
 	STEP_RUNNING,
 	STEP_ENDING, /* its command has ended; the rest of it ends, the log drains */
 	STEP_DELAYED,
@@ -137,6 +141,7 @@ struct steps_options {
 	struct unit_graph *graph;
 	struct ledger *ledger;
 	struct process_host *host;
+	struct http *http; /* for downloads */
 	const char *runtime_dir;
 	const char *log_dir;      /* logs lie in its folder `steps` */
 	char *const *path;        /* [tend] path; NULL: none */

@@ -294,6 +294,7 @@ STEPS = {
     "run": {"run": "true"},
     "git": {"git": "{root}/no", "to": "{root}/to", "enabled": "no"},
     # Known, never done: this machine is not the test's.
+    "download": {"download": "http://127.0.0.1:9/a", "to": "{root}/to", "enabled": "no"},
     "packages": {"packages": "bash", "enabled": "no"},
     "user": {"user": "root", "enabled": "no"},
     "allow": {"allow": "22/tcp", "enabled": "no"},
@@ -305,6 +306,7 @@ STEP_KEYS = {
     "link": {"link": "{root}/other", "target": "b"},
     "run": {"run": "true;true", "creates": "/x", "unless": "false"},
     "git": {"git": "{root}/other", "to": "{root}/another", "ref": "x"},
+    "download": {"download": "http://127.0.0.1:9/b", "to": "{root}/another", "sha256": "0" * 64, "unpack": "yes"},
     "packages": {"packages": "bash dash", "update": "no", "upgrade": "yes"},
     "user": {"user": "nobody", "groups": "x", "shell": "/bin/x", "sudo": "yes", "authorized_keys": "/x"},
     "allow": {"allow": "23/tcp", "from": "192.0.2.1"},

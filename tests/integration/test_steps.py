@@ -1,5 +1,9 @@
 """Steps bring a machine up: what is so is not touched, what a person changed is held, and a crash in the middle is gone on from."""
 
+import contextlib
+import hashlib
+import http.server
+import io
 import os
 import pwd
 import re
@@ -7,6 +11,8 @@ import shutil
 import signal
 import stat
 import subprocess
+import tarfile
+import threading
 
 import pytest
 
@@ -414,6 +420,13 @@ def test_run_by_hand_shows_what_it_writes(tendd):
     assert "failed" in got.stdout and "exit code 4" in got.stdout
 
 
+def test_all_that_it_writes_is_in_its_log(tendd):
+    tendd.configure(step("a", run="seq 100000; printf end")).start()
+    assert settle(tendd, "a")["state"] == "ready"
+    said = [line.split(" ", 1)[1] for line in log_of(tendd, "a").splitlines()]
+    assert said == [str(number) for number in range(1, 100001)] + ["end", "tend: done"]
+
+
 def test_a_log_is_followed_live(tendd):
     go = tendd.root / "go"
     tendd.configure(step("a", run="echo begun; while ! test -e %s; do sleep 0.1; done; echo ended" % go)).start()
@@ -543,3 +556,158 @@ def test_git_leaves_what_is_in_its_place(tendd, repository):
         assert settle(tendd, to.name)["state"] == "ready", log_of(tendd, to.name)
         assert (to / "file").read_text() == "one\n"
     assert settle(tendd, "none")["state"] == "failed" and not (tendd.root / "none").exists()
+
+
+# ---- download ----
+
+
+class Shelf:
+    """A web server: files with ranges, redirects, and one that stops in the middle until it is told to go on."""
+
+    def __init__(self):
+        self.files, self.asked, self.leads = {}, [], {}
+        self.stop_at, self.go = None, threading.Event()
+        shelf = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                shelf.asked.append((self.path, self.headers.get("Range")))
+                if self.path in shelf.leads:
+                    self.send_response(302)
+                    self.send_header("Location", shelf.leads[self.path])
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                body = shelf.files.get(self.path)
+                if body is None:
+                    self.send_error(404)
+                    return
+                begin = int(re.match(r"bytes=(\d+)-$", self.headers["Range"]).group(1)) if self.headers["Range"] else 0
+                if begin and begin >= len(body):
+                    self.send_error(416)
+                    return
+                self.send_response(206 if begin else 200)
+                if begin:
+                    self.send_header("Content-Range", "bytes %d-%d/%d" % (begin, len(body) - 1, len(body)))
+                self.send_header("Content-Length", str(len(body) - begin))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    if shelf.stop_at and begin < shelf.stop_at:
+                        self.wfile.write(body[begin:shelf.stop_at])
+                        self.wfile.flush()
+                        shelf.go.wait(60)
+                        begin = shelf.stop_at
+                    self.wfile.write(body[begin:])
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def url(self, path):
+        return "http://127.0.0.1:%d%s" % (self.server.server_address[1], path)
+
+
+@pytest.fixture
+def shelf():
+    shelf = Shelf()
+    yield shelf
+    shelf.go.set()
+    shelf.server.shutdown()
+    shelf.server.server_close()
+
+
+def digest_of(body):
+    return hashlib.sha256(body).hexdigest()
+
+
+def test_downloads(tendd, shelf):
+    body = os.urandom(3_500_000)
+    shelf.files = {"/large": body, "/empty": b"", "/there": b"there"}
+    shelf.leads = {"/moved": "/again", "/again": shelf.url("/large"), "/loop": "/loop"}
+    (tendd.root / "there").write_bytes(b"there")
+    (tendd.root / "old").write_bytes(b"x" * 5_000_000)
+    root = tendd.root
+    tendd.configure(step("a", download=shelf.url("/large"), to=root / "deep/a") +
+                    step("b", download=shelf.url("/moved"), to=root / "b", sha256=digest_of(body).upper()) +
+                    step("old", download=shelf.url("/large"), to=root / "old") +
+                    step("empty", download=shelf.url("/empty"), to=root / "empty") +
+                    step("there", download=shelf.url("/there"), to=root / "there", sha256=digest_of(b"there")) +
+                    step("loop", download=shelf.url("/loop"), to=root / "loop", retries=0) +
+                    step("gone", download=shelf.url("/gone"), to=root / "gone", retries=0) +
+                    step("other", download=shelf.url("/large"), to=root / "other", sha256="0" * 64, retries=0)).start()
+    for name in ("a", "b", "old", "empty", "there"):
+        assert settle(tendd, name)["state"] == "ready", tendd.unit("step:" + name)
+    for name in ("deep/a", "b", "old"):
+        assert (root / name).read_bytes() == body
+    assert (root / "empty").read_bytes() == b""
+    assert ("/there", None) not in shelf.asked and part(tendd, "there")["why"] == "it is there, with this digest"
+    assert "not followed" in settle(tendd, "loop")["detail"]
+    assert "status 404" in settle(tendd, "gone")["detail"]
+    assert "not the one that is wanted" in settle(tendd, "other")["detail"]
+    assert not list(root.rglob("*.tend-part"))
+    assert not (root / "other").exists() and not (root / "gone").exists()
+    count = len(shelf.asked)
+    (root / "b").unlink()
+    restart(tendd)
+    for name in ("a", "b"):
+        assert settle(tendd, name)["detail"] == "done"
+    settle(tendd, "other", "failed")
+    assert [path for path, _ in shelf.asked[count:] if path in ("/large", "/moved")] == ["/large"]  # "other" fails again
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_a_download_goes_on_where_it_stood(tendd, shelf, end):
+    body = os.urandom(2_000_000)
+    shelf.files, shelf.stop_at = {"/large": body}, 1_200_000
+    tendd.configure(step("a", download=shelf.url("/large"), to=tendd.root / "a", sha256=digest_of(body))).start()
+    there = tendd.root / "a.tend-part"
+    tendd.until(lambda: there.exists() and there.stat().st_size >= 900_000, "the first part")
+    assert part(tendd, "a")["state"] == "fetching"
+    if end == "kill":
+        tendd.kill()
+    else:
+        assert tendd.stop() == 0
+    size = there.stat().st_size
+    shelf.stop_at = None
+    tendd.start()
+    assert settle(tendd, "a")["state"] == "ready"
+    assert (tendd.root / "a").read_bytes() == body and not there.exists()
+    assert shelf.asked[-1] == ("/large", "bytes=%d-" % size)
+
+
+def test_a_part_that_was_another_file_is_begun_anew(tendd, shelf):
+    body = os.urandom(100_000)
+    shelf.files = {"/file": body}
+    (tendd.root / "a.tend-part").write_bytes(b"z" * 100)
+    (tendd.root / "b.tend-part").write_bytes(b"z" * 200_000)
+    tendd.configure("".join(step(name, download=shelf.url("/file"), to=tendd.root / name, sha256=digest_of(body))
+                            for name in "ab")).start()
+    for name in "ab":
+        assert settle(tendd, name)["state"] == "ready"
+        assert (tendd.root / name).read_bytes() == body and events(tendd, name).count("failed") == 1
+
+
+def test_a_download_that_hangs_ends_in_time(tendd, shelf):
+    shelf.files, shelf.stop_at = {"/file": b"x" * 2_000_000}, 1000
+    tendd.configure(step("a", download=shelf.url("/file"), to=tendd.root / "a", timeout="300ms", retries=0)).start()
+    assert "in time" in settle(tendd, "a")["detail"]
+
+
+def test_archives(tendd, shelf):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        item = tarfile.TarInfo("in/side")
+        item.size = 5
+        archive.addfile(item, io.BytesIO(b"tared"))
+    shelf.files = {"/one.tar.gz": file.getvalue(), "/bad": b"no archive"}
+    to = tendd.folder("to")
+    tendd.configure(step("a", download=shelf.url("/one.tar.gz"), to="%s/" % to, unpack="yes") +
+                    step("bad", download=shelf.url("/bad"), to=tendd.root / "bad", unpack="yes", retries=0)).start()
+    assert settle(tendd, "a")["state"] == "ready", log_of(tendd, "a")
+    assert (to / "in/side").read_text() == "tared"
+    assert "fetching" in events(tendd, "a") and "started" in events(tendd, "a")
+    assert settle(tendd, "bad")["state"] == "failed"
+    assert not (tendd.root / "to.tend-part").exists()
