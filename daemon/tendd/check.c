@@ -50,6 +50,20 @@ static void check_remote(struct checking *checking, const struct config_section 
 	free(key);
 }
 
+/* One that is not there yet is fine where a step makes it. */
+static void check_user(struct checking *checking, const struct config_section *section) {
+	const struct folder_settings *folder = section->settings;
+	const struct config_section *step = NULL;
+	struct err err;
+	if (!folder->user || config_user_check(folder->user, &err) == 0) return;
+	while ((step = config_next(checking->config, "step", step))) {
+		const struct step_settings *settings = step->settings;
+		if (str_equal(settings->user, folder->user)) return;
+	}
+	config_error(checking->errors, checking->err, section, "user", "%s", err.text);
+	checking->failed = true;
+}
+
 /* Is `id` a unit of this configuration? Says why not. */
 static bool check_reference(struct checking *checking, const struct config_section *section,
 	const char *key, const char *id) {
@@ -136,6 +150,7 @@ static int check_sections(
 	while ((section = config_next(config, "folder", section))) {
 		const struct folder_settings *folder = section->settings;
 		check_remote(&checking, section);
+		check_user(&checking, section);
 		check_references(&checking, section, "after", folder->after);
 		check_references(&checking, section, "requires", folder->requires);
 	}

@@ -24,6 +24,8 @@ CASES = {
     "not built word": (REMOTE + FOLDER + "mode = two-way\n", "not built yet"),
     "not built key": (REMOTE + FOLDER + "poll = 60s\n", "'poll' is not built yet"),
     "not built section": ("[idle]\nafter = 30m\n", "[idle] is not built yet"),
+    "a folder of a user that no step makes": (REMOTE + FOLDER + "user = no-such-user\n[step a]\nuser = another\n",
+                                             "there is no user 'no-such-user'"),
     "a download that goes nowhere": ("[step a]\ndownload = https://example.org/x\n", "a download needs where it goes"),
     "an address that is a path": ("[step a]\ndownload = /etc/passwd\nto = /x\n", "'/etc/passwd' is no address"),
     "a digest that is none": ("[step a]\ndownload = https://example.org/x\nto = /x\nsha256 = 12\n", "'12' is no SHA-256"),

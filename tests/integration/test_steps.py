@@ -227,6 +227,17 @@ def test_folders_steps_and_services_in_one_graph(tendd):
     assert out.read_text() == "1 + 1\n"
 
 
+def test_a_folder_of_a_user_that_a_step_makes(tendd):
+    """On a bare machine the configuration is good before the user is there."""
+    tendd.folder("data")
+    tendd.configure("[remote disk]\ntype = directory\npath = %s/remote\n"
+                    "[folder data]\npath = %s/data\nremote = disk:data\nuser = not-yet-there\nrequires = step:a\n"
+                    "[service s]\ncommand = true\nuser = not-yet-there\n" % ((tendd.root,) * 2) +
+                    step("a", user="not-yet-there"))
+    got = tendd.run_to_end("--check")
+    assert got.returncode == 0, got.stderr
+
+
 def test_units_that_are_not_there_and_circles(tendd):
     tendd.configure(step("a", run="true", after="step:b") + step("b", run="true", requires="step:a step:nobody"))
     got = tendd.run_to_end("--check")
