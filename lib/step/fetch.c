@@ -181,13 +181,13 @@ static bool follow(struct step_fetch *fetch) {
 static void look_at_head(struct step_fetch *fetch) {
 	const struct http_request *request = &fetch->request;
 	const char *range = http_header(request, "Content-Range");
-	long long from = -1;
+	static const char bytes[] = "bytes ";
 	fetch->begun = true;
 	if (request->status == 200) {
 		fetch->at = 0;
 		fetch->good = true;
-	} else if (request->status == 206 && range && sscanf(range, "bytes %lld-", &from) == 1) {
-		fetch->good = from == fetch->at;
+	} else if (request->status == 206 && range && str_starts(range, bytes)) {
+		fetch->good = strtoll(range + strlen(bytes), NULL, 10) == fetch->at;
 	}
 }
 
@@ -231,13 +231,11 @@ static void fetch_step(struct step_fetch *fetch) {
 	} else if (failed && fetch->fd >= 0 && fetch->at == 0 && fetch->state == FETCH_FETCHING) {
 		fetch->state = FETCH_CLEANING; /* nothing came: nothing is left */
 		start_job(fetch);
-	} else if (failed) {
+	} else if (failed || fetch->state == FETCH_ENDING) {
 		fetch_finish(fetch);
 	} else if (fetch->state == FETCH_OPENING) {
 		fetch->state = FETCH_FETCHING;
 		ask(fetch);
-	} else if (fetch->state == FETCH_ENDING) {
-		fetch_finish(fetch);
 	} else if (fetch->good && answer->len > 0 &&
 		   (answer->len >= ENOUGH_BYTES || !fetch->asking)) {
 		take_block(fetch);

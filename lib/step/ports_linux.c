@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "step/ports.h"
@@ -32,33 +33,42 @@ static void add_socket(struct sockets *sockets, const struct socket *socket) {
 	sockets->at[sockets->count++] = *socket;
 }
 
-/* "  0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 ..." */
-static void read_sockets(const char *path, struct sockets *sockets) {
+/* "  0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 ...": the second word is our
+ * side, the fourth the state, the tenth the inode. */
+static void read_socket(char *line, struct sockets *sockets) {
 	static const char *const loopbacks[] = { "0100007F", "00000000000000000000000001000000",
 		"0000000000000000FFFF00000100007F" };
+	char *words[10], *rest = NULL;
+	size_t count = 0;
+	for (char *word = strtok_r(line, " \n", &rest); word && count < ARRAY_LEN(words);
+		word = strtok_r(NULL, " \n", &rest))
+		words[count++] = word;
+	char *colon = count == ARRAY_LEN(words) ? strchr(words[1], ':') : NULL;
+	if (!colon) return;
+	*colon = '\0';
+	unsigned long state = strtoul(words[3], NULL, 16);
+	struct socket socket = { .inode = strtoul(words[9], NULL, 10),
+		.port = (unsigned)strtoul(colon + 1, NULL, 16),
+		.listens = state == STATE_LISTEN };
+	for (size_t i = 0; i < ARRAY_LEN(loopbacks); i++)
+		if (str_equal(words[1], loopbacks[i])) socket.loopback = true;
+	if (socket.listens || state == STATE_ESTABLISHED) add_socket(sockets, &socket);
+}
+
+static void read_sockets(const char *path, struct sockets *sockets) {
 	FILE *file = fopen(path, "re");
-	char line[512], address[33];
-	while (file && fgets(line, sizeof(line), file)) {
-		struct socket socket = { 0 };
-		unsigned state;
-		if (sscanf(line, " %*d: %32[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", address,
-			    &socket.port, &state, &socket.inode) != 4)
-			continue;
-		for (size_t i = 0; i < ARRAY_LEN(loopbacks); i++)
-			if (str_equal(address, loopbacks[i])) socket.loopback = true;
-		socket.listens = state == STATE_LISTEN;
-		if (socket.listens || state == STATE_ESTABLISHED) add_socket(sockets, &socket);
-	}
+	char line[512];
+	while (file && fgets(line, sizeof(line), file)) read_socket(line, sockets);
 	if (file) fclose(file);
 }
 
 static void read_range(struct sockets *sockets) {
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	sockets->own_first = 32768;
-	sockets->own_last = 60999;
-	if (file && fscanf(file, "%u %u", &sockets->own_first, &sockets->own_last) != 2)
-		sockets->own_first = 32768;
+	char line[64] = "", *end;
+	if (file && !fgets(line, sizeof(line), file)) line[0] = '\0';
 	if (file) fclose(file);
+	sockets->own_first = (unsigned)strtoul(line, &end, 10);
+	sockets->own_last = (unsigned)strtoul(end, NULL, 10);
 }
 
 static void add_port(char ***ports, unsigned port) {
@@ -73,10 +83,15 @@ static void add_port(char ***ports, unsigned port) {
 
 static void read_config(const char *path, char ***ports) {
 	FILE *file = fopen(path, "re");
-	char line[512];
-	unsigned port;
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, " Port %u", &port) == 1 && port < 65536) add_port(ports, port);
+	char line[512], *rest = NULL;
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *key = strtok_r(line, " \t=\n", &rest),
+			   *value = strtok_r(NULL, " \t\n", &rest);
+		int64_t port;
+		if (key && value && strcasecmp(key, "Port") == 0 &&
+			str_to_int(value, 1, 65535, &port) == 0)
+			add_port(ports, (unsigned)port);
+	}
 	if (file) fclose(file);
 }
 
@@ -108,12 +123,13 @@ static bool is_sshd(const char *pid) {
 }
 
 static const struct socket *socket_of(const struct sockets *sockets, const char *link) {
-	unsigned long inode;
+	static const char prefix[] = "socket:[";
 	char target[64];
 	ssize_t len = readlink(link, target, sizeof(target) - 1);
 	if (len <= 0) return NULL;
 	target[len] = '\0';
-	if (sscanf(target, "socket:[%lu]", &inode) != 1) return NULL;
+	if (!str_starts(target, prefix)) return NULL;
+	unsigned long inode = strtoul(target + strlen(prefix), NULL, 10);
 	for (size_t i = 0; i < sockets->count; i++)
 		if (sockets->at[i].inode == inode) return &sockets->at[i];
 	return NULL;
