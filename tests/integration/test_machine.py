@@ -16,6 +16,10 @@ INI = """
 [step probe]
 packages = tend-probe a-probe
 
+# Beside the first: both want apt's locks.
+[step third]
+packages = tend-third
+
 [step soph]
 user = soph
 groups = sudo makers
@@ -39,7 +43,7 @@ requires = step:ssh
 [step some]
 allow = 7777/tcp
 from = 192.0.2.0/24 2001:db8::/32
-requires = step:ports
+requires = step:ssh
 
 [step conf]
 file = ~/.tmux.conf
@@ -50,7 +54,7 @@ requires = step:soph
 [step late]
 run = touch /run/reboot-required
 reboot = if-required
-requires = step:probe step:soph step:ports step:some step:conf
+requires = step:probe step:third step:soph step:ports step:some step:conf
 
 [step after]
 run = echo after >>/srv/after
@@ -60,6 +64,7 @@ requires = step:late
 # Made here, so that nothing is fetched: what is tried is apt's own way from a list to a program.
 PACKAGES = {
     "tend-probe": ("Provides: a-probe\n", "#!/bin/sh\necho probe 1\n"),
+    "tend-third": ("", "#!/bin/sh\necho third\n"),
     "tend-second": ("", "#!/bin/sh\necho second\n"),
 }
 

@@ -10,7 +10,7 @@ PATIENCE=90
 state() { tend status "step:$1" 2>/dev/null | sed -n 's/^state *\([a-z]*\) for.*/\1/p'; }
 is() { [ "$(state "$1")" = "$2" ]; }
 runs() { tend history -n 1000 | grep -c ' started'; }
-done_all() { for step in probe soph ssh ports some late conf; do is "$step" 'done' || return 1; done; }
+done_all() { for step in probe third soph ssh ports some late conf; do is "$step" 'done' || return 1; done; }
 lets_in() { # ADDRESS PORT: a closed port answers at once, one behind the firewall does not
 	ip netns exec out timeout 2 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/tmp/said && return 0
 	grep -q refused /tmp/said
@@ -27,6 +27,7 @@ if [ "$boot" = 2 ]; then
 	wanted 'the one after the reboot too' is after 'done'
 	check 'it was once' [ "$(cat /srv/after)" = after ]
 	check 'packages' [ "$(tend-probe)" = 'probe 1' ]
+	check 'of both steps' [ "$(tend-third)" = third ]
 	check 'its scripts asked nothing' grep -qx noninteractive /srv/frontend
 	check 'an id' id soph
 	check 'groups' [ "$(id -nG soph)" = 'soph sudo makers' ]
@@ -58,7 +59,7 @@ if [ "$boot" = 2 ]; then
 	# ---- another definition: only that step runs; what is not wanted any more goes, what is somebody's stays ----
 	ufw allow 4444/tcp >/dev/null
 	sed -i 's/^allow = 8888.*/allow = 8889\/tcp/' /etc/tend/tend.ini
-	sed -i 's/^packages = .*/packages = tend-probe tend-second/' /etc/tend/tend.ini
+	sed -i 's/^packages = tend-probe.*/packages = tend-probe tend-second/' /etc/tend/tend.ini
 	sed -i 's/^sudo = yes/sudo = no/' /etc/tend/tend.ini
 	check 'reload' systemctl reload tend
 	wanted 'the new port' lets_in 192.0.2.1 8889
@@ -74,7 +75,7 @@ if [ "$boot" = 2 ]; then
 	check 'a start' systemctl restart tend
 	wanted 'it comes back' command -v tend-probe
 	wanted 'all is done' done_all
-	sed -i 's/^packages = .*/packages = tend-nothing\nretries = 0/' /etc/tend/tend.ini
+	sed -i 's/^packages = tend-probe.*/packages = tend-nothing\nretries = 0/' /etc/tend/tend.ini
 	check 'reload' systemctl reload tend
 	wanted 'it fails' is probe failed
 	check 'and says why' grep -q 'tend-nothing' <(tend logs step:probe)
