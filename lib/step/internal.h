@@ -35,6 +35,8 @@ struct step_work {
 	char *told;   /* what was mended here and now, for log and history; NULL: nothing */
 	char *script; /* what is left to run; NULL: nothing */
 	bool fetches; /* something is to be fetched first */
+	char *keys;   /* in: what GitHub said, one key a line; NULL: it was not asked */
+	bool asks;    /* it is to be asked */
 	char **argv, **env;
 	char *directory;
 	struct config_user person;
@@ -143,6 +145,8 @@ struct step {
 	struct step_work work;
 	bool working;
 	struct step_fetch *fetch; /* NULL: none is under way */
+	struct step_keys *asking; /* the same */
+	char *keys;
 	struct process process;
 	bool exited; /* its command is gone, and how that ended is known */
 	bool timed_out;

@@ -4,6 +4,7 @@
  */
 #include "step/fetch.h"
 #include "step/internal.h"
+#include "step/keys.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -88,7 +89,7 @@ void step_set_state(struct step *step, enum step_state state) {
 }
 
 static bool is_busy(const struct step *step) {
-	return step->working || step->fetch || step->process.run[0];
+	return step->working || step->fetch || step->asking || step->process.run[0];
 }
 
 /* ---- its ends ---- */
@@ -167,6 +168,24 @@ static void let_go(struct steps *steps) {
 	if (--steps->closing == 0) defer_start(steps->options.loop, &steps->detach_defer);
 }
 
+/* Looked at once more, with them. */
+static void keys_came(struct step *step, char *keys, const struct err *err) {
+	step->asking = NULL;
+	timer_cancel(&step->timer);
+	free(step->keys);
+	step->keys = keys;
+	if (step->steps->detached) {
+		let_go(step->steps);
+	} else if (step->stopping) {
+		step_go_down(step);
+	} else if (err) {
+		step_failed(step, err->text);
+	} else {
+		step->record.tries--; /* the same try */
+		step_begin(step);
+	}
+}
+
 /* What follows is as if it had been found so. */
 static void fetched(struct step *step, const struct err *err) {
 	step->fetch = NULL;
@@ -194,6 +213,12 @@ static void found(struct step *step) {
 	memcpy(record->wrote, work->wrote, sizeof(record->wrote));
 	bool verifying = step->verifying;
 	step->verifying = false;
+	if (work->asks && !step->stopping) {
+		timer_start(&step->timer, step->settings->timeout_ms);
+		step->asking = step_keys_start(step, keys_came);
+		step_set_state(step, STEP_FETCHING);
+		return;
+	}
 	if (work->fetches && !step->stopping) {
 		step_note(step, "fetching", work->finding.subject);
 		timer_start(&step->timer, step->settings->timeout_ms);
@@ -260,9 +285,11 @@ void step_begin(struct step *step) {
 		.record = step->record,
 		.tend_path = strv_dup(step->steps->path),
 		.tend_environment = strv_dup(step->steps->environment),
+		.keys = step->keys,
 		.forced = step->forced && !step->verifying,
 		.verifying = step->verifying };
 	memcpy(step->work.machine, step->steps->machine, sizeof(step->work.machine));
+	step->keys = NULL;
 	step->working = true;
 	step_set_state(step, STEP_LOOKING);
 	job_start(loop_of(step), &step->work.job);
@@ -272,6 +299,10 @@ static void timer_fired(struct timer *timer) {
 	struct step *step = container_of(timer, struct step, timer);
 	if (step->state == STEP_DELAYED) {
 		step_begin(step);
+		return;
+	}
+	if (step->asking) {
+		step_keys_cancel(step->asking);
 		return;
 	}
 	if (step->fetch) {
@@ -297,6 +328,7 @@ void step_want_down(struct step *step) {
 	step->stopping = true;
 	step_set_state(step, step->state);
 	if (step->fetch) step_fetch_cancel(step->fetch);
+	if (step->asking) step_keys_cancel(step->asking);
 	if (step->process.run[0] && !step->exited && step->process.pid) {
 		step->killing = false;
 		step_end_command(step);
@@ -343,6 +375,7 @@ void step_free(struct step *step) {
 	step_settings_free(step->settings);
 	free(step->why);
 	free(step->trouble);
+	free(step->keys);
 	free(step);
 }
 
@@ -372,6 +405,10 @@ void step_detach(struct step *step) {
 	struct steps *steps = step->steps;
 	timer_cancel(&step->timer);
 	process_detach(&step->process);
+	if (step->asking) {
+		steps->closing++;
+		step_keys_cancel(step->asking);
+	}
 	if (step->fetch) {
 		steps->closing++;
 		step_fetch_cancel(step->fetch);

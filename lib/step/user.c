@@ -1,6 +1,7 @@
 /* user: somebody with a home, groups, a shell, keys to log in with. What is there beside that is left: no group, no key is
  * taken away. Accounts are changed by the system's own tools; the keys lie in the user's folder and are written with that
  * user's rights. */
+#include "step/keys.h"
 #include "step/place.h"
 
 #include <ctype.h>
@@ -57,8 +58,7 @@ static int user_check(const struct step_settings *settings, const char **key, st
 		return err_set(err, ERR_INVALID, "'%s' is not absolute", settings->shell);
 	*key = "authorized_keys";
 	for (char **line = settings->authorized_keys; line && *line; line++) {
-		if (str_starts(*line, "github:"))
-			return err_set(err, ERR_INVALID, "'%s': github: is not built yet", *line);
+		if (step_keys_name(*line)) continue;
 		if (!is_key(*line) && !is_path(*line))
 			return err_set(err, ERR_INVALID,
 				"'%.40s' is neither a key nor a path to keys", *line);
@@ -212,6 +212,7 @@ static int write_keys(struct place *place, const struct buf *text, struct err *e
 
 static int find_keys(struct step_work *work, struct buf *text, size_t *added, struct err *err) {
 	for (char **line = work->settings->authorized_keys; line && *line; line++) {
+		if (step_keys_name(*line)) continue;
 		if (!is_path(*line)) {
 			*added += add_keys(text, *line);
 			continue;
@@ -227,6 +228,15 @@ static int find_keys(struct step_work *work, struct buf *text, size_t *added, st
 		if (none) return -1;
 	}
 	return 0;
+}
+
+/* GitHub is asked once for each definition, and not by a plan: what somebody takes away there stays here. */
+static bool must_ask(struct step_work *work) {
+	if (work->keys) return false;
+	if (!work->forced && str_equal(work->record.definition, work->definition)) return false;
+	for (char **line = work->settings->authorized_keys; *line; line++)
+		if (step_keys_name(*line)) return true;
+	return false;
 }
 
 /* As the user from here on: it may have made a trap of its own folder. */
@@ -253,6 +263,7 @@ static int look_keys(struct step_work *work, struct err *err) {
 		result = disk_read(
 			place.disk, place.name, KEYS_MAX, &text, DIGEST_SHA256, NULL, &stat, err);
 	if (result == 0) result = find_keys(work, &text, &added, err);
+	if (result == 0 && work->keys) added += add_keys(&text, work->keys);
 	if (result == 0 && added > 0) {
 		free(work->finding.why);
 		work->finding.why = xasprintf("%zu keys are missing", added);
@@ -261,6 +272,8 @@ static int look_keys(struct step_work *work, struct err *err) {
 		if (result == 0 && !work->dry)
 			work->told = xasprintf("%zu keys added to '%s'", added, place.path);
 	}
+	/* That they were asked for is remembered too. */
+	if (result == 0 && work->keys && !work->told) work->told = xstrdup("its keys are there");
 	buf_release(&text);
 	place_release(&place);
 	return result;
@@ -275,6 +288,13 @@ static int user_look(struct step_work *work, struct err *err) {
 	work->finding.why = differs ? explain(&account) : xstrdup("as it is wanted");
 	if (differs && !work->dry) work->script = make_script(work->settings, &account);
 	strv_free(account.groups);
+	if (!differs && work->settings->authorized_keys && must_ask(work)) {
+		free(work->finding.why);
+		work->finding.why = xstrdup("keys are to be asked for at GitHub");
+		work->finding.verdict = STEP_TODO;
+		work->asks = !work->dry;
+		return 0;
+	}
 	/* The keys come with the look after it. */
 	return differs || !work->settings->authorized_keys ? 0 : look_keys(work, err);
 }

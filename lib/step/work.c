@@ -140,6 +140,7 @@ void step_work_release(struct step_work *work) {
 	step_finding_release(&work->finding);
 	free(work->told);
 	free(work->script);
+	free(work->keys);
 	strv_free(work->argv);
 	strv_free(work->env);
 	free(work->directory);

@@ -35,6 +35,7 @@ CASES = {
     "a user of a strange name": ("[step a]\nuser = ../x\n", "'../x' is no name of a user"),
     "a group of a strange name": ("[step a]\nuser = soph\ngroups = -x\n", "'-x' is no name of a group"),
     "a key that is none": ("[step a]\nuser = soph\nauthorized_keys = AAAA\n", "neither a key nor a path"),
+    "keys of a path at GitHub": ("[step a]\nuser = soph\nauthorized_keys = github:a/b\n", "neither a key nor a path"),
     "a port that is none": ("[step a]\nallow = 99999/tcp\n", "'99999/tcp' is no port"),
     "a range without its protocol": ("[step a]\nallow = 1:2\n", "'1:2' is no port"),
     "a range backwards": ("[step a]\nallow = 2:1/udp\n", "'2:1/udp' is no port"),

@@ -27,8 +27,20 @@ shell = /bin/bash
 sudo = yes
 authorized_keys =
 	ssh-ed25519 AAAAone soph@here
+	github:soph-hub
 	/etc/tend/keys
-requires = step:probe
+requires = step:probe service:hub
+
+[step nobody-there]
+user = other
+authorized_keys = github:none
+retries = 0
+requires = service:hub
+
+[service hub]
+command = perl /srv/hub
+ready = tcp:8099
+network = no
 
 [step ssh]
 run =
@@ -59,6 +71,20 @@ requires = step:probe step:third step:soph step:ports step:some step:conf
 [step after]
 run = echo after >>/srv/after
 requires = step:late
+"""
+
+# What GitHub says of who is there, and of who is not.
+HUB = """use IO::Socket::INET;
+my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1:8099', Listen => 5, ReuseAddr => 1) or die;
+while (my $peer = $listener->accept) {
+	my $line = <$peer> // '';
+	while (my $header = <$peer>) { last if $header =~ /^\\r?$/ }
+	open(my $log, '>>', '/srv/asked'); print $log $line; close $log;
+	my $body = $line =~ m{^GET /soph-hub.keys } ? "ssh-ed25519 AAAAhub\\nssh-rsa AAAAtwo two\\n" : '';
+	printf $peer "HTTP/1.1 %s\\r\\nContent-Length: %d\\r\\nConnection: close\\r\\n\\r\\n%s", $body ? '200 OK' : '404 No',
+		length $body, $body;
+	close $peer;
+}
 """
 
 # Made here, so that nothing is fetched: what is tried is apt's own way from a list to a program.
@@ -97,6 +123,8 @@ def test_a_bare_machine_builds_itself(tmp_path):
     with installed("sudo,ufw,openssh-server,git,iproute2") as root:
         furnish(root, INI, JOB)
         make_archive(root, work)
+        put(root / "srv/hub", HUB)
+        put(root / "etc/systemd/system/tend.service.d/test.conf", "[Service]\nEnvironment=TEND_GITHUB=http://127.0.0.1:8099\n")
         put(root / "etc/tend/keys", "# two\nssh-rsa AAAAtwo two\n")
         shutil.copy(SUPPORT / "machine-job.sh", job / "run.sh")
         shutil.copy(SUPPORT / "job.sh", job)

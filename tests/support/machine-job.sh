@@ -34,7 +34,9 @@ if [ "$boot" = 2 ]; then
 	check 'shell' [ "$(getent passwd soph | cut -d: -f7)" = /bin/bash ]
 	check 'becomes root' [ "$(su soph -c 'sudo -n id -u')" = 0 ]
 	check 'the file that lets it is closed' [ "$(stat -c %a:%U /etc/sudoers.d/tend-soph)" = 440:root ]
-	check 'keys' [ "$(cat /home/soph/.ssh/authorized_keys)" = "$(printf '%s\n' 'ssh-ed25519 AAAAone soph@here' 'ssh-rsa AAAAtwo two')" ]
+	check 'keys' [ "$(cat /home/soph/.ssh/authorized_keys)" = "$(printf '%s\n' 'ssh-ed25519 AAAAone soph@here' 'ssh-rsa AAAAtwo two' 'ssh-ed25519 AAAAhub')" ]
+	check 'GitHub was asked once' [ "$(grep -c soph-hub /srv/asked)" = 1 ]
+	check 'without keys nobody comes in' is nobody-there failed
 	check 'closed to others' [ "$(stat -c %a:%U:%G /home/soph/.ssh /home/soph/.ssh/authorized_keys)" = "$(printf '%s\n' 700:soph:soph 600:soph:soph)" ]
 	check 'a file of its own' [ "$(stat -c %a:%U /home/soph/.tmux.conf)" = 644:soph ]
 	ip netns add out
