@@ -167,7 +167,7 @@ static json_t *plan_one(struct ledger *ledger, const struct config_section *sect
 	char *unit = xasprintf("step:%s", section->name);
 	int result = ledger ? ledger_step_read(ledger, unit, &record, &err) : 0;
 	if (result == 0)
-		result = step_look(section->name, section->settings, &record, &finding, &err);
+		result = step_look(section->name, section->settings, &record, NULL, &finding, &err);
 	json_t *step = answer_plan(section->name, &finding, result == 0 ? NULL : &err);
 	step_finding_release(&finding);
 	free(unit);

@@ -26,6 +26,7 @@ struct step_work {
 	struct ledger_step record;
 	char **tend_path, **tend_environment;
 	char machine[LEDGER_DIGEST_SIZE];
+	const char *boot; /* process_boot_id, which is the loop thread's to ask */
 	bool forced;
 	bool verifying; /* it was done a moment ago: is it so? */
 	bool dry;       /* only look */

@@ -286,6 +286,7 @@ void step_begin(struct step *step) {
 		.tend_path = strv_dup(step->steps->path),
 		.tend_environment = strv_dup(step->steps->environment),
 		.keys = step->keys,
+		.boot = process_boot_id(),
 		.forced = step->forced && !step->verifying,
 		.verifying = step->verifying };
 	memcpy(step->work.machine, step->steps->machine, sizeof(step->work.machine));

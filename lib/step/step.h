@@ -106,9 +106,11 @@ struct step_finding {
 	char *diff;       /* of a file whose content would change; NULL: none */
 };
 
-/* What a start of this step would do. `record`: what the ledger knows. Blocks. */
+/* What a start of this step would do. `record`: what the ledger knows. `boot`: process_boot_id; NULL where there is one thread only.
+ * Blocks. */
 int step_look(const char *name, const struct step_settings *settings,
-	const struct ledger_step *record, struct step_finding *finding, struct err *err);
+	const struct ledger_step *record, const char *boot, struct step_finding *finding,
+	struct err *err);
 void step_finding_release(struct step_finding *finding);
 
 /* This machine among those made from one image: a digest of its machine id and of the cloud's instance id below `root`
@@ -201,6 +203,7 @@ struct step_planning {
 	char *name;
 	struct step_settings *settings; /* private */
 	struct ledger_step record;      /* private */
+	const char *boot;               /* private */
 	struct step_finding finding;
 	struct err err; /* ERR_NONE: `finding` holds */
 };

@@ -106,7 +106,7 @@ void step_work_due(struct step_work *work, bool there) {
 		.done = work->verifying || record->definition[0] != '\0',
 		.same = work->verifying || str_equal(record->definition, work->definition),
 		.here = work->verifying || str_equal(record->machine, work->machine),
-		.this_boot = work->verifying || str_equal(record->done_boot, process_boot_id()),
+		.this_boot = work->verifying || str_equal(record->done_boot, work->boot),
 		.when = (enum step_when)work->settings->when,
 	};
 	const char *why;
@@ -152,10 +152,12 @@ void step_work_release(struct step_work *work) {
 /* ---- for a plan ---- */
 
 int step_look(const char *name, const struct step_settings *settings,
-	const struct ledger_step *record, struct step_finding *finding, struct err *err) {
+	const struct ledger_step *record, const char *boot, struct step_finding *finding,
+	struct err *err) {
 	struct step_work work = { .name = xstrdup(name),
 		.settings = step_settings_copy(settings),
 		.record = *record,
+		.boot = boot ? boot : process_boot_id(),
 		.dry = true };
 	step_machine("/", work.machine);
 	int result = step_work_do(&work, err);
@@ -174,8 +176,8 @@ void step_finding_release(struct step_finding *finding) {
 
 static int look_work(struct job *job, struct err *err) {
 	struct step_planning *planning = container_of(job, struct step_planning, job);
-	return step_look(
-		planning->name, planning->settings, &planning->record, &planning->finding, err);
+	return step_look(planning->name, planning->settings, &planning->record, planning->boot,
+		&planning->finding, err);
 }
 
 static void look_done(struct job *job, const struct err *err) {
@@ -189,6 +191,7 @@ void step_plan_start(struct step *step, struct step_planning *planning) {
 	planning->name = xstrdup(step->unit.name);
 	planning->settings = step_settings_copy(step->settings);
 	planning->record = step->record;
+	planning->boot = process_boot_id();
 	planning->job = (struct job){ .work = look_work, .done = look_done };
 	job_start(step->steps->options.loop, &planning->job);
 }
