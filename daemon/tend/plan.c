@@ -1,12 +1,15 @@
 /* tend plan: what steps would do, and why. tendd is asked; without it, they are looked at here, by its configuration. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "answers/answers.h"
 #include "tend/command.h"
 #include "tend/source.h"
 #include "term/term.h"
+
+enum { SUBJECT_MAX = 80 };
 
 static json_t *ask_daemon(struct call *call, struct err *err) {
 	return client_ask(&call->client, "GET", "/v1/plan", NULL, err);
@@ -33,13 +36,12 @@ static void print_step(const struct term *term, const json_t *step) {
 			   : str_equal(verdict, "todo") ? "would run"
 			   : str_equal(verdict, "held") ? "held"
 							: "unknown";
-	char *subject = str_printable(json_text(step, "subject")),
-	     *why = str_printable(json_text(step, "why"));
-	for (char *at = subject; *at; at++) {
-		if (at - subject < 60) continue;
-		*at = '\0';
-		break;
-	}
+	/* Of a command of many lines the first says which it is. */
+	char *first = xstrdup(json_text(step, "subject"));
+	first[strcspn(first, "\n")] = '\0';
+	if (strlen(first) > SUBJECT_MAX) first[SUBJECT_MAX] = '\0';
+	char *subject = str_printable(first), *why = str_printable(json_text(step, "why"));
+	free(first);
 	printf("%-9s  %s  %s %s: %s\n", sign, json_text(step, "unit"), json_text(step, "kind"),
 		subject, why);
 	print_diff(term, json_text(step, "diff"));

@@ -1,4 +1,7 @@
-/* What a step runs: its command, and the reboot after it; and the ends of both. */
+/*
+ * What a step runs: its command, and the reboot after it; and the ends of both. The record is written before each fork, so that
+ * a next tendd finds the run again, and before the machine goes, so that the next boot goes on behind it.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

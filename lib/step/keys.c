@@ -1,3 +1,5 @@
+/* What GitHub says of a name is public, and changes without us: it is asked once for a definition, so that whoever takes over the
+ * account there one day does not come in here by the next boot. */
 #include "step/keys.h"
 
 #include <ctype.h>

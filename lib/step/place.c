@@ -1,3 +1,5 @@
+/* One path, looked at and replaced through a descriptor of the nearest folder above it that is there: below that no link is ever
+ * followed, and as root in somebody's folder every name is reached with that user's rights alone. */
 #include "step/place.h"
 
 #include <stdlib.h>
