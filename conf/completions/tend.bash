@@ -1,6 +1,6 @@
 # bash completion for tend and tendd: installed as share/bash-completion/completions/tend
 
-# Names of the units of a kind ("folder", "service", or "" for all), as the tendd that is meant lists them.
+# Names of the units of a kind ("folder", "step", "service", or "" for all), as the tendd that is meant lists them.
 _tend_units() {
 	local kind=$1
 	shift
@@ -55,6 +55,7 @@ _tend() {
 	stop) options+=' --only --yes' kind=service ;;
 	logs) options+=' --follow --lines --since --grep' kind=service ;;
 	env) kind=service ;;
+	run) kind=step ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
 	auth) options+=' --no-browser --device --paste' kind=none ;;
@@ -65,7 +66,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run' -- "$cur")
 	elif [[ $kind == remote ]]; then
 		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then

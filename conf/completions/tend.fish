@@ -37,10 +37,14 @@ complete -c tend -n __fish_use_subcommand -a versions -d 'every content of a fil
 complete -c tend -n __fish_use_subcommand -a restore -d 'bring files back'
 complete -c tend -n __fish_use_subcommand -a remote -d 'look at a remote itself'
 complete -c tend -n __fish_use_subcommand -a auth -d 'sign in to a remote that wants a person'
+complete -c tend -n __fish_use_subcommand -a plan -d 'what steps would do, and why'
+complete -c tend -n __fish_use_subcommand -a run -d 'do a step now'
 
 complete -c tend -n '__fish_seen_subcommand_from status history' -a '(__tend_units)'
 complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve verify forget ls versions restore' -a '(__tend_units folder)'
 complete -c tend -n '__fish_seen_subcommand_from start stop restart logs env' -a '(__tend_units service)'
+
+complete -c tend -n '__fish_seen_subcommand_from run' -a '(__tend_units step)'
 
 complete -c tend -n '__fish_seen_subcommand_from remote' -a 'ls check'
 

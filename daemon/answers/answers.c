@@ -50,3 +50,14 @@ json_t *answer_restore(const char *folder, int64_t at_ns, const struct restore_c
 		(json_int_t)counts->same, "left_count", (json_int_t)counts->left, "failed_count",
 		(json_int_t)counts->failed, "left", left, "failed", failed);
 }
+
+json_t *answer_plan(const char *name, const struct step_finding *finding, const struct err *err) {
+	char *unit = xasprintf("step:%s", name);
+	json_t *step = json_pack("{s:s, s:s?, s:o, s:s, s:o, s:o}", "unit", unit, "kind",
+		finding->kind, "subject", answer_text(finding->subject), "verdict",
+		err ? "unknown" : step_verdict_name(finding->verdict), "why",
+		answer_text(err ? err->text : finding->why), "diff",
+		answer_text(err ? NULL : finding->diff));
+	free(unit);
+	return step;
+}

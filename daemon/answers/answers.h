@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "step/step.h"
 #include "sync/sync.h"
 
 /* Any bytes as a string; NULL as null. */
@@ -19,5 +20,7 @@ json_t *answer_past(const struct past_item *item);
 /* What came of a restore; takes the lists of paths, which may be shorter than what was counted. */
 json_t *answer_restore(const char *folder, int64_t at_ns, const struct restore_counts *counts,
 	json_t *left, json_t *failed);
+/* A step in a plan: what a start of it would do; `err` (NULL: none): why that is not known. */
+json_t *answer_plan(const char *name, const struct step_finding *finding, const struct err *err);
 
 #endif

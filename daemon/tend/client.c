@@ -236,8 +236,9 @@ static void stream_done(struct http_request *request, const struct err *err) {
 	if (stream->done) stream->done(stream->user);
 }
 
-void stream_start(struct stream *stream, struct client *client, const char *path) {
-	ask_init(&stream->ask, client, "GET", path, NULL);
+static void begin(struct stream *stream, struct client *client, const char *method,
+	const char *path, json_t *body) {
+	ask_init(&stream->ask, client, method, path, body);
 	stream->enough = false;
 	stream->ask.request.answer_max = STREAM_MAX;
 	stream->ask.request.arrived = stream_arrived;
@@ -245,14 +246,31 @@ void stream_start(struct stream *stream, struct client *client, const char *path
 	ask_start(&stream->ask, 0);
 }
 
-int client_stream(struct client *client, const char *path,
+void stream_start(struct stream *stream, struct client *client, const char *path) {
+	begin(stream, client, "GET", path, NULL);
+}
+
+static int run_stream(struct client *client, const char *method, const char *path, json_t *body,
 	int (*part)(void *user, const char *text, size_t len), void *user, struct err *err) {
 	struct stream stream = { .part = part, .user = user };
 
-	if (client_probe(client, err) != 0) return -1;
-	stream_start(&stream, client, path);
+	if (client_probe(client, err) != 0) {
+		json_decref(body);
+		return -1;
+	}
+	begin(&stream, client, method, path, body);
 	loop_run_until(client->loop, &stream.ask.ended);
 	*err = stream.ask.err;
 	ask_release(&stream.ask);
 	return err->kind == ERR_NONE || stream.enough ? 0 : -1;
+}
+
+int client_stream(struct client *client, const char *path,
+	int (*part)(void *user, const char *text, size_t len), void *user, struct err *err) {
+	return run_stream(client, "GET", path, NULL, part, user, err);
+}
+
+int client_stream_order(struct client *client, const char *path, json_t *body,
+	int (*part)(void *user, const char *text, size_t len), void *user, struct err *err) {
+	return run_stream(client, "POST", path, body, part, user, err);
 }

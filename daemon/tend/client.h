@@ -80,6 +80,9 @@ void stream_start(struct stream *stream, struct client *client, const char *path
  * it. */
 int client_stream(struct client *client, const char *path,
 	int (*part)(void *user, const char *text, size_t len), void *user, struct err *err);
+/* The same of a POST; `body` is taken. */
+int client_stream_order(struct client *client, const char *path, json_t *body,
+	int (*part)(void *user, const char *text, size_t len), void *user, struct err *err);
 
 /* ---- place.c, place_linux.c, place_macos.c ---- */
 

@@ -1,4 +1,4 @@
-/* tend logs: what services wrote, one or several at once. */
+/* tend logs: what services and steps wrote, one or several at once. */
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -322,12 +322,15 @@ static bool find_services(struct logs *logs) {
 
 	logs->readers = xcalloc(call->word_count, sizeof(*logs->readers));
 	for (; units && logs->count < call->word_count; logs->count++) {
-		const json_t *unit = units_find(units, call->words[logs->count], "service", &err);
+		const char *word = call->words[logs->count];
+		/* A bare name is a service's, as before there were steps. */
+		bool step = str_starts(word, "step:");
+		const json_t *unit = units_find(units, word, step ? "step" : "service", &err);
 		if (!unit) break;
 		struct reader *reader = &logs->readers[logs->count];
 		reader->logs = logs;
 		reader->id = xstrdup(json_text(unit, "unit"));
-		reader->name = reader->id + strlen("service:");
+		reader->name = reader->id + (step ? 0 : strlen("service:"));
 		if ((int)strlen(reader->name) > logs->name_width)
 			logs->name_width = (int)strlen(reader->name);
 		buf_init(&reader->line, LINE_MAX_BYTES);
@@ -352,7 +355,7 @@ static int logs_run(struct call *call) {
 const struct command command_logs = {
 	.name = "logs",
 	.usage = "SERVICE...",
-	.help = "what services wrote",
+	.help = "what services, or a step:NAME, wrote",
 	.options = logs_options,
 	.least = 1,
 	.most = GIVEN_MAX,

@@ -25,8 +25,6 @@ static const struct command_option global_options[] = {
 
 /* In the contract, and not in this version. */
 static const struct command later[] = {
-	{ .name = "plan" },
-	{ .name = "run" },
 	{ .name = "awake" },
 	{ .name = "why-awake" },
 	{ .name = "init" },
@@ -55,6 +53,8 @@ static const struct command *const built[] = {
 	&command_restore,
 	&command_history,
 	&command_env,
+	&command_plan,
+	&command_run,
 	&command_remote,
 	&command_auth,
 };

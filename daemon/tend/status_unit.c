@@ -199,6 +199,18 @@ static void print_service(const struct page *page, const json_t *service) {
 	line(page, "log", "%s", json_text(service, "log"));
 }
 
+/* ---- step ---- */
+
+static void print_a_step(const struct page *page, const json_t *step) {
+	line(page, "kind", "%s", json_text(step, "kind"));
+	line(page, "why", "%s", json_text(step, "why"));
+	line(page, "done", "%s", json_text(step, "done"));
+	line_count(page, step, "pid", "pid");
+	line_count(page, step, "tries", "tries");
+	line(page, "next try", "%s", json_text(step, "next_try"));
+	line(page, "log", "%s", json_text(step, "log"));
+}
+
 void status_unit_print(const json_t *unit, int64_t wall_ns) {
 	const json_t *folder = json_object_get(unit, "folder"),
 		     *service = json_object_get(unit, "service");
@@ -216,5 +228,7 @@ void status_unit_print(const json_t *unit, int64_t wall_ns) {
 	print_names(&page, unit, "dependents", "needed by");
 	if (json_is_object(folder)) print_folder(&page, folder, json_text(unit, "name"));
 	if (json_is_object(service)) print_service(&page, service);
+	const json_t *step = json_object_get(unit, "step");
+	if (json_is_object(step)) print_a_step(&page, step);
 	free(span);
 }

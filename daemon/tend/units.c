@@ -102,8 +102,9 @@ json_t *units_folders(struct call *call, struct err *err) {
 
 const char *unit_word(const json_t *unit) {
 	const json_t *folder = json_object_get(unit, "folder"),
-		     *service = json_object_get(unit, "service");
-	const char *word = json_text(folder ? folder : service, "state");
+		     *service = json_object_get(unit, "service"),
+		     *step = json_object_get(unit, "step");
+	const char *word = json_text(folder ? folder : service ? service : step, "state");
 
 	return *word ? word : json_text(unit, "state");
 }

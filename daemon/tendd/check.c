@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "service/service.h"
+#include "step/step.h"
 #include "store/store.h"
 #include "sync/sync.h"
 #include "tendd/settings.h"
@@ -49,19 +50,28 @@ static void check_remote(struct checking *checking, const struct config_section 
 	free(key);
 }
 
+/* One that is not there yet is fine where a step makes it. */
+static void check_user(struct checking *checking, const struct config_section *section) {
+	const struct folder_settings *folder = section->settings;
+	const struct config_section *step = NULL;
+	struct err err;
+	if (!folder->user || config_user_check(folder->user, &err) == 0) return;
+	while ((step = config_next(checking->config, "step", step))) {
+		const struct step_settings *settings = step->settings;
+		if (str_equal(settings->user, folder->user)) return;
+	}
+	config_error(checking->errors, checking->err, section, "user", "%s", err.text);
+	checking->failed = true;
+}
+
 /* Is `id` a unit of this configuration? Says why not. */
 static bool check_reference(struct checking *checking, const struct config_section *section,
 	const char *key, const char *id) {
-	static const char *const kinds[] = { "folder", "service" };
+	static const char *const kinds[] = { "folder", "step", "service" };
 	const char *colon = strchr(id, ':');
 	char hint[200] = "";
 	if (str_equal(id, "network")) return true;
 	checking->failed = true;
-	if (str_starts(id, "step:")) {
-		config_error(checking->errors, checking->err, section, key,
-			"'%s': steps are not built yet in this version", id);
-		return false;
-	}
 	for (size_t i = 0; colon && i < ARRAY_LEN(kinds); i++) {
 		size_t len = strlen(kinds[i]);
 		if ((size_t)(colon - id) != len || strncmp(id, kinds[i], len) != 0) continue;
@@ -75,7 +85,7 @@ static bool check_reference(struct checking *checking, const struct config_secti
 		return false;
 	}
 	config_error(checking->errors, checking->err, section, key,
-		"unknown unit '%s': write folder:NAME, service:NAME or network", id);
+		"unknown unit '%s': write folder:NAME, step:NAME, service:NAME or network", id);
 	return false;
 }
 
@@ -97,8 +107,9 @@ static void check_references(struct checking *checking, const struct config_sect
 /* The section that the text of a circle begins with: its line is shown. */
 static const struct config_section *section_of_circle(
 	const struct config *config, const char *text) {
-	for (size_t i = 0; i < 2; i++) {
-		const char *kind = i ? "service" : "folder";
+	static const char *const kinds[] = { "folder", "step", "service" };
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		const char *kind = kinds[i];
 		const struct config_section *section = NULL;
 		while ((section = config_next(config, kind, section))) {
 			char *id = xasprintf("%s:%s", kind, section->name);
@@ -139,6 +150,7 @@ static int check_sections(
 	while ((section = config_next(config, "folder", section))) {
 		const struct folder_settings *folder = section->settings;
 		check_remote(&checking, section);
+		check_user(&checking, section);
 		check_references(&checking, section, "after", folder->after);
 		check_references(&checking, section, "requires", folder->requires);
 	}
@@ -147,6 +159,12 @@ static int check_sections(
 		const struct service_settings *service = section->settings;
 		check_references(&checking, section, "after", service->after);
 		check_references(&checking, section, "requires", service->requires);
+	}
+	section = NULL;
+	while ((section = config_next(config, "step", section))) {
+		const struct step_settings *step = section->settings;
+		check_references(&checking, section, "after", step->after);
+		check_references(&checking, section, "requires", step->requires);
 	}
 	check_circles(&checking);
 	strv_free(checking.ends);

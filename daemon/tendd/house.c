@@ -187,6 +187,7 @@ void house_link(struct house *house) {
 		link_folder(house, unit, settings->after, false);
 		link_folder(house, unit, settings->requires, true);
 	}
+	steps_link(house->steps);
 	services_link(house->services);
 }
 
@@ -196,7 +197,10 @@ void house_link(struct house *house) {
  * removed while we were down. */
 static void stray_found(void *user, const char *run, const char *unit) {
 	struct house *house = user;
-	services_stray(house->services, run, unit);
+	if (str_starts(unit, "step:"))
+		steps_stray(house->steps, run, unit);
+	else
+		services_stray(house->services, run, unit);
 }
 
 static void processes_changed(void *user, const char *detail) {
@@ -283,6 +287,25 @@ static int open_ground(struct house *house, struct err *err) {
 	return house->http ? 0 : -1;
 }
 
+static void open_steps(struct house *house) {
+	const struct tend_settings *settings = house_settings(house);
+	const struct config_section *section = NULL;
+	const struct steps_options options = {
+		.loop = house->loop,
+		.graph = house->graph,
+		.ledger = house->ledger,
+		.host = house->processes,
+		.http = house->http,
+		.runtime_dir = settings->runtime_dir,
+		.log_dir = settings->log_dir,
+		.path = settings->path,
+		.environment = settings->environment,
+	};
+	house->steps = steps_new(&options);
+	while ((section = config_next(house->config, "step", section)))
+		step_add(house->steps, section->name, section->settings);
+}
+
 static int open_services(struct house *house, struct err *err) {
 	const struct tend_settings *settings = house_settings(house);
 	const struct config_section *section = NULL;
@@ -302,6 +325,7 @@ static int open_services(struct house *house, struct err *err) {
 	while ((section = config_next(house->config, "service", section))) {
 		service_add(house->services, section->name, section->settings);
 	}
+	open_steps(house);
 	return 0;
 }
 
@@ -349,6 +373,7 @@ struct house *house_new(struct loop *loop, char *home, struct config *config, st
 	list_init(&house->pasts);
 	list_init(&house->contents);
 	list_init(&house->restores);
+	list_init(&house->plans);
 	house->line = (struct store_line){ bandwidth_new(loop), bandwidth_new(loop) };
 	house->control = control_new(loop, tendd_routes, tendd_route_count, house);
 	return house;
@@ -370,6 +395,7 @@ int house_open(struct house *house, struct err *err) {
 	while ((section = config_next(house->config, "folder", section))) {
 		house_folder_begin(house_folder_find(house, section->name), section);
 	}
+	steps_begin(house->steps);
 	services_begin(house->services);
 	house_orphans_begin(house);
 	house->state = HOUSE_RUNNING;
@@ -378,6 +404,7 @@ int house_open(struct house *house, struct err *err) {
 
 /* ---- closing ---- */
 
+/* Or steps: both let their children go on. */
 static void services_detached(void *user) {
 	struct house *house = user;
 	house->closing--;
@@ -422,6 +449,10 @@ void house_close(struct house *house) {
 		house->closing++;
 		notifies_close(house->notifies, notifies_closed, house);
 	}
+	if (house->steps) {
+		house->closing++;
+		steps_detach(house->steps, services_detached, house);
+	}
 	house->closing--;
 	house_close_step(house);
 	loop_run_until(house->loop, &house->closed);
@@ -437,6 +468,7 @@ void house_free(struct house *house) {
 	bandwidth_free(house->line.up);
 	bandwidth_free(house->line.down);
 	notifies_free(house->notifies);
+	if (house->steps) steps_free(house->steps);
 	if (house->services) services_free(house->services);
 	if (house->processes) process_host_free(house->processes);
 	network_free(house->network);

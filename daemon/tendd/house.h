@@ -15,6 +15,7 @@
 #include "notify/notify.h"
 #include "process/process.h"
 #include "service/service.h"
+#include "step/step.h"
 #include "store/store.h"
 #include "sync/sync.h"
 #include "tendd/host.h"
@@ -56,6 +57,7 @@ struct house {
 	struct process_host *processes;
 	char *processes_trouble; /* why nothing can be started now; NULL: all is well */
 	struct services *services;
+	struct steps *steps;
 	struct http *http;
 	struct sync *sync;
 	struct store_line line; /* upload_limit and download_limit of [tend] */
@@ -65,8 +67,8 @@ struct house {
 	struct signals *signals;
 	struct news *news;
 	struct notifies *notifies;
-	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c. */
-	struct list orders, barriers, logs, pasts, contents, restores;
+	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, plan.c. */
+	struct list orders, barriers, logs, pasts, contents, restores, plans;
 	struct reload *reload; /* the one under way; NULL: none */
 	bool orphans_stop;     /* what folders that are gone left is still being let go */
 	struct stopping *stopping;
@@ -116,7 +118,7 @@ void house_folder_drop(struct house_folder *folder);
 void house_orphans_begin(struct house *house);
 void house_orphans_stop(struct house *house); /* before any of it changes */
 
-/* Makes all edges of folders and services anew. */
+/* Makes all edges of folders, steps and services anew. */
 void house_link(struct house *house);
 /* Wants a folder up unless it is disabled. */
 void house_folder_begin(struct house_folder *folder, const struct config_section *section);

@@ -1,4 +1,4 @@
-/* A service's log, streamed: what the reader does not take is not read either, so a slow one
+/* The log of a service or a step, streamed: what the reader does not take is not read either, so a slow one
  * costs nothing. */
 #include <stdlib.h>
 #include <string.h>
@@ -9,14 +9,15 @@ enum { LINES_PRESET = 100, LINES_LIMIT = 1000000, BLOCK_BYTES = 32 << 10 };
 
 struct log_reader {
 	struct list link;
-	struct service_follow *follow;
+	struct service_follow *follow; /* one of the two */
+	struct step_follow *step_follow;
 	struct control_stream *stream;
-	bool follows;
 };
 
 static void reader_free(struct log_reader *reader) {
 	list_remove(&reader->link);
 	service_follow_free(reader->follow);
+	step_follow_free(reader->step_follow);
 	free(reader);
 }
 
@@ -24,7 +25,9 @@ static void reader_free(struct log_reader *reader) {
 static void reader_step(struct log_reader *reader) {
 	char block[BLOCK_BYTES];
 	while (control_stream_queued(reader->stream) < BLOCK_BYTES) {
-		ssize_t len = service_follow_read(reader->follow, block, sizeof(block));
+		ssize_t len = reader->step_follow
+				      ? step_follow_read(reader->step_follow, block, sizeof(block))
+				      : service_follow_read(reader->follow, block, sizeof(block));
 		if (len == 0) return;
 		if (len < 0) {
 			control_stream_end(reader->stream);
@@ -52,6 +55,20 @@ static void stream_gone(void *user) {
  * to reader_step. */
 static const struct control_stream_calls stream_calls = { stream_drained, stream_gone };
 
+/* NULL: the asker is gone. */
+static struct log_reader *reader_new(struct house *house, struct control_request *request) {
+	struct log_reader *reader = xcalloc(1, sizeof(*reader));
+	list_init(&reader->link);
+	reader->stream =
+		control_stream_start(request, "text/plain; charset=utf-8", &stream_calls, reader);
+	if (!reader->stream) {
+		free(reader);
+		return NULL;
+	}
+	list_add_tail(&house->logs, &reader->link);
+	return reader;
+}
+
 void route_log(void *user, struct control_request *request) {
 	struct house *house = user;
 	const char *lines_text = control_query(request, "lines"),
@@ -61,8 +78,9 @@ void route_log(void *user, struct control_request *request) {
 	int64_t lines = LINES_PRESET;
 	struct err err;
 	if (!unit) return;
-	if (unit->kind != UNIT_SERVICE) {
-		err_set(&err, ERR_INVALID, "'%s' has no log: only services have", unit->id);
+	if (unit->kind != UNIT_SERVICE && unit->kind != UNIT_STEP) {
+		err_set(&err, ERR_INVALID, "'%s' has no log: only services and steps have",
+			unit->id);
 		control_refuse(request, &err, NULL);
 		return;
 	}
@@ -79,18 +97,21 @@ void route_log(void *user, struct control_request *request) {
 		control_refuse(request, &err, NULL);
 		return;
 	}
-	struct log_reader *reader = xcalloc(1, sizeof(*reader));
-	list_init(&reader->link);
-	reader->follows = follow && !str_equal(follow, "0");
-	reader->stream =
-		control_stream_start(request, "text/plain; charset=utf-8", &stream_calls, reader);
-	if (!reader->stream) {
-		free(reader);
-		return;
-	}
-	reader->follow =
-		service_follow_new(service_of(unit), lines, reader->follows, follow_ready, reader);
-	list_add_tail(&house->logs, &reader->link);
+	bool follows = follow && !str_equal(follow, "0");
+	struct log_reader *reader = reader_new(house, request);
+	if (!reader) return;
+	if (unit->kind == UNIT_STEP)
+		reader->step_follow = step_follow_new(step_of(unit), lines,
+			follows ? STEP_FOLLOW : STEP_FOLLOW_NOT, follow_ready, reader);
+	else
+		reader->follow =
+			service_follow_new(service_of(unit), lines, follows, follow_ready, reader);
+}
+
+void log_of_run(struct house *house, struct control_request *request, struct step *step) {
+	struct log_reader *reader = reader_new(house, request);
+	if (!reader) return;
+	reader->step_follow = step_follow_new(step, 0, STEP_FOLLOW_RUN, follow_ready, reader);
 }
 
 void logs_close(struct house *house) {

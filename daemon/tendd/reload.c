@@ -114,6 +114,7 @@ static void apply_tend(struct reload *reload) {
 	log_open((enum log_level)fresh->log_level, format);
 	house_line_set(house, fresh);
 	network_set_timeout(house->network, fresh->network_timeout_ms);
+	steps_set_environment(house->steps, fresh->path, fresh->environment);
 	services_set_environment(house->services, fresh->path, fresh->environment);
 }
 
@@ -132,10 +133,26 @@ static void apply_service(struct reload *reload, const struct config_section *se
 		service_restart(service);
 }
 
-/* Services that left the file are stopped while folders close; the others wait for take_over. */
+static void apply_step(struct reload *reload, const struct config_section *section) {
+	struct house *house = reload->house;
+	struct step *step = step_find(house->steps, section->name);
+	if (step)
+		step_apply(step, section->settings);
+	else
+		step_add(house->steps, section->name, section->settings);
+}
+
+/* What left the file is stopped while folders close; the others wait for take_over. */
 static void apply_services(struct reload *reload) {
 	struct house *house = reload->house;
 	const struct config_section *section = NULL;
+	while ((section = config_next(house->config, "step", section))) {
+		struct step *step = step_find(house->steps, section->name);
+		if (!step || effect_of(reload, "step", section->name) != EFFECT_REMOVED) continue;
+		news_gone(house->news, step_unit(step)->id);
+		step_remove(step);
+	}
+	section = NULL;
 	while ((section = config_next(house->config, "service", section))) {
 		struct service *service = service_find(house->services, section->name);
 		if (!service || effect_of(reload, "service", section->name) != EFFECT_REMOVED)
@@ -209,6 +226,7 @@ static void take_over(struct reload *reload) {
 	const struct config_section *section = NULL;
 	struct config *old_one = house->config;
 	swap_remotes(reload);
+	while ((section = config_next(reload->fresh, "step", section))) apply_step(reload, section);
 	while ((section = config_next(reload->fresh, "service", section)))
 		apply_service(reload, section);
 	house->config = reload->fresh;
@@ -221,7 +239,8 @@ static void take_over(struct reload *reload) {
 		if (folder && !folder_unit(folder->folder)->wanted)
 			house_folder_begin(folder, section);
 	}
-	services_begin(house->services); /* those that are new */
+	steps_begin(house->steps); /* those that are new */
+	services_begin(house->services);
 	notifies_configure(house->notifies, house->config);
 	house_orphans_begin(house);
 	end(reload, true);

@@ -293,13 +293,13 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/reload", asked_reload },
 	{ "POST", "/v1/stop", asked_stop },
 	{ "POST", "/v1/units/:id/restore", route_restore },
-	{ "POST", "/v1/units/:id/run", asked_later },
+	{ "POST", "/v1/units/:id/run", route_run },
 	{ "GET", "/v1/units/:id/tree", route_tree },
 	{ "GET", "/v1/units/:id/versions", route_versions },
 	{ "GET", "/v1/units/:id/content", route_content },
 	{ "POST", "/v1/upgrade", route_upgrade },
 	{ "POST", "/v1/awake", asked_later },
-	{ "GET", "/v1/plan", asked_later },
+	{ "GET", "/v1/plan", route_plan },
 	{ "GET", "/v1/history", route_history },
 	{ "GET", "/v1/doctor", asked_later },
 	{ "GET", "/metrics", asked_later },
@@ -314,4 +314,5 @@ void routes_close(struct house *house) {
 	pasts_close(house);
 	contents_close(house);
 	restores_close(house);
+	plans_close(house);
 }

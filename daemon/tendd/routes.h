@@ -34,9 +34,16 @@ void orders_close(struct house *house);
 void route_wait(void *user, struct control_request *request);
 void barriers_close(struct house *house);
 
-/* ---- log.c: GET /v1/units/service:NAME/log ---- */
+/* ---- log.c: GET /v1/units/service:NAME/log, also of steps ---- */
 void route_log(void *user, struct control_request *request);
+/* Streams what a step writes from now on, until its run has ended. */
+void log_of_run(struct house *house, struct control_request *request, struct step *step);
 void logs_close(struct house *house);
+
+/* ---- plan.c: GET /v1/plan, POST /v1/units/step:NAME/run ---- */
+void route_plan(void *user, struct control_request *request);
+void route_run(void *user, struct control_request *request);
+void plans_close(struct house *house);
 
 /* ---- past.c, content.c: GET /v1/units/folder:NAME/tree, versions, content ---- */
 void route_tree(void *user, struct control_request *request);

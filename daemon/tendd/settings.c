@@ -8,6 +8,7 @@
 
 #include "notify/notify.h"
 #include "service/service.h"
+#include "step/step.h"
 #include "store/store.h"
 #include "sync/sync.h"
 #include "tendd/place.h"
@@ -97,12 +98,12 @@ static const struct config_key keys[] = {
 		.type = CONFIG_WORDS,
 		.offset = FIELD(path),
 		.reload = RELOAD_RESTART,
-		.help = "put before PATH for all services" },
+		.help = "put before PATH for all services and steps" },
 	{ .name = "environment",
 		.type = CONFIG_LINES,
 		.offset = FIELD(environment),
 		.reload = RELOAD_RESTART,
-		.help = "NAME=value, one a line, for all services" },
+		.help = "NAME=value, one a line, for all services and steps" },
 	{ .name = "upload_limit",
 		.type = CONFIG_TEXT,
 		.offset = FIELD(upload_limit),
@@ -156,9 +157,6 @@ static const struct config_table tend_table = {
 	.help = "tendd itself",
 };
 
-static const struct config_table step_table = {
-	.kind = "step", .named = true, .flags = CONFIG_NOT_BUILT, .help = "bringing a machine up"
-};
 static const struct config_table idle_table = {
 	.kind = "idle", .flags = CONFIG_NOT_BUILT, .help = "power off when idle"
 };

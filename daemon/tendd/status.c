@@ -221,6 +221,19 @@ static json_t *service_part(struct house *house, const char *name, struct servic
 		(json_int_t)status.log_lost_lines, "degraded", answer_text(status.degraded));
 }
 
+/* ---- steps ---- */
+
+static json_t *step_part(struct step *step, bool *needs_person) {
+	struct step_status status;
+	step_status(step, &status);
+	*needs_person = status.state == STEP_IS_HELD;
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:o}", "state",
+		step_state_name(status.state), "kind", status.kind, "why", answer_text(status.why),
+		"pid", status.pid ? json_integer(status.pid) : json_null(), "done",
+		answer_moment(status.done_ns), "tries", (json_int_t)status.tries, "next_try",
+		answer_moment(status.next_try_ns), "log", answer_text(status.log_path));
+}
+
 /* What a stop of this one takes along; a folder that requires a service is left alone. */
 static json_t *dependents_of(const struct unit *unit) {
 	json_t *list = json_array();
@@ -236,8 +249,11 @@ static json_t *dependents_of(const struct unit *unit) {
 json_t *status_unit(struct house *house, struct unit *unit, size_t troubles) {
 	bool needs_person = false;
 	const char *detail = unit->detail;
-	json_t *folder = NULL, *service = NULL;
-	if (unit->kind == UNIT_FOLDER) {
+	json_t *folder = NULL, *service = NULL, *step = NULL;
+	if (unit->kind == UNIT_STEP) {
+		struct step *found = step_find(house->steps, unit->name);
+		if (found) step = step_part(found, &needs_person);
+	} else if (unit->kind == UNIT_FOLDER) {
 		struct folder *found = folder_of(house, unit);
 		if (found) folder = folder_part(found, troubles, &needs_person);
 	} else if (unit->kind == UNIT_SERVICE) {
@@ -255,6 +271,7 @@ json_t *status_unit(struct house *house, struct unit *unit, size_t troubles) {
 		answer_moment(unit->since_ns), "wanted", unit->wanted, "enabled", unit->enabled,
 		"needs_person", needs_person, "waits_for", waits_for(unit));
 	if (folder) json_object_set_new(whole, "folder", folder);
+	if (step) json_object_set_new(whole, "step", step);
 	if (service) {
 		json_object_set_new(whole, "service", service);
 		json_object_set_new(whole, "dependents", dependents_of(unit));

@@ -8,6 +8,7 @@
 struct ledger {
 	struct db *db;
 	struct db_stmt service_read, service_write, service_forget, service_names;
+	struct db_stmt step_read, step_write;
 	struct db_stmt history_add, history_trim, history_all, history_unit;
 	unsigned added; /* rows since the last trim */
 };

@@ -20,6 +20,13 @@ static const char *const schema[] = {
 	/* What runs was taken for ready once it was started. */
 	"ALTER TABLE service ADD COLUMN ready INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE service SET ready = pid <> 0;",
+	"CREATE TABLE step ("
+	" unit TEXT PRIMARY KEY, definition TEXT NOT NULL, machine TEXT NOT NULL,"
+	" done_boot TEXT NOT NULL, done_ns INTEGER NOT NULL, wrote TEXT NOT NULL, run TEXT NOT "
+	"NULL,"
+	" run_boot TEXT NOT NULL, running TEXT NOT NULL, pid INTEGER NOT NULL,"
+	" start_time INTEGER NOT NULL, started_ns INTEGER NOT NULL, tries INTEGER NOT NULL,"
+	" reboot_boot TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 /* A committed row must survive a kill of ours, not a power cut: after that no pid means anything.

@@ -1,6 +1,6 @@
 /*
  * ledger: what must outlive the process and is no folder's base: what services were started as,
- * what a person stopped by hand, which tasks are done, and the history. One SQLite file,
+ * what a person stopped by hand, which tasks and steps are done, and the history. One SQLite file,
  * state_dir/ledger.db.
  *
  * Loop thread only; every call is one short transaction that a kill of the process cannot undo.
@@ -51,6 +51,33 @@ int ledger_service_write(struct ledger *ledger, const char *unit,
 int ledger_service_forget(struct ledger *ledger, const char *unit, struct err *err);
 /* Names of all units with a record; the caller's vector (NULL: none). */
 int ledger_service_names(struct ledger *ledger, char ***units, struct err *err);
+
+/* ---- steps ---- */
+
+#define LEDGER_DIGEST_SIZE 65 /* SHA-256 in hex and the NUL */
+
+/* One step's record: what was done, and what is being done. Written before each fork with run and run_boot set. */
+struct ledger_step {
+	char definition[LEDGER_DIGEST_SIZE]; /* of what was done last; empty: nothing was */
+	char machine[LEDGER_DIGEST_SIZE];    /* on which that was */
+	char done_boot[LEDGER_BOOT_SIZE];    /* in which boot */
+	int64_t done_ns;
+	char wrote[LEDGER_DIGEST_SIZE];   /* of the content that tend wrote or found right last */
+	char run[LEDGER_RUN_SIZE];        /* TEND_RUN; empty: nothing of it should be running */
+	char run_boot[LEDGER_BOOT_SIZE];  /* the boot id that run belongs to */
+	char running[LEDGER_DIGEST_SIZE]; /* the definition that was begun and is not done */
+	int64_t pid;                      /* 0: not known (yet) */
+	uint64_t start_time;              /* the system's, beside pid */
+	int64_t started_ns;
+	int64_t tries;                      /* of what was begun */
+	char reboot_boot[LEDGER_BOOT_SIZE]; /* the boot in which a reboot was asked for */
+};
+
+/* An unknown unit gives a zeroed record. */
+int ledger_step_read(
+	struct ledger *ledger, const char *unit, struct ledger_step *record, struct err *err);
+int ledger_step_write(
+	struct ledger *ledger, const char *unit, const struct ledger_step *record, struct err *err);
 
 /* ---- history: what happened, newest kept, at most LEDGER_HISTORY_MAX rows ---- */
 

@@ -10,8 +10,10 @@
 
 #include "unit/internal.h"
 
+/* The command of a step goes on as services do. */
 static bool left_alone(const struct unit *unit) {
-	return unit->graph->keep_services && unit->kind == UNIT_SERVICE;
+	return unit->graph->keep_services &&
+	       (unit->kind == UNIT_SERVICE || unit->kind == UNIT_STEP);
 }
 
 static bool is_left(const struct unit *unit) {

@@ -22,13 +22,13 @@ while :; do sleep 0.1; done
 
 
 @contextlib.contextmanager
-def installed():
-    """The tree, with the release build in it by cmake --install."""
+def installed(*packages):
+    """The tree, with these packages and the release build in it by cmake --install."""
     release = SOURCE / "build/release"
     assert (release / "bin/tendd").exists(), "build for release first: cmake --preset release && ninja -C build/release"
     root = Path(tempfile.mkdtemp(prefix="tend-root-", dir="/var/tmp"))
     try:
-        subprocess.run(["tar", "-xf", made("make-root"), "-C", root, "--exclude=./dev/*"], check=True)
+        subprocess.run(["tar", "-xf", made("make-root", *packages), "-C", root, "--exclude=./dev/*"], check=True)
         subprocess.run(["cmake", "--install", release, "--prefix", "/usr"], env=dict(os.environ, DESTDIR=str(root)), check=True,
                        capture_output=True)
         yield root
@@ -36,9 +36,9 @@ def installed():
         shutil.rmtree(root, ignore_errors=True)
 
 
-def made(starter):
+def made(starter, *words):
     """The path that a script of tests/support prints, which makes it once."""
-    ended = subprocess.run([SUPPORT / starter], capture_output=True, text=True, timeout=700)
+    ended = subprocess.run([SUPPORT / starter, *words], capture_output=True, text=True, timeout=700)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
 

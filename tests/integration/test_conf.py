@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 CONF = os.path.join(SOURCE, "conf")
 BIN = os.environ["TEND_BIN"]
-EXAMPLES = ["tend.ini", "quickstart.ini", "messages.ini", "jupyter-vm.ini", "training.ini"]
+EXAMPLES = ["tend.ini", "quickstart.ini", "messages.ini", "jupyter-vm.ini", "paperspace-gpu.ini", "training.ini"]
 PAGES = ["tend.ini.5", "tendd.8", "tend.1"]
 
 

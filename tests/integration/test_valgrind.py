@@ -45,12 +45,17 @@ def test_nothing_is_left(tendd, watched, signum):
     store = Directory(tendd.root / "remote")
     data = tendd.folder("data")
     ini = store.folder(data, more="settle = 50ms\n") + service("talk", "while :; do echo tick; sleep 0.1; done")
+    ini += ("[step run]\nrun = echo x; exit 1\n[step file]\nfile = %s/step\ncontent = x\n[step fetch]\n"
+            "download = http://127.0.0.1:9/x\nto = %s/fetched\n" % ((tendd.root,) * 2))
     tendd.configure(ini)
     for i in range(50):
         (data / ("file %d" % i)).write_text("%d\n" % i)
     tendd.start()
     tendd.until_state("service:talk", "ready")
     pid = tendd.service_part("talk")["pid"]
+    tendd.until_state("step:file", "ready")
+    assert tendd.tend("plan").returncode == 0 and tendd.tend("run", "file").returncode == 0
+    assert tendd.tend("logs", "step:run").returncode == 0
     (data / "deep/er").mkdir(parents=True)
     (data / "deep/er/file").write_bytes(os.urandom(100_000))
     (data / "file 3").unlink()

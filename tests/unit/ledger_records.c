@@ -135,12 +135,40 @@ static void a_folder_that_is_not_there_is_an_error(void **state) {
 	assert_non_null(strstr(err.text, "cannot open the ledger '/no/such/folder/ledger.db'"));
 }
 
+static void a_step_comes_back_as_it_was(void **state) {
+	static const struct ledger_step in = { .definition = "d",
+		.machine = "m",
+		.done_boot = "b",
+		.done_ns = 1,
+		.wrote = "w",
+		.run = "r",
+		.run_boot = "rb",
+		.running = "rd",
+		.pid = 2,
+		.start_time = 3,
+		.started_ns = 4,
+		.tries = 5,
+		.reboot_boot = "x" };
+	static const struct ledger_step none;
+	struct ledger_step out;
+	(void)state;
+	assert_int_equal(ledger_step_read(ledger, "step:a", &out, &err), 0);
+	assert_memory_equal(&out, &none, sizeof(out));
+	assert_int_equal(ledger_step_write(ledger, "step:a", &in, &err), 0);
+	assert_int_equal(ledger_step_write(ledger, "step:b", &none, &err), 0);
+	ledger_close(ledger);
+	ledger = ledger_open(path, &err);
+	assert_int_equal(ledger_step_read(ledger, "step:a", &out, &err), 0);
+	assert_memory_equal(&out, &in, sizeof(out));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			an_unknown_unit_has_an_empty_record, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_record_comes_back_in_the_next_life, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_step_comes_back_as_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(history_is_read_newest_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(history_is_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_file_is_put_aside, set_up, tear_down),
