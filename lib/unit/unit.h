@@ -103,8 +103,8 @@ void unit_waits_for(const struct unit *unit, struct buf *out);
 char **unit_dependents(const struct unit *unit);
 
 /* Stops everything backwards: a unit when nothing that waits for it is left, folders after all
- * services, the network last. `done` once all are DOWN. keep_services: services and steps are left alone.
- * A unit without must_stop is down at its turn. Afterwards units may be wanted again. */
+ * services, the network last. `done` once all are DOWN. keep_services: services and steps are left
+ * alone. A unit without must_stop is down at its turn. Afterwards units may be wanted again. */
 void unit_graph_stop(
 	struct unit_graph *graph, bool keep_services, void (*done)(void *user), void *user);
 

@@ -72,9 +72,14 @@ static void may_start(struct unit *unit) {
 	later(player, player->hopeless ? UNIT_FAILED : UNIT_READY);
 }
 
+/* A stop of the daemon that keeps services leaves the commands of steps alone too. */
+static bool is_kept(const struct unit *unit) {
+	return keep && (unit->kind == UNIT_SERVICE || unit->kind == UNIT_STEP);
+}
+
 static bool left(const struct player *player) {
 	const struct unit *unit = &player->unit;
-	return unit->state != UNIT_DOWN && !(keep && unit->kind == UNIT_SERVICE);
+	return unit->state != UNIT_DOWN && !is_kept(unit);
 }
 
 static void must_stop(struct unit *unit) {
@@ -82,7 +87,7 @@ static void must_stop(struct unit *unit) {
 	size_t self = (size_t)(player - players);
 	CHECK(stopping, "%s is told to stop and nobody asked", unit->id);
 	CHECK(!player->told, "%s is told to stop twice", unit->id);
-	CHECK(!(keep && unit->kind == UNIT_SERVICE), "%s was to be kept", unit->id);
+	CHECK(!is_kept(unit), "%s was to be kept", unit->id);
 	player->told = true;
 	for (size_t i = 0; i < count; i++)
 		CHECK(!(players[i].needs[self] && left(&players[i])),
