@@ -280,6 +280,10 @@ int bench_close(void **state) {
 	return 0;
 }
 
+static bool has_troubles(struct contract *contract) {
+	return contract->trouble && contract->trouble(contract, TROUBLE_NONE, 0);
+}
+
 int contract_run(struct contract *contract) {
 	static const struct {
 		const char *name;
@@ -292,6 +296,7 @@ int contract_run(struct contract *contract) {
 		{ "kept versions", contract_keep_tests, &contract_keep_count },
 		{ "parts", contract_part_tests, &contract_part_count },
 		{ "faults", contract_fault_tests, &contract_fault_count },
+		{ "troubles", contract_trouble_tests, &contract_trouble_count },
 		{ "changes", contract_change_tests, &contract_change_count },
 		{ "versions of folders", contract_deep_tests, &contract_deep_count },
 	};
@@ -301,6 +306,8 @@ int contract_run(struct contract *contract) {
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		if (contract->no_lists && groups[i].tests == contract_list_tests) continue;
 		if (contract->no_parts && groups[i].tests == contract_part_tests) continue;
+		bool troubles = has_troubles(contract) && !contract->no_lists;
+		if (!troubles && groups[i].tests == contract_trouble_tests) continue;
 		if (!contract->changes && groups[i].tests == contract_change_tests) continue;
 		if (!contract->deep_versions && groups[i].tests == contract_deep_tests) continue;
 		char *name = xasprintf("%s: %s", contract->name, groups[i].name);
