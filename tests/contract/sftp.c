@@ -5,7 +5,7 @@
  */
 #include "support/told.h"
 
-enum { CONFIG, FOLDER, PORT, LINES }; /* the first is ssh's */
+enum { CONFIG, FOLDER, PORT, SMALL, LINES }; /* the first is ssh's */
 
 static struct told *told;
 
@@ -89,6 +89,11 @@ int main(void) {
 	failed += contract_run(contract);
 	settings->host = "tend-poor";
 	contract->name = "sftp, no extensions";
+	failed += contract_run(contract);
+	settings->host = "tend";
+	settings->remote_path = told->lines[SMALL];
+	contract->name = "sftp, full";
+	contract->small = true;
 	failed += contract_run(contract);
 	told_free(told);
 	free(ssh);

@@ -297,6 +297,7 @@ int contract_run(struct contract *contract) {
 		{ "parts", contract_part_tests, &contract_part_count },
 		{ "faults", contract_fault_tests, &contract_fault_count },
 		{ "troubles", contract_trouble_tests, &contract_trouble_count },
+		{ "room", contract_room_tests, &contract_room_count },
 		{ "changes", contract_change_tests, &contract_change_count },
 		{ "versions of folders", contract_deep_tests, &contract_deep_count },
 	};
@@ -306,6 +307,7 @@ int contract_run(struct contract *contract) {
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		if (contract->no_lists && groups[i].tests == contract_list_tests) continue;
 		if (contract->no_parts && groups[i].tests == contract_part_tests) continue;
+		if (contract->small != (groups[i].tests == contract_room_tests)) continue;
 		bool troubles = has_troubles(contract) && !contract->no_lists;
 		if (!troubles && groups[i].tests == contract_trouble_tests) continue;
 		if (!contract->changes && groups[i].tests == contract_change_tests) continue;

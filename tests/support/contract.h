@@ -50,6 +50,7 @@ struct contract {
 	void *user;
 	int64_t part_bytes; /* the least size of a part that is not the last */
 	bool no_lists; /* leaves out the groups of lists and troubles, which another run has told */
+	bool small;    /* a place of a few MiB: what is told of those, and nothing else */
 	bool no_parts; /* the server takes none, which it says */
 	/* The server keeps names and bytes, no times and modes; what hashes it tells it reads. */
 	bool no_times;
@@ -139,10 +140,11 @@ int64_t bench_time(struct bench *bench, int64_t ns);
 
 extern const struct CMUnitTest contract_file_tests[], contract_copy_tests[], contract_list_tests[],
 	contract_keep_tests[], contract_part_tests[], contract_fault_tests[],
-	contract_change_tests[], contract_deep_tests[], contract_trouble_tests[];
+	contract_change_tests[], contract_deep_tests[], contract_trouble_tests[],
+	contract_room_tests[];
 extern const size_t contract_file_count, contract_copy_count, contract_list_count,
 	contract_keep_count, contract_part_count, contract_fault_count, contract_change_count,
-	contract_deep_count, contract_trouble_count;
+	contract_deep_count, contract_trouble_count, contract_room_count;
 
 #define BENCH_TEST(function) cmocka_unit_test_setup_teardown(function, bench_open, bench_close)
 
