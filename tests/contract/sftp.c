@@ -3,6 +3,8 @@
  * its extensions.
  * servers: sftp_sshd
  */
+#include <unistd.h>
+
 #include "support/told.h"
 
 enum { CONFIG, FOLDER, PORT, SMALL, LINES }; /* the first is ssh's */
@@ -94,7 +96,8 @@ int main(void) {
 	settings->remote_path = told->lines[SMALL];
 	contract->name = "sftp, full";
 	contract->small = true;
-	failed += contract_run(contract);
+	/* Only root can give a server a small disk. */
+	if (geteuid() == 0) failed += contract_run(contract);
 	told_free(told);
 	free(ssh);
 	return failed;

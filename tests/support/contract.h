@@ -121,6 +121,8 @@ void listing_take(struct listing *listing, struct store_op *op); /* the page of 
 void listing_release(struct listing *listing);
 
 struct store_hash bench_hash(const struct store *store, const void *bytes, size_t len);
+/* Of a part, as the store likes it best. */
+struct store_hash bench_part_hash(const struct store *store, const void *bytes, size_t len);
 
 /* `call` gives an enum err_kind; the error's text is told where it is another. */
 #define assert_err(bench, call, kind)                                                    \
@@ -132,6 +134,12 @@ struct store_hash bench_hash(const struct store *store, const void *bytes, size_
 		}                                                                        \
 	} while (0)
 
+/* A store whose server contract->trouble() reaches. */
+struct store *bench_open_troubled(struct bench *bench);
+/* Is the last error of the bench what is to be made of it? It came after so many requests. */
+void bench_expect_verdict(const struct bench *bench, const char *what, int passes,
+	const struct contract_verdict *verdict);
+
 /* A time as the store keeps it. */
 int64_t bench_time(struct bench *bench, int64_t ns);
 
@@ -141,10 +149,10 @@ int64_t bench_time(struct bench *bench, int64_t ns);
 extern const struct CMUnitTest contract_file_tests[], contract_copy_tests[], contract_list_tests[],
 	contract_keep_tests[], contract_part_tests[], contract_fault_tests[],
 	contract_change_tests[], contract_deep_tests[], contract_trouble_tests[],
-	contract_room_tests[];
+	contract_room_tests[], contract_halfway_tests[];
 extern const size_t contract_file_count, contract_copy_count, contract_list_count,
 	contract_keep_count, contract_part_count, contract_fault_count, contract_change_count,
-	contract_deep_count, contract_trouble_count, contract_room_count;
+	contract_deep_count, contract_trouble_count, contract_room_count, contract_halfway_count;
 
 #define BENCH_TEST(function) cmocka_unit_test_setup_teardown(function, bench_open, bench_close)
 

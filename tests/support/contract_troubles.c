@@ -194,42 +194,6 @@ static const struct story stories[] = {
 	{ "about", about, NULL, "file", "first", "first", false },
 };
 
-/* One of the words, as they are told. */
-static bool is_said(const char *text, const char *says) {
-	char *copy = xstrdup(says);
-	bool found = !*says;
-
-	for (char *at = copy, *next; at && !found; at = next) {
-		next = strstr(at, ", or ");
-		if (next) {
-			*next = '\0';
-			next += strlen(", or ");
-		}
-		found = strstr(text, at) != NULL;
-	}
-	free(copy);
-	return found;
-}
-
-static void expect_verdict(const struct bench *bench, const char *what, int passes,
-	const struct contract_verdict *verdict) {
-	const struct err *err = &bench->err;
-
-	if (err->kind != verdict->kind || err->retry_ms != verdict->retry_ms)
-		fail_msg("%s, after %d: %s (%u ms) instead of %s (%u ms): %s", what, passes,
-			err_kind_name(err->kind), err->retry_ms, err_kind_name(verdict->kind),
-			verdict->retry_ms, err->text);
-	if (!is_said(err->text, verdict->says))
-		fail_msg("%s, after %d: not '%s': %s", what, passes, verdict->says, err->text);
-}
-
-static struct store *open_troubled(struct bench *bench) {
-	struct store *store = bench->contract->open_troubled(bench->contract, &bench->err);
-
-	if (!store) fail_msg("%s", bench->err.text);
-	return store;
-}
-
 /* The same once more, when a person has done what was asked for, or the wait is over: who was told to wait keeps silent
  * for so long, so that a later life does it. */
 static void once_more(
@@ -325,7 +289,7 @@ static bool tell(struct bench *bench, struct store *store, const struct story *s
 	/* Where it could do without what failed, all is as if nothing had. */
 	if (kind && !troubled) fail_msg("%s, after %d: %s", story->name, passes, bench->err.text);
 	if (kind) {
-		expect_verdict(bench, story->name, passes, verdict);
+		bench_expect_verdict(bench, story->name, passes, verdict);
 		expect_whole(&ground, story);
 		once_more(&ground, story, verdict);
 	}
@@ -350,7 +314,7 @@ static void tell_all(struct bench *bench, enum contract_trouble trouble, int mos
 		if (story->only_folders && !(bench->store->caps & STORE_CAP_FOLDERS)) continue;
 		if (contract->no_times && story->init == times) continue;
 		for (bool more = true; more && passes < most; passes++) {
-			if (!store) store = open_troubled(bench);
+			if (!store) store = bench_open_troubled(bench);
 			more = tell(bench, store, story, trouble, passes);
 			met += more;
 			assert_true(passes + 1 < PASSES_MAX);
