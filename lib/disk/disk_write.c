@@ -25,15 +25,15 @@ int disk_pwrite(int fd, const void *at, size_t length, int64_t offset) {
 	return 0;
 }
 
-static int cannot_write(struct err *err) {
+static int cannot(const char *verb, struct err *err) {
 	if (errno == ENOSPC)
 		return err_set(
-			err, ERR_FULL, "cannot write: no space left; make room on this disk");
-	return err_sys(err, errno, "cannot write");
+			err, ERR_FULL, "cannot %s: no space left; make room on this disk", verb);
+	return err_sys(err, errno, "cannot %s", verb);
 }
 
 int disk_write_span(int fd, int64_t offset, const void *bytes, size_t length, struct err *err) {
-	if (disk_pwrite(fd, bytes, length, offset) < 0) return cannot_write(err);
+	if (disk_pwrite(fd, bytes, length, offset) < 0) return cannot("write", err);
 	return 0;
 }
 
@@ -66,7 +66,8 @@ int disk_copy_hash_span(int from_fd, int64_t from, int to_fd, int64_t to, int64_
 		ssize_t got = posix_read(NULL, from_fd, block, want, from + done);
 		if (got < 0) return err_sys(err, errno, "cannot read");
 		if (digest) digest_add(digest, block, (size_t)got);
-		if (disk_pwrite(to_fd, block, (size_t)got, to + done) < 0) return cannot_write(err);
+		if (disk_pwrite(to_fd, block, (size_t)got, to + done) < 0)
+			return cannot("write", err);
 		done += got;
 		if ((size_t)got < want) return fail_shorter(err);
 	}
@@ -104,7 +105,7 @@ int disk_copy_span(
 		ssize_t got = os_copy_range(from_fd, from + done, to_fd, to + done,
 			left < COPY_MAX ? (size_t)left : COPY_MAX);
 		if (got < 0 && errno == EINTR) continue;
-		if (got < 0 && !is_no_such_way(errno)) return err_sys(err, errno, "cannot copy");
+		if (got < 0 && !is_no_such_way(errno)) return cannot("copy", err);
 		/* 0 is the end of the file, or a file system of a kernel before 5.19 that cannot: a
 		 * read tells which. */
 		if (got <= 0) break;
@@ -178,7 +179,7 @@ int disk_sync_bytes(int fd, struct err *err) {
 
 int disk_close_written(int fd, struct err *err) {
 	/* Never again after EINTR: Linux has closed it. */
-	if (close(fd) < 0 && errno != EINTR) return cannot_write(err);
+	if (close(fd) < 0 && errno != EINTR) return cannot("write", err);
 	return 0;
 }
 

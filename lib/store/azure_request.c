@@ -57,6 +57,9 @@ static void invalid(struct azure_op *x, struct err *err) {
 	}
 }
 
+/* The service could not read what it was to copy, for a reason that its status tells. */
+static void no_source(struct azure_op *x, struct err *err);
+
 static const struct {
 	const char *code;
 	enum err_kind kind;
@@ -77,7 +80,7 @@ static const struct {
 	{ "AccountIsDisabled", ERR_DENIED, "the account is disabled", NULL },
 	{ "BlobNotFound", ERR_NOT_FOUND, "not there", NULL },
 	{ "ResourceNotFound", ERR_NOT_FOUND, "not there", NULL },
-	{ "CannotVerifyCopySource", ERR_NOT_FOUND, "not there", NULL },
+	{ "CannotVerifyCopySource", ERR_NOT_FOUND, NULL, no_source },
 	{ "BlobAlreadyExists", ERR_CHANGED, "is there already", NULL },
 	{ "ConditionNotMet", ERR_CHANGED, "changed by somebody else", NULL },
 	{ "TargetConditionNotMet", ERR_CHANGED, "changed by somebody else", NULL },
@@ -91,6 +94,7 @@ static const struct {
 	{ "PendingCopyOperation", ERR_BUSY, "a copy to it goes on", NULL },
 	{ "ContainerBeingDeleted", ERR_BUSY, "the container is being deleted", NULL },
 	{ "ServerBusy", ERR_BUSY, "too many requests", NULL },
+	{ "InsufficientStorage", ERR_FULL, "no room left; free or buy room", NULL },
 	{ "OperationTimedOut", ERR_BUSY, "the server cannot answer now", NULL },
 	{ "InternalError", ERR_BUSY, "the server had an error inside", NULL },
 };
@@ -107,6 +111,7 @@ static const char *code_of_status(int status) {
 	case 503: return "ServerBusy";
 	case 408:
 	case 504: return "OperationTimedOut";
+	case 507: return "InsufficientStorage";
 	case 500:
 	case 502: return "InternalError";
 	default: return "";
@@ -127,6 +132,12 @@ static bool judge_code(struct azure_op *x, const char *code) {
 		return true;
 	}
 	return false;
+}
+
+static void no_source(struct azure_op *x, struct err *err) {
+	if (!judge_code(x, code_of_status(x->status)))
+		err_set(err, ERR_SYSTEM, "'%s' cannot read what it is to copy (%d)",
+			x->azure->endpoint, x->status);
 }
 
 static void judge(struct azure_op *x) {

@@ -57,7 +57,8 @@ int directory_part_begin(struct directory_op *work, struct err *err) {
 	if (rc < 0 || disk_free_bytes(work->disk, &room, err) < 0) return -1;
 	/* Better now than after hours, on a disk that is full for everybody by then. */
 	if (op->size > room)
-		return err_set(err, ERR_FULL, "no room for '%s': %lld bytes are free", op->key,
+		return err_set(err, ERR_FULL,
+			"no room for '%s': %lld bytes are free; make room on this disk", op->key,
 			(long long)room);
 	directory_made_init(&made);
 	if (directory_make_file(work, "parts", &made, err) < 0) return -1;

@@ -133,6 +133,19 @@ bool flow_cancel(struct flow *flow) {
 	return true;
 }
 
+/* ---- times ---- */
+
+bool flow_times(struct flow *flow, const char *key, struct store_entry *entry,
+	const struct store_entry *from) {
+	bool same = entry->mtime_ns == from->mtime_ns && entry->mode == from->mode;
+
+	if (same || !flow->driver->times) return false;
+	entry->mtime_ns = from->mtime_ns;
+	entry->mode = from->mode;
+	flow->driver->times(flow, key, entry);
+	return true;
+}
+
 /* ---- STAT ---- */
 
 static void stat_read(struct flow *flow) {

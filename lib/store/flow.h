@@ -35,6 +35,11 @@ struct flow_driver {
 	void (*remove)(struct flow *flow, const char *key, enum store_kind kind);
 	/* Makes the times of what is there those of flow->present, and tells there what came of it. */
 	void (*set)(struct flow *flow);
+	/* Where times and modes go to the server after the content, by themselves, which may have failed
+	 * in an earlier try: makes those of what stands at `key` what `entry` says, and tells there what
+	 * came of it. Until then the server tells no mode, and perhaps a time of whole seconds. NULL: they
+	 * go with the content. */
+	void (*times)(struct flow *flow, const char *key, struct store_entry *entry);
 	/* Frees the driver's struct of the operation. */
 	void (*release)(struct flow *flow);
 };
@@ -79,6 +84,10 @@ void flow_refuse_start(struct flow *flow);
 void flow_finish_with(struct flow *flow, struct store_entry *entry);
 /* flow->seen becomes `entry`. */
 void flow_take_seen(struct flow *flow, struct store_entry *entry);
+/* Makes the times of `entry`, which stands at `key`, those of `from`, where they are not yet; then flow_next().
+ * False: they are. */
+bool flow_times(struct flow *flow, const char *key, struct store_entry *entry,
+	const struct store_entry *from);
 /* Reads what stands at `key` for the MD5 of `entry`; then `after`, with flow->err. */
 void flow_read(struct flow *flow, const char *key, enum store_kind kind, struct store_entry *entry,
 	void (*after)(struct flow *flow));

@@ -6,7 +6,7 @@
  * try before may have done it.
  */
 
-enum { COPY_SOURCE, COPY_COPY, COPY_TARGET, COPY_REMOVE };
+enum { COPY_SOURCE, COPY_COPY, COPY_TARGET, COPY_REMOVE, COPY_TIMES };
 
 static void target_look(struct flow *flow) {
 	flow->state = COPY_TARGET;
@@ -78,7 +78,8 @@ static void both_known(struct flow *flow) {
 	} else if (!alike || !store_hash_equal(&from->hash, &to->hash)) {
 		target_there(flow);
 	} else if (op->verb == STORE_COPY) {
-		flow_finish_with(flow, to);
+		flow->state = COPY_TIMES;
+		if (!flow_times(flow, op->to_key, to, from)) flow_finish_with(flow, to);
 	} else {
 		flow->state = COPY_REMOVE;
 		flow->driver->remove(flow, op->key, op->kind);

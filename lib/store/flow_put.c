@@ -11,7 +11,18 @@
  * LOOK_AFTER tells, if need be by reading what is there.
  */
 
-enum put_state { PUT_LOOK, PUT_LOOK_KEPT, PUT_KEEP, PUT_COMMIT, PUT_LOOK_AFTER, PUT_WAS_KEPT };
+enum put_state {
+	PUT_LOOK,
+	PUT_LOOK_KEPT,
+	PUT_KEPT_TIMES, /* an earlier try has kept it, and perhaps only its content */
+	PUT_KEEP,
+	PUT_COMMIT,
+	PUT_LOOK_AFTER,
+	PUT_WAS_KEPT,
+	PUT_TIMES, /* the same, of what was put */
+};
+
+static void put_step(struct flow *flow);
 
 static bool is_remove(const struct flow *flow) {
 	return flow->op->verb == STORE_REMOVE;
@@ -36,6 +47,15 @@ static void fail_changed(struct flow *flow) {
 	flow_fail(flow);
 }
 
+static void finish_ours(struct flow *flow) {
+	struct store_entry *present = &flow->present;
+	struct store_entry wanted = *present;
+
+	store_set_entry(flow->op, &wanted);
+	flow->state = PUT_TIMES;
+	if (!flow_times(flow, flow->op->key, present, &wanted)) flow_finish_with(flow, present);
+}
+
 /* There by an earlier try of ours, or gone: was something kept then? */
 static void was_done(struct flow *flow) {
 	const struct store_op *op = flow->op;
@@ -45,7 +65,7 @@ static void was_done(struct flow *flow) {
 	} else if (is_remove(flow)) {
 		flow_finish(flow, NULL);
 	} else {
-		flow_finish_with(flow, &flow->present);
+		finish_ours(flow);
 	}
 }
 
@@ -67,8 +87,8 @@ static void compare_kept(struct flow *flow) {
 		err_set(&flow->err, ERR_CHANGED, "'%s' holds another version", op->keep_key);
 		flow_fail(flow);
 	} else {
-		flow->op->kept = true;
-		commit(flow);
+		flow->state = PUT_KEPT_TIMES;
+		if (!flow_times(flow, op->keep_key, kept, present)) put_step(flow);
 	}
 }
 
@@ -113,6 +133,17 @@ static void after_keep(struct flow *flow) {
 
 static int64_t content_size(const struct store_op *op) {
 	return op->verb == STORE_PUT ? (int64_t)op->body_len : op->size;
+}
+
+/* What it tells as long as the times have not come is no time of another content. */
+static void take_present(struct flow *flow) {
+	struct store_entry *present = &flow->present;
+	int64_t given_ns = flow->op->mtime_ns;
+
+	flow_take_seen(flow, present);
+	if (flow->driver->times && present->mode == STORE_MODE_UNKNOWN &&
+		present->mtime_ns == given_ns - given_ns % NS_PER_S)
+		present->mtime_ns = STORE_MTIME_UNKNOWN;
 }
 
 static bool may_be_ours(const struct flow *flow) {
@@ -170,7 +201,7 @@ static void after_look(struct flow *flow) {
 		}
 		return;
 	}
-	flow_take_seen(flow, &flow->present);
+	take_present(flow);
 	bool asked = is_theirs(flow) || (op->keep_key && !op->if_version);
 	if (asked && may_be_ours(flow) && flow->present.hash.kind == STORE_HASH_NONE) {
 		flow_read(flow, op->key, op->kind, &flow->present, there_known);
@@ -225,7 +256,7 @@ static void after_look_after(struct flow *flow) {
 		fail_saved(flow);
 		return;
 	}
-	flow_take_seen(flow, &flow->present);
+	take_present(flow);
 	if (may_be_ours(flow) && flow->present.hash.kind == STORE_HASH_NONE) {
 		flow_read(flow, flow->op->key, flow->op->kind, &flow->present, after_known);
 	} else {
@@ -235,15 +266,21 @@ static void after_look_after(struct flow *flow) {
 
 static void put_step(struct flow *flow) {
 	enum put_state state = (enum put_state)flow->state;
-	bool looks = state != PUT_KEEP && state != PUT_COMMIT;
+	bool judges = state == PUT_KEEP || state == PUT_COMMIT;
+	bool times = state == PUT_KEPT_TIMES || state == PUT_TIMES;
+	bool absent = flow->err.kind == ERR_NOT_FOUND && !times;
 
-	if (looks && flow->err.kind != ERR_NONE && flow->err.kind != ERR_NOT_FOUND) {
+	if (!judges && flow->err.kind != ERR_NONE && !absent) {
 		flow_fail(flow);
 		return;
 	}
 	switch (state) {
 	case PUT_LOOK: after_look(flow); return;
 	case PUT_LOOK_KEPT: after_look_kept(flow); return;
+	case PUT_KEPT_TIMES:
+		flow->op->kept = true;
+		commit(flow);
+		return;
 	case PUT_KEEP: after_keep(flow); return;
 	case PUT_COMMIT: after_commit(flow); return;
 	case PUT_LOOK_AFTER: after_look_after(flow); return;
@@ -252,9 +289,10 @@ static void put_step(struct flow *flow) {
 		if (is_remove(flow)) {
 			flow_finish(flow, NULL);
 		} else {
-			flow_finish_with(flow, &flow->present);
+			finish_ours(flow);
 		}
 		return;
+	case PUT_TIMES: flow_finish_with(flow, &flow->present); return;
 	}
 }
 

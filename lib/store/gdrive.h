@@ -95,7 +95,7 @@ struct gdrive_call {
 	const void *raw; /* borrowed until the answer */
 	size_t raw_len;
 	const char *type;    /* of raw */
-	const char *range;   /* a whole header line; borrowed */
+	const char *range;   /* a whole header line; copied */
 	size_t answer_max;   /* of bytes instead of JSON; 0: JSON */
 	bool upload;         /* content goes up: its refusals are counted */
 	bool session;        /* its address is the key; answers are not all JSON */
@@ -120,6 +120,7 @@ struct gdrive_op {
 	/* ---- the request on its way ---- */
 	struct http_request request;
 	struct gdrive_call call;
+	char range[112]; /* of `call` */
 	struct buf body;
 	char *headers[8];
 	char *content_type;

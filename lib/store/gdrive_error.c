@@ -73,6 +73,7 @@ static const struct {
 	{ 502, "backendError" },
 	{ 503, "backendError" },
 	{ 504, "backendError" },
+	{ 507, "quotaExceeded" },
 };
 
 static const struct row *row_of(const char *reason) {

@@ -321,6 +321,10 @@ void gdrive_send(struct gdrive_op *x, const struct gdrive_call *call) {
 	free(x->call.url);
 	x->call = *call;
 	x->call.json = NULL;
+	if (call->range) { /* it may be sent once more, with another token */
+		snprintf(x->range, sizeof(x->range), "%s", call->range);
+		x->call.range = x->range;
+	}
 	if (call->json) {
 		char *text = json_dumps(call->json, JSON_COMPACT);
 		buf_clear(&x->body);

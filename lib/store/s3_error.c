@@ -154,6 +154,12 @@ void s3_error_judge(const struct s3_case *facts, struct err *err) {
 
 	if (!*code && elsewhere && (facts->status == 301 || facts->status == 400)) {
 		wrong_region(facts, err); /* what a HEAD says without a body */
+	} else if (facts->wordless && facts->status == 400) {
+		/* So does AWS answer a HEAD when a session's token has expired. */
+		err_set(err, ERR_DENIED,
+			"'%s' refuses what was signed, and does not say why (400): renew the "
+			"credentials, or correct `region`",
+			facts->endpoint);
 	} else if (!judge_code(facts, code, err) &&
 		   !(from_status && judge_code(facts, from_status, err))) {
 		err_set(err, facts->status == 400 ? ERR_INVALID : ERR_SYSTEM,

@@ -17,6 +17,7 @@ void s3_error_read(const char *body, size_t len, struct s3_error *error);
 /* What is known beside the error itself. */
 struct s3_case {
 	int status;
+	bool wordless; /* the answer had no body */
 	struct s3_error error;
 	const char *bucket, *endpoint;
 	const char *region;        /* that we signed for */

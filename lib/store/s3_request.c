@@ -47,6 +47,7 @@ void s3_request_release(struct s3_op *x) {
 static void judge(struct s3_op *x, int status) {
 	struct s3_case facts = {
 		.status = status,
+		.wordless = x->request.answer.len == 0,
 		.error = x->error,
 		.bucket = x->s3->bucket,
 		.endpoint = x->s3->endpoint,

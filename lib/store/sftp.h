@@ -271,6 +271,7 @@ void sftp_ask_write(struct sftp_op *x, int handle, int64_t offset, const char *b
 void sftp_body_begin(struct sftp_op *x, int64_t offset);
 void sftp_body_end(struct sftp_op *x);
 /* x->span.code failed: x->err, which says whether there was no room (sftp_put.c). */
+void sftp_fail_full(struct sftp_op *x);
 sftp_step sftp_explain_write;
 
 /* Those of x->parents_of are made. */

@@ -135,6 +135,13 @@ void sftp_copy(struct sftp_op *x) {
 		sftp_call(x, x->span.code == SFTP_OK ? sftp_make_end : sftp_explain_write);
 		return;
 	case ENDED:
+		if (x->err.kind == ERR_CORRUPT) {
+			/* OpenSSH says OK of what it had no room to copy. */
+			x->span.code = SFTP_FAILURE;
+			x->state = EXPLAINED;
+			sftp_call(x, sftp_explain_write);
+			return;
+		}
 		if (sftp_has_failed(x)) break;
 		x->state = PLACED;
 		sftp_call(x, sftp_place);

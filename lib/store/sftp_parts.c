@@ -119,8 +119,7 @@ static void take_room(
 	int64_t room = sftp_next_room(answer);
 
 	/* Better now than after hours, on a disk that is full for everybody by then. */
-	if (room >= 0 && room < x->op->size)
-		sftp_fail(x, ERR_FULL, "no room for '%s' at the server", x->op->key);
+	if (room >= 0 && room < x->op->size) sftp_fail_full(x);
 }
 
 void sftp_part_begin(struct sftp_op *x) {

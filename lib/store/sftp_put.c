@@ -7,13 +7,17 @@
 
 enum { TARGET_MAX_BYTES = 4096 };
 
+void sftp_fail_full(struct sftp_op *x) {
+	sftp_fail(x, ERR_FULL, "no room for '%s' at the server; make room on its disk",
+		x->op->key ? x->op->key : "a part");
+}
+
 /* The server tells no more than FAILURE when it has no room: is there any? */
 static void take_room(
 	struct sftp_op *x, const struct sftp_request *request, struct sftp_answer *answer) {
 	int64_t room = sftp_next_room(answer);
 
-	if (room >= 0 && room < (int64_t)x->span.len + (1 << 20))
-		sftp_fail(x, ERR_FULL, "no room for '%s' at the server", x->op->key);
+	if (room >= 0 && room < (int64_t)x->span.len + (1 << 20)) sftp_fail_full(x);
 }
 
 void sftp_explain_write(struct sftp_op *x) {

@@ -37,6 +37,7 @@ static const struct flow_driver flows = {
 	.commit = webdav_commit,
 	.remove = webdav_remove,
 	.set = webdav_set,
+	.times = webdav_times,
 	.release = release,
 };
 

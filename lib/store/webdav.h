@@ -75,7 +75,8 @@ struct webdav_op {
 	struct store_entry found; /* of the last look */
 	bool was_found;
 	void (*then)(struct webdav_op *x);
-	struct store_entry meta; /* what is to be written beside a file */
+	struct store_entry meta;   /* what is to be written beside a file */
+	struct store_entry *timed; /* whose times are on their way */
 	struct buf text;
 	char *folder; /* whose parents are made, up to `folder_len` */
 	size_t folder_len;
@@ -124,6 +125,7 @@ struct store_entry webdav_entry(
 /* Writes x->meta beside `path`, which has its version; then `then`. Where the server keeps none, x->meta loses its times. */
 void webdav_meta_put(struct webdav_op *x, const char *path, void (*then)(struct webdav_op *x));
 void webdav_set(struct flow *flow);
+void webdav_times(struct flow *flow, const char *key, struct store_entry *entry);
 /* The headers by which Nextcloud learns times and hashes. */
 void webdav_oc_headers(struct webdav_op *x);
 

@@ -107,11 +107,12 @@ static void property_answered(struct webdav_op *x, const struct webdav_item *ite
 
 static void meta_answered(struct webdav_op *x) {
 	struct webdav *dav = x->dav;
-	bool trouble = x->flow.err.kind == ERR_OFFLINE || x->flow.err.kind == ERR_CANCELLED ||
+	enum err_kind kind = x->flow.err.kind;
+	bool trouble = kind == ERR_OFFLINE || kind == ERR_CANCELLED || kind == ERR_FULL ||
 		       x->status == 503 || x->status == 429 || x->status == 401;
 	void (*then)(struct webdav_op * x) = x->then;
 
-	if (x->flow.err.kind == ERR_NONE) { /* lighttpd says 204 for it */
+	if (kind == ERR_NONE) { /* lighttpd says 204 for it */
 		dav->keeps_properties = WEBDAV_YES;
 	} else if (!trouble) {
 		/* A single file that has none, its name being too long for the server's own file of them, say, is no reason to
@@ -122,7 +123,7 @@ static void meta_answered(struct webdav_op *x) {
 			log_debug(
 				"%s: keeps no properties, so no times and modes", dav->store.label);
 		}
-		if (x->flow.err.kind != ERR_NOT_FOUND) err_clear(&x->flow.err);
+		if (kind != ERR_NOT_FOUND) err_clear(&x->flow.err);
 		forget(x);
 	}
 	then(x);
@@ -170,24 +171,27 @@ void webdav_meta_put(struct webdav_op *x, const char *path, void (*then)(struct 
 		meta_answered);
 }
 
-/* ---- SET ---- */
+/* ---- SET, and the times of what an earlier try has written ---- */
 
-static void set_done(struct webdav_op *x) {
-	struct store_entry *present = &x->flow.present;
-
-	present->mtime_ns = x->meta.mtime_ns;
-	present->mode = x->meta.mode;
+static void times_done(struct webdav_op *x) {
+	x->timed->mtime_ns = x->meta.mtime_ns;
+	x->timed->mode = x->meta.mode;
 	flow_next(&x->flow);
 }
 
-void webdav_set(struct flow *flow) {
+void webdav_times(struct flow *flow, const char *key, struct store_entry *entry) {
 	struct webdav_op *x = webdav_op_of(flow);
 
 	free(x->path);
-	x->path = webdav_path(x->dav, flow->op->key, flow->present.kind);
+	x->path = webdav_path(x->dav, key, entry->kind);
 	store_entry_release(&x->meta);
-	x->meta = flow->present;
+	x->meta = *entry;
 	x->meta.name = x->meta.id = x->meta.target = x->meta.revision = NULL;
-	x->meta.version = xstrdup(flow->present.version);
-	webdav_meta_put(x, x->path, set_done);
+	x->meta.version = xstrdup(entry->version);
+	x->timed = entry;
+	webdav_meta_put(x, x->path, times_done);
+}
+
+void webdav_set(struct flow *flow) {
+	webdav_times(flow, flow->op->key, &flow->present);
 }

@@ -79,7 +79,11 @@ static void judge(struct webdav_op *x, int status) {
 	case 502:
 	case 503:
 	case 504:
-		err_set(err, ERR_BUSY, "'%s' cannot answer now (%d)", address(x), status);
+		if (status == 429) {
+			err_set(err, ERR_BUSY, "too many requests: '%s' wants a pause", address(x));
+		} else {
+			err_set(err, ERR_BUSY, "'%s' cannot answer now (%d)", address(x), status);
+		}
 		err->retry_ms = http_retry_after(&x->rest.request, now_ns);
 		break;
 	case 405:

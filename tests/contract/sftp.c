@@ -3,9 +3,11 @@
  * its extensions.
  * servers: sftp_sshd
  */
+#include <unistd.h>
+
 #include "support/told.h"
 
-enum { CONFIG, FOLDER, PORT, LINES }; /* the first is ssh's */
+enum { CONFIG, FOLDER, PORT, SMALL, LINES }; /* the first is ssh's */
 
 static struct told *told;
 
@@ -68,10 +70,57 @@ static void a_host_nobody_knows_is_refused(void **state) {
 	free(command);
 }
 
+/* The session that had begun ends too. */
+static void withdraw_key(void) {
+	char *command =
+		xasprintf("cd '%s' && rm guests && kill $(cat guest.pid)", getenv("TEND_SERVER"));
+
+	assert_int_equal(system(command), 0);
+	free(command);
+}
+
+static void give_key_back(void) {
+	char *command = xasprintf("cd '%s' && cp id-guest.pub guests", getenv("TEND_SERVER"));
+
+	assert_int_equal(system(command), 0);
+	free(command);
+}
+
+static void a_key_that_is_withdrawn_is_told(void **state) {
+	struct remote_settings settings = told->settings;
+	struct bench bench = {
+		.contract = &told->contract, .loop = told->contract.loop, .root = "withdrawn"
+	};
+	struct store_op op;
+
+	settings.host = "tend-guest";
+	settings.ssh = xasprintf("sh -c 'echo $$ >\"%s/guest.pid\"; exec ssh -F \"%s\" \"$@\"' ssh",
+		getenv("TEND_SERVER"), told->lines[CONFIG]);
+	bench.store = told_open(told, &settings, true, &bench.err);
+	assert_non_null(bench.store);
+	bench_mkdir(&bench, "");
+	bench_put(&bench, "file", "first");
+	withdraw_key();
+	bench_put_init(&bench, &op, "file", "second", 6);
+	assert_err(&bench, bench_run(&bench, &op), ERR_DENIED);
+	assert_non_null(strstr(bench.err.text, "put the public key into its authorized_keys"));
+	give_key_back();
+	store_renew(bench.store);
+	bench_expect(&bench, "file", "first");
+	assert_err(&bench, bench_run(&bench, &op), ERR_NONE);
+	bench_expect(&bench, "file", "second");
+	store_op_release(&op);
+	bench_remove(&bench, "file", STORE_FILE);
+	bench_remove(&bench, "", STORE_FOLDER);
+	store_free(bench.store);
+	free(settings.ssh);
+}
+
 int main(void) {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_settings_are_told),
 		cmocka_unit_test(a_host_nobody_knows_is_refused),
+		cmocka_unit_test(a_key_that_is_withdrawn_is_told),
 	};
 
 	told = told_new("sftp", LINES);
@@ -90,6 +139,12 @@ int main(void) {
 	settings->host = "tend-poor";
 	contract->name = "sftp, no extensions";
 	failed += contract_run(contract);
+	settings->host = "tend";
+	settings->remote_path = told->lines[SMALL];
+	contract->name = "sftp, full";
+	contract->small = true;
+	/* Only root can give a server a small disk. */
+	if (geteuid() == 0) failed += contract_run(contract);
 	told_free(told);
 	free(ssh);
 	return failed;

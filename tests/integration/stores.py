@@ -109,7 +109,7 @@ class Sftp(Directory):
 
     def __init__(self, host):
         place = Path(os.environ["TEND_SERVERS"]) / "sftp_sshd" / "server"
-        self.configuration, folder, _ = place.read_text().splitlines()
+        self.configuration, folder, *_ = place.read_text().splitlines()
         super().__init__(Path(folder) / uuid.uuid4().hex[:12])
         self.kind = host
         self.ssh = "ssh -F " + self.configuration

@@ -62,6 +62,15 @@ struct store_hash bench_hash(const struct store *store, const void *bytes, size_
 	return store_hash_from(store, hash);
 }
 
+struct store_hash bench_part_hash(const struct store *store, const void *bytes, size_t len) {
+	bool seal = store->part_hash == STORE_HASH_SEAL;
+	struct store_hash hash = { .kind = seal ? STORE_HASH_SEAL : STORE_HASH_SHA256 };
+
+	if (!seal && store->part_hash != STORE_HASH_SHA256) return bench_hash(store, bytes, len);
+	digest_of(seal ? DIGEST_SEAL : DIGEST_SHA256, bytes, len, hash.bytes);
+	return hash;
+}
+
 int64_t bench_time(struct bench *bench, int64_t ns) {
 	int64_t grain = bench->contract->time_grain_ns;
 
@@ -280,6 +289,10 @@ int bench_close(void **state) {
 	return 0;
 }
 
+static bool has_troubles(struct contract *contract) {
+	return contract->trouble && contract->trouble(contract, TROUBLE_NONE, 0);
+}
+
 int contract_run(struct contract *contract) {
 	static const struct {
 		const char *name;
@@ -292,6 +305,9 @@ int contract_run(struct contract *contract) {
 		{ "kept versions", contract_keep_tests, &contract_keep_count },
 		{ "parts", contract_part_tests, &contract_part_count },
 		{ "faults", contract_fault_tests, &contract_fault_count },
+		{ "troubles", contract_trouble_tests, &contract_trouble_count },
+		{ "uploads in trouble", contract_halfway_tests, &contract_halfway_count },
+		{ "room", contract_room_tests, &contract_room_count },
 		{ "changes", contract_change_tests, &contract_change_count },
 		{ "versions of folders", contract_deep_tests, &contract_deep_count },
 	};
@@ -301,6 +317,11 @@ int contract_run(struct contract *contract) {
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		if (contract->no_lists && groups[i].tests == contract_list_tests) continue;
 		if (contract->no_parts && groups[i].tests == contract_part_tests) continue;
+		if (contract->small != (groups[i].tests == contract_room_tests)) continue;
+		bool troubles = has_troubles(contract) && !contract->no_lists;
+		bool meets = groups[i].tests == contract_trouble_tests ||
+			     groups[i].tests == contract_halfway_tests;
+		if (meets && !troubles) continue;
 		if (!contract->changes && groups[i].tests == contract_change_tests) continue;
 		if (!contract->deep_versions && groups[i].tests == contract_deep_tests) continue;
 		char *name = xasprintf("%s: %s", contract->name, groups[i].name);

@@ -20,6 +20,27 @@
 #include "loop/loop.h"
 #include "store/store.h"
 
+/* What a server may answer in place of what it is asked for. */
+enum contract_trouble {
+	TROUBLE_NONE,
+	TROUBLE_HICCUP,      /* too fast, once */
+	TROUBLE_RATE,        /* too fast, in the words of the provider */
+	TROUBLE_RATE_BARE,   /* too fast, says what stands before the server */
+	TROUBLE_UNAVAILABLE, /* 503 */
+	TROUBLE_FULL,        /* no room, to what needs some */
+	TROUBLE_FULL_BARE,
+	TROUBLE_EXPIRED, /* the credentials have ended, and can perhaps be renewed */
+	TROUBLE_DENIED,  /* they are not accepted any more: a person has to act */
+	TROUBLES,
+};
+
+/* What the store must make of it. */
+struct contract_verdict {
+	enum err_kind kind; /* ERR_NONE: it helps itself */
+	uint32_t retry_ms;
+	const char *says; /* what a person finds in the text; ", or " stands between two of them */
+};
+
 struct contract {
 	const char *name;
 	struct loop *loop;
@@ -28,8 +49,9 @@ struct contract {
 	void (*close)(struct contract *contract, struct store *store);
 	void *user;
 	int64_t part_bytes; /* the least size of a part that is not the last */
-	bool no_lists;      /* leaves the group of lists out */
-	bool no_parts;      /* the server takes none, which it says */
+	bool no_lists; /* leaves out the groups of lists and troubles, which another run has told */
+	bool small;    /* a place of a few MiB: what is told of those, and nothing else */
+	bool no_parts; /* the server takes none, which it says */
 	/* The server keeps names and bytes, no times and modes; what hashes it tells it reads. */
 	bool no_times;
 	int64_t time_grain_ns; /* times are kept to so much, and none before 1970; 0: as they are */
@@ -37,6 +59,12 @@ struct contract {
 	bool changes;          /* tells them; see store.h */
 	bool deep_versions;    /* of folders */
 	int many;              /* entries of a folder that needs more than one page; 0: 1,050 */
+	/* Makes the server of the stores that open_troubled() gives answer so, after so many requests that it
+	 * could befall. NULL: it never says so. Absent: nothing can be made to stand between. */
+	const struct contract_verdict *(*trouble)(
+		struct contract *contract, enum contract_trouble trouble, int passes);
+	struct store *(*open_troubled)(struct contract *contract, struct err *err);
+	int troubled; /* requests that were answered so since */
 };
 
 /* Runs all of it; the number of failed tests, as main() returns it. */
@@ -93,6 +121,8 @@ void listing_take(struct listing *listing, struct store_op *op); /* the page of 
 void listing_release(struct listing *listing);
 
 struct store_hash bench_hash(const struct store *store, const void *bytes, size_t len);
+/* Of a part, as the store likes it best. */
+struct store_hash bench_part_hash(const struct store *store, const void *bytes, size_t len);
 
 /* `call` gives an enum err_kind; the error's text is told where it is another. */
 #define assert_err(bench, call, kind)                                                    \
@@ -104,6 +134,12 @@ struct store_hash bench_hash(const struct store *store, const void *bytes, size_
 		}                                                                        \
 	} while (0)
 
+/* A store whose server contract->trouble() reaches. */
+struct store *bench_open_troubled(struct bench *bench);
+/* Is the last error of the bench what is to be made of it? It came after so many requests. */
+void bench_expect_verdict(const struct bench *bench, const char *what, int passes,
+	const struct contract_verdict *verdict);
+
 /* A time as the store keeps it. */
 int64_t bench_time(struct bench *bench, int64_t ns);
 
@@ -112,10 +148,11 @@ int64_t bench_time(struct bench *bench, int64_t ns);
 
 extern const struct CMUnitTest contract_file_tests[], contract_copy_tests[], contract_list_tests[],
 	contract_keep_tests[], contract_part_tests[], contract_fault_tests[],
-	contract_change_tests[], contract_deep_tests[];
+	contract_change_tests[], contract_deep_tests[], contract_trouble_tests[],
+	contract_room_tests[], contract_halfway_tests[];
 extern const size_t contract_file_count, contract_copy_count, contract_list_count,
 	contract_keep_count, contract_part_count, contract_fault_count, contract_change_count,
-	contract_deep_count;
+	contract_deep_count, contract_trouble_count, contract_room_count, contract_halfway_count;
 
 #define BENCH_TEST(function) cmocka_unit_test_setup_teardown(function, bench_open, bench_close)
 

@@ -13,16 +13,6 @@ struct upload {
 	struct store_part parts[PARTS];
 };
 
-/* As the store likes it best. */
-static struct store_hash part_hash(const struct store *store, const void *bytes, size_t len) {
-	bool seal = store->part_hash == STORE_HASH_SEAL;
-	struct store_hash hash = { .kind = seal ? STORE_HASH_SEAL : STORE_HASH_SHA256 };
-
-	if (!seal && store->part_hash != STORE_HASH_SHA256) return bench_hash(store, bytes, len);
-	digest_of(seal ? DIGEST_SEAL : DIGEST_SHA256, bytes, len, hash.bytes);
-	return hash;
-}
-
 static void upload_init(struct bench *bench, struct upload *upload) {
 	*upload = (struct upload){ .part_bytes = (size_t)bench->contract->part_bytes };
 	upload->len = (PARTS - 1) * upload->part_bytes + upload->part_bytes / 3 + 1;
@@ -76,7 +66,7 @@ static void put_part_on(
 	op.body = upload->bytes + from;
 	op.body_len = len;
 	/* Where we alone compare it, it may be left out. */
-	op.hash = part_hash(store, upload->bytes + from, len);
+	op.hash = bench_part_hash(store, upload->bytes + from, len);
 	if (op.hash.kind == STORE_HASH_SEAL && number % 2 == 0) op.hash.kind = STORE_HASH_NONE;
 	assert_err(bench, bench_run_on(bench, store, &op), ERR_NONE);
 	assert_non_null(op.receipt);
@@ -246,7 +236,7 @@ static void a_part_with_a_wrong_hash_is_none(void **state) {
 	upload_init(bench, &upload);
 	begin(bench, &upload);
 	const struct store_hash wrong[] = { bench_hash(bench->store, "what was hashed", 15),
-		part_hash(bench->store, "what was hashed", 15) };
+		bench_part_hash(bench->store, "what was hashed", 15) };
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		name_it(bench, &op, STORE_PART_PUT, &upload);
 		op.part_number = 1;

@@ -31,6 +31,7 @@ struct script_connection {
 	struct poll *poll;
 	struct buf in, out;
 	bool close_after; /* close when `out` has gone */
+	void *user;
 };
 
 struct script_server {
@@ -44,11 +45,13 @@ struct script_server {
 	/* A whole request came: head (with its empty line) and body in one. Answer with
 	 * script_send(), or do not. */
 	void (*asked)(struct script_connection *connection, const char *request, size_t len);
+	void (*closed)(struct script_connection *connection); /* may be NULL */
 };
 
 #define SCRIPT __attribute__((unused)) static
 
 SCRIPT void script_close(struct script_connection *connection) {
+	if (connection->server->closed) connection->server->closed(connection);
 	poll_stop(connection->poll);
 	close(connection->fd);
 	list_remove(&connection->link);

@@ -128,6 +128,7 @@ struct told *told_new(const char *name, size_t least) {
 		told->http = http_new(told->contract.loop, &err);
 		assert_non_null(told->http);
 		told->settings.timeout_ms = 60000;
+		told_trouble_init(told);
 		return told;
 	}
 	for (size_t i = 0; i < told->count; i++) free(told->lines[i]);
@@ -136,6 +137,7 @@ struct told *told_new(const char *name, size_t least) {
 }
 
 void told_free(struct told *told) {
+	proxy_free(told->proxy);
 	http_free(told->http);
 	loop_free(told->contract.loop);
 	for (size_t i = 0; i < TOLD_SECRETS_MAX && told->secrets[i]; i++) {

@@ -5,6 +5,7 @@
 #include "http/http.h"
 #include "store/store.h"
 #include "support/contract.h"
+#include "support/proxy.h"
 
 enum { TOLD_LINES_MAX = 8, TOLD_SECRETS_MAX = 4 };
 
@@ -17,6 +18,10 @@ struct told {
 	size_t count;
 	char folder[32]; /* of the secrets */
 	char *secrets[TOLD_SECRETS_MAX];
+	struct proxy *proxy; /* before that server, for what the server itself never says */
+	int proxy_port;      /* of that server */
+	enum contract_trouble trouble;
+	int passes; /* so many go well before */
 };
 
 /* NULL: no server tells `least` lines, which was said on stderr. */
@@ -36,5 +41,8 @@ void told_expect(struct told *told, const struct remote_settings *settings, enum
 /* The same, where the server may also find nothing wrong. */
 void told_expect_if_wrong(struct told *told, const struct remote_settings *settings,
 	enum err_kind kind, const char *says);
+
+/* Lets the contract make its server say what it says on bad days. */
+void told_trouble_init(struct told *told);
 
 #endif

@@ -65,8 +65,9 @@ static void refusals_are_a_table(void **state) {
 		{ 301, "", "ap-south-1", ERR_INVALID, "set `region = ap-south-1`" },
 		{ 400, "", "ap-south-1", ERR_INVALID, "set `region = ap-south-1`" },
 		{ 301, "", NULL, ERR_INVALID, "correct `region` or `endpoint`" },
-		{ 400, "", NULL, ERR_INVALID, "400" },
-		{ 400, "", "us-east-1", ERR_INVALID, "400" },
+		{ 400, "", NULL, ERR_DENIED, "renew the credentials, or correct `region`" },
+		{ 400, "", "us-east-1", ERR_DENIED, "renew the credentials" },
+		{ 400, "<html>no</html>", NULL, ERR_INVALID, "400" },
 		{ 403, "", "ap-south-1", ERR_DENIED, "check that this key may" },
 		{ 403, "", NULL, ERR_DENIED, "" },
 		{ 401, "", NULL, ERR_DENIED, "" },
@@ -76,6 +77,7 @@ static void refusals_are_a_table(void **state) {
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct s3_case facts = { .status = rows[i].status,
+			.wordless = !*rows[i].body,
 			.bucket = "b",
 			.endpoint = "http://h",
 			.region = "us-east-1",

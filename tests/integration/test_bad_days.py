@@ -1,0 +1,63 @@
+"""A server that has enough of us, then no room, then takes our credentials no more: status says so, it goes on by itself or when told
+to, and rclone reads what came of it.
+
+servers: s3_rgw azure_azurite dav_apache
+"""
+
+import os
+import re
+
+import pytest
+
+import fault_proxy as fault
+from basics import QUICK
+from fault_proxy import before
+from stores import S3, Azure, WebDav
+
+WRITES = ("PUT", "POST", "MKCOL", "COPY", "PROPPATCH")
+READS = ("GET", "HEAD", "PROPFIND", "DELETE")
+ENDED = {"azure_azurite": (403, ("x-ms-request-id: 1", "x-ms-error-code: AuthenticationFailed"), "", r"correct `key_file`"),
+         "dav_apache": (401, ('WWW-Authenticate: Basic realm="bench"',), "", r"correct `user` or `password_file`"),
+         "s3_rgw": (400, ("x-amz-request-id: 1",), "<Error><Code>ExpiredToken</Code></Error>", r"renew the credentials")}
+
+
+@pytest.fixture(params=sorted(ENDED))
+def proxied(tendd, request):
+    store = {"s3": S3, "azure": Azure, "dav": WebDav}[request.param.partition("_")[0]](request.param, tendd.root)
+    with before(store) as proxy:
+        yield store, proxy
+
+
+def work(data, name):
+    (data / name).write_text(name + " is new\n")
+    (data / "over").write_text(name + " is over\n")
+    (data / (name + ".large")).write_bytes(os.urandom(18 << 20))
+
+
+def trouble(tendd):
+    told = tendd.folder_part("data")["trouble"]
+    return told["text"] if told else ""
+
+
+def test_rclone_reads_what_came_after(tendd, proxied):
+    store, proxy = proxied
+    data = tendd.folder("data")
+    (data / "over").write_text("at first\n")
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.barrier("data")
+    status, headers, body, advice = ENDED[store.kind]
+    for name, act, methods, says in (
+            ("enough", fault.status(429, headers=("Retry-After: 10",)), WRITES, r"too many requests"),
+            ("full", fault.status(507), WRITES, r"free or buy room"),
+            ("ended", fault.status(status, body, headers), WRITES + READS, advice)):
+        proxy.forget()
+        # What comes in the middle of things, not only at their beginning.
+        proxy.decide = lambda request, act=act, methods=methods: (
+            act if len(proxy.requests) > 6 and request.method in methods else None)
+        work(data, name)
+        tendd.until(lambda says=says: re.search(says, trouble(tendd)), "%r in status" % says)
+        proxy.decide = lambda request: None
+        tendd.until(lambda: tendd.tend("sync").returncode == 0 and tendd.tend("wait", "data", "--timeout", "60s").returncode == 0,
+                    "all of it there", patience=240)
+        store.judge(data)
+    assert "somebody else" not in tendd.said
