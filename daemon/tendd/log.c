@@ -84,8 +84,8 @@ void route_log(void *user, struct control_request *request) {
 		control_refuse(request, &err, NULL);
 		return;
 	}
-	service_status(service_of(unit), &status);
-	if (!status.log_path) {
+	if (unit->kind == UNIT_SERVICE) service_status(service_of(unit), &status);
+	if (unit->kind == UNIT_SERVICE && !status.log_path) {
 		err_set(&err, ERR_INVALID, "the log of '%s' goes to the journal", unit->id);
 		char *hint = xasprintf("journalctl -t %s", unit->name);
 		control_refuse(request, &err, hint);
