@@ -257,8 +257,17 @@ static void lanes_start(struct transfer *t) {
 	}
 }
 
+/* Where they go one after the other, one that is still being read comes before those behind it. */
+static bool is_before(const struct upload *u, int number) {
+	for (size_t i = 0; i < u->lane_count; i++)
+		if (u->lanes[i].state == LANE_READING && u->lanes[i].number < number) return true;
+	return false;
+}
+
 /* The first of those that wait, if it may be sent now. */
-static struct upload_lane *next_ready(struct upload *u) {
+static struct upload_lane *next_ready(const struct transfer *t) {
+	struct upload *u = t->upload;
+	bool in_order = (t->folder->store->caps & STORE_CAP_PARTS_IN_ORDER) != 0;
 	bool room = bodies(u, LANE_SUBMITTED, LANE_SENDING) < bodies_most(u);
 	struct upload_lane *next = NULL;
 	for (size_t i = 0; i < u->lane_count; i++) {
@@ -266,7 +275,7 @@ static struct upload_lane *next_ready(struct upload *u) {
 		if (lane->state != LANE_READY || !(room || lane->copies)) continue;
 		if (!next || lane->number < next->number) next = lane;
 	}
-	return next;
+	return next && in_order && is_before(u, next->number) ? NULL : next;
 }
 
 static void lanes_go(struct transfer *t) {
@@ -274,7 +283,7 @@ static void lanes_go(struct transfer *t) {
 	bool failed = u->failed.kind != ERR_NONE;
 	struct upload_lane *lane;
 	if (!failed) lanes_start(t);
-	while (!failed && (lane = next_ready(u)) != NULL) {
+	while (!failed && (lane = next_ready(t)) != NULL) {
 		if (u->streams && !upload_stream_note(lane)) return;
 		lane_submit(lane);
 	}
