@@ -120,3 +120,21 @@ int disk_remove(struct disk *disk, const char *path, struct err *err) {
 int disk_rmdir(struct disk *disk, const char *path, struct err *err) {
 	return disk->ground->rmdir(disk, path, err);
 }
+
+int disk_beside_open(
+	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err) {
+	return disk->ground->beside_open(disk, folder, hint, name, err);
+}
+
+int disk_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
+	struct err *err) {
+	return disk->ground->beside_write(disk, fd, offset, bytes, length, err);
+}
+
+int disk_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err) {
+	return disk->ground->beside_end(disk, fd, mtime_ns, mode, err);
+}
+
+int disk_sync_file(struct disk *disk, const char *path, struct err *err) {
+	return disk->ground->sync_file(disk, path, err);
+}

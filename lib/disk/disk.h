@@ -147,6 +147,14 @@ int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err);
  * for people; -1 with err. `name` gets its path (the caller's). */
 int disk_create_beside(
 	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
+/* A file that takes its place by disk_rename later: disk_create_beside on every ground, with a
+ * number of this disk's. disk_close_file gives it up, and leaves what was written. */
+int disk_beside_open(
+	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
+int disk_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
+	struct err *err);
+/* Its time and mode; its bytes are on the disk then. Closes it, also when it fails. */
+int disk_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err);
 /* From now on the names in `folder` are reached by a descriptor of it that stays open. For one
  * folder of a disk, where files are made by the 100,000; harmless again, or when it is not there. */
 void disk_hold(struct disk *disk, const char *folder);
@@ -191,8 +199,9 @@ int disk_check_writable(struct disk *disk, struct err *err);
 
 /* ---- in memory, for tests ----
  *
- * A tree with inodes of its own behind the same calls: those that look, list and read, and
- * disk_mkdir, disk_set, disk_symlink, disk_link, disk_rename, disk_remove, disk_rmdir. It outlives
+ * A tree with inodes of its own behind the same calls: those that look, list and read, those of
+ * files beside, and disk_mkdir, disk_set, disk_symlink, disk_link, disk_rename, disk_remove,
+ * disk_rmdir, disk_sync_file. It outlives
  * the disks opened on it, is for one thread, and has one root, which the permissions of its owner
  * hold for. Times have the grain of the clock it is given. A freed inode number is given to the next
  * thing that is made. No databases: disk_snapshot answers ERR_CORRUPT.
@@ -217,6 +226,9 @@ struct disk *disk_memory_open(struct disk_memory *memory, struct err *err); /* d
 /* Makes the file when it is not there. `truncate`: what lies behind is cut off. */
 int disk_memory_write(struct disk_memory *memory, const char *path, int64_t offset,
 	const void *bytes, size_t length, bool truncate, struct err *err);
+/* What a file holds, whoever may read it, and nobody is looked at meanwhile: valid until it changes.
+ * NULL: no file stands there, or one cannot get there. */
+const void *disk_memory_peek(struct disk_memory *memory, const char *path, size_t *length);
 /* A thing that is neither file, folder nor link. */
 int disk_memory_mkother(struct disk_memory *memory, const char *path, struct err *err);
 /* The root is moved away (disk_is_there is false, the path leads nowhere), or comes back. */

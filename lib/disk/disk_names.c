@@ -102,7 +102,7 @@ int posix_mkdir(struct disk *disk, const char *path, int mode, struct err *err) 
 	return rc;
 }
 
-static int make_parent(struct disk *disk, const char *path, struct err *err) {
+int posix_make_parent(struct disk *disk, const char *path, struct err *err) {
 	struct disk_stat stat;
 	struct place place;
 	int errnum = 0;
@@ -126,7 +126,7 @@ int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err) {
 		at += strcspn(at, "/");
 		char end = *at;
 		*at = '\0';
-		rc = make_parent(disk, parents, err);
+		rc = disk->ground->make_parent(disk, parents, err);
 		*at = end;
 		if (end) at++;
 	}

@@ -192,7 +192,21 @@ static int sync_at(struct disk *disk, const char *path, int flags, struct err *e
 	return rc;
 }
 
-int disk_sync_file(struct disk *disk, const char *path, struct err *err) {
+int posix_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
+	struct err *err) {
+	(void)disk;
+	return disk_write_span(fd, offset, bytes, length, err);
+}
+
+int posix_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err) {
+	(void)disk;
+	if (disk_set_times(fd, mtime_ns, mode, err) == 0 && disk_sync_bytes(fd, err) == 0)
+		return disk_close_written(fd, err);
+	close(fd);
+	return -1;
+}
+
+int posix_sync_file(struct disk *disk, const char *path, struct err *err) {
 	struct disk_stat stat;
 
 	if (disk_stat(disk, path, &stat, err) < 0) return -1;

@@ -28,6 +28,8 @@ struct disk_ground {
 	int (*snapshot)(struct disk *disk, const char *path, const char *image,
 		enum digest_kind kind, struct disk_snapshot *snapshot, struct err *err);
 	int (*mkdir)(struct disk *disk, const char *path, int mode, struct err *err);
+	/* A folder of disk_mkdir_parents: with the mode that new folders have; no link, no file. */
+	int (*make_parent)(struct disk *disk, const char *path, struct err *err);
 	int (*set)(
 		struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err);
 	int (*symlink)(struct disk *disk, const char *target, const char *path, struct err *err);
@@ -36,6 +38,12 @@ struct disk_ground {
 		struct disk *disk, const char *from, const char *to, bool replace, struct err *err);
 	int (*remove)(struct disk *disk, const char *path, struct err *err);
 	int (*rmdir)(struct disk *disk, const char *path, struct err *err);
+	int (*beside_open)(struct disk *disk, const char *folder, const char *hint, char **name,
+		struct err *err);
+	int (*beside_write)(struct disk *disk, int fd, int64_t offset, const void *bytes,
+		size_t length, struct err *err);
+	int (*beside_end)(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err);
+	int (*sync_file)(struct disk *disk, const char *path, struct err *err);
 };
 
 /* A folder that stays open (disk_hold). */
@@ -107,6 +115,7 @@ int posix_read_link(struct disk *disk, const char *path, struct buf *target, str
 int posix_snapshot(struct disk *disk, const char *path, const char *image, enum digest_kind kind,
 	struct disk_snapshot *snapshot, struct err *err);
 int posix_mkdir(struct disk *disk, const char *path, int mode, struct err *err);
+int posix_make_parent(struct disk *disk, const char *path, struct err *err);
 int posix_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err);
 int posix_symlink(struct disk *disk, const char *target, const char *path, struct err *err);
 int posix_link(struct disk *disk, const char *from, const char *to, struct err *err);
@@ -114,6 +123,10 @@ int posix_rename(
 	struct disk *disk, const char *from, const char *to, bool replace, struct err *err);
 int posix_remove(struct disk *disk, const char *path, struct err *err);
 int posix_rmdir(struct disk *disk, const char *path, struct err *err);
+int posix_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
+	struct err *err);
+int posix_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err);
+int posix_sync_file(struct disk *disk, const char *path, struct err *err);
 
 /* Up to `length` bytes; fewer at the end of the file only. -1 with errno. */
 ssize_t disk_pread(struct disk *disk, int fd, void *at, size_t length, int64_t offset);

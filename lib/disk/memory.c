@@ -215,16 +215,9 @@ static int memory_is_empty(struct disk *disk, const char *path, struct err *err)
 	return map_count(&folder->names) == 0;
 }
 
-static int memory_open_file(
-	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
-	struct disk_memory *memory = memory_of(disk);
+int memory_number(struct disk_memory *memory, struct inode *inode) {
 	size_t fd = 0;
 
-	memory_look(memory);
-	struct inode *inode = inode_find(memory, path);
-	if (!inode) return disk_fail(err, errno, "open", path);
-	if (inode->kind != DISK_FILE) return disk_fail_kind(err, path);
-	if (!(inode->mode & 0400)) return disk_fail(err, EACCES, "open", path);
 	while (fd < memory->open_count && memory->open[fd]) fd++;
 	if (fd == memory->open_count) {
 		memory->open = xrealloc(memory->open, (fd + 1) * sizeof(struct inode *));
@@ -232,19 +225,31 @@ static int memory_open_file(
 	}
 	memory->open[fd] = inode;
 	inode->opens++;
-	inode_stat(inode, stat);
 	return (int)fd;
 }
 
-static struct inode *opened(struct disk *disk, int fd) {
+static int memory_open_file(
+	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
+	struct disk_memory *memory = memory_of(disk);
+
+	memory_look(memory);
+	struct inode *inode = inode_find(memory, path);
+	if (!inode) return disk_fail(err, errno, "open", path);
+	if (inode->kind != DISK_FILE) return disk_fail_kind(err, path);
+	if (!(inode->mode & 0400)) return disk_fail(err, EACCES, "open", path);
+	inode_stat(inode, stat);
+	return memory_number(memory, inode);
+}
+
+struct inode *memory_opened(struct disk *disk, int fd) {
 	struct disk_memory *memory = memory_of(disk);
 
 	assert(fd >= 0 && (size_t)fd < memory->open_count && memory->open[fd]);
 	return memory->open[fd];
 }
 
-static void memory_close_file(struct disk *disk, int fd) {
-	struct inode *inode = opened(disk, fd);
+void memory_close_file(struct disk *disk, int fd) {
+	struct inode *inode = memory_opened(disk, fd);
 
 	memory_of(disk)->open[fd] = NULL;
 	inode->opens--;
@@ -253,12 +258,12 @@ static void memory_close_file(struct disk *disk, int fd) {
 
 static int memory_stat_file(struct disk *disk, int fd, struct disk_stat *stat) {
 	memory_look(memory_of(disk));
-	inode_stat(opened(disk, fd), stat);
+	inode_stat(memory_opened(disk, fd), stat);
 	return 0;
 }
 
 static ssize_t memory_read(struct disk *disk, int fd, void *at, size_t length, int64_t offset) {
-	const struct inode *inode = opened(disk, fd);
+	const struct inode *inode = memory_opened(disk, fd);
 	size_t done = 0;
 
 	while (done < length) {
@@ -304,12 +309,17 @@ static const struct disk_ground memory_ground = {
 	.read_link = memory_read_link,
 	.snapshot = memory_snapshot,
 	.mkdir = memory_mkdir,
+	.make_parent = memory_make_parent,
 	.set = memory_set,
 	.symlink = memory_symlink,
 	.link = memory_link,
 	.rename = memory_rename,
 	.remove = memory_remove,
 	.rmdir = memory_rmdir,
+	.beside_open = memory_beside_open,
+	.beside_write = memory_beside_write,
+	.beside_end = memory_beside_end,
+	.sync_file = memory_sync_file,
 };
 
 /* ---- life ---- */
@@ -348,4 +358,12 @@ struct disk *disk_memory_open(struct disk_memory *memory, struct err *err) {
 
 void disk_memory_hide_root(struct disk_memory *memory, bool hidden) {
 	memory->hidden = hidden;
+}
+
+const void *disk_memory_peek(struct disk_memory *memory, const char *path, size_t *length) {
+	const struct inode *inode = inode_find(memory, path);
+
+	if (!inode || inode->kind != DISK_FILE) return NULL;
+	*length = inode->len;
+	return inode->len ? inode->bytes : "";
 }

@@ -23,6 +23,7 @@ struct disk_memory {
 	struct inode **open; /* by the number that open_file gave; NULL: free */
 	size_t open_count;
 	struct inode *root;
+	unsigned besides; /* names were given to so many files beside */
 	bool hidden;
 	bool looked_at; /* `looking` runs: what it does itself is looked at by nobody */
 };
@@ -44,8 +45,20 @@ struct inode *inode_new(struct disk_memory *memory, enum disk_kind kind, int mod
 /* Frees it when no name and no open number is left. */
 void inode_unref(struct disk_memory *memory, struct inode *inode);
 
+/* A number that leads to it, until memory_close_file. */
+int memory_number(struct disk_memory *memory, struct inode *inode);
+struct inode *memory_opened(struct disk *disk, int fd);
+void memory_close_file(struct disk *disk, int fd);
+
 /* The calls that change names (memory_names.c). */
+int memory_beside_open(
+	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
+int memory_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
+	struct err *err);
+int memory_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err);
+int memory_sync_file(struct disk *disk, const char *path, struct err *err);
 int memory_mkdir(struct disk *disk, const char *path, int mode, struct err *err);
+int memory_make_parent(struct disk *disk, const char *path, struct err *err);
 int memory_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err);
 int memory_symlink(struct disk *disk, const char *target, const char *path, struct err *err);
 int memory_link(struct disk *disk, const char *from, const char *to, struct err *err);

@@ -110,6 +110,15 @@ int memory_mkdir(struct disk *disk, const char *path, int mode, struct err *err)
 	return 0;
 }
 
+int memory_make_parent(struct disk *disk, const char *path, struct err *err) {
+	const struct inode *there = inode_find(memory_of(disk), path);
+
+	if (there && there->kind == DISK_LINK) return disk_fail(err, ELOOP, "make folder", path);
+	if (there && there->kind != DISK_FOLDER)
+		return disk_fail(err, ENOTDIR, "make folder", path);
+	return there ? 0 : memory_mkdir(disk, path, 0755, err);
+}
+
 int memory_symlink(struct disk *disk, const char *target, const char *path, struct err *err) {
 	struct disk_memory *memory = memory_of(disk);
 	const char *name;
@@ -192,6 +201,55 @@ int memory_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, 
 	inode->ctime_ns = memory_now(memory);
 	if (*path) tell_all(memory, inode, path);
 	return 0;
+}
+
+/* ---- files beside ---- */
+
+/* Named by a count: the same seed is the same run. */
+int memory_beside_open(
+	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err) {
+	struct disk_memory *memory = memory_of(disk);
+	const char *last;
+	memory_look(memory);
+	char *path = xasprintf("%s%s" DISK_BESIDE_PREFIX "%u.%s", folder, *folder ? "/" : "",
+		++memory->besides, hint);
+	struct inode *above = vacant(memory, path, &last, "create", err);
+
+	if (!above) {
+		free(path);
+		return -1;
+	}
+	struct inode *inode = make(memory, above, last, DISK_FILE, 0600);
+	tell(memory, DISK_CHANGED, path, NULL);
+	*name = path;
+	return memory_number(memory, inode);
+}
+
+int memory_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
+	struct err *err) {
+	struct inode *inode = memory_opened(disk, fd);
+
+	(void)err;
+	memory_look(memory_of(disk));
+	bytes_put(inode, (size_t)offset, bytes, length, false);
+	inode->mtime_ns = inode->ctime_ns = memory_now(memory_of(disk));
+	return 0;
+}
+
+int memory_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err) {
+	struct inode *inode = memory_opened(disk, fd);
+
+	(void)err;
+	if (mode >= 0) inode->mode = mode & 07777;
+	inode->ctime_ns = memory_now(memory_of(disk));
+	if (mtime_ns != DISK_TIME_KEEP) inode->mtime_ns = mtime_ns;
+	memory_close_file(disk, fd);
+	return 0;
+}
+
+int memory_sync_file(struct disk *disk, const char *path, struct err *err) {
+	memory_look(memory_of(disk));
+	return inode_find(memory_of(disk), path) ? 0 : disk_fail(err, errno, "sync", path);
 }
 
 /* ---- going and moving ---- */
