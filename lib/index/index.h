@@ -34,6 +34,7 @@ enum {
 	INDEX_GONE = 128, /* of news only: it is not there any more */
 	/* A folder that is gone at the remote and stays here for what is no file of ours in it. */
 	INDEX_HOLLOW = 512,
+	INDEX_FILLED = 1024, /* of news of a folder only: something new lies in it */
 };
 
 struct index_entry {

@@ -40,6 +40,8 @@ static const struct index_entry *there_as(const struct transfer *t, bool folder)
 	bool news = folder ? t->has_news_folder : t->has_news_file;
 	const struct index_entry *told = folder ? &t->news_folder : &t->news_file;
 	bool has = folder ? t->has_folder : t->has_file;
+	if (folder ? t->folder_gone : t->file_gone)
+		return NULL; /* as it was asked for by its name */
 	if (news) return told->flags & INDEX_GONE ? NULL : told;
 	return has ? folder ? &t->folder_entry : &t->file : NULL;
 }
@@ -71,6 +73,7 @@ static enum both_same there_same(
 	const struct folder *f, const struct index_entry *there, const struct index_entry *base) {
 	bool times = times_same(f, there, base), modes = modes_same(there, base);
 	if (there == base) return BOTH_SAME;
+	if (there->flags & INDEX_FILLED) return BOTH_CHANGED;
 	if (there->kind == INDEX_FOLDER) return modes ? BOTH_SAME : BOTH_ATTRIBUTES;
 	bool known = hash_known(f->store, there) && hash_known(f->store, base);
 	bool bytes = known ? hash_same(f->store, base, there->hash)
@@ -170,7 +173,9 @@ static bool settle(struct transfer *t) {
 		struct index_entry entry = *base;
 		entry.version = there->version;
 		if (there->id) entry.id = there->id;
-		if (there->mtime_ns != STORE_MTIME_UNKNOWN) entry.mtime_ns = there->mtime_ns;
+		/* The time of a link is nobody's edit, and not taken over. */
+		bool time = there->kind != INDEX_LINK && there->mtime_ns != STORE_MTIME_UNKNOWN;
+		if (time) entry.mtime_ns = there->mtime_ns;
 		if (there->mode >= 0) entry.mode = (entry.mode & ~0777) | (there->mode & 0777);
 		/* By its bytes alone: the local side is not the one that this row tells of. */
 		if (entry.mtime_ns != base->mtime_ns || entry.mode != base->mode)
@@ -224,6 +229,7 @@ static void asked(struct transfer *t, const struct err *err) {
 		return;
 	}
 	*(folder ? &t->folder_gone : &t->file_gone) = err != NULL;
+	t->file_asked |= !folder;
 	if (!err && (t->op.entry.kind == STORE_FOLDER) == folder) {
 		entry_told(f, &entry, &t->op.entry);
 		bool same = there_same(f, &entry, base) == BOTH_SAME;
@@ -259,6 +265,10 @@ static bool ask_gone(struct transfer *t) {
 	return false;
 }
 
+static bool both_stand(const struct transfer *t) {
+	return there_as(t, true) && there_as(t, false);
+}
+
 /* ---- theirs gets another name there ---- */
 
 static void set_aside(struct transfer *t, const struct err *err) {
@@ -270,14 +280,16 @@ static void set_aside(struct transfer *t, const struct err *err) {
 	if (!err)
 		log_warn("folder '%s': '%s' is a folder here and was a file at the remote: that "
 			 "one is '%s' now",
-			f->name, t->path, t->op.to_key);
+			f->name, t->path, t->aside_key);
 	folder_wrote(f);
 	polling_request(f);
-	if (t->has_file && !base_drop(t, false)) return;
-	if (both_news_drop(t)) transfer_plan(t);
+	t->file_gone = true;
+	if (!err && t->has_file && (t->file.flags & INDEX_STRANGER) && !base_drop(t, false)) return;
+	t->base_fresh = false;
+	transfer_plan(t);
 }
 
-static void aside_there(struct transfer *t) {
+void both_aside_there(struct transfer *t) {
 	const struct index_entry *there = there_as(t, false);
 	char *name =
 		conflict_name(t->path, loop_host(t->folder->loop), loop_wall_ns(t->folder->loop));
@@ -373,7 +385,7 @@ static bool act(struct transfer *t, enum both_action action) {
 	case BOTH_BRING_ATTRIBUTES: set_here(t); return true;
 	case BOTH_REMOVE_HERE: remove_here(t); return true;
 	case BOTH_ASIDE_HERE: bring(t, true); return true;
-	case BOTH_ASIDE_THERE: aside_there(t); return true;
+	case BOTH_ASIDE_THERE: both_aside_there(t); return true;
 	case BOTH_REFUSE: break;
 	}
 	refuse(t, "stands at the remote as another kind of thing than here: move one of them away");
@@ -404,6 +416,14 @@ bool both_plan(struct transfer *t) {
 	if (!folder_brings(t->folder)) return false;
 	question(t, &q);
 	if (!q.excluded && ask_gone(t)) return true;
+	/* Both a file and a folder, as far as is known: where a name may be both, or where a list told of one before it misses the other. */
+	if (!q.excluded && both_stand(t)) {
+		if (!t->file_asked) return ask(t, false);
+		if (!q.fetch) {
+			both_aside_there(t);
+			return true;
+		}
+	}
 	/* Nobody read the bytes there, and they are as many: they may be the same. */
 	bool unsure = !q.excluded && q.agreed == BOTH_NONE && q.here == q.there &&
 		      q.equal == BOTH_CHANGED && t->stat.kind == DISK_FILE;
@@ -411,7 +431,16 @@ bool both_plan(struct transfer *t) {
 		act_look_at_theirs(t);
 		return true;
 	}
+	/* What the rules leave out here stands in the place of what they do not leave out there. */
+	const struct index_entry *file = there_as(t, false);
+	if (q.excluded && !t->absent && t->stat.kind == DISK_FOLDER && file &&
+		!transfer_excluded(t->folder, t->path, false)) {
+		refuse(t, "a folder that is not synced stands in its place");
+		return true;
+	}
 	enum both_action action = plan_both(&q);
+	log_debug("folder '%s': '%s': agreed %d here %d there %d, %d %d %d: %d", t->folder->name,
+		t->path, q.agreed, q.here, q.there, q.here_same, q.there_same, q.equal, action);
 	bool known = q.agreed != BOTH_NONE || q.there != BOTH_NONE;
 	if (action == BOTH_NOTHING && !known && q.fetch) {
 		transfer_finish(t);

@@ -1,4 +1,4 @@
-/* Inside sync: what the remote has comes here, or goes here as it went there; the flow of bring.c, its work in jobs of bring_place.c. */
+/* Inside sync: what the remote has comes here, or goes here as it went there; the flow of bring.c, its end of bring_end.c, its work in jobs of bring_place.c. */
 #ifndef SYNC_BRING_H
 #define SYNC_BRING_H
 
@@ -39,6 +39,7 @@ struct bring {
 
 	/* ---- what the job found ---- */
 	bool changed;  /* what stands there is not what was planned for */
+	bool raced;    /* somebody was at it right after: `now` is not what was placed */
 	bool in_use;   /* theirs got a name of its own; or what is to go is a living database */
 	bool occupied; /* the folder holds something still: some of it, "x/" a folder */
 	char **names;
@@ -48,6 +49,11 @@ struct bring {
 };
 
 void bring_start(struct transfer *transfer, enum bring_what what);
+
+/* bring_end.c */
+void bring_fail(
+	struct transfer *transfer, const struct err *err); /* with no struct bring any more */
+void bring_placed(struct job *job, const struct err *err); /* of bring_place_work */
 
 /* bring_place.c: in jobs, which touch their own transfer only */
 int bring_write_work(struct job *job, struct err *err);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sync/bring.h"
 #include "sync/restore.h"
@@ -27,11 +26,11 @@ int bring_write_work(struct job *job, struct err *err) {
 		struct disk_stat stat;
 		b->made_above = disk_stat(t->disk, parent, &stat, err) != 0;
 		int rc = disk_mkdir_parents(t->disk, t->path, err);
-		if (!rc) b->fd = disk_create_beside(t->disk, parent, RESTORE_HINT, &b->beside, err);
+		if (!rc) b->fd = disk_beside_open(t->disk, parent, RESTORE_HINT, &b->beside, err);
 		free(parent);
 		if (b->fd < 0) return -1;
 	}
-	return disk_write_span(b->fd, b->offset, span->at, span->len, err);
+	return disk_beside_write(t->disk, b->fd, b->offset, span->at, span->len, err);
 }
 
 /* ---- is what stands there what was planned for? ---- */
@@ -41,8 +40,11 @@ static int check(struct transfer *t, bool *there, struct disk_stat *now, struct 
 	*there = !disk_stat(t->disk, t->path, now, err);
 	if (!*there && err->kind != ERR_NOT_FOUND) return -1;
 	/* The link itself is what a person has there: nothing is written through it. */
-	if (!*there && err->sys == ELOOP)
-		return err_set(err, ERR_INVALID, "a link stands in the place of its folder");
+	if (!*there && err->sys == ELOOP) {
+		err_set(err, ERR_INVALID, "a link stands in the place of its folder");
+		err->sys = ELOOP;
+		return -1;
+	}
 	err_clear(err);
 	/* A folder's own times tell of what lies in it. */
 	bool same = *there && now->kind == DISK_FOLDER
@@ -103,13 +105,12 @@ static int finish_file(struct bring *b, const struct transfer *t, struct err *er
 	int fd = b->fd, mode = b->mode;
 	if (mode == STORE_MODE_UNKNOWN)
 		mode = t->absent || t->stat.kind != DISK_FILE ? FILE_MODE : t->stat.mode & 0777;
-	b->is_database = b->snapshots &&
-			 pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	b->is_database = b->snapshots && b->size >= (int64_t)sizeof(head) &&
+			 !disk_read_span(t->disk, fd, 0, sizeof(head), head, err) &&
 			 memcmp(head, sqlite_header, sizeof(head)) == 0;
 	int64_t mtime = b->mtime_ns == STORE_MTIME_UNKNOWN ? DISK_TIME_KEEP : b->mtime_ns;
-	if (disk_set_times(fd, mtime, mode, err) || disk_sync_bytes(fd, err)) return -1;
 	b->fd = -1;
-	return disk_close_written(fd, err);
+	return disk_beside_end(t->disk, fd, mtime, mode, err);
 }
 
 static int place_link(struct transfer *t, struct err *err) {
@@ -142,9 +143,22 @@ static int place_content(struct transfer *t, struct err *err) {
 		b->in_use = true;
 		return rename_into(t, b->theirs, false, err);
 	}
+	struct disk_stat placed;
 	if (there && make_way(t, &now, err)) return -1;
+	if (disk_stat(t->disk, b->beside, &placed, err)) return -1;
+	/* Keeping it may have taken its time. */
+	if (there && !b->aside && (check(t, &there, &now, err) || b->changed))
+		return b->changed ? 0 : -1;
 	if (rename_into(t, t->path, there && !b->aside, err)) return b->changed ? 0 : -1;
-	if (disk_stat(t->disk, t->path, &b->now, err)) return -1;
+	if (disk_stat(t->disk, t->path, &b->now, err)) {
+		b->raced = err->kind == ERR_NOT_FOUND;
+		if (!b->raced) return -1;
+		b->now = placed;
+	}
+	/* A rename moves its ctime alone. */
+	b->raced |= b->now.ino != placed.ino || b->now.kind != placed.kind ||
+		    b->now.size != placed.size || b->now.mtime_ns != placed.mtime_ns;
+	if (b->raced) b->now = placed;
 	if (b->is_database) b->have_source = !disk_source(t->disk, t->path, &b->source, NULL, err);
 	err_clear(err);
 	return 0;
@@ -203,8 +217,9 @@ static int place_removal(struct transfer *t, struct err *err) {
 		b->in_use = t->is_database && (database_has_company(t->disk, t->path) ||
 						      database_in_use(t->disk, t->path));
 		if (b->in_use) return 0;
-		if (trash_keep(t->disk, t->path, &now, b, err)) return -1;
-		return disk_remove(t->disk, t->path, err);
+		if (trash_keep(t->disk, t->path, &now, b, err) || check(t, &there, &now, err))
+			return -1;
+		return b->changed || !there ? 0 : disk_remove(t->disk, t->path, err);
 	}
 	int rc = disk_rmdir(t->disk, t->path, err);
 	b->occupied = rc && err->kind == ERR_BUSY;

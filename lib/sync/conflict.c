@@ -1,4 +1,5 @@
 /* Two edits of one path: what the other one is called. "name (conflict HOST 2026-11-22 14.03.05).ext". */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,10 +7,14 @@
 
 enum { NAME_MAX_BYTES = 255, HOST_MAX_BYTES = 64 };
 
-/* Where the extension begins: behind the last dot, when something stands before it. */
+/* Where the extension begins: behind the last dot, when something stands before it; letters and digits alone, so that the time of an
+ * earlier conflict is none. */
 static size_t stem_len(const char *name) {
 	const char *dot = strrchr(name, '.');
-	return dot && dot != name && dot[1] ? (size_t)(dot - name) : strlen(name);
+	if (!dot || dot == name || !dot[1]) return strlen(name);
+	for (const char *at = dot + 1; *at; at++)
+		if (!isalnum((unsigned char)*at)) return strlen(name);
+	return (size_t)(dot - name);
 }
 
 /* Cut so that no character is. */

@@ -92,6 +92,8 @@ static bool folder_wants_marker(const struct transfer *t) {
 
 static bool folder_differs(struct transfer *t) {
 	if (t->absent || t->stat.kind != DISK_FOLDER) return false;
+	/* What is gone there comes back with the first thing of ours in it. */
+	if (t->has_folder && (t->folder_entry.flags & INDEX_HOLLOW)) return false;
 	if (!(t->folder->store->caps & STORE_CAP_FOLDERS)) {
 		bool has = t->has_folder && (t->folder_entry.flags & INDEX_MARKER);
 		t->wants_marker = has || folder_wants_marker(t);

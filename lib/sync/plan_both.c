@@ -28,8 +28,13 @@ enum both_action plan_both(const struct both_question *q) {
 	enum both_same here = changed(q->here, q->agreed, q->here_same);
 	enum both_same there = changed(q->there, q->agreed, q->there_same);
 	if (q->excluded) return q->agreed == BOTH_NONE ? BOTH_NOTHING : BOTH_FORGET;
-	if (q->here == BOTH_OTHER || q->there == BOTH_OTHER)
+	if (q->there == BOTH_OTHER)
 		return here == BOTH_SAME && there == BOTH_SAME ? BOTH_NOTHING : BOTH_REFUSE;
+	/* What cannot be kept took the place of what was agreed, which is gone here; nothing comes in its place. */
+	if (q->here == BOTH_OTHER) {
+		if (there == BOTH_SAME) return q->fetch ? BOTH_NOTHING : BOTH_SEND;
+		return q->there == BOTH_NONE ? BOTH_AGREE : BOTH_REFUSE;
+	}
 	if (there == BOTH_SAME) {
 		if (here == BOTH_SAME || q->fetch) return BOTH_NOTHING;
 		return BOTH_SEND;

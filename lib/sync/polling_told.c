@@ -81,7 +81,7 @@ static bool told_same(
 		bool same = str_equal(told->version, row->version);
 		return same && (row->kind == INDEX_LINK || (mode && time));
 	}
-	return told->size == row->size && time && (row->kind == INDEX_LINK || mode);
+	return told->size == row->size && (row->kind == INDEX_LINK || (time && mode));
 }
 
 /* It was written by us since the list began, which may be of before. What is on its way is told all the same: its own end, or the next
@@ -126,7 +126,14 @@ static bool row_is_same(struct polling *p, const char *path, struct index_entry 
 		row->flags &= ~(unsigned)INDEX_HOLLOW;
 		if (!polling_good(f, index_put(f->index, path, row, &err), &err)) return false;
 	}
-	return !p->any_news || polling_good(f, index_news_drop(f->index, path, folder, &err), &err);
+	if (!p->any_news) return true;
+	struct index_entry news;
+	int got = index_news_get(f->index, path, folder, &news, &err);
+	if (!polling_good(f, got, &err)) return false;
+	/* That something new lies in a folder is seen of that alone. */
+	bool over = got == 1 && !(news.flags & INDEX_FILLED);
+	if (got == 1) index_entry_release(&news);
+	return !over || polling_good(f, index_news_drop(f->index, path, folder, &err), &err);
 }
 
 /* False: it is over, the index failed. */

@@ -259,9 +259,21 @@ static void theirs_take(struct transfer *t) {
 	const struct store_entry *theirs = &t->theirs;
 	bool ours = t->theirs_ours, same = is_known(t);
 	bool known = t->has_file && !(t->file.flags & INDEX_STRANGER);
-	if (folder_brings(f) && known && !ours && !same) {
+	if (folder_brings(f) && t->has_news_file && same) { /* what was told of it is over */
+		if (both_news_drop(t)) transfer_plan(t);
+		return;
+	}
+	if (folder_brings(f) && (t->has_news_file || (known && !ours && !same))) {
 		t->theirs_known = true;
 		if (both_learned(t, theirs->kind == STORE_FOLDER ? NULL : theirs)) transfer_plan(t);
+		return;
+	}
+	if (folder_brings(f) && theirs->kind == STORE_FOLDER) { /* no longer what a list told */
+		struct err err;
+		if (contact_stranger_put(f, t->path, theirs, &err))
+			folder_index_failed(f, &err);
+		else if (base_drop(t, false))
+			transfer_plan(t);
 		return;
 	}
 	if (!ours && !same && !t->theirs_logged && t->change_tries && !folder_brings(f))
@@ -291,6 +303,7 @@ static void theirs_take(struct transfer *t) {
 		.id = xstrdup(theirs->id) };
 	hash_put_told(f->store, &entry, &theirs->hash);
 	t->theirs_known = true;
+	t->file_gone = false;
 	bool ok = base_put(t, false, &entry);
 	index_entry_release(&entry);
 	if (ok) transfer_plan(t);
@@ -327,7 +340,7 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 		return;
 	}
 	if (err) {
-		bool known = t->has_file && !(t->file.flags & INDEX_STRANGER);
+		bool known = t->has_news_file || (t->has_file && !(t->file.flags & INDEX_STRANGER));
 		bool good = folder_brings(t->folder) && known ? both_learned(t, NULL)
 							      : base_drop(t, false);
 		if (good) transfer_plan(t);

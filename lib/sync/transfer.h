@@ -117,9 +117,10 @@ struct transfer {
 	bool has_news_file, has_news_folder;
 	struct index_entry news_file, news_folder;
 	bool file_gone, folder_gone; /* it was asked for by its name, and is not there */
-	bool conflict;               /* ours gets another name */
-	char *aside_key;             /* or theirs does, over there */
-	struct bring *bring;         /* on its way; NULL */
+	bool file_asked;
+	bool conflict;       /* ours gets another name */
+	char *aside_key;     /* or theirs does, over there */
+	struct bring *bring; /* on its way; NULL */
 
 	struct upload *upload; /* a large file's parts */
 	bool upload_sending;   /* in pass 2 */
@@ -257,9 +258,10 @@ void both_release(struct transfer *transfer);
 bool both_differs(const struct transfer *transfer);
 /* What the remote has of this path; NULL: nothing. */
 const struct index_entry *both_there(const struct transfer *transfer);
-bool both_rests(struct transfer *transfer); /* true: it is settled already, or gone */
-bool both_plan(struct transfer *transfer);  /* true: taken over; false: plan_path() decides */
-void both_agree(struct transfer *transfer); /* as it is here, it is there */
+bool both_rests(struct transfer *transfer);       /* true: it is settled already, or gone */
+bool both_plan(struct transfer *transfer);        /* true: taken over; false: plan_path() decides */
+void both_agree(struct transfer *transfer);       /* as it is here, it is there */
+void both_aside_there(struct transfer *transfer); /* the file there gets another name */
 /* False: the index failed, the transfer is gone; as of all bool here. */
 bool both_news_drop(struct transfer *transfer);
 bool both_learned(struct transfer *transfer, const struct store_entry *theirs);
