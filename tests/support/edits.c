@@ -14,6 +14,8 @@ static void gather(struct ground *g, const char *folder, char ***paths) {
 	struct err err;
 	if (disk_list(g->disk, folder, &list, &err)) return;
 	for (size_t i = 0; i < list.count; i++) {
+		/* What the engine is writing is nobody else's. */
+		if (disk_is_beside(list.items[i].name)) continue;
 		char *path = path_join(folder, list.items[i].name);
 		strv_add(paths, path);
 		if (list.items[i].stat.kind == DISK_FOLDER) gather(g, path, paths);

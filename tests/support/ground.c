@@ -31,7 +31,7 @@ bool ground_chance(struct ground *g, unsigned of_a_million) {
 void ground_say(struct ground *g, const char *format, ...) {
 	va_list args;
 	if (!g->tell) return;
-	printf("%9lld  ", (long long)loop_now_ms(g->loop));
+	printf("%9lld  %s", (long long)loop_now_ms(g->loop), g->name ? g->name : "");
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -309,7 +309,8 @@ static void time_passed(struct timer *timer) {
 	container_of(timer, struct ground, timer)->stop = true;
 }
 
-struct ground *ground_new(uint64_t seed, const struct store_memory_options *options, bool retries) {
+static struct ground *make(uint64_t seed, struct ground *first, bool retries,
+	const struct store_memory_options *options) {
 	struct ground *g = xcalloc(1, sizeof(*g));
 	struct disk_memory_calls calls = {
 		.now_ns = disk_now, .changed = disk_changed, .looking = disk_looking, .user = g
@@ -320,12 +321,13 @@ struct ground *ground_new(uint64_t seed, const struct store_memory_options *opti
 	map_init(&g->removed);
 	g->random = seed * 2 + 1;
 	g->trace = UINT64_C(0xcbf29ce484222325);
-	g->loop = loop_new_simulated(seed);
+	g->beside = first != NULL;
+	g->loop = first ? first->loop : loop_new_simulated(seed);
 	g->memory = disk_memory_new(&calls);
 	g->disk = disk_memory_open(g->memory, &err);
 	g->past = index_past_new(PAST_COMMITS);
-	g->content = store_memory_new(g->loop);
-	store_memory_set(g->content, options);
+	g->content = first ? first->content : store_memory_new(g->loop);
+	if (!first) store_memory_set(g->content, options);
 	g->naming = naming_new(g, g->content);
 	g->store = store_fault(g->naming, plan);
 	if (retries) g->store = store_retry(g->store, 4);
@@ -336,12 +338,20 @@ struct ground *ground_new(uint64_t seed, const struct store_memory_options *opti
 	return g;
 }
 
+struct ground *ground_new(uint64_t seed, const struct store_memory_options *options, bool retries) {
+	return make(seed, NULL, retries, options);
+}
+
+struct ground *ground_new_beside(struct ground *first, uint64_t seed, bool retries) {
+	return make(seed, first, retries, NULL);
+}
+
 void ground_free(struct ground *g) {
 	store_free(g->store);
 	index_past_free(g->past);
 	disk_close(g->disk);
 	disk_memory_free(g->memory);
-	loop_free(g->loop);
+	if (!g->beside) loop_free(g->loop);
 	strv_free(g->fresh);
 	strv_free(g->less_fresh);
 	strv_free(g->orphans);

@@ -27,6 +27,7 @@ struct ground_counts {
 struct ground {
 	uint64_t random;
 	struct loop *loop;
+	bool beside; /* loop and content are another one's */
 	struct disk_memory *memory;
 	struct disk *disk; /* for edits and comparisons */
 	bool large;        /* files come that are not read when they are looked at */
@@ -72,6 +73,7 @@ struct ground {
 	char **hit;  /* paths that changed since this was cleared; a folder's with all below */
 	uint64_t trace;
 	bool tell;         /* the trace, for people */
+	const char *name;  /* before each line of it; NULL: there is but one */
 	const char *wrong; /* the first thing that must not be; NULL */
 	char *wrong_path;
 	struct ground_counts counts;
@@ -80,6 +82,8 @@ struct ground {
 /* `options`: of the memory store. `retries`: with a retrying wrapper before it, as it is in the
  * daemon. */
 struct ground *ground_new(uint64_t seed, const struct store_memory_options *options, bool retries);
+/* Another machine: it shares `first`'s loop and what lies at the remote, and goes before it. */
+struct ground *ground_new_beside(struct ground *first, uint64_t seed, bool retries);
 void ground_free(struct ground *ground); /* no engine is open */
 
 uint64_t ground_draw(struct ground *ground, uint64_t below);

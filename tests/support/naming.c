@@ -98,7 +98,7 @@ static void naming_free(struct store *store) {
 	for (struct map_item *item = NULL; (item = map_next(&n->under_way, item));)
 		free(map_value(item));
 	map_release(&n->under_way);
-	store_free(n->inner);
+	if (!n->g->beside) store_free(n->inner);
 	free(n);
 }
 

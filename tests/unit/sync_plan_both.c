@@ -76,8 +76,16 @@ static const struct row rows[] = {
 	{ "left out, and never agreed", { .excluded = true, .there = BOTH_FILE }, BOTH_NOTHING,
 		BOTH_NOTHING },
 	{ "a socket where a file was",
-		{ .agreed = BOTH_FILE, .here = BOTH_OTHER, .there = BOTH_FILE }, BOTH_REFUSE,
-		BOTH_REFUSE },
+		{ .agreed = BOTH_FILE, .here = BOTH_OTHER, .there = BOTH_FILE }, BOTH_SEND,
+		BOTH_NOTHING },
+	{ "a socket where a file was, which was edited there",
+		{ .agreed = BOTH_FILE,
+			.here = BOTH_OTHER,
+			.there = BOTH_FILE,
+			.there_same = BOTH_CHANGED },
+		BOTH_REFUSE, BOTH_REFUSE },
+	{ "a socket where a file was, which is gone there",
+		{ .agreed = BOTH_FILE, .here = BOTH_OTHER }, BOTH_AGREE, BOTH_AGREE },
 };
 
 static void test_rows(void **state) {

@@ -1,0 +1,20 @@
+/* What the files of a ground hold, by a hash of their bytes. */
+#ifndef SUPPORT_CONTENTS_H
+#define SUPPORT_CONTENTS_H
+
+#include "support/ground.h"
+
+struct contents_holder {
+	int count;
+	char *path; /* one of so many */
+};
+
+/* Whoever may read it; NULL: no file. The caller's. */
+char *contents_hash(struct ground *ground, const char *path);
+/* Hash to who holds it (struct contents_holder), of all files that the rules do not leave out and that
+ * are long enough to be told apart. */
+void contents_gather(struct ground *ground, struct map *found);
+void contents_release(struct map *found);
+int contents_count(const struct map *found, const char *hash);
+
+#endif
