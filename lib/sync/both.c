@@ -231,7 +231,7 @@ static void asked(struct transfer *t, const struct err *err) {
 	*(folder ? &t->folder_gone : &t->file_gone) = err != NULL;
 	t->file_asked |= !folder;
 	if (!err && (t->op.entry.kind == STORE_FOLDER) == folder) {
-		entry_told(f, &entry, &t->op.entry);
+		polling_entry(f, &entry, &t->op.entry);
 		bool same = there_same(f, &entry, base) == BOTH_SAME;
 		int failed_put = same ? index_news_drop(f->index, t->path, folder, &failed)
 				      : index_news_put(f->index, t->path, &entry, &failed);
@@ -464,7 +464,7 @@ bool both_learned(struct transfer *t, const struct store_entry *theirs) {
 		return false;
 	}
 	t->file_gone = !theirs;
-	if (theirs) entry_told(f, &entry, theirs);
+	if (theirs) polling_entry(f, &entry, theirs);
 	int failed = index_news_put(f->index, t->path, &entry, &err);
 	if (theirs) index_entry_release(&entry);
 	t->base_fresh = false;

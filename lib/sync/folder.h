@@ -336,33 +336,6 @@ void contact_make_remote(struct folder *folder);
 int contact_stranger_put(
 	struct folder *folder, const char *path, const struct store_entry *remote, struct err *err);
 
-/* polling.c: modes that bring things here */
-bool folder_brings(const struct folder *folder); /* is it in one of them? */
-void polling_new(struct folder *folder);
-void polling_free(struct folder *folder);  /* not busy */
-void polling_step(struct folder *folder);  /* while it runs */
-void polling_again(struct folder *folder); /* other settings */
-void polling_stop(struct folder *folder);
-bool polling_is_busy(const struct folder *folder);
-int64_t polling_request(struct folder *folder);
-bool polling_passed(const struct folder *folder, int64_t number);
-/* We wrote this path at the remote, or what is agreed of it. */
-void polling_touched(struct folder *folder, const char *path);
-/* A row of what the remote told. Release it. */
-void entry_told(
-	const struct folder *folder, struct index_entry *entry, const struct store_entry *told);
-
-/* conflict.c: the name that one of two edits gets. The caller's. */
-char *conflict_name(const char *path, const char *host, int64_t wall_ns);
-
-/* trash.c */
-void trash_times(int64_t wall_ns, char day[16], char time[24]);
-void trash_prune(struct folder *folder);
-
-/* live.c: in jobs */
-bool database_has_company(struct disk *disk, const char *path);
-bool database_in_use(struct disk *disk, const char *path);
-
 /* pull.c */
 void pull_root_missing(
 	struct folder *folder); /* PHASE_OPENING: made where it is wanted, else said */

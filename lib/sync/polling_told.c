@@ -55,7 +55,8 @@ bool polling_mark(struct polling *p, const char *path, bool folder, int64_t size
 	return p->state != POLLING_REST;
 }
 
-void entry_told(const struct folder *f, struct index_entry *entry, const struct store_entry *told) {
+void polling_entry(
+	const struct folder *f, struct index_entry *entry, const struct store_entry *told) {
 	*entry = (struct index_entry){ .kind = told->kind == STORE_FOLDER ? INDEX_FOLDER
 					       : told->kind == STORE_LINK ? INDEX_LINK
 									  : INDEX_FILE,
@@ -96,7 +97,7 @@ static bool row_differs(struct polling *p, const char *path, const struct index_
 	struct index_entry entry, before;
 	struct err err;
 	bool stranger = (row->flags & INDEX_STRANGER) != 0;
-	entry_told(f, &entry, told);
+	polling_entry(f, &entry, told);
 	bool known = false;
 	if (stranger) {
 		entry.flags |= INDEX_STRANGER;

@@ -251,25 +251,6 @@ int moving_settle(struct folder *folder, const char *origin, const char *path, c
 	struct err *err);
 void moving_release(struct folder *folder);
 
-/* both.c: modes that bring things here */
-int both_load(struct transfer *transfer, struct err *err); /* with the base */
-void both_release(struct transfer *transfer);
-/* Has the remote, as far as is known, other than what was agreed? */
-bool both_differs(const struct transfer *transfer);
-/* What the remote has of this path; NULL: nothing. */
-const struct index_entry *both_there(const struct transfer *transfer);
-bool both_rests(struct transfer *transfer);       /* true: it is settled already, or gone */
-bool both_plan(struct transfer *transfer);        /* true: taken over; false: plan_path() decides */
-void both_agree(struct transfer *transfer);       /* as it is here, it is there */
-void both_aside_there(struct transfer *transfer); /* the file there gets another name */
-/* False: the index failed, the transfer is gone; as of all bool here. */
-bool both_news_drop(struct transfer *transfer);
-bool both_learned(struct transfer *transfer, const struct store_entry *theirs);
-
-/* bring.c */
-void bring_release(struct transfer *transfer);
-void bring_memory_granted(struct transfer *transfer);
-
 /* act.c */
 /* The last thing in the folder of `path` went, perhaps. */
 void act_emptied(struct transfer *transfer, const char *path);

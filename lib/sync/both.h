@@ -1,0 +1,58 @@
+/*
+ * The modes that bring things here, two-way and fetch: a poll finds what the remote has other than was agreed (polling.c), which becomes
+ * news of the index; plan_both() decides one path (both.c), and what is to be done here is bring.c's. Loop thread only, but for what says
+ * otherwise; included by internal.h.
+ */
+#ifndef SYNC_BOTH_H
+#define SYNC_BOTH_H
+
+#include "sync/transfer.h"
+
+/* polling.c, polling_told.c: what does the remote have? */
+bool folder_brings(const struct folder *folder); /* is it in one of them? */
+void polling_new(struct folder *folder);
+void polling_free(struct folder *folder);  /* not busy */
+void polling_step(struct folder *folder);  /* while it runs */
+void polling_again(struct folder *folder); /* other settings */
+void polling_stop(struct folder *folder);
+bool polling_is_busy(const struct folder *folder);
+/* One that begins after this call; its number, for polling_passed(). */
+int64_t polling_request(struct folder *folder);
+bool polling_passed(const struct folder *folder, int64_t number);
+/* We wrote this path at the remote, perhaps: a list that is on its way may be of before. */
+void polling_touched(struct folder *folder, const char *path);
+/* A row of what the remote told. Release it. */
+void polling_entry(
+	const struct folder *folder, struct index_entry *entry, const struct store_entry *told);
+
+/* conflict.c: the name that one of two edits gets. The caller's. */
+char *conflict_name(const char *path, const char *host, int64_t wall_ns);
+
+/* trash.c: what the remote replaced or removed here, in state_dir/trash/FOLDER/DAY, in UTC */
+void trash_times(int64_t wall_ns, char day[16], char time[24]);
+void trash_prune(struct folder *folder);
+
+/* live.c: in jobs */
+bool database_has_company(struct disk *disk, const char *path);
+bool database_in_use(struct disk *disk, const char *path);
+
+/* both.c: one path */
+int both_load(struct transfer *transfer, struct err *err); /* with the base */
+void both_release(struct transfer *transfer);
+/* Has the remote, as far as is known, other than what was agreed? */
+bool both_differs(const struct transfer *transfer);
+/* What the remote has of this path; NULL: nothing. */
+const struct index_entry *both_there(const struct transfer *transfer);
+bool both_rests(struct transfer *transfer);       /* true: it is settled already, or gone */
+bool both_plan(struct transfer *transfer);        /* true: taken over; false: plan_path() decides */
+void both_agree(struct transfer *transfer);       /* as it is here, it is there */
+void both_aside_there(struct transfer *transfer); /* the file there gets another name */
+/* These two, false: the index failed, the transfer is gone. */
+bool both_news_drop(struct transfer *transfer);
+bool both_learned(struct transfer *transfer, const struct store_entry *theirs);
+
+/* bring.c */
+void bring_release(struct transfer *transfer);
+void bring_memory_granted(struct transfer *transfer);
+
+#endif
