@@ -75,8 +75,10 @@ const char *const index_schema[] = {
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
 #define DIRTY_COLUMNS "dir, name, since, seen, first, due, tries, why, reason, sending"
-#define SUBTREE                                             \
-	"WITH RECURSIVE below(id) AS (VALUES(?1) UNION ALL" \
+/* UNION, not UNION ALL: in a damaged index a folder can stand below itself, and the walk ends
+ * only where each folder counts once. */
+#define SUBTREE                                         \
+	"WITH RECURSIVE below(id) AS (VALUES(?1) UNION" \
 	" SELECT dir.id FROM dir JOIN below ON dir.parent = below.id) "
 
 const char *const index_sql_text[SQL_COUNT] = {
