@@ -196,6 +196,7 @@ void both_agree(struct transfer *t) {
 	if (!there) { /* gone on both sides */
 		if (t->has_file && !base_drop(t, false)) return;
 		if (t->has_folder && !base_drop(t, true)) return;
+		act_emptied(t, t->path);
 	} else {
 		struct index_entry entry = { .kind = there->kind,
 			.flags = there->flags & INDEX_MARKER,

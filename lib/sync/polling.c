@@ -275,6 +275,10 @@ bool polling_passed(const struct folder *f, int64_t number) {
 	return f->polling->ended >= number;
 }
 
+int64_t polling_found(const struct folder *f) {
+	return f->polling->found;
+}
+
 /* `poll` is another one. */
 void polling_again(struct folder *f) {
 	struct polling *p = f->polling;

@@ -58,6 +58,8 @@ struct sync_ground {
 	struct watch *(*watch_new)(void *user, struct loop *loop, const char *root,
 		const struct watch_calls *calls, void *calls_user, struct err *err);
 	struct index *(*index_open)(void *user, const char *name, struct err *err);
+	/* In a job: what stands at `path` goes to the trash, which is the ground's here. */
+	void (*trash_keep)(void *user, const char *path);
 	void *user;
 };
 

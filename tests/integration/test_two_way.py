@@ -201,6 +201,40 @@ def test_a_second_run_does_nothing(any_pair):
         assert part["files"] == 30 and part["conflicts"] == []
 
 
+@pytest.mark.parametrize("mode", ["two-way", "fetch"])
+def test_verify_reads_back(tmp_path, mode):
+    """What rots at the remote under an unchanged size and time is no edit of anybody's: ours are sent again, and fetch says it."""
+    pair = Pair(Sftp("tend"), modes=("two-way", mode)).start()
+    try:
+        for name in ("rotten", "sound"):
+            (pair.data(0) / name).write_text(name + " as it was written\n")
+        pair.meet()
+        machine = pair.machines[1]
+        assert machine.tend("verify", "data").stdout == "folder:data: 2 files compared, all as they were stored\n"
+        assert "2 had been adopted by size and time" in machine.tend("verify", "data", "--read").stdout
+        machine.barrier("data")
+        there = pair.store.path / "data" / "rotten"
+        before = there.stat()
+        there.write_text("rotten AS it was written\n")
+        os.utime(there, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert "all as they were stored" in machine.tend("verify", "data").stdout
+        said = machine.tend("verify", "data", "--read").stdout
+        assert "2 files compared: 0 are others at the remote, and taken over; 1 were not as they were stored" in said, said
+        if mode == "fetch":
+            assert there.read_text() == "rotten AS it was written\n"
+        else:
+            machine.until(lambda: there.read_text() == "rotten as it was written\n", "the bytes to be sent again")
+            assert "all as they were stored" in machine.tend("verify", "data", "--read").stdout
+        assert contents(pair.data(1)) == contents(pair.data(0)) and not conflicts(pair.data(1))
+        # What another hand changed is taken over first, and compared after.
+        pair.store.put("data/sound", b"by another hand, later\n")
+        machine.until(lambda: "others at the remote" in machine.tend("verify", "data").stdout or
+                      (pair.data(1) / "sound").read_text() == "by another hand, later\n", "the edit to be found")
+        machine.until(lambda: (pair.data(1) / "sound").read_text() == "by another hand, later\n", "the edit to come")
+    finally:
+        pair.close()
+
+
 def test_two_edits_are_both_kept(any_pair):
     pair = any_pair.start()
     one, two = pair.data(0), pair.data(1)
