@@ -332,7 +332,10 @@ static void adopt(struct transfer *t) {
 	bool folder = !t->absent && t->stat.kind == DISK_FOLDER;
 	struct index_entry *entry = folder ? &t->folder_entry : &t->file;
 	unsigned marker = entry->flags & INDEX_MARKER;
-	bool read = (t->have_hash && !t->theirs_by_time) || t->captured;
+	/* As it was brought back: its bytes were hashed when they came. */
+	bool brought = !folder && entry->hash_len && entry->ino && entry->ino == t->stat.ino &&
+		       entry->ctime_ns == t->stat.ctime_ns;
+	bool read = (t->have_hash && !t->theirs_by_time) || t->captured || brought;
 	if (!entry->born_ns) entry->born_ns = entry->mtime_ns > 0 ? entry->mtime_ns : 0;
 	base_entry_local(t, entry);
 	if (folder) entry->flags = marker;

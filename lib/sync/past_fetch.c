@@ -4,8 +4,6 @@
 
 #include "sync/past.h"
 
-enum { SPAN_BYTES = 4 << 20 };
-
 static void ended(struct store_op *op, const struct err *err) {
 	struct past_fetch *fetch = container_of(op, struct past_fetch, op);
 	fetch->in_flight = false;
@@ -63,9 +61,18 @@ int past_fetch_init(struct past_fetch *fetch, const struct past_options *options
 	store_op_init(&fetch->op, STORE_GET, fetch->key);
 	fetch->op.kind = kind == PAST_LINK ? STORE_LINK : STORE_FILE;
 	fetch->op.revision = fetch->revision;
-	fetch->op.length = SPAN_BYTES;
+	fetch->op.length = PAST_SPAN_BYTES;
 	fetch->op.done = ended;
 	return 0;
+}
+
+void past_fetch_at(
+	struct past_fetch *fetch, int64_t offset, int64_t length, const char *version) {
+	fetch->offset = offset;
+	fetch->op.length = length < PAST_SPAN_BYTES ? length : PAST_SPAN_BYTES;
+	free(fetch->expected);
+	fetch->expected = xstrdup(version);
+	fetch->ended = false;
 }
 
 void past_fetch_next(struct past_fetch *fetch) {

@@ -8,7 +8,7 @@
 
 #include "sync/internal.h"
 
-enum { SLOTS = 8, TOLD_MAX = 20, PROGRESS_EVERY_MS = 1000 };
+enum { TOLD_MAX = 20, PROGRESS_EVERY_MS = 1000 };
 
 bool pull_is_busy(const struct folder *f) {
 	return f->pull.restore || f->pull.making;
@@ -184,9 +184,11 @@ void pull_start(struct folder *f) {
 	static const struct restore_calls calls = {
 		.told = told, .went_on = progress, .done = ended
 	};
-	struct restore_question question = {
-		.at_ns = PAST_NOW, .covered = true, .at_once = true, .slots = SLOTS
-	};
+	struct restore_question question = { .at_ns = PAST_NOW,
+		.covered = true,
+		.at_once = true,
+		.slots = (size_t)f->settings.max_transfers,
+		.memory_bytes = f->sync->buffer_limit };
 	struct err err;
 	if (f->paused) return;
 	if (index_meta_set(f->index, "pulling", "1", &err) ||

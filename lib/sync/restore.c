@@ -76,9 +76,13 @@ static struct restore_slot *slot_free(struct restore *r) {
 	return NULL;
 }
 
+static bool has_memory(const struct restore *r) {
+	return !r->options.memory_bytes || r->spans_bytes < r->options.memory_bytes;
+}
+
 static void slots_fill(struct restore *r) {
 	struct restore_slot *slot;
-	while (!has_ended(r) && !r->making_folder && (slot = slot_free(r))) {
+	while (!has_ended(r) && !r->making_folder && has_memory(r) && (slot = slot_free(r))) {
 		struct past_item item;
 		int got = r->options.source.next(r->options.source.user, &item, &r->err);
 		if (got == RESTORE_LATER) return;

@@ -9,6 +9,9 @@
 /* In the names of files that have no place yet, so that those a crash left are known again. */
 #define RESTORE_HINT "restore"
 
+/* Of a long content so many spans are on their way at once. */
+enum { RESTORE_RANGES = 4 };
+
 /* In the order they happen. */
 enum restore_state {
 	RESTORE_OPENING, /* restore_folder.c: the root, in a job */
@@ -62,6 +65,13 @@ struct restore_slot {
 	struct restore_content content;
 	int tries;
 	bool is_database;
+	int64_t span_bytes; /* what it may hold in memory */
+	/* Into the folder itself, where all of it came at once: */
+	bool digests, hashed, expects; /* expects: the remote told what it must be */
+	enum digest_kind digest;
+	uint8_t hash[DIGEST_MAX], expected[DIGEST_MAX];
+	bool other_bytes;
+	struct disk_stat now; /* as it was placed; kind DISK_OTHER: not looked at */
 	struct err err;
 };
 
@@ -78,7 +88,8 @@ struct restore {
 	struct defer step;
 	struct restore_slot *slots;
 	size_t busy;
-	bool making_folder; /* what lies in it waits */
+	int64_t spans_bytes; /* of the busy ones */
+	bool making_folder;  /* what lies in it waits */
 
 	struct job last_job;
 	struct err sync_err;
@@ -113,6 +124,10 @@ void restore_home_knows(
 	struct restore *restore, const struct restore_slot *slot, struct restore_rule_question *q);
 /* As it was agreed, or the remote told; STORE_MODE_UNKNOWN. */
 int restore_home_mode(const struct restore *restore, const char *folder);
+/* What must come, as the index knows it of the version that is coming. */
+void restore_home_expects(struct restore *restore, struct restore_slot *slot);
+/* What only the remote was known to have is here now, by these bytes: nobody need read it again. */
+void restore_home_placed(struct restore *restore, const struct restore_slot *slot);
 char **restore_home_mounts(const struct restore *restore, const char *path);
 bool restore_home_busy(const struct restore *restore);
 /* It is going to open databases: true when it may; else it goes on when it may. */

@@ -1,4 +1,7 @@
-/* A content from the remote itself, for a restore: span by span, each written in a job before the next is asked for. */
+/*
+ * A content from the remote itself, for a restore. The first span tells how long it is and of which version; what follows comes in a few
+ * ranges at once, each written in a job where it belongs before that range asks for its next.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -6,104 +9,229 @@
 #include "disk/disk.h"
 #include "sync/restore.h"
 
-struct past_content {
+struct range {
+	struct past_content *content;
 	struct past_fetch fetch;
-	struct restore_content *content;
+	bool used, busy;
 	struct job job;
-	int64_t offset;
+	int64_t offset, end; /* of what it is to bring */
+};
+
+struct past_content {
+	struct restore_content *content;
+	const struct past_options *options;
+	struct range ranges[RESTORE_RANGES]; /* the first is the one that begins */
+	int busy;
+	int64_t size, next; /* size: -1 before the first answer; next: nobody asked for it yet */
+	char *version;
+	int64_t mtime_ns;
+	int mode;
+	struct err err; /* the first; told when no range is busy any more */
 	bool cancelled;
 };
 
-static void content_ended(struct past_content *c, const struct err *err) {
-	const struct store_entry *entry = &c->fetch.op.entry;
+static void range_next(struct range *range);
+static void span_came(struct past_fetch *fetch, const struct err *err);
+
+/* ---- its end ---- */
+
+static void content_ended(struct past_content *c) {
 	struct restore_content *content = c->content;
-	struct err changed;
-	if (!err) {
-		content->size = c->offset;
-		content->mtime_ns = entry->mtime_ns;
-		content->mode = entry->mode;
-	}
-	if (!err && content->fd >= 0 && c->offset != entry->size) {
-		err_set(&changed, ERR_CHANGED, "it changed while it was read");
-		err = &changed;
-	}
-	content->done(content, err);
+	if (c->cancelled && c->err.kind == ERR_NONE) err_set(&c->err, ERR_CANCELLED, "cancelled");
+	content->size = c->size;
+	content->mtime_ns = c->mtime_ns;
+	content->mode = c->mode;
+	free(content->version);
+	content->version = xstrdup(c->version);
+	content->done(content, c->err.kind == ERR_NONE ? NULL : &c->err);
 }
+
+/* This range has no more to do, or all of it has failed. */
+static void range_ended(struct range *range, const struct err *err) {
+	struct past_content *c = range->content;
+	range->busy = false;
+	c->busy--;
+	if (err && c->err.kind == ERR_NONE) {
+		c->err = *err;
+		for (int i = 0; i < RESTORE_RANGES; i++)
+			if (c->ranges[i].busy) past_fetch_cancel(&c->ranges[i].fetch);
+	}
+	if (!c->busy) content_ended(c);
+}
+
+static bool is_over(const struct past_content *c) {
+	return c->cancelled || c->err.kind != ERR_NONE;
+}
+
+/* ---- its spans ---- */
 
 static int write_work(struct job *job, struct err *err) {
-	struct past_content *c = container_of(job, struct past_content, job);
-	const struct buf *span = &c->fetch.op.answer_body;
-	int fd = c->content->fd;
-	if (!c->offset && ftruncate(fd, 0)) return err_sys(err, errno, "cannot empty it");
-	return disk_write_span(fd, c->offset, span->at, span->len, err);
+	struct range *range = container_of(job, struct range, job);
+	const struct buf *span = &range->fetch.op.answer_body;
+	int fd = range->content->content->fd;
+	if (!range->offset && ftruncate(fd, 0)) return err_sys(err, errno, "cannot empty it");
+	return disk_write_span(fd, range->offset, span->at, span->len, err);
 }
 
-static void span_went_on(struct past_content *c) {
-	struct err err;
-	c->offset += (int64_t)c->fetch.op.answer_body.len;
-	if (c->cancelled) {
-		err_set(&err, ERR_CANCELLED, "cancelled");
-		content_ended(c, &err);
-	} else if (c->fetch.ended) {
-		content_ended(c, NULL);
-	} else {
-		past_fetch_next(&c->fetch);
+/* The next piece that nobody asked for yet. False: there is none. */
+static bool range_take(struct range *range) {
+	struct past_content *c = range->content;
+	if (c->next >= c->size) return false;
+	int64_t left = c->size - c->next;
+	range->offset = c->next;
+	range->end = c->next + (left < PAST_SPAN_BYTES ? left : PAST_SPAN_BYTES);
+	c->next = range->end;
+	return true;
+}
+
+static void range_went_on(struct range *range) {
+	struct past_content *c = range->content;
+	range->offset += (int64_t)range->fetch.op.answer_body.len;
+	if (is_over(c) || (range->offset >= range->end && !range_take(range)))
+		range_ended(range, NULL);
+	else
+		range_next(range);
+}
+
+/* The others begin, as far as there is something for them. */
+static void ranges_begin(struct past_content *c) {
+	for (int i = 1; i < RESTORE_RANGES && !is_over(c); i++) {
+		struct range *range = &c->ranges[i];
+		const struct past_item *item = c->content->item;
+		struct err err;
+		range->content = c;
+		if (!range_take(range)) return;
+		if (past_fetch_init(
+			    &range->fetch, c->options, item->kind, item->path, item->version, &err))
+			return; /* the first one had the same name: it does not come here */
+		range->used = range->busy = true;
+		c->busy++;
+		range->fetch.done = span_came;
+		range_next(range);
 	}
 }
 
 static void written(struct job *job, const struct err *err) {
-	struct past_content *c = container_of(job, struct past_content, job);
-	if (err)
-		content_ended(c, err);
-	else
-		span_went_on(c);
+	struct range *range = container_of(job, struct range, job);
+	if (err) {
+		range_ended(range, err);
+		return;
+	}
+	if (!range->offset) ranges_begin(range->content); /* it was cut off before */
+	range_went_on(range);
+}
+
+/* All of it in one answer: it is written where it gets its place, which is one job less. */
+static void came_whole(struct range *range) {
+	struct past_content *c = range->content;
+	c->content->tail = range->fetch.op.answer_body;
+	c->content->tail_at = 0;
+	buf_init(&range->fetch.op.answer_body, 0);
+	range_ended(range, NULL);
+}
+
+static void first_came(struct range *range) {
+	struct past_content *c = range->content;
+	const struct store_entry *entry = &range->fetch.op.entry;
+	int64_t len = (int64_t)range->fetch.op.answer_body.len;
+	c->size = entry->size;
+	c->mtime_ns = entry->mtime_ns;
+	c->mode = entry->mode;
+	c->version = xstrdup(entry->version);
+	range->end = len < c->size ? len : c->size;
+	c->next = range->end;
+}
+
+static void link_came(struct range *range) {
+	struct past_content *c = range->content;
+	const struct buf *span = &range->fetch.op.answer_body;
+	struct err full;
+	c->size = (int64_t)span->len;
+	c->mtime_ns = range->fetch.op.entry.mtime_ns;
+	c->mode = range->fetch.op.entry.mode;
+	if (!buf_add(&c->content->target, span->at, span->len)) {
+		range_ended(range, NULL);
+		return;
+	}
+	err_set(&full, ERR_INVALID, "its target is too long");
+	range_ended(range, &full);
 }
 
 static void span_came(struct past_fetch *fetch, const struct err *err) {
-	struct past_content *c = container_of(fetch, struct past_content, fetch);
-	const struct buf *span = &fetch->op.answer_body;
-	struct err full;
-	if (err) {
-		content_ended(c, err);
-	} else if (c->content->fd >= 0) {
-		c->job.work = write_work;
-		c->job.done = written;
-		job_start(fetch->loop, &c->job);
-	} else if (buf_add(&c->content->target, span->at, span->len)) {
-		err_set(&full, ERR_INVALID, "its target is too long");
-		content_ended(c, &full);
-	} else {
-		span_went_on(c);
+	struct range *range = container_of(fetch, struct range, fetch);
+	struct past_content *c = range->content;
+	bool first = c->size < 0;
+	struct err changed;
+	if (err || is_over(c)) {
+		range_ended(range, err);
+		return;
 	}
+	if (c->content->fd < 0) {
+		link_came(range);
+		return;
+	}
+	int64_t len = (int64_t)fetch->op.answer_body.len;
+	if (first) first_came(range);
+	if (fetch->op.entry.size != c->size || (!len && range->offset < c->size) ||
+		range->offset + len > c->size) {
+		err_set(&changed, ERR_CHANGED, "it changed while it was read");
+		range_ended(range, &changed);
+		return;
+	}
+	if (first && len && len >= c->size) {
+		came_whole(range);
+		return;
+	}
+	range->job.work = write_work;
+	range->job.done = written;
+	job_start(fetch->loop, &range->job);
 }
+
+static void range_next(struct range *range) {
+	struct past_content *c = range->content;
+	if (c->size >= 0)
+		past_fetch_at(&range->fetch, range->offset, range->end - range->offset, c->version);
+	past_fetch_next(&range->fetch);
+}
+
+/* ---- for the restore ---- */
 
 void restore_past_fetch(const struct past_options *options, struct restore_content *content) {
 	const struct past_item *item = content->item;
 	struct past_content *c = xcalloc(1, sizeof(*c));
+	struct range *first = &c->ranges[0];
 	struct err err;
-	if (past_fetch_init(&c->fetch, options, item->kind, item->path, item->version, &err)) {
+	if (past_fetch_init(&first->fetch, options, item->kind, item->path, item->version, &err)) {
 		free(c);
 		content->impl = NULL;
 		content->done(content, &err);
 		return;
 	}
 	c->content = content;
+	c->options = options;
+	c->size = -1;
 	content->impl = c;
-	c->fetch.done = span_came;
-	past_fetch_next(&c->fetch);
+	first->content = c;
+	first->used = first->busy = true;
+	c->busy = 1;
+	first->fetch.done = span_came;
+	range_next(first);
 }
 
 void restore_past_cancel(struct restore_content *content) {
 	struct past_content *c = content->impl;
 	if (!c) return;
 	c->cancelled = true;
-	past_fetch_cancel(&c->fetch);
+	for (int i = 0; i < RESTORE_RANGES; i++)
+		if (c->ranges[i].busy) past_fetch_cancel(&c->ranges[i].fetch);
 }
 
 void restore_past_release(struct restore_content *content) {
 	struct past_content *c = content->impl;
 	if (!c) return;
-	past_fetch_release(&c->fetch);
+	for (int i = 0; i < RESTORE_RANGES; i++)
+		if (c->ranges[i].used) past_fetch_release(&c->ranges[i].fetch);
 	content->impl = NULL;
+	free(c->version);
 	free(c);
 }

@@ -17,6 +17,9 @@ static void slot_end(struct restore_slot *slot) {
 	for (size_t i = 0; i < slot->above_count; i++) free(slot->above[i].path);
 	free(slot->above);
 	buf_release(&slot->content.target);
+	buf_release(&slot->content.tail);
+	free(slot->content.version);
+	r->spans_bytes -= slot->span_bytes;
 	if (slot->item.kind == PAST_FOLDER) r->making_folder = false;
 	slot->state = SLOT_FREE;
 	r->busy--;
@@ -69,12 +72,16 @@ static void count_placed(struct restore_slot *slot) {
 	r->counts.bytes += link ? 0 : slot->content.size;
 }
 
+static void fetch_start(struct restore_slot *slot);
+
 static void placed(struct job *job, const struct err *err) {
 	struct restore_slot *slot = container_of(job, struct restore_slot, job);
 	struct restore *r = slot->restore;
 	if (err && slot->place.appeared) {
 		restore_tell(r, RESTORE_LEFT, slot->place.path, err->text);
 		slot_drop(slot);
+	} else if (slot->other_bytes && ++slot->tries < TRIES_MAX && !r->cancelled) {
+		fetch_start(slot);
 	} else if (err) {
 		slot_fail(slot, err);
 	} else if (slot->is_database) {
@@ -86,6 +93,7 @@ static void placed(struct job *job, const struct err *err) {
 		slot_end(slot);
 	} else {
 		count_placed(slot);
+		if (r->home) restore_home_placed(r, slot);
 		slot_end(slot);
 	}
 }
@@ -114,6 +122,7 @@ static void fetch_start(struct restore_slot *slot) {
 	struct restore_source *source = &slot->restore->options.source;
 	slot->state = SLOT_FETCHING;
 	buf_clear(&slot->content.target);
+	buf_release(&slot->content.tail);
 	source->fetch(source->user, &slot->content);
 }
 
@@ -149,6 +158,7 @@ static void fetch_ended(struct defer *defer) {
 			return;
 		}
 	}
+	if (r->home) restore_home_expects(r, slot);
 	slot_job(slot, SLOT_PLACING, restore_place_work, placed);
 }
 
@@ -259,6 +269,10 @@ void restore_item(struct restore *r, struct restore_slot *slot, const struct pas
 	slot->content.fd = -1;
 	slot->content.done = fetched;
 	buf_init(&slot->content.target, TARGET_MAX_BYTES);
+	buf_init(&slot->content.tail, 0);
+	int64_t most = RESTORE_RANGES * (int64_t)PAST_SPAN_BYTES;
+	if (item->kind != PAST_FOLDER) slot->span_bytes = item->size < most ? item->size : most;
+	r->spans_bytes += slot->span_bytes;
 	defer_init(&slot->fetched, fetch_ended);
 	if (r->home) {
 		slot->mounts = restore_home_mounts(r, item->path);

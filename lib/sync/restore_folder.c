@@ -141,6 +141,46 @@ int restore_home_mode(const struct restore *r, const char *folder) {
 	return mode;
 }
 
+/* Of what stands there now, and of the version that the index speaks of. */
+static bool is_of_row(const struct restore_slot *slot, const struct index_entry *row) {
+	const char *version = slot->content.version;
+	return !slot->version && row->kind == INDEX_FILE && slot->item.kind == PAST_FILE &&
+	       (version && row->version ? str_equal(version, row->version)
+					: row->size == slot->content.size);
+}
+
+void restore_home_expects(struct restore *r, struct restore_slot *slot) {
+	struct folder *f = r->home->folder;
+	struct index_entry row;
+	struct err err;
+	slot->digests = !slot->version && slot->item.kind == PAST_FILE;
+	slot->digest = f->store->digest;
+	slot->expects = false;
+	if (!slot->digests || index_get(f->index, slot->place.path, false, &row, &err) != 1) return;
+	slot->expects = is_of_row(slot, &row) && slot->content.version && row.version &&
+			hash_known(f->store, &row);
+	if (slot->expects) memcpy(slot->expected, row.hash, row.hash_len);
+	index_entry_release(&row);
+}
+
+void restore_home_placed(struct restore *r, const struct restore_slot *slot) {
+	struct folder *f = r->home->folder;
+	struct index_entry row;
+	struct err err;
+	if (slot->now.kind != DISK_FILE || f->phase != PHASE_PULLING) return;
+	if (index_get(f->index, slot->place.path, false, &row, &err) != 1) return;
+	if ((row.flags & INDEX_STRANGER) && is_of_row(slot, &row)) {
+		row.size = slot->now.size;
+		row.mtime_ns = slot->now.mtime_ns;
+		row.ctime_ns = slot->now.ctime_ns;
+		row.ino = slot->now.ino;
+		if (slot->hashed) hash_put(f->store, &row, slot->hash);
+		if (index_put(f->index, slot->place.path, &row, &err)) folder_index_failed(f, &err);
+		turn_end_want(&f->turn_end);
+	}
+	index_entry_release(&row);
+}
+
 char **restore_home_mounts(const struct restore *r, const char *path) {
 	return mounts_above(r->home->folder, path);
 }
@@ -292,6 +332,7 @@ struct restore *folder_restore(struct folder *f, const struct restore_question *
 		.overwrite = question->overwrite,
 		.at_once = question->at_once,
 		.slots = question->slots ? question->slots : SLOTS,
+		.memory_bytes = question->memory_bytes,
 		.mode_unknown = MODE_UNKNOWN,
 		.source = { home, next, fetch, fetch_cancel, fetch_release } };
 	struct restore *r = restore_start(&options, calls, user);

@@ -128,11 +128,35 @@ static int place_link(struct restore_slot *slot, struct err *err) {
 	return rename_into(disk, &slot->place, err);
 }
 
+static int tail_write(struct restore_content *content, struct err *err) {
+	const struct buf *tail = &content->tail;
+	if (!tail->len) return 0;
+	if (!content->tail_at && ftruncate(content->fd, 0))
+		return err_sys(err, errno, "cannot empty it");
+	return disk_write_span(content->fd, content->tail_at, tail->at, tail->len, err);
+}
+
+/* While the bytes are in memory. */
+static int digest_check(struct restore_slot *slot, struct err *err) {
+	const struct buf *tail = &slot->content.tail;
+	slot->other_bytes = false;
+	slot->hashed = slot->digests && tail->len && !slot->content.tail_at;
+	if (!slot->hashed) return 0;
+	digest_of(slot->digest, tail->at, tail->len, slot->hash);
+	slot->other_bytes =
+		slot->expects && memcmp(slot->hash, slot->expected, digest_len(slot->digest)) != 0;
+	if (!slot->other_bytes) return 0;
+	return err_set(
+		err, ERR_CORRUPT, "the bytes that came are not those that the remote tells of");
+}
+
 int restore_place_work(struct job *job, struct err *err) {
 	struct restore_slot *slot = container_of(job, struct restore_slot, job);
 	int mode = slot->content.mode, fd = slot->content.fd;
 	char head[sizeof(sqlite_header)];
 	if (slot->item.kind == PAST_LINK) return place_link(slot, err);
+	slot->now.kind = DISK_OTHER;
+	if (digest_check(slot, err) || tail_write(&slot->content, err)) return -1;
 	slot->is_database = pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
 			    memcmp(head, sqlite_header, sizeof(head)) == 0;
 	if (mode == STORE_MODE_UNKNOWN)
@@ -142,7 +166,12 @@ int restore_place_work(struct job *job, struct err *err) {
 	if (disk_set_times(fd, mtime_ns, mode, err) || disk_sync_bytes(fd, err)) return -1;
 	slot->content.fd = -1;
 	if (disk_close_written(fd, err)) return -1;
-	return slot->is_database ? 0 : rename_into(slot->disk, &slot->place, err);
+	if (slot->is_database) return 0;
+	if (rename_into(slot->disk, &slot->place, err)) return -1;
+	struct err ignored; /* then it is read when it is looked at */
+	if (disk_stat(slot->disk, slot->place.path, &slot->now, &ignored))
+		slot->now.kind = DISK_OTHER;
+	return 0;
 }
 
 int restore_clean_work(struct job *job, struct err *err) {

@@ -287,7 +287,8 @@ int past_next_version(struct past *past, struct past_item *item, struct err *err
 void folder_past(struct folder *folder, struct past_options *options);
 void past_options_release(struct past_options *options);
 
-/* One content, span by span. */
+enum { PAST_SPAN_BYTES = 4 << 20 };
+/* One content, span by span of so many bytes at most. */
 struct past_fetch {
 	/* Exactly once for each past_fetch_next. With err NULL op.answer_body holds the span (of any length), op.entry what it belongs to. */
 	void (*done)(struct past_fetch *fetch, const struct err *err);
@@ -305,6 +306,8 @@ struct past_fetch {
 /* `version` as in a past_item; `folder` may be NULL. -1: no plain path, or no version's name. */
 int past_fetch_init(struct past_fetch *fetch, const struct past_options *options,
 	enum past_kind kind, const char *path, const char *version, struct err *err);
+/* The next span begins here, with at most `length` bytes, of this version (borrowed; NULL: any). Nothing in flight. */
+void past_fetch_at(struct past_fetch *fetch, int64_t offset, int64_t length, const char *version);
 void past_fetch_next(struct past_fetch *fetch);
 void past_fetch_cancel(struct past_fetch *fetch); /* what is in flight ends soon, with its `done` */
 void past_fetch_release(struct past_fetch *fetch); /* nothing in flight */
@@ -317,9 +320,14 @@ struct restore_content {
 	const struct past_item *item;
 	int fd;
 	struct buf target;
+	/* The last bytes, which the source need not write itself: they belong at `tail_at`, and what stands there is to be cut off before
+	 * where that is 0. */
+	struct buf tail;
+	int64_t tail_at;
 	/* ---- told before `done` ---- */
 	int64_t size, mtime_ns; /* STORE_MTIME_UNKNOWN */
 	int mode;               /* STORE_MODE_UNKNOWN */
+	char *version;          /* the restore's to free; NULL: not told */
 	void (*done)(struct restore_content *content, const struct err *err);
 	void *impl; /* the source's */
 };
@@ -359,9 +367,10 @@ struct restore_options {
 	struct loop *loop;
 	struct disk *disk; /* where to; borrowed */
 	bool overwrite;
-	size_t slots;     /* contents at once */
-	int mode_unknown; /* of files whose mode nobody tells */
-	bool at_once;     /* trouble that is not of one path alone ends it, with that error */
+	size_t slots;         /* contents at once */
+	int64_t memory_bytes; /* their spans together, about; 0: any */
+	int mode_unknown;     /* of files whose mode nobody tells */
+	bool at_once;         /* trouble that is not of one path alone ends it, with that error */
 	struct restore_source source;
 };
 
@@ -385,9 +394,10 @@ struct restore_question {
 	char **paths;  /* inside the folder; NULL or none: all of it */
 	int64_t at_ns; /* PAST_NOW, or a time */
 	bool overwrite;
-	bool covered; /* only what the folder's rules include */
-	bool at_once; /* as in restore_options */
-	size_t slots; /* contents at once; 0: four */
+	bool covered;         /* only what the folder's rules include */
+	bool at_once;         /* as in restore_options */
+	size_t slots;         /* contents at once; 0: four */
+	int64_t memory_bytes; /* as in restore_options */
 };
 struct restore *folder_restore(struct folder *folder, const struct restore_question *question,
 	const struct restore_calls *calls, void *user, struct err *err);
