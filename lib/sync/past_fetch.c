@@ -66,8 +66,7 @@ int past_fetch_init(struct past_fetch *fetch, const struct past_options *options
 	return 0;
 }
 
-void past_fetch_at(
-	struct past_fetch *fetch, int64_t offset, int64_t length, const char *version) {
+void past_fetch_at(struct past_fetch *fetch, int64_t offset, int64_t length, const char *version) {
 	fetch->offset = offset;
 	fetch->op.length = length < PAST_SPAN_BYTES ? length : PAST_SPAN_BYTES;
 	free(fetch->expected);
