@@ -68,10 +68,10 @@ static const char *find_mount(void) {
 	return NULL;
 }
 
-/* The line "0::/path" of /proc/self/cgroup. The caller's. */
-static char *find_own(void) {
+/* The line "0::/path" of a process' cgroup file, as the folder it stands for. The caller's. */
+static char *find_group(const char *process) {
 	const char *mount = find_mount();
-	char *text = mount ? read_text("/proc/self", "cgroup") : NULL;
+	char *text = mount ? read_text(process, "cgroup") : NULL;
 	char *own = NULL;
 	char *line = text;
 	while (line && *line && !str_starts(line, "0::")) {
@@ -88,7 +88,7 @@ static char *find_own(void) {
 }
 
 struct cgroups *cgroups_open(bool managed) {
-	char *own = process_without("cgroup") ? NULL : find_own();
+	char *own = process_without("cgroup") ? NULL : find_group("/proc/self");
 	if (!own || !writable(own)) goto none;
 	struct cgroups *cgroups = xcalloc(1, sizeof(*cgroups));
 	cgroups->own = own;
@@ -197,6 +197,17 @@ bool cgroup_populated(const char *leaf) {
 	char *text = read_text(leaf, "cgroup.events");
 	bool yes = text && strstr(text, "populated 1");
 	free(text);
+	return yes;
+}
+
+bool cgroup_holds(const char *leaf, pid_t pid) {
+	char process[32];
+	snprintf(process, sizeof(process), "/proc/%d", (int)pid);
+	char *group = find_group(process);
+	size_t len = strlen(leaf);
+	bool yes = group && strncmp(group, leaf, len) == 0 &&
+		   (group[len] == '\0' || group[len] == '/');
+	free(group);
 	return yes;
 }
 

@@ -39,7 +39,9 @@ struct process_spec {
 	/* Of all its group together, where the host has the controllers (process.limited); 0: none. */
 	int64_t memory_max_bytes;
 	int64_t cpu_max_percent; /* of one processor */
-	const char *fifo; /* path of the FIFO that becomes stdout and stderr, made anew; NULL:
+	bool notify;             /* give it a NOTIFY_SOCKET; on a keeper only, see `notice` */
+	int64_t watchdog_us; /* with that: it is to say WATCHDOG=1 at least so often; 0: never */
+	const char *fifo;    /* path of the FIFO that becomes stdout and stderr, made anew; NULL:
 			     /dev/null */
 	/* Descriptors that become stdin, stdout and stderr instead; they stay the caller's, to be
 	 * closed when process_spawn is back. NULL: as above. On `direct` only: a child that talks
@@ -55,6 +57,20 @@ struct process_exit {
 
 /* Limits of a whole group that are in force. */
 enum { PROCESS_LIMITED_MEMORY = 1, PROCESS_LIMITED_CPU = 2 };
+
+#define PROCESS_STATUS_SIZE 256
+
+/* What a program has said of itself in the words of sd_notify(3). Only what is here is taken from
+ * it; its MAINPID is never believed. */
+struct process_notice {
+	bool given;          /* it was given the socket: an older keeper has none */
+	int64_t watchdog_us; /* it was told to say WATCHDOG=1 so often; 0: it was not */
+	bool ready;          /* READY=1 */
+	bool stopping;       /* STOPPING=1 */
+	bool broken;         /* WATCHDOG=trigger */
+	int64_t pings; /* how often it said WATCHDOG=1; those of one moment may count as one */
+	char status[PROCESS_STATUS_SIZE]; /* STATUS=, cut; empty: none */
+};
 
 struct process_calls {
 	/* The program runs: `pid`, `start_time` and `limited` are set. */
@@ -79,7 +95,11 @@ struct process {
 	uint64_t start_time;
 	unsigned limited; /* which of the limits that were asked for the system keeps */
 	struct process_exit exit;
+	struct process_notice notice;
+	/* It has said something: `notice` is another one. After `spawned`. NULL: nobody listens. */
+	void (*notified)(struct process *process);
 	unsigned told;      /* private: which calls have come */
+	uint64_t heard;     /* private: which notice was told */
 	struct list link;   /* private */
 	struct defer defer; /* private */
 	struct run *impl;   /* private: the host's */

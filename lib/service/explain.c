@@ -17,6 +17,10 @@ char *service_explain_limits(const struct service *service) {
 	unsigned limited = service->process.limited;
 	bool memory = settings->memory_max_bytes > 0 && !(limited & PROCESS_LIMITED_MEMORY);
 	bool cpu = settings->cpu_max_percent > 0 && !(limited & PROCESS_LIMITED_CPU);
+	bool mute = service_asks_notify(service) && !service->process.notice.given;
+	if (mute && !memory && !cpu)
+		return xstrdup("'notify' has no effect here: the keeper of the services is of an "
+			       "older version, or has no socket for it");
 	if (!memory && !cpu) return NULL;
 	const char *what = !cpu      ? "memory_max has"
 			   : !memory ? "cpu_max has"
@@ -59,6 +63,14 @@ char *service_explain_fault(const struct service *service) {
 	return xasprintf("not ready within %s%s", span, last ? last : "");
 }
 
+static char *explain_up(const struct service *service) {
+	const struct process_notice *notice = &service->process.notice;
+	if (service->trouble || service->degraded)
+		return xstrdup(service->trouble ? service->trouble : service->degraded);
+	if (notice->stopping && !notice->status[0]) return xstrdup("it says that it is stopping");
+	return notice->status[0] ? xstrdup(notice->status) : NULL;
+}
+
 static char *explain_state(const struct service *service) {
 	char when[TIME_TEXT_SIZE];
 	char *why = NULL;
@@ -85,7 +97,7 @@ static char *explain_state(const struct service *service) {
 		if (service->hook.kind != HOOK_NONE)
 			return xasprintf("%s runs", service_hook_name(service));
 		return xstrdup(service->trouble);
-	case SERVICE_UP: return xstrdup(service->trouble ? service->trouble : service->degraded);
+	case SERVICE_UP: return explain_up(service);
 	case SERVICE_KILLING: return xstrdup("being killed: it did not end in time");
 	case SERVICE_CLEARING:
 		if (service->hook.kind != HOOK_NONE)

@@ -17,6 +17,7 @@ struct service *service_new(
 	unit_init(&service->unit, options->graph, UNIT_SERVICE, name, &service_unit_calls);
 	service->unit.enabled = settings->enabled;
 	process_init(&service->process, options->host, service->unit.id, &service_process_calls);
+	service->process.notified = service_notified;
 	timer_init(&service->timer, options->loop, service_timer_fired);
 	service_watch_init(service);
 	service_log_init(&service->log, options->loop, name, options);
