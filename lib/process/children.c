@@ -78,8 +78,16 @@ static bool anything_left(struct child *child) {
 	return procs_walk(&question, NULL, NULL) > 0;
 }
 
+/* One that was forked a moment ago enters its group by itself: it may still be on its way. */
+static bool is_outside(const struct child *child) {
+	pid_t pid = child->run.facts.pid;
+	return pid && !child->reaped && !child->sweeping && !cgroup_holds(child->leaf, pid);
+}
+
 static void signal_group(struct child *child, int signum) {
+	bool outside = child->leaf && is_outside(child);
 	if (child->leaf) cgroup_signal(child->children->cgroups, child->leaf, signum);
+	if (outside) kill(child->run.facts.pid, signum);
 	if (child->leaf && !child->sweeping) return;
 	struct procs_question question = question_of(child);
 	procs_walk(&question, signal_member, &signum);

@@ -123,6 +123,7 @@ static void a_newer_keeper_does_what_an_older_tendd_says(void **state) {
 		execl(TEND_BIN_DIR "/tend-keeper", "tend-keeper", socket_path, NULL);
 		_exit(99);
 	}
+	alarm(60); /* nothing here waits for long */
 	int fd = connect_to_keeper();
 	struct old_frame hello = await(fd, OLD_HELLO, 0);
 	assert_int_equal(hello.number[TAG_PID], keeper);
