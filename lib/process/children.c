@@ -16,6 +16,7 @@
 enum {
 	CHECK_FIRST_MS = 10,
 	CHECK_MAX_MS = 1000,
+	OOM_MS = 250,   /* the end of main, if it was that, is known by then */
 	NOTICE_MS = 20, /* what a program says of itself meanwhile is told together */
 };
 
@@ -25,6 +26,8 @@ struct children {
 	struct list runs;
 	struct cgroups *cgroups;
 	struct notices *notices; /* NULL: nobody listens */
+	struct poll *oom_poll;   /* NULL: nobody tells */
+	struct timer oom_timer;
 	struct signal_watch *sigchld;
 	void (*changed)(void *user, struct run *run);
 	void *user;
@@ -146,22 +149,56 @@ static void notice_timer_fired(struct timer *timer) {
 	if (child->notice_waits) tell_notice(child);
 }
 
+static void notice_changed(struct child *child) {
+	child->run.facts.notices++;
+	/* One that says something all the time must not keep tendd busy. */
+	if (timer_running(&child->notice_timer))
+		child->notice_waits = true;
+	else
+		tell_notice(child);
+}
+
 static void notice_came(void *user, pid_t pid, const char *text) {
 	struct children *children = user;
 	list_each(&children->runs, link) {
 		struct child *child = container_of(link, struct child, run.link);
 		struct facts *facts = &child->run.facts;
 		if (!facts->notice.given || facts->empty || !belongs(child, pid)) continue;
-		if (!notice_take(&facts->notice, text)) return;
-		facts->notices++;
-		/* One that says something all the time must not keep tendd busy. */
-		if (timer_running(&child->notice_timer))
-			child->notice_waits = true;
-		else
-			tell_notice(child);
+		if (notice_take(&facts->notice, text)) notice_changed(child);
 		return;
 	}
 	log_debug("process %d is of no service that was given a socket: not believed", (int)pid);
+}
+
+/* ---- the kernel ended one of them for want of memory ---- */
+
+/* Only where its own group counts; what is counted for all says nothing of one. */
+static bool note_oom(struct child *child) {
+	struct facts *facts = &child->run.facts;
+	int64_t kills = child->leaf ? cgroup_leaf_oom_kills(child->leaf) : -1;
+	if (kills < 0) return false;
+	int64_t others = kills - child->oom_kills - (facts->exit.oom ? 1 : 0);
+	bool news = others > facts->notice.oom_kills;
+	if (news) facts->notice.oom_kills = others;
+	return news;
+}
+
+static void oom_looked(struct timer *timer) {
+	struct children *children = container_of(timer, struct children, oom_timer);
+	poll_change(children->oom_poll, POLL_READ);
+	list_each(&children->runs, link) {
+		struct child *child = container_of(link, struct child, run.link);
+		if (!child->run.facts.empty && note_oom(child)) notice_changed(child);
+	}
+}
+
+/* A group at its limit changes its counts all the time: they are looked at now and then. */
+static void oom_came(void *user, int events) {
+	struct children *children = user;
+	(void)events;
+	cgroups_oom_read(children->cgroups);
+	poll_change(children->oom_poll, 0);
+	timer_start(&children->oom_timer, OOM_MS);
 }
 
 /* ---- the end of the main process ---- */
@@ -220,8 +257,9 @@ static void main_exited(struct child *child, int status) {
 	else
 		facts->exit.code = WEXITSTATUS(status);
 	int64_t kills = cgroup_oom_kills(child->children->cgroups, child->leaf);
-	facts->exit.oom =
-		facts->exit.signal == SIGKILL && !child->killed && kills > child->oom_kills;
+	facts->exit.oom = facts->exit.signal == SIGKILL && !child->killed &&
+			  kills > child->oom_kills + facts->notice.oom_kills;
+	if (note_oom(child)) facts->notices++;
 	child->children->changed(child->children->user, &child->run);
 }
 
@@ -282,6 +320,10 @@ struct children *children_new(struct loop *loop, bool reaper, bool managed, cons
 	children->cgroups = cgroups_open(managed);
 	list_init(&children->runs);
 	if (notice_path) children->notices = notices_open(loop, notice_path, notice_came, children);
+	timer_init(&children->oom_timer, loop, oom_looked);
+	if (children->cgroups && cgroups_oom_fd(children->cgroups) >= 0)
+		children->oom_poll = poll_start(
+			loop, cgroups_oom_fd(children->cgroups), POLL_READ, oom_came, children);
 	children->sigchld = signal_watch_start(loop, SIGCHLD, sigchld_caught, children);
 	return children;
 }
@@ -310,6 +352,7 @@ struct run *children_spawn(struct children *children, const char *id, const char
 		facts->limited = cgroup_limit(children->cgroups, child->leaf,
 			spec->memory_max_bytes, spec->cpu_max_percent);
 	child->oom_kills = cgroup_oom_kills(children->cgroups, child->leaf);
+	if (child->leaf) cgroup_watch_oom(children->cgroups, child->leaf);
 	facts->notice.given = spec->notify && children->notices;
 	if (facts->notice.given) facts->notice.watchdog_us = spec->watchdog_us;
 	const struct spawn_place place = {
@@ -434,6 +477,8 @@ void children_free(struct children *children) {
 	list_each(&children->runs, link) children_forget(container_of(link, struct run, link));
 	signal_watch_stop(children->sigchld);
 	notices_close(children->notices);
+	timer_cancel(&children->oom_timer);
+	poll_stop(children->oom_poll);
 	cgroups_close(children->cgroups);
 	free(children);
 }

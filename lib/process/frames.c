@@ -53,6 +53,7 @@ static const struct field fields[] = {
 	{ 32, FIELD_NUMBER, offsetof(struct frame, broken) },
 	{ 33, FIELD_NUMBER, offsetof(struct frame, pings) },
 	{ 34, FIELD_TEXT, offsetof(struct frame, status) },
+	{ 35, FIELD_NUMBER, offsetof(struct frame, oom_kills) },
 };
 
 static int64_t *number_at(struct frame *frame, const struct field *field) {

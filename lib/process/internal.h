@@ -217,6 +217,11 @@ int cgroup_procs_fd(const char *leaf);
 bool cgroup_populated(const char *leaf);
 bool cgroup_holds(const char *leaf, pid_t pid); /* or a group below it does */
 void cgroup_signal(struct cgroups *cgroups, const char *leaf, int signum);
+/* Readable when the kernel may have ended a process of a watched leaf; -1: it cannot tell. */
+int cgroups_oom_fd(const struct cgroups *cgroups);
+void cgroups_oom_read(struct cgroups *cgroups);                   /* makes it silent again */
+void cgroup_watch_oom(struct cgroups *cgroups, const char *leaf); /* where memory is counted */
+int64_t cgroup_leaf_oom_kills(const char *leaf);                  /* -1: nobody counts */
 int64_t cgroup_oom_kills(struct cgroups *cgroups, const char *leaf);
 int cgroup_remove(const char *leaf);
 
@@ -261,7 +266,7 @@ struct frame {
 	int64_t limited;             /* PROCESS_LIMITED_*, in force */
 	/* since 2 */
 	int64_t notify, watchdog_us; /* asked for; `notify` of what runs: it has the socket */
-	int64_t ready, stopping, broken, pings;
+	int64_t ready, stopping, broken, pings, oom_kills;
 	char *status;
 };
 

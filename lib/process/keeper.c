@@ -241,18 +241,19 @@ static void listed(struct keeper *keeper) {
 
 static void take_notice(struct facts *facts, const struct frame *frame) {
 	struct process_notice notice = {
-		.given = true,
+		.given = frame->notify != 0,
 		.watchdog_us = frame->watchdog_us,
 		.ready = frame->ready != 0,
 		.stopping = frame->stopping != 0,
 		.broken = frame->broken != 0,
 		.pings = frame->pings,
+		.oom_kills = frame->oom_kills,
 	};
 	snprintf(notice.status, sizeof(notice.status), "%s", frame->status ? frame->status : "");
 	const struct process_notice *known = &facts->notice;
 	bool same = known->ready == notice.ready && known->stopping == notice.stopping &&
 		    known->broken == notice.broken && known->pings == notice.pings &&
-		    str_equal(known->status, notice.status);
+		    known->oom_kills == notice.oom_kills && str_equal(known->status, notice.status);
 	facts->notice = notice;
 	if (!same) facts->notices++;
 }

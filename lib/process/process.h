@@ -60,15 +60,16 @@ enum { PROCESS_LIMITED_MEMORY = 1, PROCESS_LIMITED_CPU = 2 };
 
 #define PROCESS_STATUS_SIZE 256
 
-/* What a program has said of itself in the words of sd_notify(3). Only what is here is taken from
- * it; its MAINPID is never believed. */
+/* What became known of a run while it runs: what its program said of itself in the words of
+ * sd_notify(3), of which MAINPID is never believed, and how the kernel treated it. */
 struct process_notice {
 	bool given;          /* it was given the socket: an older keeper has none */
 	int64_t watchdog_us; /* it was told to say WATCHDOG=1 so often; 0: it was not */
 	bool ready;          /* READY=1 */
 	bool stopping;       /* STOPPING=1 */
 	bool broken;         /* WATCHDOG=trigger */
-	int64_t pings; /* how often it said WATCHDOG=1; those of one moment may count as one */
+	int64_t pings;     /* how often it said WATCHDOG=1; those of one moment may count as one */
+	int64_t oom_kills; /* of its processes, main not counted, ended for want of memory */
 	char status[PROCESS_STATUS_SIZE]; /* STATUS=, cut; empty: none */
 };
 

@@ -59,6 +59,7 @@ static void tell(
 		frame.stopping = facts->notice.stopping;
 		frame.broken = facts->notice.broken;
 		frame.pings = facts->notice.pings;
+		frame.oom_kills = facts->notice.oom_kills;
 		frame.status = (char *)facts->notice.status;
 	}
 	channel_send(server->channel, &frame);

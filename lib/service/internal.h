@@ -298,6 +298,7 @@ struct service {
 	int64_t probe_wait_ms;
 	int64_t check_failures; /* in a row */
 	int64_t pings_seen;     /* WATCHDOG=1, at the last look */
+	int64_t oom_told;       /* of its processes, of this run */
 	char *trouble;          /* what the last look found; NULL: nothing wrong */
 	char *fault;            /* why it was ended by us, where `counted` */
 	struct service_follow *ready_log;
@@ -329,6 +330,7 @@ void service_feed(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);
 void service_forget_failures(struct service *service);
 void service_write_record(struct service *service);
+void service_note_history(struct service *service, const char *event, const char *text);
 
 /* ---- explain.c: how it stands ---- */
 
@@ -337,6 +339,9 @@ char *service_explain_fault(
 	const struct service *service); /* why we end it ourselves; the caller's */
 /* What of its settings the host does not keep; NULL: nothing. The caller's. */
 char *service_explain_limits(const struct service *service);
+unsigned service_oom_of(const struct service *service); /* LEDGER_OOM_*, of the run it carries */
+/* Of how many of its processes, main not counted; NULL: none. The caller's. */
+char *service_explain_oom_kills(const struct service *service);
 void service_report(struct service *service); /* to the unit graph */
 
 /* ---- life.c ---- */

@@ -108,9 +108,21 @@ static void look_at_pings(struct service *service) {
 	service_probed(service, fails ? &err : NULL);
 }
 
+/* Its main process may go on without them, and nobody else would tell. */
+static void tell_oom_kills(struct service *service) {
+	int64_t kills = service->process.notice.oom_kills;
+	if (kills <= service->oom_told) return;
+	service->oom_told = kills;
+	char *text = service_explain_oom_kills(service);
+	log_warn("%s: %s", service->unit.id, text);
+	service_note_history(service, "out of memory", text);
+	free(text);
+}
+
 void service_notified(struct process *process) {
 	struct service *service = container_of(process, struct service, process);
 	const struct process_notice *notice = &process->notice;
+	tell_oom_kills(service);
 	if (service->state == SERVICE_STARTING && asks_notify(service->settings->ready)) {
 		if (notice->ready) {
 			service_feed(service, SERVICE_IS_READY);
