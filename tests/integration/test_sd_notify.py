@@ -118,15 +118,13 @@ def test_dependents_wait_until_it_says_so(speaker, who):
 def test_nobody_speaks_for_another(speaker):
     """Neither a process that is no service's, nor another service that has found the socket."""
     tendd = speaker.tendd
-    shout = ("import os, socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
-             "s.sendto(b'READY=1\\nSTATUS=false', sys.argv[1])")
+    shout = ("import os, socket, time; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
+             "s.sendto(b'READY=1\\nSTATUS=false', os.environ['NOTIFY_SOCKET']); time.sleep(1000)")
     path = tendd.root / "shout.py"
     path.write_text(shout)
-    loud = tendd.folder("loud")
     tendd.configure(speaker.section("ready = notify\n") +
                     "[service loud]\nnetwork = no\nready = notify\n"
-                    "command = sh -c '%s %s \"$NOTIFY_SOCKET\"; touch %s/said; exec sleep 1000'\n"
-                    % (sys.executable, path, loud)).start()
+                    "command = sh -c '%s %s & wait'\n" % (sys.executable, path)).start()
     address = speaker.env()["NOTIFY_SOCKET"]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         line.sendto(b"READY=1\nSTATUS=false", address)

@@ -70,7 +70,8 @@ counted() { [ "$(wc -l <"$log")" -gt "$1" ] && head -n -1 "$log" | awk '$2 != "n
 wanted 'lines' counted 100
 of_keeper=$(keeper) program=$(readlink "/proc/$(main)/exe") before=$(stat -Lc %i "/proc/$(main)/exe")
 for file in "$program" "$(readlink "/proc/$of_keeper/exe")" "$(command -v tend)"; do
-	cp -p "$file" "$file.dpkg-new" && mv "$file.dpkg-new" "$file" || fail 'the new program'
+	cp -p "$file" "$file.dpkg-new" || fail 'the new program'
+	mv "$file.dpkg-new" "$file"
 done
 systemctl daemon-reload
 restart_kept "$(main)" systemctl restart tend
