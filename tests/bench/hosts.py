@@ -27,7 +27,7 @@ def children_of(pid):
 class Tend:
     def __init__(self, base, scripts):
         base.mkdir()
-        text = "".join("[service %s]\ncommand = %s\nrestart_delay = 0s\nlog_max_size = none\n" % (one.name, one) for one in scripts)
+        text = "".join("[service %s]\ncommand = %s\nrestart_delay = 0s\nnetwork = no\nlog_max_size = none\n" % (one.name, one) for one in scripts)
         self.daemon = Daemon(base / "tend", text)
         self.daemon.start()
 
