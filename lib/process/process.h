@@ -193,6 +193,28 @@ struct process_keeper_server *process_keeper_server_open(struct loop *loop, cons
 	bool managed, void (*ended)(void *user), void *user, struct err *err);
 void process_keeper_server_close(struct process_keeper_server *server);
 
+/* ---- reading the log of a child: the last lines, then what follows ---- */
+
+enum process_follow_mode {
+	PROCESS_FOLLOW_NOT, /* only what is there */
+	PROCESS_FOLLOW,
+	PROCESS_FOLLOW_RUN, /* until it has settled */
+};
+
+struct process_follow;
+
+/* `all` is the log's list of them, and outlives them or ends them. `lines` < 0: all that the file
+ * has now. `ready` comes (deferred) whenever there is something new or the end was reached. */
+struct process_follow *process_follow_new(struct loop *loop, struct list *all, const char *path,
+	int64_t lines, enum process_follow_mode mode, void (*ready)(void *user), void *user);
+/* Copies up to `size` bytes. 0: nothing now; -1: the end. */
+ssize_t process_follow_read(struct process_follow *follow, void *bytes, size_t size);
+void process_follow_free(struct process_follow *follow); /* NULL is fine */
+
+void process_follows_wake(struct list *all);    /* something was written */
+void process_follows_settled(struct list *all); /* those that wait for the end of a run end */
+void process_follows_end(struct list *all);     /* the log is gone */
+
 /* ---- facts about this system ---- */
 
 /* Differs after each boot; recorded beside pids. */

@@ -177,10 +177,6 @@ void service_log_drain(struct service_log *log, void (*drained)(void *user), voi
 void service_log_close(struct service_log *log, void (*closed)(void *user), void *user);
 void service_log_reopen(struct service_log *log);
 
-/* follow.c */
-void service_follows_wake(struct service_log *log);
-void service_follows_end(struct service_log *log);
-
 /* ---- probe.c: one look at a service ---- */
 
 enum service_probe_kind {
@@ -301,7 +297,7 @@ struct service {
 	int64_t oom_told;       /* of its processes, of this run */
 	char *trouble;          /* what the last look found; NULL: nothing wrong */
 	char *fault;            /* why it was ended by us, where `counted` */
-	struct service_follow *ready_log;
+	struct process_follow *ready_log;
 	struct buf ready_text;
 };
 

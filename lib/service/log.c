@@ -148,7 +148,7 @@ static void work_done(struct job *job, const struct err *err) {
 		work_failed(log, err);
 	log->taken = 0;
 	buf_clear(&log->work.text);
-	if (!err) service_follows_wake(log);
+	if (!err) process_follows_wake(&log->follows);
 	log_step(log);
 }
 
@@ -327,7 +327,7 @@ static void close_spool(struct service_log *log) {
 
 void service_log_release(struct service_log *log) {
 	assert(!log->working && !log->packing);
-	service_follows_end(log);
+	process_follows_end(&log->follows);
 	close_fifo(log);
 	timer_cancel(&log->piece_timer);
 	timer_cancel(&log->retry_timer);
@@ -385,4 +385,11 @@ void service_log_reopen(struct service_log *log) {
 	if (!log->spool || !log->opened) return;
 	log->reopen = true;
 	log_step(log);
+}
+
+struct process_follow *service_follow(struct service *service, int64_t lines, bool follow,
+	void (*ready)(void *user), void *user) {
+	struct service_log *log = &service->log;
+	return process_follow_new(log->loop, &log->follows, log->work.path, lines,
+		follow ? PROCESS_FOLLOW : PROCESS_FOLLOW_NOT, ready, user);
 }

@@ -58,7 +58,7 @@ static void log_grew(void *user) {
 	ssize_t got;
 	if (service_probe_parse(service->settings->ready, &probe, &err) || probe.kind != PROBE_LOG)
 		return;
-	while ((got = service_follow_read(service->ready_log, bytes, sizeof(bytes))) > 0) {
+	while ((got = process_follow_read(service->ready_log, bytes, sizeof(bytes))) > 0) {
 		buf_add(&service->ready_text, bytes, (size_t)got);
 		if (!text_tells(service, probe.text)) continue;
 		service_feed(service, SERVICE_IS_READY); /* ends this watch */
@@ -216,8 +216,7 @@ void service_ready_begin(struct service *service) {
 	set_text(&service->trouble, xasprintf("not ready yet: %s", settings->ready));
 	if (probe.kind == PROBE_LOG) {
 		buf_init(&service->ready_text, 2 * LOG_LINE_MAX + (32 << 10));
-		service->ready_log =
-			service_follow_new(service, LINES_BACK, true, log_grew, service);
+		service->ready_log = service_follow(service, LINES_BACK, true, log_grew, service);
 	} else {
 		look(service);
 	}
@@ -227,7 +226,7 @@ void service_ready_begin(struct service *service) {
 void service_watch_end(struct service *service) {
 	timer_cancel(&service->probe_timer);
 	service_probe_drop(service->probing);
-	service_follow_free(service->ready_log);
+	process_follow_free(service->ready_log);
 	if (service->ready_log) buf_release(&service->ready_text);
 	service->ready_log = NULL;
 }
