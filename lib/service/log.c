@@ -229,7 +229,9 @@ static void watch_piece(struct service_log *log, bool begun_anew) {
 
 static void piece_fired(struct timer *timer) {
 	struct service_log *log = container_of(timer, struct service_log, piece_timer);
-	log->flush = true;
+	if (log->working) return; /* what is there when that is done waits anew */
+	/* We may be late, and its end in the pipe. */
+	log->flush = log->fifo_fd < 0 || spool_read(log->spool, log->fifo_fd) == 0;
 	log_step(log);
 }
 
@@ -255,6 +257,8 @@ static void write_lines(struct service_log *log) {
 	const char *bytes = spool_bytes(log->spool, &len);
 	if (log->flush && log->taken == len && bytes[len - 1] != '\n') log->flushed = true;
 	log->flush = false;
+	/* A piece behind these lines is another one, and has not waited yet. */
+	timer_cancel(&log->piece_timer);
 	start_work(log, LOG_TASK_WRITE);
 }
 
