@@ -9,15 +9,13 @@ enum { LINES_PRESET = 100, LINES_LIMIT = 1000000, BLOCK_BYTES = 32 << 10 };
 
 struct log_reader {
 	struct list link;
-	struct service_follow *follow; /* one of the two */
-	struct step_follow *step_follow;
+	struct process_follow *follow;
 	struct control_stream *stream;
 };
 
 static void reader_free(struct log_reader *reader) {
 	list_remove(&reader->link);
-	service_follow_free(reader->follow);
-	step_follow_free(reader->step_follow);
+	process_follow_free(reader->follow);
 	free(reader);
 }
 
@@ -25,9 +23,7 @@ static void reader_free(struct log_reader *reader) {
 static void reader_step(struct log_reader *reader) {
 	char block[BLOCK_BYTES];
 	while (control_stream_queued(reader->stream) < BLOCK_BYTES) {
-		ssize_t len = reader->step_follow
-				      ? step_follow_read(reader->step_follow, block, sizeof(block))
-				      : service_follow_read(reader->follow, block, sizeof(block));
+		ssize_t len = process_follow_read(reader->follow, block, sizeof(block));
 		if (len == 0) return;
 		if (len < 0) {
 			control_stream_end(reader->stream);
@@ -101,17 +97,17 @@ void route_log(void *user, struct control_request *request) {
 	struct log_reader *reader = reader_new(house, request);
 	if (!reader) return;
 	if (unit->kind == UNIT_STEP)
-		reader->step_follow = step_follow_new(step_of(unit), lines,
-			follows ? STEP_FOLLOW : STEP_FOLLOW_NOT, follow_ready, reader);
+		reader->follow = step_follow(step_of(unit), lines,
+			follows ? PROCESS_FOLLOW : PROCESS_FOLLOW_NOT, follow_ready, reader);
 	else
 		reader->follow =
-			service_follow_new(service_of(unit), lines, follows, follow_ready, reader);
+			service_follow(service_of(unit), lines, follows, follow_ready, reader);
 }
 
 void log_of_run(struct house *house, struct control_request *request, struct step *step) {
 	struct log_reader *reader = reader_new(house, request);
 	if (!reader) return;
-	reader->step_follow = step_follow_new(step, 0, STEP_FOLLOW_RUN, follow_ready, reader);
+	reader->follow = step_follow(step, 0, PROCESS_FOLLOW_RUN, follow_ready, reader);
 }
 
 void logs_close(struct house *house) {

@@ -17,6 +17,19 @@ struct news {
 	struct defer look; /* at what requests wait for */
 };
 
+static void tell_of_folder(struct notifies *notifies, const struct unit *unit, const json_t *body) {
+	static const char *const done[] = { "sent_files", "sent_bytes", "set_only", "moved",
+		"removed", "brought_files", "removed_here" };
+	const json_t *part = json_object_get(body, "folder");
+	int64_t sum = 0;
+	for (size_t i = 0; i < ARRAY_LEN(done); i++)
+		sum += json_integer_value(json_object_get(part, done[i]));
+	notifies_folder_changed(
+		notifies, unit, json_is_true(json_object_get(body, "needs_person")));
+	notifies_folder_waits(
+		notifies, unit, json_integer_value(json_object_get(part, "pending")), sum);
+}
+
 static void tell(struct timer *timer) {
 	struct news *news = container_of(timer, struct news, timer);
 	struct map_item *item = NULL;
@@ -27,9 +40,7 @@ static void tell(struct timer *timer) {
 		if (!unit) continue;
 		json_t *body = status_unit(news->house, unit, 0);
 		control_event(news->house->control, "unit", body);
-		if (unit->kind == UNIT_FOLDER)
-			notifies_folder_changed(news->house->notifies, unit,
-				json_is_true(json_object_get(body, "needs_person")));
+		if (unit->kind == UNIT_FOLDER) tell_of_folder(news->house->notifies, unit, body);
 		json_decref(body);
 	}
 	map_release(&changed);

@@ -27,6 +27,7 @@ static const char *const schema[] = {
 	" run_boot TEXT NOT NULL, running TEXT NOT NULL, pid INTEGER NOT NULL,"
 	" start_time INTEGER NOT NULL, started_ns INTEGER NOT NULL, tries INTEGER NOT NULL,"
 	" reboot_boot TEXT NOT NULL) WITHOUT ROWID;",
+	"ALTER TABLE service ADD COLUMN exit_oom INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* A committed row must survive a kill of ours, not a power cut: after that no pid means anything.

@@ -25,6 +25,10 @@ struct ledger;
 struct ledger *ledger_open(const char *path, struct err *err);
 void ledger_close(struct ledger *ledger); /* NULL is fine */
 
+/* What the kernel ended of it for want of memory: the main process, others of it; and whether that
+ * was by a limit of its own. */
+enum { LEDGER_OOM_MAIN = 1, LEDGER_OOM_OTHERS = 2, LEDGER_OOM_LIMIT = 4 };
+
 /* One service's record. Written before each fork with run and boot set and pid 0: the intent. */
 struct ledger_service {
 	char run[LEDGER_RUN_SIZE];   /* TEND_RUN; empty: nothing of it should be running */
@@ -38,6 +42,7 @@ struct ledger_service {
 	int64_t delay_step; /* how often the restart delay has doubled */
 	bool ended;         /* exit_code or exit_signal of the last run is known */
 	int exit_code, exit_signal;
+	unsigned exit_oom; /* LEDGER_OOM_* */
 	int64_t ended_ns;
 	char stopped_boot[LEDGER_BOOT_SIZE]; /* stopped by hand during this boot; empty: not */
 	char done_boot[LEDGER_BOOT_SIZE]; /* a task that ended well during this boot; empty: not */

@@ -6,7 +6,7 @@
 
 static const char columns[] =
 	"run, boot, pid, start_time, started_ns, restarts, failures, delay_step, ended, "
-	"exit_code, exit_signal, ended_ns, stopped_boot, done_boot, ready";
+	"exit_code, exit_signal, ended_ns, stopped_boot, done_boot, ready, exit_oom";
 
 static void copy_text(char *to, size_t size, const char *text) {
 	snprintf(to, size, "%s", text ? text : "");
@@ -28,6 +28,7 @@ static void read_row(struct db_stmt *stmt, struct ledger_service *record) {
 	copy_text(record->stopped_boot, sizeof(record->stopped_boot), db_text(stmt, 12));
 	copy_text(record->done_boot, sizeof(record->done_boot), db_text(stmt, 13));
 	record->ready = db_int(stmt, 14) != 0;
+	record->exit_oom = (unsigned)db_int(stmt, 15);
 }
 
 int ledger_service_read(
@@ -51,7 +52,7 @@ int ledger_service_write(struct ledger *ledger, const char *unit,
 	char sql[512];
 	snprintf(sql, sizeof(sql),
 		"INSERT OR REPLACE INTO service (unit, %s) "
-		"VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
+		"VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
 		columns);
 	if (db_prepare(ledger->db, stmt, sql, err) != 0) return -1;
 	db_bind_text(stmt, 1, unit);
@@ -70,6 +71,7 @@ int ledger_service_write(struct ledger *ledger, const char *unit,
 	db_bind_text(stmt, 14, record->stopped_boot);
 	db_bind_text(stmt, 15, record->done_boot);
 	db_bind_int(stmt, 16, record->ready);
+	db_bind_int(stmt, 17, record->exit_oom);
 	return db_run(stmt, err);
 }
 

@@ -18,6 +18,7 @@ struct notify {
 	char *name;
 	struct notify_settings settings;
 	struct list topics; /* topics that are quiet now */
+	struct list lates;  /* folders whose changes wait (late.c) */
 	struct list queue;  /* of struct message; the first is under way */
 	size_t queued;
 	struct http_request request;
@@ -40,6 +41,9 @@ struct notifies {
 	void *user;
 };
 
+/* What happened, if it wants to know of that. */
+void notify_tell(struct notify *notify, const char *event, const char *unit, const char *text);
+void notify_late_end(struct notify *notify); /* no folder is waited for any more */
 /* Takes the message. */
 void notify_send(struct notify *notify, struct message *message);
 void notify_send_init(struct notify *notify);

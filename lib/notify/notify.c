@@ -10,8 +10,9 @@ enum { DAY_MS = 24 * 3600 * 1000, WAS_FINE = 1, WAS_BAD = 2 };
 
 /* ---- settings ---- */
 
-static const char *const events[] = { "service.failed", "folder.stopped", NULL };
-static const char *const later[] = { "folder.behind", "step.failed", "idle", "preempt", NULL };
+static const char *const events[] = { "service.failed", "folder.stopped", "folder.behind",
+	"step.failed", NULL };
+static const char *const later[] = { "idle", "preempt", NULL };
 
 #define FIELD(member) offsetof(struct notify_settings, member)
 
@@ -19,7 +20,8 @@ static const struct config_key keys[] = {
 	{ .name = "on",
 		.type = CONFIG_WORDS,
 		.offset = FIELD(on),
-		.help = "which events; all when not set: service.failed folder.stopped" },
+		.help = "which events; all when not set: service.failed folder.stopped "
+			"folder.behind step.failed" },
 	{ .name = "command",
 		.type = CONFIG_TEXT,
 		.offset = FIELD(command),
@@ -34,6 +36,13 @@ static const struct config_key keys[] = {
 		.preset = "10m",
 		.max = 30LL * DAY_MS,
 		.help = "the same of the same unit is told once in so long" },
+	{ .name = "behind",
+		.type = CONFIG_DURATION,
+		.offset = FIELD(behind_ms),
+		.preset = "15m",
+		.min = 1000,
+		.max = 30LL * DAY_MS,
+		.help = "how long changes of a folder may wait while nothing is sent" },
 };
 
 static bool stands_in(const char *word, const char *const *words) {
@@ -52,7 +61,9 @@ static int notify_check(const void *settings, const char *name, const char **key
 			return err_set(
 				err, ERR_INVALID, "'%s' is not built yet in this version", *word);
 		return err_set(err, ERR_INVALID,
-			"there is no event '%s': write service.failed or folder.stopped", *word);
+			"there is no event '%s': write service.failed, folder.stopped, "
+			"folder.behind or step.failed",
+			*word);
 	}
 	*key = "webhook";
 	if (notify->webhook && !str_starts(notify->webhook, "http://") &&
@@ -147,15 +158,16 @@ static void tell_one(struct notify *notify, const char *event, const char *unit,
 	notify_send(notify, message);
 }
 
+void notify_tell(struct notify *notify, const char *event, const char *unit, const char *text) {
+	char **on = notify->settings.on;
+	if (notify->leaving || (on && !stands_in(event, (const char *const *)on))) return;
+	tell_one(notify, event, unit, text ? text : "");
+}
+
 void notifies_tell(
 	struct notifies *notifies, const char *event, const char *unit, const char *text) {
-	list_each(&notifies->all, link) {
-		struct notify *notify = list_entry(link, struct notify, link);
-		if (notify->leaving) continue;
-		char **on = notify->settings.on;
-		if (!on || stands_in(event, (const char *const *)on))
-			tell_one(notify, event, unit, text ? text : "");
-	}
+	list_each(&notifies->all, link)
+		notify_tell(list_entry(link, struct notify, link), event, unit, text);
 }
 
 /* ---- what units say ---- */
@@ -168,12 +180,13 @@ static bool turns_bad(struct notifies *notifies, const char *id, bool bad) {
 }
 
 void notifies_unit_changed(struct notifies *notifies, const struct unit *unit) {
-	if (unit->kind != UNIT_SERVICE) return;
+	if (unit->kind != UNIT_SERVICE && unit->kind != UNIT_STEP) return;
 	/* Its next try is the same trouble until it is up. */
 	if (unit->state != UNIT_FAILED && unit->state != UNIT_READY && unit->state != UNIT_DOWN)
 		return;
 	if (turns_bad(notifies, unit->id, unit->state == UNIT_FAILED))
-		notifies_tell(notifies, "service.failed", unit->id, unit->detail);
+		notifies_tell(notifies, unit->kind == UNIT_STEP ? "step.failed" : "service.failed",
+			unit->id, unit->detail);
 }
 
 void notifies_folder_changed(
@@ -202,13 +215,14 @@ static void settings_release(struct notify_settings *settings) {
 
 static struct notify_settings settings_copy(const struct notify_settings *settings) {
 	return (struct notify_settings){ strv_dup(settings->on), xstrdup(settings->command),
-		xstrdup(settings->webhook), settings->quiet_ms };
+		xstrdup(settings->webhook), settings->quiet_ms, settings->behind_ms };
 }
 
 static bool settings_equal(
 	const struct notify_settings *left, const struct notify_settings *right) {
 	return strv_equal(left->on, right->on) && str_equal(left->command, right->command) &&
-	       str_equal(left->webhook, right->webhook) && left->quiet_ms == right->quiet_ms;
+	       str_equal(left->webhook, right->webhook) && left->quiet_ms == right->quiet_ms &&
+	       left->behind_ms == right->behind_ms;
 }
 
 static void add(struct notifies *notifies, const struct config_section *section) {
@@ -217,6 +231,7 @@ static void add(struct notifies *notifies, const struct config_section *section)
 	notify->name = xstrdup(section->name);
 	notify->settings = settings_copy(section->settings);
 	list_init(&notify->topics);
+	list_init(&notify->lates);
 	notify_send_init(notify);
 	list_add_tail(&notifies->all, &notify->link);
 }
@@ -240,6 +255,7 @@ static void leave(struct notify *notify) {
 	if (notify->leaving) return;
 	notify->leaving = true;
 	list_each(&notify->topics, link) topic_free(list_entry(link, struct topic, link));
+	notify_late_end(notify);
 	notify_send_end(notify);
 }
 

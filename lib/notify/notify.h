@@ -24,6 +24,7 @@ struct notify_settings {
 	char *command;
 	char *webhook; /* a URL, which may hold a secret: it is never shown whole */
 	int64_t quiet_ms;
+	int64_t behind_ms; /* how long a folder may wait */
 };
 
 extern const struct config_table notify_table;
@@ -42,9 +43,12 @@ void notifies_free(struct notifies *notifies); /* closed; NULL is fine */
 /* What happened to a unit, with a text for people. */
 void notifies_tell(
 	struct notifies *notifies, const char *event, const char *unit, const char *text);
-/* The graph's word: a service that was not failing and is now has failed. */
+/* The graph's word: a service or a step that was not failing and is now has failed. */
 void notifies_unit_changed(struct notifies *notifies, const struct unit *unit);
 /* Does it need a person? Told when that begins. */
 void notifies_folder_changed(struct notifies *notifies, const struct unit *unit, bool needs_person);
+/* How many of its changes wait, and a count that grows with each that reached the other side. */
+void notifies_folder_waits(
+	struct notifies *notifies, const struct unit *unit, int64_t pending, int64_t done);
 
 #endif

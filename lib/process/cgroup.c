@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ struct cgroups {
 	char *base;   /* leaves lie in it */
 	char *keeper; /* where we moved; NULL: we did not */
 	bool can_kill;
+	int oom_fd; /* inotify; -1: none */
 };
 
 /* A small file of the kernel's, whole. The caller's; NULL. */
@@ -68,10 +70,10 @@ static const char *find_mount(void) {
 	return NULL;
 }
 
-/* The line "0::/path" of /proc/self/cgroup. The caller's. */
-static char *find_own(void) {
+/* The line "0::/path" of a process' cgroup file, as the folder it stands for. The caller's. */
+static char *find_group(const char *process) {
 	const char *mount = find_mount();
-	char *text = mount ? read_text("/proc/self", "cgroup") : NULL;
+	char *text = mount ? read_text(process, "cgroup") : NULL;
 	char *own = NULL;
 	char *line = text;
 	while (line && *line && !str_starts(line, "0::")) {
@@ -88,10 +90,11 @@ static char *find_own(void) {
 }
 
 struct cgroups *cgroups_open(bool managed) {
-	char *own = process_without("cgroup") ? NULL : find_own();
+	char *own = process_without("cgroup") ? NULL : find_group("/proc/self");
 	if (!own || !writable(own)) goto none;
 	struct cgroups *cgroups = xcalloc(1, sizeof(*cgroups));
 	cgroups->own = own;
+	cgroups->oom_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	cgroups->base = managed ? xstrdup(own) : path_join(own, "tend");
 	if (managed) {
 		/* A group with controllers below it may hold no process of its own. */
@@ -119,6 +122,7 @@ none:
 void cgroups_close(struct cgroups *cgroups) {
 	if (!cgroups) return;
 	if (!cgroups->keeper) rmdir(cgroups->base); /* refused while anybody's leaf is in it */
+	if (cgroups->oom_fd >= 0) close(cgroups->oom_fd);
 	free(cgroups->own);
 	free(cgroups->base);
 	free(cgroups->keeper);
@@ -200,6 +204,17 @@ bool cgroup_populated(const char *leaf) {
 	return yes;
 }
 
+bool cgroup_holds(const char *leaf, pid_t pid) {
+	char process[32];
+	snprintf(process, sizeof(process), "/proc/%d", (int)pid);
+	char *group = find_group(process);
+	size_t len = strlen(leaf);
+	bool yes = group && strncmp(group, leaf, len) == 0 &&
+		   (group[len] == '\0' || group[len] == '/');
+	free(group);
+	return yes;
+}
+
 static void signal_each(const char *leaf, int signum) {
 	char *text = read_text(leaf, "cgroup.procs");
 	for (char *line = text; line && *line;) {
@@ -222,12 +237,34 @@ void cgroup_signal(struct cgroups *cgroups, const char *leaf, int signum) {
 	signal_each(leaf, signum);
 }
 
+int cgroups_oom_fd(const struct cgroups *cgroups) {
+	return cgroups->oom_fd;
+}
+
+/* Which leaf it was is of no use: several may have changed, and to look costs little. */
+void cgroups_oom_read(struct cgroups *cgroups) {
+	char events[4096];
+	while (read(cgroups->oom_fd, events, sizeof(events)) > 0) {
+	}
+}
+
+/* The kernel takes the watch away with the leaf. */
+void cgroup_watch_oom(struct cgroups *cgroups, const char *leaf) {
+	char *path = path_join(leaf, "memory.events");
+	inotify_add_watch(cgroups->oom_fd, path, IN_MODIFY);
+	free(path);
+}
+
 static int64_t oom_kills_in(const char *folder) {
 	char *text = read_text(folder, "memory.events");
 	const char *at = text ? strstr(text, "oom_kill ") : NULL;
 	int64_t kills = at ? strtoll(at + strlen("oom_kill "), NULL, 10) : -1;
 	free(text);
 	return kills;
+}
+
+int64_t cgroup_leaf_oom_kills(const char *leaf) {
+	return oom_kills_in(leaf);
 }
 
 /* Of the leaf where the memory controller reaches it, else of our whole unit. -1: nobody counts. */

@@ -30,6 +30,16 @@ static void reset_signals(void) {
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* snprintf(3) may take locks. */
+static void write_own_pid(const struct child_plan *plan) {
+	char digits[CHILD_PID_SIZE];
+	int count = 0;
+	if (!plan->own_pid) return;
+	for (pid_t pid = getpid(); pid > 0; pid /= 10) digits[count++] = (char)('0' + pid % 10);
+	for (int i = 0; i < count; i++) plan->own_pid[i] = digits[count - 1 - i];
+	plan->own_pid[count] = '\0';
+}
+
 static void take_limits(const struct child_plan *plan) {
 	/* "0" is the writer itself. Before the uid changes: the group stays root's. */
 	if (plan->cgroup_fd >= 0 && write(plan->cgroup_fd, "0", 1) != 1)
@@ -80,6 +90,7 @@ _Noreturn void child_run(const struct child_plan *plan) {
 	umask(plan->umask);
 	if (chdir(plan->directory) != 0) give_up(plan, STAGE_DIRECTORY, errno, 0);
 	take_descriptors(plan);
+	write_own_pid(plan);
 	run_program(plan);
 	_exit(127);
 }

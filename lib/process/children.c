@@ -13,13 +13,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHECK_FIRST_MS = 10, CHECK_MAX_MS = 1000 };
+enum {
+	CHECK_FIRST_MS = 10,
+	CHECK_MAX_MS = 1000,
+	OOM_MS = 250,   /* the end of main, if it was that, is known by then */
+	NOTICE_MS = 20, /* what a program says of itself meanwhile is told together */
+};
 
 struct children {
 	struct loop *loop;
 	bool reaper;
 	struct list runs;
 	struct cgroups *cgroups;
+	struct notices *notices; /* NULL: nobody listens */
+	struct poll *oom_poll;   /* NULL: nobody tells */
+	struct timer oom_timer;
 	struct signal_watch *sigchld;
 	void (*changed)(void *user, struct run *run);
 	void *user;
@@ -41,6 +49,8 @@ struct child {
 	bool sweeping;
 	struct timer check_timer;
 	int64_t check_ms;
+	struct timer notice_timer;
+	bool notice_waits;
 };
 
 static struct child *child_of(struct run *run) {
@@ -71,8 +81,16 @@ static bool anything_left(struct child *child) {
 	return procs_walk(&question, NULL, NULL) > 0;
 }
 
+/* One that was forked a moment ago enters its group by itself: it may still be on its way. */
+static bool is_outside(const struct child *child) {
+	pid_t pid = child->run.facts.pid;
+	return pid && !child->reaped && !child->sweeping && !cgroup_holds(child->leaf, pid);
+}
+
 static void signal_group(struct child *child, int signum) {
+	bool outside = child->leaf && is_outside(child);
 	if (child->leaf) cgroup_signal(child->children->cgroups, child->leaf, signum);
+	if (outside) kill(child->run.facts.pid, signum);
 	if (child->leaf && !child->sweeping) return;
 	struct procs_question question = question_of(child);
 	procs_walk(&question, signal_member, &signum);
@@ -96,6 +114,91 @@ static void check_fired(struct timer *timer) {
 	struct child *child = container_of(timer, struct child, check_timer);
 	child->check_ms = 2 * child->check_ms < CHECK_MAX_MS ? 2 * child->check_ms : CHECK_MAX_MS;
 	check_empty(child);
+}
+
+/* ---- what they say of themselves ---- */
+
+struct sender {
+	pid_t pid;
+	bool member;
+};
+
+static void is_sender(void *user, pid_t pid, uint64_t start_time) {
+	struct sender *sender = user;
+	(void)start_time;
+	sender->member |= sender->pid == pid;
+}
+
+static bool belongs(struct child *child, pid_t pid) {
+	if (!child->reaped && child->run.facts.pid == pid) return true;
+	if (child->leaf) return cgroup_holds(child->leaf, pid);
+	struct sender sender = { .pid = pid };
+	struct procs_question question = question_of(child);
+	procs_walk(&question, is_sender, &sender);
+	return sender.member;
+}
+
+static void tell_notice(struct child *child) {
+	child->notice_waits = false;
+	timer_start(&child->notice_timer, NOTICE_MS);
+	child->children->changed(child->children->user, &child->run);
+}
+
+static void notice_timer_fired(struct timer *timer) {
+	struct child *child = container_of(timer, struct child, notice_timer);
+	if (child->notice_waits) tell_notice(child);
+}
+
+static void notice_changed(struct child *child) {
+	child->run.facts.notices++;
+	/* One that says something all the time must not keep tendd busy. */
+	if (timer_running(&child->notice_timer))
+		child->notice_waits = true;
+	else
+		tell_notice(child);
+}
+
+static void notice_came(void *user, pid_t pid, const char *text) {
+	struct children *children = user;
+	list_each(&children->runs, link) {
+		struct child *child = container_of(link, struct child, run.link);
+		struct facts *facts = &child->run.facts;
+		if (!facts->notice.given || facts->empty || !belongs(child, pid)) continue;
+		if (notice_take(&facts->notice, text)) notice_changed(child);
+		return;
+	}
+	log_debug("process %d is of no service that was given a socket: not believed", (int)pid);
+}
+
+/* ---- the kernel ended one of them for want of memory ---- */
+
+/* Only where its own group counts; what is counted for all says nothing of one. */
+static bool note_oom(struct child *child) {
+	struct facts *facts = &child->run.facts;
+	int64_t kills = child->leaf ? cgroup_leaf_oom_kills(child->leaf) : -1;
+	if (kills < 0) return false;
+	int64_t others = kills - child->oom_kills - (facts->exit.oom ? 1 : 0);
+	bool news = others > facts->notice.oom_kills;
+	if (news) facts->notice.oom_kills = others;
+	return news;
+}
+
+static void oom_looked(struct timer *timer) {
+	struct children *children = container_of(timer, struct children, oom_timer);
+	poll_change(children->oom_poll, POLL_READ);
+	list_each(&children->runs, link) {
+		struct child *child = container_of(link, struct child, run.link);
+		if (!child->run.facts.empty && note_oom(child)) notice_changed(child);
+	}
+}
+
+/* A group at its limit changes its counts all the time: they are looked at now and then. */
+static void oom_came(void *user, int events) {
+	struct children *children = user;
+	(void)events;
+	cgroups_oom_read(children->cgroups);
+	poll_change(children->oom_poll, 0);
+	timer_start(&children->oom_timer, OOM_MS);
 }
 
 /* ---- the end of the main process ---- */
@@ -154,8 +257,9 @@ static void main_exited(struct child *child, int status) {
 	else
 		facts->exit.code = WEXITSTATUS(status);
 	int64_t kills = cgroup_oom_kills(child->children->cgroups, child->leaf);
-	facts->exit.oom =
-		facts->exit.signal == SIGKILL && !child->killed && kills > child->oom_kills;
+	facts->exit.oom = facts->exit.signal == SIGKILL && !child->killed &&
+			  kills > child->oom_kills + facts->notice.oom_kills;
+	if (note_oom(child)) facts->notices++;
 	child->children->changed(child->children->user, &child->run);
 }
 
@@ -196,6 +300,7 @@ static void check_all(struct children *children) {
 
 static void sigchld_caught(void *user, int signum) {
 	struct children *children = user;
+	notices_read(children->notices); /* the last words of one that is still known */
 	if (children->reaper)
 		reap_all(children);
 	else
@@ -205,7 +310,7 @@ static void sigchld_caught(void *user, int signum) {
 
 /* ---- the face towards direct.c and server.c ---- */
 
-struct children *children_new(struct loop *loop, bool reaper, bool managed,
+struct children *children_new(struct loop *loop, bool reaper, bool managed, const char *notice_path,
 	void (*changed)(void *user, struct run *run), void *user) {
 	struct children *children = xcalloc(1, sizeof(*children));
 	children->loop = loop;
@@ -214,6 +319,11 @@ struct children *children_new(struct loop *loop, bool reaper, bool managed,
 	children->user = user;
 	children->cgroups = cgroups_open(managed);
 	list_init(&children->runs);
+	if (notice_path) children->notices = notices_open(loop, notice_path, notice_came, children);
+	timer_init(&children->oom_timer, loop, oom_looked);
+	if (children->cgroups && cgroups_oom_fd(children->cgroups) >= 0)
+		children->oom_poll = poll_start(
+			loop, cgroups_oom_fd(children->cgroups), POLL_READ, oom_came, children);
 	children->sigchld = signal_watch_start(loop, SIGCHLD, sigchld_caught, children);
 	return children;
 }
@@ -227,6 +337,7 @@ static struct child *add_child(struct children *children, const char *id, const 
 	child->error_fd = child->fifo_fd = -1;
 	child->check_ms = CHECK_FIRST_MS;
 	timer_init(&child->check_timer, children->loop, check_fired);
+	timer_init(&child->notice_timer, children->loop, notice_timer_fired);
 	list_add_tail(&children->runs, &child->run.link);
 	return child;
 }
@@ -241,9 +352,17 @@ struct run *children_spawn(struct children *children, const char *id, const char
 		facts->limited = cgroup_limit(children->cgroups, child->leaf,
 			spec->memory_max_bytes, spec->cpu_max_percent);
 	child->oom_kills = cgroup_oom_kills(children->cgroups, child->leaf);
-	int cgroup_fd = child->leaf ? cgroup_procs_fd(child->leaf) : -1;
-	int result = spawn_start(spec, id, unit, cgroup_fd, &spawned, &facts->failure);
-	if (cgroup_fd >= 0) close(cgroup_fd);
+	if (child->leaf) cgroup_watch_oom(children->cgroups, child->leaf);
+	facts->notice.given = spec->notify && children->notices;
+	if (facts->notice.given) facts->notice.watchdog_us = spec->watchdog_us;
+	const struct spawn_place place = {
+		.id = id,
+		.unit = unit,
+		.cgroup_fd = child->leaf ? cgroup_procs_fd(child->leaf) : -1,
+		.notice_path = facts->notice.given ? notices_path(children->notices) : NULL,
+	};
+	int result = spawn_start(spec, &place, &spawned, &facts->failure);
+	if (place.cgroup_fd >= 0) close(place.cgroup_fd);
 	if (result != 0) {
 		facts->phase = RUN_FAILED;
 		if (child->leaf) cgroup_remove(child->leaf);
@@ -320,6 +439,7 @@ static void end_now(struct child *child) {
 
 static void free_child(struct child *child) {
 	timer_cancel(&child->check_timer);
+	timer_cancel(&child->notice_timer);
 	close_error_pipe(child);
 	drop_spec(child);
 	/* Only a program that ends before its children comes here with one; it was just killed. */
@@ -356,6 +476,9 @@ struct run *children_each(struct children *children, struct run *after) {
 void children_free(struct children *children) {
 	list_each(&children->runs, link) children_forget(container_of(link, struct run, link));
 	signal_watch_stop(children->sigchld);
+	notices_close(children->notices);
+	timer_cancel(&children->oom_timer);
+	poll_stop(children->oom_poll);
 	cgroups_close(children->cgroups);
 	free(children);
 }

@@ -85,6 +85,6 @@ static const struct host_ops direct_ops = {
 struct process_host *process_host_new_direct(struct loop *loop) {
 	struct direct *direct = xcalloc(1, sizeof(*direct));
 	direct->host = (struct process_host){ .loop = loop, .ops = &direct_ops };
-	direct->children = children_new(loop, false, false, direct_changed, direct);
+	direct->children = children_new(loop, false, false, NULL, direct_changed, direct);
 	return &direct->host;
 }

@@ -46,6 +46,14 @@ static const struct field fields[] = {
 	{ 25, FIELD_NUMBER, offsetof(struct frame, memory_max) },
 	{ 26, FIELD_NUMBER, offsetof(struct frame, cpu_max) },
 	{ 27, FIELD_NUMBER, offsetof(struct frame, limited) },
+	{ 28, FIELD_NUMBER, offsetof(struct frame, notify) },
+	{ 29, FIELD_NUMBER, offsetof(struct frame, watchdog_us) },
+	{ 30, FIELD_NUMBER, offsetof(struct frame, ready) },
+	{ 31, FIELD_NUMBER, offsetof(struct frame, stopping) },
+	{ 32, FIELD_NUMBER, offsetof(struct frame, broken) },
+	{ 33, FIELD_NUMBER, offsetof(struct frame, pings) },
+	{ 34, FIELD_TEXT, offsetof(struct frame, status) },
+	{ 35, FIELD_NUMBER, offsetof(struct frame, oom_kills) },
 };
 
 static int64_t *number_at(struct frame *frame, const struct field *field) {
@@ -184,6 +192,8 @@ void frame_from_spec(struct frame *frame, const struct process_spec *spec) {
 	frame->nofile = spec->nofile;
 	frame->memory_max = spec->memory_max_bytes;
 	frame->cpu_max = spec->cpu_max_percent;
+	frame->notify = spec->notify;
+	frame->watchdog_us = spec->watchdog_us;
 }
 
 int frame_to_spec(
@@ -213,6 +223,8 @@ int frame_to_spec(
 		.nofile = frame->nofile,
 		.memory_max_bytes = frame->memory_max,
 		.cpu_max_percent = frame->cpu_max,
+		.notify = frame->notify != 0,
+		.watchdog_us = frame->watchdog_us,
 		.fifo = frame->fifo,
 	};
 	return 0;

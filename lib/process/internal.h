@@ -17,6 +17,8 @@ struct facts {
 	pid_t pid;
 	uint64_t start_time;
 	unsigned limited;
+	struct process_notice notice;
+	uint64_t notices; /* how often it became another one */
 	bool exited;
 	struct process_exit exit;
 	bool empty;
@@ -61,10 +63,10 @@ bool run_id_valid(const char *id);
 
 struct children;
 
-/* `reaper`: everything that was orphaned below us is ours to reap. `changed` comes for each new
- * fact of a run, also inside calls of ours; it must not forget a run.
- */
-struct children *children_new(struct loop *loop, bool reaper, bool managed,
+/* `reaper`: everything that was orphaned below us is ours to reap. `notice_path`: where they tell of
+ * themselves; NULL: nowhere. `changed` comes for each new fact of a run, also inside calls of ours;
+ * it must not forget a run. */
+struct children *children_new(struct loop *loop, bool reaper, bool managed, const char *notice_path,
 	void (*changed)(void *user, struct run *run), void *user);
 void children_free(struct children *children); /* kills what is left */
 struct run *children_spawn(struct children *children, const char *id, const char *unit,
@@ -118,8 +120,11 @@ struct child_plan {
 	int stdin_fd, output_fd, message_fd; /* its stdin, stdout and stderr */
 	int error_fd;
 	int cgroup_fd; /* cgroup.procs of its leaf, -1: none */
+	char *own_pid; /* room in `env` for its own number (CHILD_PID_SIZE); NULL: not asked for */
 	pid_t parent;
 };
+
+enum { CHILD_PID_SIZE = 24 };
 
 _Noreturn void child_run(const struct child_plan *plan);
 
@@ -142,8 +147,15 @@ struct spawned {
 	char **candidates;
 };
 
+/* Where a run finds itself. */
+struct spawn_place {
+	const char *id, *unit;
+	int cgroup_fd;           /* -1: none */
+	const char *notice_path; /* its NOTIFY_SOCKET; NULL: none */
+};
+
 /* Forks. -1: nothing was left behind. */
-int spawn_start(const struct process_spec *spec, const char *id, const char *unit, int cgroup_fd,
+int spawn_start(const struct process_spec *spec, const struct spawn_place *place,
 	struct spawned *spawned, struct err *err);
 /* The reason, for a person. Returns -1. */
 int spawn_explain(const struct process_spec *spec, char *const *candidates,
@@ -170,6 +182,20 @@ bool procs_has_pidfd(void);
 void procs_size_pipe(int fd); /* as much as is wise */
 int procs_peer_uid(int fd, uid_t *uid);
 
+/* ---- what programs say of themselves (notice.c, notice_linux.c) ---- */
+
+struct notices;
+
+/* A datagram socket that anybody may write to; `came` says who wrote, and the text. NULL, with a
+ * warning, where it cannot be had. */
+struct notices *notices_open(struct loop *loop, const char *path,
+	void (*came)(void *user, pid_t pid, const char *text), void *user);
+void notices_close(struct notices *notices); /* NULL is fine */
+void notices_read(struct notices *notices);  /* all that has come, now; NULL is fine */
+const char *notices_path(const struct notices *notices);
+/* Takes lines of sd_notify(3) into `notice`. True when it is another one now. */
+bool notice_take(struct process_notice *notice, const char *text);
+
 /* ---- cgroup v2 (cgroup.c alone knows its files) ---- */
 
 struct cgroups;
@@ -189,13 +215,19 @@ unsigned cgroup_limit(struct cgroups *cgroups, const char *leaf, int64_t memory_
 	int64_t cpu_max_percent);
 int cgroup_procs_fd(const char *leaf);
 bool cgroup_populated(const char *leaf);
+bool cgroup_holds(const char *leaf, pid_t pid); /* or a group below it does */
 void cgroup_signal(struct cgroups *cgroups, const char *leaf, int signum);
+/* Readable when the kernel may have ended a process of a watched leaf; -1: it cannot tell. */
+int cgroups_oom_fd(const struct cgroups *cgroups);
+void cgroups_oom_read(struct cgroups *cgroups);                   /* makes it silent again */
+void cgroup_watch_oom(struct cgroups *cgroups, const char *leaf); /* where memory is counted */
+int64_t cgroup_leaf_oom_kills(const char *leaf);                  /* -1: nobody counts */
 int64_t cgroup_oom_kills(struct cgroups *cgroups, const char *leaf);
 int cgroup_remove(const char *leaf);
 
 /* ---- the wire between tendd and the keeper (frames.c) ---- */
 
-enum { FRAME_VERSION = 1, FRAME_MAX = 4 << 20, FRAME_LIST_MAX = 65536 };
+enum { FRAME_VERSION = 2, FRAME_MAX = 4 << 20, FRAME_LIST_MAX = 65536 };
 
 enum frame_type {
 	/* to the keeper */
@@ -213,6 +245,7 @@ enum frame_type {
 	FRAME_EMPTY,
 	FRAME_LISTED, /* all that was there before hello has been said */
 	FRAME_FORGOTTEN,
+	FRAME_NOTIFIED, /* since 2 */
 };
 
 /* One shape for all; what a type does not use is zero and takes no room on the wire. */
@@ -231,6 +264,10 @@ struct frame {
 	int64_t umask, nice, nofile;
 	int64_t memory_max, cpu_max; /* asked for */
 	int64_t limited;             /* PROCESS_LIMITED_*, in force */
+	/* since 2 */
+	int64_t notify, watchdog_us; /* asked for; `notify` of what runs: it has the socket */
+	int64_t ready, stopping, broken, pings, oom_kills;
+	char *status;
 };
 
 void frame_encode(const struct frame *frame, struct buf *out);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -238,6 +239,25 @@ static void listed(struct keeper *keeper) {
 	if (keeper->quit) keeper_quit(&keeper->host);
 }
 
+static void take_notice(struct facts *facts, const struct frame *frame) {
+	struct process_notice notice = {
+		.given = frame->notify != 0,
+		.watchdog_us = frame->watchdog_us,
+		.ready = frame->ready != 0,
+		.stopping = frame->stopping != 0,
+		.broken = frame->broken != 0,
+		.pings = frame->pings,
+		.oom_kills = frame->oom_kills,
+	};
+	snprintf(notice.status, sizeof(notice.status), "%s", frame->status ? frame->status : "");
+	const struct process_notice *known = &facts->notice;
+	bool same = known->ready == notice.ready && known->stopping == notice.stopping &&
+		    known->broken == notice.broken && known->pings == notice.pings &&
+		    known->oom_kills == notice.oom_kills && str_equal(known->status, notice.status);
+	facts->notice = notice;
+	if (!same) facts->notices++;
+}
+
 /* The keeper repeats all it knows on each connection; facts only ever grow, so that hearing one twice
  * changes nothing. */
 static void take_facts(struct remote *remote, const struct frame *frame) {
@@ -253,8 +273,13 @@ static void take_facts(struct remote *remote, const struct frame *frame) {
 		facts->start_time = (uint64_t)frame->start_time;
 		facts->limited = (unsigned)frame->limited;
 	}
+	if (frame->notify) {
+		facts->notice.given = true;
+		facts->notice.watchdog_us = frame->watchdog_us;
+	}
 	switch (frame->type) {
 	case FRAME_SPAWNED: facts->phase = RUN_SPAWNED; break;
+	case FRAME_NOTIFIED: take_notice(facts, frame); break;
 	case FRAME_FAILED:
 		facts->phase = RUN_FAILED;
 		err_set(&facts->failure, (enum err_kind)frame->err_kind, "%s",
@@ -290,8 +315,9 @@ static void frame_came(void *user, const struct frame *frame) {
 		if (remote && remote->forgotten) drop(remote);
 		return;
 	}
-	if (frame->type < FRAME_STARTING || frame->type > FRAME_EMPTY)
-		return; /* of a newer keeper */
+	bool of_a_run = (frame->type >= FRAME_STARTING && frame->type <= FRAME_EMPTY) ||
+			frame->type == FRAME_NOTIFIED;
+	if (!of_a_run) return; /* of a newer keeper */
 	if (!remote) remote = add(keeper, frame->run, frame->unit);
 	take_facts(remote, frame);
 }

@@ -12,6 +12,7 @@ enum {
 	TOLD_EXITED = 4,
 	TOLD_EMPTY = 8,
 	TOLD_LOST = 16,
+	TOLD_NOTICE = 32, /* again and again: never noted */
 };
 
 static unsigned tell_next(const struct process *process) {
@@ -27,6 +28,8 @@ static unsigned tell_next(const struct process *process) {
 	}
 	due &= ~process->told;
 	if (due & TOLD_SPAWNED) return TOLD_SPAWNED;
+	if (process->notified && process->told & TOLD_SPAWNED && process->heard != facts->notices)
+		return TOLD_NOTICE;
 	if (due & TOLD_EXITED) return TOLD_EXITED;
 	if (due & TOLD_LOST) return TOLD_LOST;
 	return due;
@@ -40,14 +43,19 @@ static void deliver(struct defer *defer) {
 	const struct facts *facts = &process->impl->facts;
 	unsigned telling = tell_next(process);
 	if (!telling) return;
-	process->told |= telling;
+	if (telling == TOLD_NOTICE)
+		process->heard = facts->notices;
+	else
+		process->told |= telling;
 	process->pid = facts->pid;
 	process->start_time = facts->start_time;
 	process->limited = facts->limited;
 	process->exit = facts->exit;
+	process->notice = facts->notice;
 	if (tell_next(process)) defer_start(process->host->loop, &process->defer);
 	switch (telling) {
 	case TOLD_SPAWNED: process->calls->spawned(process); break;
+	case TOLD_NOTICE: process->notified(process); break;
 	case TOLD_EXITED: process->calls->exited(process); break;
 	case TOLD_LOST: process->calls->lost(process); break;
 	case TOLD_EMPTY: process->calls->empty(process); break;
@@ -87,6 +95,8 @@ static void take(struct process *process, const char *run) {
 	assert(!process->impl && run_id_valid(run));
 	memcpy(process->run, run, PROCESS_RUN_SIZE);
 	process->told = 0;
+	process->heard = 0;
+	process->notice = (struct process_notice){ 0 };
 	process->pid = 0;
 	process->start_time = 0;
 	process->limited = 0;

@@ -39,7 +39,9 @@ struct process_spec {
 	/* Of all its group together, where the host has the controllers (process.limited); 0: none. */
 	int64_t memory_max_bytes;
 	int64_t cpu_max_percent; /* of one processor */
-	const char *fifo; /* path of the FIFO that becomes stdout and stderr, made anew; NULL:
+	bool notify;             /* give it a NOTIFY_SOCKET; on a keeper only, see `notice` */
+	int64_t watchdog_us; /* with that: it is to say WATCHDOG=1 at least so often; 0: never */
+	const char *fifo;    /* path of the FIFO that becomes stdout and stderr, made anew; NULL:
 			     /dev/null */
 	/* Descriptors that become stdin, stdout and stderr instead; they stay the caller's, to be
 	 * closed when process_spawn is back. NULL: as above. On `direct` only: a child that talks
@@ -55,6 +57,21 @@ struct process_exit {
 
 /* Limits of a whole group that are in force. */
 enum { PROCESS_LIMITED_MEMORY = 1, PROCESS_LIMITED_CPU = 2 };
+
+#define PROCESS_STATUS_SIZE 256
+
+/* What became known of a run while it runs: what its program said of itself in the words of
+ * sd_notify(3), of which MAINPID is never believed, and how the kernel treated it. */
+struct process_notice {
+	bool given;          /* it was given the socket: an older keeper has none */
+	int64_t watchdog_us; /* it was told to say WATCHDOG=1 so often; 0: it was not */
+	bool ready;          /* READY=1 */
+	bool stopping;       /* STOPPING=1 */
+	bool broken;         /* WATCHDOG=trigger */
+	int64_t pings;     /* how often it said WATCHDOG=1; those of one moment may count as one */
+	int64_t oom_kills; /* of its processes, main not counted, ended for want of memory */
+	char status[PROCESS_STATUS_SIZE]; /* STATUS=, cut; empty: none */
+};
 
 struct process_calls {
 	/* The program runs: `pid`, `start_time` and `limited` are set. */
@@ -79,7 +96,11 @@ struct process {
 	uint64_t start_time;
 	unsigned limited; /* which of the limits that were asked for the system keeps */
 	struct process_exit exit;
+	struct process_notice notice;
+	/* It has said something: `notice` is another one. After `spawned`. NULL: nobody listens. */
+	void (*notified)(struct process *process);
 	unsigned told;      /* private: which calls have come */
+	uint64_t heard;     /* private: which notice was told */
 	struct list link;   /* private */
 	struct defer defer; /* private */
 	struct run *impl;   /* private: the host's */
@@ -171,6 +192,28 @@ struct process_keeper_server;
 struct process_keeper_server *process_keeper_server_open(struct loop *loop, const char *socket_path,
 	bool managed, void (*ended)(void *user), void *user, struct err *err);
 void process_keeper_server_close(struct process_keeper_server *server);
+
+/* ---- reading the log of a child: the last lines, then what follows ---- */
+
+enum process_follow_mode {
+	PROCESS_FOLLOW_NOT, /* only what is there */
+	PROCESS_FOLLOW,
+	PROCESS_FOLLOW_RUN, /* until it has settled */
+};
+
+struct process_follow;
+
+/* `all` is the log's list of them, and outlives them or ends them. `lines` < 0: all that the file
+ * has now. `ready` comes (deferred) whenever there is something new or the end was reached. */
+struct process_follow *process_follow_new(struct loop *loop, struct list *all, const char *path,
+	int64_t lines, enum process_follow_mode mode, void (*ready)(void *user), void *user);
+/* Copies up to `size` bytes. 0: nothing now; -1: the end. */
+ssize_t process_follow_read(struct process_follow *follow, void *bytes, size_t size);
+void process_follow_free(struct process_follow *follow); /* NULL is fine */
+
+void process_follows_wake(struct list *all);    /* something was written */
+void process_follows_settled(struct list *all); /* those that wait for the end of a run end */
+void process_follows_end(struct list *all);     /* the log is gone */
 
 /* ---- facts about this system ---- */
 

@@ -41,6 +41,8 @@ static void tell(
 		.pid = facts->pid,
 		.start_time = (int64_t)facts->start_time,
 		.limited = facts->limited,
+		.notify = facts->notice.given,
+		.watchdog_us = facts->notice.watchdog_us,
 	};
 	if (type == FRAME_EXITED) {
 		frame.code = facts->exit.code;
@@ -52,6 +54,14 @@ static void tell(
 		frame.err_sys = facts->failure.sys;
 		frame.text = (char *)facts->failure.text;
 	}
+	if (type == FRAME_NOTIFIED) {
+		frame.ready = facts->notice.ready;
+		frame.stopping = facts->notice.stopping;
+		frame.broken = facts->notice.broken;
+		frame.pings = facts->notice.pings;
+		frame.oom_kills = facts->notice.oom_kills;
+		frame.status = (char *)facts->notice.status;
+	}
 	channel_send(server->channel, &frame);
 }
 
@@ -61,6 +71,7 @@ static void tell_all(struct process_keeper_server *server, const struct run *run
 	if (facts->phase == RUN_STARTING) tell(server, FRAME_STARTING, run);
 	if (facts->phase == RUN_FAILED) tell(server, FRAME_FAILED, run);
 	if (facts->phase == RUN_SPAWNED) tell(server, FRAME_SPAWNED, run);
+	if (facts->notices > 0) tell(server, FRAME_NOTIFIED, run);
 	if (facts->exited) tell(server, FRAME_EXITED, run);
 	if (facts->empty) tell(server, FRAME_EMPTY, run);
 }
@@ -217,7 +228,11 @@ struct process_keeper_server *process_keeper_server_open(struct loop *loop, cons
 		process_keeper_server_close(server);
 		return NULL;
 	}
-	server->children = children_new(loop, true, managed, run_said, server);
+	char *folder = path_parent(socket_path);
+	char *notice_path = path_join(folder, "notify.sock");
+	server->children = children_new(loop, true, managed, notice_path, run_said, server);
+	free(notice_path);
+	free(folder);
 	server->poll = poll_start(loop, server->listen_fd, POLL_READ, caller_waits, server);
 	return server;
 }

@@ -40,16 +40,32 @@ static char **find_candidates(const struct process_spec *spec) {
 	return candidates;
 }
 
+static bool is_ours(const char *item, const struct spawn_place *place) {
+	if (str_starts(item, "TEND_RUN=") || str_starts(item, "TEND_UNIT=")) return true;
+	return place->notice_path &&
+	       (str_starts(item, "NOTIFY_SOCKET=") || str_starts(item, "WATCHDOG_"));
+}
+
 /* The mark goes first, so that a walk over /proc finds it in the first bytes; nobody else may set
  * it. */
-static char **mark_env(const struct process_spec *spec, const char *id, const char *unit) {
+static char **mark_env(const struct process_spec *spec, const struct spawn_place *place) {
 	char **env = NULL;
-	strv_add_owned(&env, xasprintf("TEND_RUN=%s", id));
-	strv_add_owned(&env, xasprintf("TEND_UNIT=%s", unit));
+	strv_add_owned(&env, xasprintf("TEND_RUN=%s", place->id));
+	strv_add_owned(&env, xasprintf("TEND_UNIT=%s", place->unit));
 	for (char *const *at = spec->env; *at; at++)
-		if (!str_starts(*at, "TEND_RUN=") && !str_starts(*at, "TEND_UNIT="))
-			strv_add(&env, *at);
+		if (!is_ours(*at, place)) strv_add(&env, *at);
+	if (place->notice_path)
+		strv_add_owned(&env, xasprintf("NOTIFY_SOCKET=%s", place->notice_path));
 	return env;
+}
+
+/* systemd's protocol, sd_watchdog_enabled(3). Only the child knows its number, and cannot allocate
+ * any more: it writes it into the room that is left here. */
+static char *add_watchdog(const struct process_spec *spec, char ***env) {
+	strv_add_owned(env, xasprintf("WATCHDOG_USEC=%lld", (long long)spec->watchdog_us));
+	char *item = xasprintf("WATCHDOG_PID=%*s", CHILD_PID_SIZE, "");
+	strv_add_owned(env, item);
+	return item + strlen("WATCHDOG_PID=");
 }
 
 /* Owned by the service's user, or its /dev/stdout would be refused. Made anew: a reader or writer
@@ -106,12 +122,14 @@ static void close_fd(int fd) {
 	if (fd >= 0) close(fd);
 }
 
-int spawn_start(const struct process_spec *spec, const char *id, const char *unit, int cgroup_fd,
+int spawn_start(const struct process_spec *spec, const struct spawn_place *place,
 	struct spawned *spawned, struct err *err) {
 	int result = -1;
 	int pipe_fds[2] = { -1, -1 };
 	int output_fd = -1;
-	char **env = mark_env(spec, id, unit);
+	char **env = mark_env(spec, place);
+	char *own_pid =
+		place->notice_path && spec->watchdog_us > 0 ? add_watchdog(spec, &env) : NULL;
 	char **candidates = find_candidates(spec);
 	struct child_plan plan = {
 		.candidates = candidates,
@@ -125,7 +143,8 @@ int spawn_start(const struct process_spec *spec, const char *id, const char *uni
 		.group_count = spec->group_count,
 		.umask = spec->umask,
 		.nice = spec->nice,
-		.cgroup_fd = cgroup_fd,
+		.cgroup_fd = place->cgroup_fd,
+		.own_pid = own_pid,
 		.parent = getpid(),
 	};
 	int null_fd = plan.stdin_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

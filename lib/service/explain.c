@@ -1,15 +1,43 @@
 /* How a service stands: in the states of the graph, and in words for people. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "service/internal.h"
 
-static char *explain_oom(const struct service *service) {
+/* Of the main process: `what` is "it". */
+static char *explain_oom(const struct service *service, const char *what, bool by_limit) {
 	char limit[32];
-	if (!(service->process.limited & PROCESS_LIMITED_MEMORY))
-		return xstrdup("out of memory: the kernel ended it");
+	if (!by_limit) return xasprintf("out of memory: the kernel ended %s", what);
 	size_format(service->settings->memory_max_bytes, limit, sizeof(limit));
-	return xasprintf("out of memory: the kernel ended it (memory_max is %s)", limit);
+	return xasprintf("out of memory: the kernel ended %s (memory_max is %s)", what, limit);
+}
+
+unsigned service_oom_of(const struct service *service) {
+	unsigned oom = service->process.exit.oom ? LEDGER_OOM_MAIN : 0;
+	if (service->process.notice.oom_kills > 0) oom |= LEDGER_OOM_OTHERS;
+	bool by_limit = oom && service->process.limited & PROCESS_LIMITED_MEMORY;
+	return oom | (by_limit ? LEDGER_OOM_LIMIT : 0);
+}
+
+char *service_explain_oom_kills(const struct service *service) {
+	char what[48];
+	int64_t kills = service->process.notice.oom_kills;
+	if (kills == 0) return NULL;
+	snprintf(what, sizeof(what), "%lld of its processes", (long long)kills);
+	return explain_oom(service, what, service_oom_of(service) & LEDGER_OOM_LIMIT);
+}
+
+/* How it ended, and what may be why: a shell tells 137 of a child that was killed. */
+static char *explain_end_beside(const struct service *service, char *end) {
+	const struct ledger_service *record = &service->record;
+	if (!(record->exit_oom & LEDGER_OOM_OTHERS)) return end;
+	char *why = explain_oom(
+		service, "others of its processes", record->exit_oom & LEDGER_OOM_LIMIT);
+	char *both = xasprintf("%s; %s", end, why);
+	free(end);
+	free(why);
+	return both;
 }
 
 char *service_explain_limits(const struct service *service) {
@@ -17,6 +45,10 @@ char *service_explain_limits(const struct service *service) {
 	unsigned limited = service->process.limited;
 	bool memory = settings->memory_max_bytes > 0 && !(limited & PROCESS_LIMITED_MEMORY);
 	bool cpu = settings->cpu_max_percent > 0 && !(limited & PROCESS_LIMITED_CPU);
+	bool mute = service_asks_notify(service) && !service->process.notice.given;
+	if (mute && !memory && !cpu)
+		return xstrdup("'notify' has no effect here: the keeper of the services is of an "
+			       "older version, or has no socket for it");
 	if (!memory && !cpu) return NULL;
 	const char *what = !cpu      ? "memory_max has"
 			   : !memory ? "cpu_max has"
@@ -35,15 +67,17 @@ char *service_explain_end(const struct service *service) {
 	case SERVICE_EXIT_BAD:
 		if (service->reason) return xstrdup(service->reason);
 		break;
-	case SERVICE_EXIT_OOM: return explain_oom(service);
+	case SERVICE_EXIT_OOM:
+		return explain_oom(service, "it", record->exit_oom & LEDGER_OOM_LIMIT);
 	case SERVICE_EXIT_SIGNAL:
-		return xasprintf("ended by signal %d (%s)", record->exit_signal,
-			strsignal(record->exit_signal));
+		return explain_end_beside(
+			service, xasprintf("ended by signal %d (%s)", record->exit_signal,
+					 strsignal(record->exit_signal)));
 	case SERVICE_EXIT_UNKNOWN:
 		return xstrdup("how it ended is not known: the keeper of the services died");
 	default: break;
 	}
-	return xasprintf("exit code %d", record->exit_code);
+	return explain_end_beside(service, xasprintf("exit code %d", record->exit_code));
 }
 
 char *service_explain_fault(const struct service *service) {
@@ -57,6 +91,15 @@ char *service_explain_fault(const struct service *service) {
 	duration_format(service->settings->ready_timeout_ms, span, sizeof(span));
 	const char *last = strchr(trouble, ':');
 	return xasprintf("not ready within %s%s", span, last ? last : "");
+}
+
+static char *explain_up(const struct service *service) {
+	const struct process_notice *notice = &service->process.notice;
+	if (service->trouble || service->degraded)
+		return xstrdup(service->trouble ? service->trouble : service->degraded);
+	if (notice->oom_kills) return service_explain_oom_kills(service);
+	if (notice->stopping && !notice->status[0]) return xstrdup("it says that it is stopping");
+	return notice->status[0] ? xstrdup(notice->status) : NULL;
 }
 
 static char *explain_state(const struct service *service) {
@@ -85,7 +128,7 @@ static char *explain_state(const struct service *service) {
 		if (service->hook.kind != HOOK_NONE)
 			return xasprintf("%s runs", service_hook_name(service));
 		return xstrdup(service->trouble);
-	case SERVICE_UP: return xstrdup(service->trouble ? service->trouble : service->degraded);
+	case SERVICE_UP: return explain_up(service);
 	case SERVICE_KILLING: return xstrdup("being killed: it did not end in time");
 	case SERVICE_CLEARING:
 		if (service->hook.kind != HOOK_NONE)

@@ -177,10 +177,6 @@ void service_log_drain(struct service_log *log, void (*drained)(void *user), voi
 void service_log_close(struct service_log *log, void (*closed)(void *user), void *user);
 void service_log_reopen(struct service_log *log);
 
-/* follow.c */
-void service_follows_wake(struct service_log *log);
-void service_follows_end(struct service_log *log);
-
 /* ---- probe.c: one look at a service ---- */
 
 enum service_probe_kind {
@@ -190,6 +186,7 @@ enum service_probe_kind {
 	PROBE_FILE,
 	PROBE_LOG, /* ready.c reads the log itself */
 	PROBE_COMMAND,
+	PROBE_NOTIFY, /* it says so itself: ready.c */
 };
 
 struct service_probe {
@@ -221,6 +218,10 @@ void service_watch_state(struct service *service); /* the state is another one n
 void service_watch_apply(struct service *service); /* other settings */
 void service_watch_end(struct service *service);
 void service_probed(struct service *service, const struct err *err); /* err NULL: it is well */
+/* Its sd_notify: what `ready` and `check` ask of the host, and what it said. */
+bool service_asks_notify(const struct service *service);
+void service_notify_ask(const struct service *service, struct process_spec *spec);
+void service_notified(struct process *process);
 
 /* ---- hook.c: a command before each start and after each end ---- */
 
@@ -292,9 +293,11 @@ struct service {
 	struct probing *probing; /* NULL: none is under way */
 	int64_t probe_wait_ms;
 	int64_t check_failures; /* in a row */
+	int64_t pings_seen;     /* WATCHDOG=1, at the last look */
+	int64_t oom_told;       /* of its processes, of this run */
 	char *trouble;          /* what the last look found; NULL: nothing wrong */
 	char *fault;            /* why it was ended by us, where `counted` */
-	struct service_follow *ready_log;
+	struct process_follow *ready_log;
 	struct buf ready_text;
 };
 
@@ -323,14 +326,18 @@ void service_feed(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);
 void service_forget_failures(struct service *service);
 void service_write_record(struct service *service);
+void service_note_history(struct service *service, const char *event, const char *text);
 
 /* ---- explain.c: how it stands ---- */
 
 char *service_explain_end(const struct service *service); /* for status and log; the caller's */
 char *service_explain_fault(
 	const struct service *service); /* why we end it ourselves; the caller's */
-/* Which limits that were asked for do not hold; NULL: none. The caller's. */
+/* What of its settings the host does not keep; NULL: nothing. The caller's. */
 char *service_explain_limits(const struct service *service);
+unsigned service_oom_of(const struct service *service); /* LEDGER_OOM_*, of the run it carries */
+/* Of how many of its processes, main not counted; NULL: none. The caller's. */
+char *service_explain_oom_kills(const struct service *service);
 void service_report(struct service *service); /* to the unit graph */
 
 /* ---- life.c ---- */

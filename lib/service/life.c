@@ -17,6 +17,7 @@ struct service *service_new(
 	unit_init(&service->unit, options->graph, UNIT_SERVICE, name, &service_unit_calls);
 	service->unit.enabled = settings->enabled;
 	process_init(&service->process, options->host, service->unit.id, &service_process_calls);
+	service->process.notified = service_notified;
 	timer_init(&service->timer, options->loop, service_timer_fired);
 	service_watch_init(service);
 	service_log_init(&service->log, options->loop, name, options);
@@ -94,7 +95,8 @@ void service_take_up(struct service *service) {
 		    service->services->options.ledger, service->unit.id, record, &err) != 0)
 		log_error("cannot read the record of '%s': %s", service->unit.id, err.text);
 	const struct process_exit exit = { .code = record->exit_code,
-		.signal = record->exit_signal };
+		.signal = record->exit_signal,
+		.oom = record->exit_oom & LEDGER_OOM_MAIN };
 	if (record->ended)
 		service->last_class = service_classify(&exit, service->settings->ok_exit);
 	if (!str_equal(record->boot, process_boot_id())) {

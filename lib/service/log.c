@@ -148,7 +148,7 @@ static void work_done(struct job *job, const struct err *err) {
 		work_failed(log, err);
 	log->taken = 0;
 	buf_clear(&log->work.text);
-	if (!err) service_follows_wake(log);
+	if (!err) process_follows_wake(&log->follows);
 	log_step(log);
 }
 
@@ -229,7 +229,9 @@ static void watch_piece(struct service_log *log, bool begun_anew) {
 
 static void piece_fired(struct timer *timer) {
 	struct service_log *log = container_of(timer, struct service_log, piece_timer);
-	log->flush = true;
+	if (log->working) return; /* what is there when that is done waits anew */
+	/* We may be late, and its end in the pipe. */
+	log->flush = log->fifo_fd < 0 || spool_read(log->spool, log->fifo_fd) == 0;
 	log_step(log);
 }
 
@@ -255,6 +257,8 @@ static void write_lines(struct service_log *log) {
 	const char *bytes = spool_bytes(log->spool, &len);
 	if (log->flush && log->taken == len && bytes[len - 1] != '\n') log->flushed = true;
 	log->flush = false;
+	/* A piece behind these lines is another one, and has not waited yet. */
+	timer_cancel(&log->piece_timer);
 	start_work(log, LOG_TASK_WRITE);
 }
 
@@ -327,7 +331,7 @@ static void close_spool(struct service_log *log) {
 
 void service_log_release(struct service_log *log) {
 	assert(!log->working && !log->packing);
-	service_follows_end(log);
+	process_follows_end(&log->follows);
 	close_fifo(log);
 	timer_cancel(&log->piece_timer);
 	timer_cancel(&log->retry_timer);
@@ -385,4 +389,11 @@ void service_log_reopen(struct service_log *log) {
 	if (!log->spool || !log->opened) return;
 	log->reopen = true;
 	log_step(log);
+}
+
+struct process_follow *service_follow(struct service *service, int64_t lines, bool follow,
+	void (*ready)(void *user), void *user) {
+	struct service_log *log = &service->log;
+	return process_follow_new(log->loop, &log->follows, log->work.path, lines,
+		follow ? PROCESS_FOLLOW : PROCESS_FOLLOW_NOT, ready, user);
 }

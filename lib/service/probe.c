@@ -52,6 +52,11 @@ int service_probe_parse(const char *text, struct service_probe *probe, struct er
 	const char *rest;
 	*probe = (struct service_probe){ .kind = PROBE_NONE };
 	if (!text || str_equal(text, "started") || str_equal(text, "none")) return 0;
+	if (str_equal(text, "notify")) {
+		probe->kind = PROBE_NOTIFY;
+		probe->text = text;
+		return 0;
+	}
 	if ((rest = after(text, "tcp:"))) {
 		probe->kind = PROBE_TCP;
 		probe->text = text;
@@ -72,11 +77,9 @@ int service_probe_parse(const char *text, struct service_probe *probe, struct er
 	if (probe->kind == PROBE_FILE && *rest != '/' && *rest != '~' && !str_starts(rest, "${"))
 		return err_set(err, ERR_INVALID, "'%s' is not absolute: begin with / or ~", rest);
 	if (rest) return 0;
-	if (str_equal(text, "notify"))
-		return err_set(err, ERR_INVALID, "'notify' is not built yet in this version");
 	return err_set(err, ERR_INVALID,
-		"'%s' is no way to tell: write tcp:PORT, http://..., file:PATH, log:TEXT or "
-		"command:...",
+		"'%s' is no way to tell: write tcp:PORT, http://..., file:PATH, log:TEXT, "
+		"notify or command:...",
 		text);
 }
 

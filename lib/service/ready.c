@@ -58,12 +58,87 @@ static void log_grew(void *user) {
 	ssize_t got;
 	if (service_probe_parse(service->settings->ready, &probe, &err) || probe.kind != PROBE_LOG)
 		return;
-	while ((got = service_follow_read(service->ready_log, bytes, sizeof(bytes))) > 0) {
+	while ((got = process_follow_read(service->ready_log, bytes, sizeof(bytes))) > 0) {
 		buf_add(&service->ready_text, bytes, (size_t)got);
 		if (!text_tells(service, probe.text)) continue;
 		service_feed(service, SERVICE_IS_READY); /* ends this watch */
 		return;
 	}
+}
+
+/* ---- what it says itself ---- */
+
+static bool asks_notify(const char *text) {
+	struct service_probe probe;
+	struct err err;
+	return service_probe_parse(text, &probe, &err) == 0 && probe.kind == PROBE_NOTIFY;
+}
+
+bool service_asks_notify(const struct service *service) {
+	return asks_notify(service->settings->ready) || asks_notify(service->settings->check);
+}
+
+void service_notify_ask(const struct service *service, struct process_spec *spec) {
+	spec->notify = service_asks_notify(service);
+	if (asks_notify(service->settings->check))
+		spec->watchdog_us = service->settings->check_every_ms * 1000;
+}
+
+/* Not more often than it was told to speak: `check_every` may have changed since it began. */
+static int64_t check_every_ms(const struct service *service) {
+	int64_t told_ms = service->process.notice.watchdog_us / 1000;
+	int64_t every_ms = service->settings->check_every_ms;
+	return asks_notify(service->settings->check) && told_ms > every_ms ? told_ms : every_ms;
+}
+
+static bool notify_fails(const struct service *service, struct err *err) {
+	const struct process_notice *notice = &service->process.notice;
+	char span[32];
+	if (notice->stopping || notice->pings > service->pings_seen) return false;
+	duration_format(check_every_ms(service), span, sizeof(span));
+	return err_set(err, ERR_OFFLINE, "no WATCHDOG=1 within %s", span) != 0;
+}
+
+/* A run that was begun before `check` was notify, or by an older keeper, cannot say anything. */
+static void look_at_pings(struct service *service) {
+	struct err err;
+	if (!service->process.notice.watchdog_us) return;
+	bool fails = notify_fails(service, &err);
+	service->pings_seen = service->process.notice.pings;
+	service_probed(service, fails ? &err : NULL);
+}
+
+/* Its main process may go on without them, and nobody else would tell. */
+static void tell_oom_kills(struct service *service) {
+	int64_t kills = service->process.notice.oom_kills;
+	if (kills <= service->oom_told) return;
+	service->oom_told = kills;
+	char *text = service_explain_oom_kills(service);
+	log_warn("%s: %s", service->unit.id, text);
+	service_note_history(service, "out of memory", text);
+	free(text);
+}
+
+void service_notified(struct process *process) {
+	struct service *service = container_of(process, struct service, process);
+	const struct process_notice *notice = &process->notice;
+	tell_oom_kills(service);
+	if (service->state == SERVICE_STARTING && asks_notify(service->settings->ready)) {
+		if (notice->ready) {
+			service_feed(service, SERVICE_IS_READY);
+			return;
+		}
+		if (notice->status[0])
+			set_text(&service->trouble, xasprintf("not ready yet: %s", notice->status));
+	} else if (service->state == SERVICE_UP && notice->broken &&
+		   asks_notify(service->settings->check)) {
+		service->check_failures++;
+		set_text(&service->trouble,
+			xstrdup("it says itself that it is broken (WATCHDOG=trigger)"));
+		service_feed(service, SERVICE_CHECK_FAILED);
+		return;
+	}
+	service_report(service);
 }
 
 /* ---- looking ---- */
@@ -74,7 +149,9 @@ static void look(struct service *service) {
 	struct service_probe probe;
 	struct err err;
 	if (service->probing || service_probe_parse(text, &probe, &err)) return;
-	if (probe.kind != PROBE_NONE && probe.kind != PROBE_LOG)
+	if (probe.kind == PROBE_NOTIFY && service->state == SERVICE_UP)
+		look_at_pings(service);
+	else if (probe.kind != PROBE_NONE && probe.kind != PROBE_LOG && probe.kind != PROBE_NOTIFY)
 		service_probe_start(service, &probe);
 }
 
@@ -101,7 +178,7 @@ static void check_went(struct service *service, const struct err *err) {
 		}
 		service_report(service);
 	}
-	timer_start(&service->probe_timer, settings->check_every_ms);
+	timer_start(&service->probe_timer, check_every_ms(service));
 }
 
 void service_probed(struct service *service, const struct err *err) {
@@ -124,8 +201,9 @@ void service_ready_begin(struct service *service) {
 	const struct service_settings *settings = service->settings;
 	struct service_probe probe;
 	struct err err;
+	bool said = service->process.notice.ready || !service->process.notice.given;
 	if (service->record.ready || service_probe_parse(settings->ready, &probe, &err) ||
-		probe.kind == PROBE_NONE) {
+		probe.kind == PROBE_NONE || (probe.kind == PROBE_NOTIFY && said)) {
 		service_feed(service, SERVICE_IS_READY);
 		return;
 	}
@@ -138,8 +216,7 @@ void service_ready_begin(struct service *service) {
 	set_text(&service->trouble, xasprintf("not ready yet: %s", settings->ready));
 	if (probe.kind == PROBE_LOG) {
 		buf_init(&service->ready_text, 2 * LOG_LINE_MAX + (32 << 10));
-		service->ready_log =
-			service_follow_new(service, LINES_BACK, true, log_grew, service);
+		service->ready_log = service_follow(service, LINES_BACK, true, log_grew, service);
 	} else {
 		look(service);
 	}
@@ -149,7 +226,7 @@ void service_ready_begin(struct service *service) {
 void service_watch_end(struct service *service) {
 	timer_cancel(&service->probe_timer);
 	service_probe_drop(service->probing);
-	service_follow_free(service->ready_log);
+	process_follow_free(service->ready_log);
 	if (service->ready_log) buf_release(&service->ready_text);
 	service->ready_log = NULL;
 }
@@ -157,11 +234,14 @@ void service_watch_end(struct service *service) {
 void service_watch_state(struct service *service) {
 	const struct service_settings *settings = service->settings;
 	service_watch_end(service);
-	service->check_failures = 0;
+	/* Not when it is ended for them: they are why. */
+	if (service->state == SERVICE_UP || service->state == SERVICE_STARTING)
+		service->check_failures = 0;
+	service->pings_seen = service->process.notice.pings;
 	if (service->state == SERVICE_UP) {
 		set_text(&service->trouble, NULL);
 		if (settings->check && !str_equal(settings->check, "none"))
-			timer_start(&service->probe_timer, settings->check_every_ms);
+			timer_start(&service->probe_timer, check_every_ms(service));
 	} else if (service->state == SERVICE_STARTING) {
 		set_text(&service->trouble, NULL);
 	}

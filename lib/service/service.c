@@ -21,7 +21,7 @@ static int64_t wall_of(const struct service *service) {
 	return loop_wall_ns(loop_of(service));
 }
 
-static void note_history(struct service *service, const char *event, const char *text) {
+void service_note_history(struct service *service, const char *event, const char *text) {
 	struct err err;
 	if (ledger_history_add(service->services->options.ledger, wall_of(service),
 		    service->unit.id, event, text, &err) != 0)
@@ -61,13 +61,15 @@ void service_forget_failures(struct service *service) {
 
 static void launch(struct service *service) {
 	struct ledger_service *record = &service->record;
-	const struct process_spec spec = service_plan_spec(&service->plan, service->log.fifo_path);
+	struct process_spec spec = service_plan_spec(&service->plan, service->log.fifo_path);
+	service_notify_ask(service, &spec);
 	process_make_run(loop_of(service), record->run);
 	snprintf(record->boot, sizeof(record->boot), "%s", process_boot_id());
 	record->pid = 0;
 	record->start_time = 0;
 	record->started_ns = wall_of(service);
 	record->ready = false;
+	service->oom_told = 0;
 	service->ran = true;
 	/* The intent, before anything is forked: whatever comes of it can be found. */
 	service_write_record(service);
@@ -140,6 +142,7 @@ static void begin(struct service *service) {
 	service->asked = service->counted = service->group_gone = false;
 	service->class = SERVICE_EXIT_NONE;
 	service->process.exit = (struct process_exit){ 0 };
+	service->process.notice = (struct process_notice){ 0 };
 	free(service->reason);
 	service->reason = NULL;
 	if (!service->settings->before_start) {
@@ -170,7 +173,7 @@ void service_hook_ended(struct service *service, const struct service_hook_end *
 	}
 	if (end->failed) {
 		log_warn("%s: %s", service->unit.id, end->text);
-		note_history(service, "after_stop failed", end->text);
+		service_note_history(service, "after_stop failed", end->text);
 	}
 	service_feed(service, SERVICE_ALL_GONE);
 }
@@ -192,6 +195,7 @@ static void note_end(struct service *service) {
 	record->ended = true;
 	record->exit_code = service->process.exit.code;
 	record->exit_signal = service->process.exit.signal;
+	record->exit_oom = service_oom_of(service);
 	record->ended_ns = wall_of(service);
 	char *why = service_explain_end(service);
 	const char *wish = service->asked ? " (as asked)" : "";
@@ -200,7 +204,7 @@ static void note_end(struct service *service) {
 	else
 		log_warn("%s: %s", service->unit.id, why);
 	bool never = service->class == SERVICE_EXIT_EXEC_ERROR || service->reason;
-	note_history(service, never ? "not started" : "ended", why);
+	service_note_history(service, never ? "not started" : "ended", why);
 	free(why);
 }
 
@@ -247,7 +251,7 @@ static void settle(struct service *service) {
 		snprintf(service->record.done_boot, sizeof(service->record.done_boot), "%s",
 			process_boot_id());
 	if (service->state == SERVICE_WAITING) service->record.restarts++;
-	if (service->state == SERVICE_FAILED) note_history(service, "gave up", NULL);
+	if (service->state == SERVICE_FAILED) service_note_history(service, "gave up", NULL);
 	service_write_record(service);
 	if (service->state == SERVICE_WAITING) wait_for_graph(service);
 	if (service->state == SERVICE_DOWN) service_gone(service);
@@ -355,10 +359,11 @@ static void process_spawned(struct process *process) {
 	attach_log(service);
 	note_limits(service);
 	if (known) {
+		service->oom_told = process->notice.oom_kills; /* in the life before */
 		log_info("%s goes on with pid %d", service->unit.id, (int)process->pid);
 	} else {
 		log_info("%s started with pid %d", service->unit.id, (int)process->pid);
-		note_history(service, "started", NULL);
+		service_note_history(service, "started", NULL);
 	}
 	/* One that was taken up has been up for a while: it is forgiven by its own age, not by ours. */
 	if (service->state == SERVICE_STARTING) {

@@ -257,15 +257,8 @@ void service_show_free(struct service_show *show); /* `done` has come; NULL is f
 
 /* ---- reading a log: the last lines, then what follows ---- */
 
-struct service_follow;
-
-/* `ready` comes (deferred) whenever service_follow_read has something new or the end was reached.
- * `lines` < 0: all that the current file has. */
-struct service_follow *service_follow_new(
+/* Ends without `follow`, and when the service is removed. */
+struct process_follow *service_follow(
 	struct service *service, int64_t lines, bool follow, void (*ready)(void *user), void *user);
-/* Copies up to `size` bytes. 0: nothing now; -1: the end (without `follow`, or the service was
- * removed). */
-ssize_t service_follow_read(struct service_follow *follow, void *bytes, size_t size);
-void service_follow_free(struct service_follow *follow); /* NULL is fine */
 
 #endif

@@ -204,7 +204,7 @@ static const struct config_key keys[] = {
 		.offset = FIELD(ready),
 		.preset = "started",
 		.help = "how it shows that it is ready: started, tcp:PORT, http://..., file:PATH, "
-			"log:TEXT, command:..." },
+			"log:TEXT, notify (sd_notify), command:..." },
 	{ .name = "ready_timeout",
 		.type = CONFIG_DURATION,
 		.offset = FIELD(ready_timeout_ms),
@@ -215,7 +215,8 @@ static const struct config_key keys[] = {
 	{ .name = "check",
 		.type = CONFIG_TEXT,
 		.offset = FIELD(check),
-		.help = "how it shows that it is alive: tcp:PORT, http://... or command:..." },
+		.help = "how it shows that it is alive: tcp:PORT, http://..., command:..., or "
+			"notify (WATCHDOG=1)" },
 	{ .name = "check_every",
 		.type = CONFIG_DURATION,
 		.offset = FIELD(check_every_ms),
@@ -305,8 +306,8 @@ static int check_probes(const struct service_settings *service, const char **key
 	if (service_probe_parse(service->check, &probe, err) != 0) return -1;
 	if (probe.kind == PROBE_FILE || probe.kind == PROBE_LOG)
 		return err_set(err, ERR_INVALID,
-			"'%s' tells nothing of a service that is up: write tcp:, http:// or "
-			"command:",
+			"'%s' tells nothing of a service that is up: write tcp:, http://, "
+			"command: or notify",
 			service->check);
 	return 0;
 }

@@ -122,11 +122,6 @@ void step_log_drain(struct step_log *log, void (*drained)(void *user), void *use
 /* Reads no more; what was read is written first, then `drained`. */
 void step_log_detach(struct step_log *log, void (*drained)(void *user), void *user);
 
-/* follow.c */
-void step_follows_wake(struct step_log *log);
-void step_follows_settled(struct step_log *log); /* those that wait for the end of a run end */
-void step_follows_end(struct step_log *log);     /* the step is gone */
-
 /* ---- step.c: the flow of one; steps.c: all ---- */
 
 struct step {

@@ -133,7 +133,7 @@ static void write_done(struct job *job, const struct err *err) {
 	buf_clear(&log->write.text);
 	if (err && !log->complained) log_warn("%s", err->text);
 	log->complained = err != NULL;
-	if (!log->detached) step_follows_wake(log);
+	if (!log->detached) process_follows_wake(&log->follows);
 	log_step(log);
 }
 
@@ -160,7 +160,7 @@ static void log_step(struct step_log *log) {
 	}
 	if (log->text.len == 0 && log->settled && !log->detached) {
 		log->settled = false;
-		step_follows_settled(log);
+		process_follows_settled(&log->follows);
 	}
 	if (log->text.len > 0)
 		start_write(log);
@@ -211,7 +211,7 @@ void step_log_init(struct step_log *log, struct loop *loop, const char *name,
 
 void step_log_release(struct step_log *log) {
 	assert(!log->writing);
-	step_follows_end(log);
+	process_follows_end(&log->follows);
 	close_fifo(log);
 	defer_cancel(&log->defer);
 	buf_release(&log->raw);
@@ -219,4 +219,10 @@ void step_log_release(struct step_log *log) {
 	buf_release(&log->write.text);
 	free(log->fifo_path);
 	free(log->path);
+}
+
+struct process_follow *step_follow(struct step *step, int64_t lines, enum process_follow_mode mode,
+	void (*ready)(void *user), void *user) {
+	struct step_log *log = &step->log;
+	return process_follow_new(log->loop, &log->follows, log->path, lines, mode, ready, user);
 }

@@ -212,19 +212,7 @@ void step_plan_release(struct step_planning *planning);
 
 /* ---- reading a log: the last lines, then what follows ---- */
 
-enum step_follow_mode {
-	STEP_FOLLOW_NOT, /* only what is there */
-	STEP_FOLLOW,
-	STEP_FOLLOW_RUN, /* until the step has settled */
-};
-
-struct step_follow;
-
-/* `ready` comes (deferred) whenever step_follow_read has something new or the end was reached. */
-struct step_follow *step_follow_new(struct step *step, int64_t lines, enum step_follow_mode mode,
+struct process_follow *step_follow(struct step *step, int64_t lines, enum process_follow_mode mode,
 	void (*ready)(void *user), void *user);
-/* Copies up to `size` bytes. 0: nothing now; -1: the end. */
-ssize_t step_follow_read(struct step_follow *follow, void *bytes, size_t size);
-void step_follow_free(struct step_follow *follow); /* NULL is fine */
 
 #endif

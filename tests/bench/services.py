@@ -1,26 +1,34 @@
 #!/usr/bin/python3
-"""Services: killed and running again, against s6 and supervisord; what 20 of them take of memory, against supervisord."""
+"""Services: killed and running again, 50 of them started, what they take of memory and how often their host wakes up, and how fast their
+lines go to their logs; against s6, runit and supervisord."""
 
 import os
 import shutil
 import signal
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench import Daemon, room, say
+from bench import room, say
+from hosts import S6, Runit, Supervisord, Tend, service_script
 
-MANY = 20
+MANY = 50
+LINES, LINE_BYTES = 2000000, 100
 
-
-def service_script(base, name):
-    """Tells its pid by a file, then becomes a sleep: no shell stays."""
-    script = base / name
-    script.write_text("#!/bin/sh\necho $$ > %s.pid\nexec sleep 100000\n" % script)
-    script.chmod(0o755)
-    return script
+# Writes them by blocks, as fast as somebody reads, and stays.
+WRITER = """#!/usr/bin/python3
+import os, time
+line = b"x" * %d + b"\\n"
+block, left = line * 600, %d
+while left > 0:
+    count = min(left, 600)
+    at, text = 0, block[:count * len(line)]
+    while at < len(text):
+        at += os.write(1, text[at:])
+    left -= count
+time.sleep(100000)
+""" % (LINE_BYTES - 1, LINES)
 
 
 def pid_of(script):
@@ -47,6 +55,18 @@ def restarts_ms(script, count):
     return took
 
 
+def restart(base, kind, count):
+    script = service_script(base, "one-%s" % kind.__name__)
+    host = kind(base / kind.__name__, [script])
+    pid_of(script)
+    took = restarts_ms(script, count)
+    host.stop()
+    return statistics.median(took)
+
+
+# ---- many ----
+
+
 def memory(pids):
     """PSS and private dirty bytes of all of them."""
     pss = dirty = 0
@@ -70,96 +90,90 @@ def settled_memory(pids):
     return found
 
 
-class Tend:
-    def __init__(self, base, scripts):
-        base.mkdir()
-        text = "".join("[service %s]\ncommand = %s\nrestart_delay = 0s\n" % (one.name, one) for one in scripts)
-        self.daemon = Daemon(base / "tend", text)
-        self.daemon.start()
-
-    def pids(self):
-        return [self.daemon.process.pid, self.keeper()]
-
-    def keeper(self):
-        for entry in Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[0].endswith(b"/tend-keeper") and str(self.daemon.base).encode() in words[1]:
-                return int(entry.name)
-        raise SystemExit("no keeper")
-
-    def stop(self):
-        keeper = self.keeper()
-        self.daemon.stop()
-        os.kill(keeper, signal.SIGTERM)
+def switches(pids):
+    """How often they have slept and were woken."""
+    total = 0
+    for pid in pids:
+        for task in Path("/proc/%d/task" % pid).iterdir():
+            for line in (task / "status").read_text().splitlines():
+                if line.startswith("voluntary_ctxt_switches:"):
+                    total += int(line.split()[1])
+    return total
 
 
-class S6:
-    def __init__(self, base, scripts):
-        for one in scripts:
-            (base / "scan" / one.name).mkdir(parents=True)
-            run = base / "scan" / one.name / "run"
-            run.write_text("#!/bin/sh\nexec %s\n" % one)
-            run.chmod(0o755)
-        self.process = subprocess.Popen(["s6-svscan", base / "scan"], stderr=subprocess.DEVNULL)
-        self.scan = base / "scan"
-
-    def stop(self):
-        subprocess.run(["s6-svscanctl", "-t", self.scan], check=True)
-        self.process.wait(30)
-
-
-class Supervisord:
-    def __init__(self, base, scripts):
-        base.mkdir()
-        text = "[supervisord]\nnodaemon=true\nuser=root\nlogfile=%s/log\npidfile=%s/pid\nchildlogdir=%s\n" % ((base,) * 3)
-        text += "".join(
-            "[program:%s]\ncommand=%s\nautorestart=true\nstartsecs=0\nstartretries=1000000\n" % (one.name, one) for one in scripts)
-        (base / "conf").write_text(text)
-        self.process = subprocess.Popen(
-            ["supervisord", "-c", base / "conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def pids(self):
-        return [self.process.pid]
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
-
-
-def restart(base, kind, count):
-    script = service_script(base, "one-%s" % kind.__name__)
-    host = kind(base / kind.__name__, [script])
-    pid_of(script)
-    took = restarts_ms(script, count)
-    host.stop()
-    return statistics.median(took)
-
-
-def held(base, kind):
-    scripts = [service_script(base, "many%d-%s" % (i, kind.__name__)) for i in range(MANY)]
-    host = kind(base / ("many-" + kind.__name__), scripts)
+def many(base, kind, idle_seconds):
+    """Wall of the start of all, then memory, then wake-ups while nothing happens."""
+    base = base / ("many-" + kind.__name__)
+    base.mkdir()
+    scripts = [service_script(base, "s%d" % i) for i in range(MANY)]
+    begun = time.monotonic()
+    host = kind(base / "host", scripts)
     for one in scripts:
         pid_of(one)
-    found = settled_memory(host.pids())
+    wall = time.monotonic() - begun
+    pss, dirty = settled_memory(host.pids())
+    if idle_seconds:
+        time.sleep(11)  # until all are forgiven what was before: healthy_after is 10 s
+    before = switches(host.pids())
+    time.sleep(idle_seconds)
+    woken = switches(host.pids()) - before
     host.stop()
-    return found
+    return wall, pss, dirty, woken
+
+
+# ---- lines ----
+
+
+def cpu_seconds(pids):
+    return sum(int((task / "schedstat").read_text().split()[0]) for pid in pids for task in Path("/proc/%d/task" % pid).iterdir()) / 1e9
+
+
+def relay(base, kind, **options):
+    """Wall from the start until all lines are in the log, and the CPU seconds of whoever brought them there."""
+    base = base / ("lines-" + kind.__name__)
+    base.mkdir()
+    script = base / "writer"
+    script.write_text(WRITER)
+    script.chmod(0o755)
+    begun = time.monotonic()
+    host = kind(base / "host", [script], **options)
+    log = host.log(script)
+    while not log.exists() or log.stat().st_size < LINES * LINE_BYTES:
+        time.sleep(0.002)
+    size = -1
+    while log.stat().st_size != size:  # with a time before each it is longer than what was written
+        size = log.stat().st_size
+        wall = time.monotonic() - begun
+        time.sleep(0.05)
+    cpu = cpu_seconds(host.loggers() if kind is Runit else host.pids())
+    with open(log, "rb") as lines:
+        count = sum(block.count(b"\n") for block in iter(lambda: lines.read(1 << 20), b""))
+    host.stop()
+    if count != LINES:
+        raise SystemExit("%s: %d lines of %d" % (kind.__name__, count, LINES))
+    shutil.rmtree(base)
+    return wall, cpu
 
 
 def main(count):
     base = room()
     try:
         ours = restart(base, Tend, count)
-        s6 = restart(base, S6, count)
-        supervisord = restart(base, Supervisord, min(count, 10))
-        say("services", "killed until running again, median", "ms", ours, s6, "s6", 1.0, rounds=count)
-        say("services", "killed until running again, median", "ms", ours, supervisord, "supervisord", 0.01, rounds=count)
-        pss, dirty = held(base, Tend)
-        peer, _ = held(base, Supervisord)
-        say("services", "PSS of 20 services' hosts", "bytes", pss, peer, "supervisord", 0.4)
-        say("services", "private dirty of 20 services' hosts", "bytes", dirty, 5 << 20, "5 MiB", 1.0)
+        for kind, rounds in ((S6, count), (Runit, 3), (Supervisord, min(count, 10))):
+            peer = restart(base, kind, rounds)
+            say("services", "killed until running again, median", "ms", ours, peer, kind.__name__.lower(), 1.0, rounds=rounds)
+        wall, pss, dirty, woken = many(base, Tend, 10)
+        s6_wall, s6_pss, _, _ = many(base, S6, 0)
+        _, peer_pss, _, peer_woken = many(base, Supervisord, 10)
+        say("services", "start of 50 until all run", "s", wall, s6_wall, "s6", 1.0)
+        say("services", "PSS of 50 services' hosts", "bytes", pss, peer_pss, "supervisord", 0.4, s6=s6_pss)
+        say("services", "private dirty of 50 services' hosts", "bytes", dirty, 5 << 20, "5 MiB", 1.0)
+        say("services", "wake-ups in 10 s with 50 services", "count", woken, peer_woken, "supervisord", 0.0)
+        wall, cpu = relay(base, Tend)
+        peer_wall, _ = relay(base, Supervisord)
+        _, peer_cpu = relay(base, Runit, logged=True)
+        say("services", "200 MB of lines, until in the log", "s", wall, peer_wall, "supervisord", 0.5)
+        say("services", "200 MB of lines, CPU", "s", cpu, peer_cpu, "svlogd", 0.3)
     finally:
         shutil.rmtree(base, ignore_errors=True)
 

@@ -29,6 +29,19 @@ command = perl -e '$x = "x" x (128 << 20); sleep 1000'
 network = no
 memory_max = 32MiB
 restart = never
+
+[service family]
+command = echo $$ >/srv/pid.family; perl -e '$x = "x" x (128 << 20); sleep 1000'; exec sleep 1000
+shell = yes
+network = no
+memory_max = 32MiB
+
+[service shell]
+command = perl -e '$x = "x" x (128 << 20); sleep 1000'; exit 9
+shell = yes
+network = no
+memory_max = 32MiB
+restart = never
 """
 # The machine is an emulated one: it takes its time.
 JOB = """[Unit]

@@ -104,6 +104,34 @@ def test_a_folder_that_needs_a_person(tendd, hook):
     assert (body["event"], body["unit"]) == ("folder.stopped", "folder:docs")
 
 
+def test_a_folder_that_is_behind(tendd, hook):
+    """Its remote is away: that is told, once; when it has caught up and falls behind again, again."""
+    docs, cloud = tendd.folder("docs"), tendd.folder("cloud")
+    tendd.configure("[remote disk]\npath = %s\n[folder docs]\npath = %s\nremote = disk:docs\nsettle = 100ms\n"
+                    % (cloud, docs) + notify(webhook=hook.url, on="folder.behind", behind="1s", quiet="0s") +
+                    notify("late", webhook=hook.url, on="folder.behind", behind="1h", quiet="0s")).start()
+    (docs / "first").write_text("1")
+    tendd.barrier("docs")
+    assert not hook.got
+    for turn in (1, 2):
+        cloud.rename(tendd.root / "away")
+        (docs / ("more%d" % turn)).write_text("2")
+        tendd.until(lambda: len(hook.got) == turn, "the post")
+        body = hook.got[-1][2]
+        assert (body["event"], body["unit"]) == ("folder.behind", "folder:docs")
+        assert body["text"].startswith("1 change has waited for 1s, and nothing was sent")
+        (tendd.root / "away").rename(cloud)
+        tendd.barrier("docs")
+    assert len(hook.got) == 2
+
+
+def test_a_step_that_failed(tendd, hook):
+    tendd.configure("[step s]\nrun = exit 7\nretries = 0\n" + notify(webhook=hook.url, on="step.failed")).start()
+    tendd.until(lambda: hook.got, "the post")
+    body = hook.got[0][2]
+    assert (body["event"], body["unit"]) == ("step.failed", "step:s") and "7" in body["text"]
+
+
 def test_a_reload_changes_it(tendd, hook):
     quiet = "[service a]\nnetwork = no\ncommand = sleep 1000\n"
     tendd.configure(quiet).start()

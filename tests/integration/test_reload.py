@@ -265,7 +265,7 @@ OTHER = {
         "after": "service:b", "requires": "service:b", "keep": "10d", "max_delete": "30%", "verify": "1d",
         "verify_read": "5%", "pace": "20%", "sqlite": "skip", "restore": "never", "poll": "7s", "user": USER,
     },
-    "notify": {"on": "folder.stopped", "command": "false", "webhook": "http://127.0.0.1:1/", "quiet": "1h"},
+    "notify": {"on": "folder.stopped", "command": "false", "webhook": "http://127.0.0.1:1/", "quiet": "1h", "behind": "1h"},
 }
 
 

@@ -41,6 +41,12 @@ user = nobody
 [service one]
 command = /srv/only one
 network = no
+
+[service count]
+command = i=0; while :; do echo n$i; i=$((i+1)); sleep 0.01; done
+shell = yes
+network = no
+log_max_size = none
 """
 MORE = """
 [service two]

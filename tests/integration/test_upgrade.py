@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,63 @@ def pids(tendd):
 def numbers(tendd):
     lines = (tendd.logs / "a.log").read_text().split("\n")[:-1]
     return [int(line.split(" n")[1]) for line in lines]
+
+
+# 50 MB/s: lines of 100 bytes, 500 at a time, until `enough` is there; then how many there were.
+LOUD = """use Time::HiRes 'sleep';
+$| = 1;
+my $n = 0;
+until (-e "ROOT/enough") {
+	my $block = '';
+	$block .= sprintf("n%-98d\n", $n++) for 1..500;
+	print $block;
+	sleep 0.001;
+}
+print "end $n\n";
+sleep 1000;
+"""
+
+
+def test_one_that_writes_50_mb_a_second_loses_no_line(tendd, place):
+    """Through upgrades, restarts and kills of the daemon; bounded by what is written, not by a time."""
+    script = tendd.root / "loud.pl"
+    script.write_text(LOUD.replace("ROOT", str(tendd.root)))
+    tendd.configure("[service loud]\nnetwork = no\ncommand = perl %s\nlog_max_size = none\n" % script)
+    assert tendd.tend("reload").returncode == 0
+    tendd.until_state("service:loud", "ready")
+    log = tendd.logs / "loud.log"
+    pid = tendd.service_part("loud")["pid"]
+
+    def grows():
+        size = log.stat().st_size
+        tendd.until(lambda: log.stat().st_size > size + (4 << 20), "4 MiB more")
+    tendd.until(log.exists, "the log")
+    for change in ("upgrade", "stop", "upgrade", "kill", "upgrade"):
+        grows()
+        if change == "upgrade":
+            put(place, bin_folder() / "tendd")
+            got = tendd.tend("upgrade")
+            assert got.returncode == 0, got.stderr
+        elif change == "kill":
+            tendd.kill()
+            tendd.start()
+        else:
+            assert tendd.stop(signal.SIGQUIT) == 0
+            tendd.start()
+        tendd.until(lambda: tendd.service_part("loud")["pid"] == pid, "the same pid")
+    grows()
+    (tendd.root / "enough").write_text("")
+    tendd.until(lambda: log.read_bytes()[-200:].split(b"\n")[-2].split(b" ")[1] == b"end", "the last line")
+    wanted = 0
+    with open(log, "rb") as lines:
+        for line in lines:
+            text = line.split(b" ", 1)[1].rstrip()
+            if text.startswith(b"end"):
+                break
+            assert text == b"n%d" % wanted
+            wanted += 1
+    assert text == b"end %d" % wanted and wanted > 200000
+    assert tendd.service_part("loud")["pid"] == pid and tendd.service_part("loud")["log_lost_lines"] == 0
 
 
 def test_another_takes_over(tendd, place):

@@ -40,6 +40,16 @@ silent() { ! tells one degraded; }
 check 'nothing is without effect' silent
 wanted 'what takes more than it may is ended, and that is told' tells hungry 'out of memory: the kernel ended it (memory_max is 32'
 check 'as its class' tells hungry 'last exit .*oom'
+all_told() {
+	tells hungry 'out of memory: the kernel ended it (memory_max is 32' && tells hungry 'last exit .*oom' &&
+		tells family 'out of memory: the kernel ended 1 of its processes (memory_max is 32' &&
+		tells shell 'exit code 9; out of memory: the kernel ended others of its processes (memory_max is 32'
+}
+wanted 'also where it was a child, whether main goes on or not' all_told
+of_family=$(pid family)
+systemctl kill -s KILL --kill-who=main tend
+wanted 'the next tendd tells all that, too' all_told
+check 'the family goes on' [ "$(pid family)" = "$of_family" ]
 
 # ---- the trap itself, so that it is known to be here ----
 cat >/run/trap <<'TRAP'

@@ -64,6 +64,21 @@ check 'active in spite of it' active
 cp /etc/tend/good /etc/tend/tend.ini
 check 'reload of the good one' systemctl reload tend
 
+# ---- a package puts other programs in the place of these, and restarts the daemon alone ----
+log=/var/log/tend/count.log
+counted() { [ "$(wc -l <"$log")" -gt "$1" ] && head -n -1 "$log" | awk '$2 != "n" NR-1 { exit 1 }'; }
+wanted 'lines' counted 100
+of_keeper=$(keeper) program=$(readlink "/proc/$(main)/exe") before=$(stat -Lc %i "/proc/$(main)/exe")
+for file in "$program" "$(readlink "/proc/$of_keeper/exe")" "$(command -v tend)"; do
+	cp -p "$file" "$file.dpkg-new" || fail 'the new program'
+	mv "$file.dpkg-new" "$file"
+done
+systemctl daemon-reload
+restart_kept "$(main)" systemctl restart tend
+check 'it is the new program' [ "$(stat -Lc %i "/proc/$(main)/exe")" != "$before" ]
+check 'the keeper is the one it was' [ "$(keeper)" = "$of_keeper" ]
+wanted 'no line is lost' counted $(($(wc -l <"$log") + 100))
+
 # ---- kill, watchdog, restart ----
 restart_kept "$(main)" kill -KILL "$(main)"
 restart_kept "$(main)" systemctl restart tend

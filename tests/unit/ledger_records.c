@@ -55,6 +55,7 @@ static void a_record_comes_back_in_the_next_life(void **state) {
 		.ended = true,
 		.exit_code = 5,
 		.exit_signal = 9,
+		.exit_oom = LEDGER_OOM_OTHERS | LEDGER_OOM_LIMIT,
 		.ended_ns = 6,
 		.stopped_boot = "boot-2",
 		.done_boot = "boot-3",
@@ -75,6 +76,7 @@ static void a_record_comes_back_in_the_next_life(void **state) {
 	assert_true(out.started_ns == 1 && out.restarts == 2 && out.failures == 3);
 	assert_true(out.delay_step == 4 && out.ended && out.exit_code == 5);
 	assert_true(out.exit_signal == 9 && out.ended_ns == 6);
+	assert_int_equal(out.exit_oom, LEDGER_OOM_OTHERS | LEDGER_OOM_LIMIT);
 	assert_int_equal(ledger_service_forget(ledger, "service:a", &err), 0);
 	assert_int_equal(ledger_service_names(ledger, &names, &err), 0);
 	assert_int_equal(strv_count(names), 1);

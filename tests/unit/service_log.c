@@ -267,11 +267,91 @@ static void a_kill_loses_and_doubles_nothing(void **state) {
 	fclose(log);
 }
 
+/* ---- a piece without an end is written after a second, and no other ---- */
+
+enum { ROUNDS = 75, ROUND_MS = 20 };
+
+struct busy {
+	struct timer timer;
+	struct loop *loop;
+	int fd, rounds;
+	int64_t last_ms, longest_ms;
+	bool over, drained;
+};
+
+/* The end of one line and the beginning of the next: there is always a piece, and none is old. */
+static void write_piece(struct timer *timer) {
+	struct busy *busy = container_of(timer, struct busy, timer);
+	char text[64];
+	int64_t now_ms = loop_now_ms(busy->loop);
+	if (now_ms - busy->last_ms > busy->longest_ms) busy->longest_ms = now_ms - busy->last_ms;
+	busy->last_ms = now_ms;
+	busy->over = busy->rounds == ROUNDS;
+	int len = snprintf(text, sizeof(text), busy->over ? "end\n" : "end\nbegin ");
+	assert_int_equal(write(busy->fd, text, (size_t)len), len);
+	if (busy->over) return;
+	busy->rounds++;
+	timer_start(timer, ROUND_MS);
+}
+
+static void is_drained(void *user) {
+	((struct busy *)user)->drained = true;
+}
+
+/* False when this machine stood still for so long that a piece was old. */
+static bool try_busy_log(struct loop *loop) {
+	const struct services_options options = {
+		.loop = loop, .runtime_dir = folder, .log_dir = folder
+	};
+	const struct service_settings settings = { .log_max_size_bytes = 0 };
+	struct busy busy = { .loop = loop, .last_ms = loop_now_ms(loop) };
+	struct service_log log;
+	struct err err;
+	char line[64];
+	unlink(log_path);
+	service_log_init(&log, loop, "log", &options);
+	service_log_settings(&log, &settings);
+	assert_int_equal(mkfifo(log.fifo_path, 0600), 0);
+	busy.fd = open(log.fifo_path, O_RDWR);
+	assert_int_equal(service_log_attach(&log, &err), 0);
+	assert_int_equal(write(busy.fd, "begin ", 6), 6);
+	timer_init(&busy.timer, loop, write_piece);
+	timer_start(&busy.timer, ROUND_MS);
+	loop_run_until(loop, &busy.over);
+	close(busy.fd);
+	service_log_drain(&log, is_drained, &busy);
+	loop_run_until(loop, &busy.drained);
+	busy.drained = false;
+	service_log_close(&log, is_drained, &busy);
+	loop_run_until(loop, &busy.drained);
+	bool good = busy.longest_ms < 800;
+	FILE *file = fopen(log.work.path, "r");
+	for (int count = 0; good && count <= ROUNDS; count++) {
+		assert_non_null(fgets(line, sizeof(line), file));
+		assert_string_equal(strchr(line, ' '), " begin end\n");
+	}
+	fclose(file);
+	unlink(log.work.path);
+	unlink(log.fifo_path);
+	service_log_release(&log);
+	return good;
+}
+
+static void a_piece_that_just_came_is_not_written(void **state) {
+	struct err err;
+	struct loop *loop = loop_new(1, &err);
+	assert_non_null(loop);
+	for (int tries = 0; !try_busy_log(loop); tries++) assert_true(tries < 20);
+	loop_free(loop);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_cut),
 		cmocka_unit_test(long_lines_are_cut_in_pieces),
 		cmocka_unit_test(pieces_do_not_matter),
+		cmocka_unit_test_setup_teardown(
+			a_piece_that_just_came_is_not_written, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_go_round_the_ring, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_spool_takes_no_more, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -70,7 +70,7 @@ static void bad_values_are_refused(void **state) {
 		{ "command = a\nready = file:here\n", "'here' is not absolute" },
 		{ "command = a\nlog = syslog\n", "file, journal or both" },
 		{ "command = a\nlog = journal\nready = log:up\n", "log = journal makes none" },
-		{ "command = a\nready = notify\n", "'notify' is not built yet" },
+		{ "command = a\nrestart = never\nready = notify\n", "ready when it ends well" },
 		{ "command = a\nrestart = never\nready = tcp:80\n", "ready when it ends well" },
 		{ "command = a\ncheck = log:up\n", "tells nothing of a service that is up" },
 		{ "command = a\ncheck = file:/x\n", "tells nothing of a service that is up" },

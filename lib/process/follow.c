@@ -1,6 +1,6 @@
-/* Reading a step's log for somebody: the last lines, then what follows. Blocks are read in jobs and handed out on the
- * loop. */
-#include "step/internal.h"
+/* Reading the log of a child for somebody: the last lines, then what follows, over rotations. Blocks are read in jobs and handed out
+ * on the loop. */
+#include "process/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK_BYTES = 32 << 10 };
+enum { BLOCK_BYTES = 64 << 10 };
 
-struct step_follow {
-	struct list link; /* in the log's; alone once that is gone */
+struct process_follow {
+	struct list link; /* in its log's; alone once that is gone */
 	struct loop *loop;
-	enum step_follow_mode mode;
+	enum process_follow_mode mode;
 	void (*ready)(void *user);
 	void *user;
 	struct defer defer;
@@ -27,7 +27,7 @@ struct step_follow {
 	int fd; /* -1: not open */
 	int64_t lines;
 	off_t from;   /* where to begin when no line is asked for */
-	int64_t left; /* STEP_FOLLOW_NOT: bytes it still had when it was opened */
+	int64_t left; /* PROCESS_FOLLOW_NOT: bytes it still had when it was opened */
 	bool follows;
 	char block[BLOCK_BYTES];
 	size_t len, given;
@@ -54,7 +54,7 @@ static off_t find_tail(int fd, off_t size, int64_t lines) {
 	return 0;
 }
 
-static int open_tail(struct step_follow *follow, struct err *err) {
+static int open_tail(struct process_follow *follow, struct err *err) {
 	struct stat st;
 	int64_t lines = follow->lines;
 	follow->lines = -1; /* of a file that comes later all */
@@ -71,20 +71,20 @@ static int open_tail(struct step_follow *follow, struct err *err) {
 	return 0;
 }
 
-static bool was_replaced(const struct step_follow *follow) {
+static bool was_replaced(const struct process_follow *follow) {
 	struct stat mine, now;
 	return fstat(follow->fd, &mine) == 0 && stat(follow->path, &now) == 0 &&
 	       (mine.st_ino != now.st_ino || mine.st_dev != now.st_dev);
 }
 
 static int read_block(struct job *job, struct err *err) {
-	struct step_follow *follow = container_of(job, struct step_follow, job);
+	struct process_follow *follow = container_of(job, struct process_follow, job);
 	follow->len = follow->given = 0;
 	for (;;) {
 		if (follow->fd < 0 && open_tail(follow, err) != 0) return -1;
 		if (follow->fd < 0) return 0;
 		size_t want = sizeof(follow->block);
-		/* Who only looks must not be held by a command that writes faster than it reads. */
+		/* Who only looks must not be held by a child that writes faster than it reads. */
 		if (!follow->follows && follow->left < (int64_t)want)
 			want = follow->left > 0 ? (size_t)follow->left : 0;
 		ssize_t got = read(follow->fd, follow->block, want);
@@ -99,7 +99,7 @@ static int read_block(struct job *job, struct err *err) {
 
 /* ---- on the loop ---- */
 
-static void really_free(struct step_follow *follow) {
+static void really_free(struct process_follow *follow) {
 	list_remove(&follow->link);
 	defer_cancel(&follow->defer);
 	if (follow->fd >= 0) close(follow->fd);
@@ -107,7 +107,7 @@ static void really_free(struct step_follow *follow) {
 	free(follow);
 }
 
-static void look(struct step_follow *follow) {
+static void look(struct process_follow *follow) {
 	if (follow->working) {
 		follow->woken = true;
 		return;
@@ -119,7 +119,7 @@ static void look(struct step_follow *follow) {
 }
 
 static void block_read(struct job *job, const struct err *err) {
-	struct step_follow *follow = container_of(job, struct step_follow, job);
+	struct process_follow *follow = container_of(job, struct process_follow, job);
 	follow->working = false;
 	if (follow->freed) {
 		really_free(follow);
@@ -128,7 +128,7 @@ static void block_read(struct job *job, const struct err *err) {
 	if (err && err->kind != ERR_CANCELLED) log_warn("%s", err->text);
 	/* Settled while this job was under way: it may have looked before the last line came. */
 	bool last = follow->settled && !follow->woken;
-	if (err || (follow->len == 0 && (follow->mode == STEP_FOLLOW_NOT || last)))
+	if (err || (follow->len == 0 && (follow->mode == PROCESS_FOLLOW_NOT || last)))
 		follow->ended = true;
 	if (follow->len > 0 || follow->ended)
 		defer_start(follow->loop, &follow->defer);
@@ -137,19 +137,19 @@ static void block_read(struct job *job, const struct err *err) {
 }
 
 static void tell_ready(struct defer *defer) {
-	struct step_follow *follow = container_of(defer, struct step_follow, defer);
+	struct process_follow *follow = container_of(defer, struct process_follow, defer);
 	follow->ready(follow->user);
 }
 
-struct step_follow *step_follow_new(struct step *step, int64_t lines, enum step_follow_mode mode,
-	void (*ready)(void *user), void *user) {
-	struct step_follow *follow = xcalloc(1, sizeof(*follow));
-	follow->loop = step->log.loop;
+struct process_follow *process_follow_new(struct loop *loop, struct list *all, const char *path,
+	int64_t lines, enum process_follow_mode mode, void (*ready)(void *user), void *user) {
+	struct process_follow *follow = xcalloc(1, sizeof(*follow));
+	follow->loop = loop;
 	follow->mode = mode;
-	follow->follows = mode != STEP_FOLLOW_NOT;
+	follow->follows = mode != PROCESS_FOLLOW_NOT;
 	follow->ready = ready;
 	follow->user = user;
-	follow->path = xstrdup(step->log.path);
+	follow->path = xstrdup(path);
 	follow->fd = -1;
 	follow->lines = lines;
 	/* Now, not when the job has its turn: lines may come in between. */
@@ -157,12 +157,12 @@ struct step_follow *step_follow_new(struct step *step, int64_t lines, enum step_
 	if (lines == 0 && stat(follow->path, &st) == 0) follow->from = st.st_size;
 	follow->job = (struct job){ .work = read_block, .done = block_read };
 	defer_init(&follow->defer, tell_ready);
-	list_add_tail(&step->log.follows, &follow->link);
+	list_add_tail(all, &follow->link);
 	look(follow);
 	return follow;
 }
 
-ssize_t step_follow_read(struct step_follow *follow, void *bytes, size_t size) {
+ssize_t process_follow_read(struct process_follow *follow, void *bytes, size_t size) {
 	if (!follow->working && follow->given < follow->len) {
 		size_t left = follow->len - follow->given, len = left < size ? left : size;
 		memcpy(bytes, follow->block + follow->given, len);
@@ -175,7 +175,7 @@ ssize_t step_follow_read(struct step_follow *follow, void *bytes, size_t size) {
 	return 0;
 }
 
-void step_follow_free(struct step_follow *follow) {
+void process_follow_free(struct process_follow *follow) {
 	if (!follow) return;
 	follow->freed = true;
 	defer_cancel(&follow->defer);
@@ -187,22 +187,22 @@ void step_follow_free(struct step_follow *follow) {
 	}
 }
 
-void step_follows_wake(struct step_log *log) {
-	list_each(&log->follows, link) look(container_of(link, struct step_follow, link));
+void process_follows_wake(struct list *all) {
+	list_each(all, link) look(container_of(link, struct process_follow, link));
 }
 
-void step_follows_settled(struct step_log *log) {
-	list_each(&log->follows, link) {
-		struct step_follow *follow = container_of(link, struct step_follow, link);
-		if (follow->mode != STEP_FOLLOW_RUN) continue;
+void process_follows_settled(struct list *all) {
+	list_each(all, link) {
+		struct process_follow *follow = container_of(link, struct process_follow, link);
+		if (follow->mode != PROCESS_FOLLOW_RUN) continue;
 		follow->settled = true;
 		look(follow);
 	}
 }
 
-void step_follows_end(struct step_log *log) {
-	list_each(&log->follows, link) {
-		struct step_follow *follow = container_of(link, struct step_follow, link);
+void process_follows_end(struct list *all) {
+	list_each(all, link) {
+		struct process_follow *follow = container_of(link, struct process_follow, link);
 		list_remove(&follow->link);
 		follow->settled = true;
 		look(follow);
