@@ -18,6 +18,7 @@ struct power_preempt {
 	struct preempt_watch *watch; /* NULL: there is nothing to watch */
 	enum preempt_state state;
 	char **decided; /* ids, the oldest first */
+	char *resumed;  /* the id an earlier tendd decided on; NULL: none */
 	char *what, *ack;
 	int64_t deadline_ns; /* ours; 0: none */
 	int64_t end_ms;      /* the same, on the loop's clock */
@@ -83,7 +84,8 @@ static void step(struct power_preempt *preempt, enum preempt_event event,
 	const struct power_preempt_calls *calls = preempt->options.calls;
 	void *user = preempt->options.user;
 	const struct preempt_step next = preempt_next(preempt->state, event);
-	bool ends = event == PREEMPT_NOTICED && next.next != PREEMPT_LEAVING;
+	bool ends = (event == PREEMPT_NOTICED || event == PREEMPT_RESUMED) &&
+		    next.next != PREEMPT_LEAVING;
 	struct preempt_times times = { 0 };
 
 	preempt->state = next.next;
@@ -91,21 +93,37 @@ static void step(struct power_preempt *preempt, enum preempt_event event,
 		times = times_of(preempt, notice);
 		set_times(preempt, &times);
 	}
-	if (next.asks & PREEMPT_TELL) {
+	if (next.asks & (PREEMPT_TELL | PREEMPT_GO_ON)) {
 		preempt->what = xstrdup(notice->what);
 		preempt->ack = xstrdup(notice->ack);
 	}
 	if (next.asks & PREEMPT_UP) forget(preempt);
-	if (next.asks & PREEMPT_FLUSH) calls->flush(user, notice);
 	if (next.asks & PREEMPT_TELL) calls->told(user, notice, times.near_ms, times.end_ms);
+	if (next.asks & PREEMPT_GO_ON) calls->told(user, notice, 0, times.end_ms);
 	if (next.asks & PREEMPT_STOP) calls->stop(user);
+	if (next.asks & PREEMPT_FLUSH) calls->flush(user, notice);
 	if (next.asks & PREEMPT_UP) calls->stayed(user);
+}
+
+/* An earlier tendd began: the end is the one that it had set. */
+static bool resumes(struct power_preempt *preempt, const struct power_notice *notice) {
+	struct power_notice rest = *notice;
+
+	rest.deadline_ns = preempt->options.decided_end_ns;
+	preempt->options.decided_end_ns = 0;
+	if (!str_equal(notice->id, preempt->resumed)) return false;
+	if (rest.deadline_ns <= loop_wall_ns(preempt->options.loop)) return false;
+	log_warn("preempt: %s says: %s; it is gone on with", power_provider_name(preempt->provider),
+		notice->what);
+	step(preempt, PREEMPT_RESUMED, &rest);
+	return true;
 }
 
 void preempt_noticed(void *user, const struct power_notice *notice) {
 	struct power_preempt *preempt = user;
 	bool known = is_decided(preempt, notice->id);
 
+	if (preempt->options.decided_end_ns && known && resumes(preempt, notice)) return;
 	if (!known) {
 		decide(preempt, notice->id);
 		log_warn("preempt: %s says: %s%s", power_provider_name(preempt->provider),
@@ -159,6 +177,7 @@ struct power_preempt *power_preempt_new(const struct power_preempt_options *opti
 	preempt->provider = choose(options);
 	preempt->options.dmi_root = preempt->options.decided = NULL;
 	if (options->decided) decide(preempt, options->decided);
+	preempt->resumed = xstrdup(options->decided);
 	timer_init(&preempt->near_timer, options->loop, near_passed);
 	timer_init(&preempt->stayed_timer, options->loop, stayed_passed);
 	const struct preempt_driver *driver = preempt_driver_of(preempt->provider);
@@ -177,6 +196,7 @@ static void released(void *user) {
 	void *gone_user = preempt->gone_user;
 
 	strv_free(preempt->decided);
+	free(preempt->resumed);
 	free(preempt->settings.endpoint);
 	free(preempt);
 	gone(gone_user);

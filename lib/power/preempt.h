@@ -20,7 +20,8 @@ enum preempt_state {
 enum preempt_event {
 	PREEMPT_HINTED,
 	PREEMPT_NOTICED, /* an event that was not decided on yet */
-	PREEMPT_KNOWN,   /* one that was */
+	PREEMPT_RESUMED, /* one that an earlier tendd decided on, and whose end is still to come */
+	PREEMPT_KNOWN,   /* one that was decided on, else */
 	PREEMPT_TERM,    /* tendd is asked to stop: by a person, or since the machine goes down */
 	PREEMPT_NEAR,    /* the deadline is near */
 	PREEMPT_STAYED,  /* it is long past */
@@ -28,7 +29,13 @@ enum preempt_event {
 };
 
 /* What a step asks for. */
-enum { PREEMPT_FLUSH = 1, PREEMPT_TELL = 2, PREEMPT_STOP = 4, PREEMPT_UP = 8 };
+enum {
+	PREEMPT_FLUSH = 1,
+	PREEMPT_TELL = 2,
+	PREEMPT_GO_ON = 4, /* as after PREEMPT_TELL, but services are not told again */
+	PREEMPT_STOP = 8,
+	PREEMPT_UP = 16,
+};
 
 struct preempt_step {
 	enum preempt_state next;

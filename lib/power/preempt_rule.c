@@ -16,6 +16,7 @@ struct preempt_step preempt_next(enum preempt_state state, enum preempt_event ev
 		[PREEMPT_WATCHING] = {
 			[PREEMPT_HINTED] = { PREEMPT_WATCHING, PREEMPT_FLUSH },
 			[PREEMPT_NOTICED] = { PREEMPT_TOLD, PREEMPT_FLUSH | PREEMPT_TELL },
+			[PREEMPT_RESUMED] = { PREEMPT_TOLD, PREEMPT_FLUSH | PREEMPT_GO_ON },
 			[PREEMPT_KNOWN] = { PREEMPT_WATCHING, 0 },
 			[PREEMPT_TERM] = { PREEMPT_LEAVING, PREEMPT_FLUSH },
 			[PREEMPT_NEAR] = { PREEMPT_WATCHING, 0 },
@@ -24,6 +25,7 @@ struct preempt_step preempt_next(enum preempt_state state, enum preempt_event ev
 		[PREEMPT_TOLD] = {
 			[PREEMPT_HINTED] = { PREEMPT_TOLD, 0 },
 			[PREEMPT_NOTICED] = { PREEMPT_TOLD, 0 },
+			[PREEMPT_RESUMED] = { PREEMPT_TOLD, 0 },
 			[PREEMPT_KNOWN] = { PREEMPT_TOLD, 0 },
 			[PREEMPT_TERM] = { PREEMPT_LEAVING, 0 },
 			[PREEMPT_NEAR] = { PREEMPT_STOPPED, PREEMPT_STOP | PREEMPT_FLUSH },
@@ -32,6 +34,7 @@ struct preempt_step preempt_next(enum preempt_state state, enum preempt_event ev
 		[PREEMPT_STOPPED] = {
 			[PREEMPT_HINTED] = { PREEMPT_STOPPED, 0 },
 			[PREEMPT_NOTICED] = { PREEMPT_STOPPED, 0 },
+			[PREEMPT_RESUMED] = { PREEMPT_STOPPED, 0 },
 			[PREEMPT_KNOWN] = { PREEMPT_STOPPED, 0 },
 			[PREEMPT_TERM] = { PREEMPT_LEAVING, 0 },
 			[PREEMPT_NEAR] = { PREEMPT_STOPPED, 0 },
@@ -41,6 +44,7 @@ struct preempt_step preempt_next(enum preempt_state state, enum preempt_event ev
 		[PREEMPT_LEAVING] = {
 			[PREEMPT_HINTED] = { PREEMPT_LEAVING, 0 },
 			[PREEMPT_NOTICED] = { PREEMPT_LEAVING, 0 },
+			[PREEMPT_RESUMED] = { PREEMPT_LEAVING, 0 },
 			[PREEMPT_KNOWN] = { PREEMPT_LEAVING, 0 },
 			[PREEMPT_TERM] = { PREEMPT_LEAVING, 0 },
 			[PREEMPT_NEAR] = { PREEMPT_LEAVING, 0 },
