@@ -32,28 +32,38 @@ static char *decided_path(const struct house *house) {
 	return path_join(house->state_dir, "preempt");
 }
 
-/* "BOOT END EVENT": of another boot it says nothing. The caller's. */
-static char *decided_read(const struct house *house, int64_t *end_ns) {
-	char line[DECIDED_MAX] = "", *id = NULL;
+/* "BOOT END", and an id a line: of another boot it says nothing. The caller's vector. */
+static char **decided_read(const struct house *house, int64_t *end_ns) {
+	char line[DECIDED_MAX] = "", **ids = NULL;
 	char *path = decided_path(house);
 	FILE *file = fopen(path, "re");
+	bool ours = false;
 	if (file && fgets(line, sizeof(line), file)) {
+		char *end = strchr(line, ' ');
+		if (end) *end++ = '\0';
+		if (end) end[strcspn(end, "\n")] = '\0';
+		ours = end && str_equal(line, process_boot_id()) &&
+		       !str_to_int(end, 0, INT64_MAX, end_ns);
+	}
+	while (ours && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
-		char *end = strchr(line, ' '), *event = end ? strchr(end + 1, ' ') : NULL;
-		if (event) *end++ = *event++ = '\0';
-		if (event && str_equal(line, process_boot_id()) &&
-			!str_to_int(end, 0, INT64_MAX, end_ns))
-			id = xstrdup(event);
+		strv_add(&ids, line);
 	}
 	if (file) fclose(file);
 	free(path);
-	return id;
+	return ids;
 }
 
-static void decided_write(const struct house *house, const char *id, int64_t end_ns) {
+static void decided(void *user, char *const *ids, int64_t end_ns) {
+	const struct preemption *p = user;
 	struct err err;
-	char *path = decided_path(house);
-	char *text = xasprintf("%s %lld %s\n", process_boot_id(), (long long)end_ns, id);
+	char *path = decided_path(p->house);
+	char *text = xasprintf("%s %lld\n", process_boot_id(), (long long)end_ns);
+	for (; *ids; ids++) {
+		char *more = xasprintf("%s%s\n", text, *ids);
+		free(text);
+		text = more;
+	}
 	if (state_write_file(path, text, strlen(text), &err))
 		log_warn("preempt: %s: a restart of tendd would take the event for a new one",
 			err.text);
@@ -120,7 +130,6 @@ static void told(void *user, const struct power_notice *notice, int64_t limit_ms
 	p->halted = p->down = false;
 	timer_start(&p->timer, LOOK_MS);
 	if (!limit_ms) return;
-	decided_write(house, notice->id, status.deadline_ns);
 	int asked = services_warn(house->services, limit_ms, services_warned, house);
 	if (asked) log_info("preempt: on_preempt of %d services has begun", asked);
 	notifies_tell(house->notifies, "preempt", own_unit, p->notice);
@@ -186,7 +195,7 @@ static void stayed(void *user) {
 	calm(p);
 }
 
-static const struct power_preempt_calls calls = { flush, told, stop, stayed };
+static const struct power_preempt_calls calls = { flush, told, decided, stop, stayed };
 
 /* ---- life ---- */
 
@@ -195,12 +204,12 @@ void preempt_open(struct house *house) {
 	if (!section->line) return; /* nobody asked for it */
 	struct preemption *p = xcalloc(1, sizeof(*p));
 	int64_t end_ns = 0;
-	char *decided = decided_read(house, &end_ns);
+	char **ids = decided_read(house, &end_ns);
 	const struct power_preempt_options options = {
 		.loop = house->loop,
 		.http = house->http,
 		.settings = section->settings,
-		.decided = decided,
+		.decided = ids,
 		.decided_end_ns = end_ns,
 		.calls = &calls,
 		.user = p,
@@ -208,7 +217,7 @@ void preempt_open(struct house *house) {
 	p->house = house;
 	timer_init(&p->timer, house->loop, look);
 	p->power = power_preempt_new(&options);
-	free(decided);
+	strv_free(ids);
 	house->preemption = p;
 }
 

@@ -65,10 +65,12 @@ struct power_preempt_calls {
 	/* Send what there is, small and new first; again is harmless. `notice` is why; NULL: tendd or the services are asked to stop. */
 	void (*flush)(void *user, const struct power_notice *notice);
 	/* It goes: once for all its signals. Tell the services, which have `limit_ms` for it (0: an earlier tendd told them), and whoever
-	 * wants to know. flush() follows. The id, and the deadline of power_preempt_status(), are to be known by the next
-	 * power_preempt_new() of this boot. */
+	 * wants to know. flush() follows. */
 	void (*told)(
 		void *user, const struct power_notice *notice, int64_t limit_ms, int64_t left_ms);
+	/* So far these ids were decided on, and this is the deadline: to be known by the next power_preempt_new() of this boot. `ids`
+	 * is NULL-ended and borrowed. */
+	void (*decided)(void *user, char *const *ids, int64_t deadline_ns);
 	/* The deadline is near: stop the services, and flush what they wrote. */
 	void (*stop)(void *user);
 	/* The machine is still here long after the deadline: all as before. */
@@ -80,8 +82,8 @@ struct power_preempt_options {
 	struct http *http;
 	const struct power_preempt_settings *settings; /* copied */
 	const char *dmi_root;                          /* NULL: the system's */
-	const char *decided;    /* the id told of before in this boot; NULL: none */
-	int64_t decided_end_ns; /* and the deadline of then */
+	char *const *decided;                          /* ids of before in this boot; NULL: none */
+	int64_t decided_end_ns;                        /* and the deadline of then */
 	const struct power_preempt_calls *calls;
 	void *user;
 };

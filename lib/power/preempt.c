@@ -18,7 +18,7 @@ struct power_preempt {
 	struct preempt_watch *watch; /* NULL: there is nothing to watch */
 	enum preempt_state state;
 	char **decided; /* ids, the oldest first */
-	char *resumed;  /* the id an earlier tendd decided on; NULL: none */
+	char **resumed; /* ids an earlier tendd decided on */
 	char *what, *ack;
 	int64_t deadline_ns; /* ours; 0: none */
 	int64_t end_ms;      /* the same, on the loop's clock */
@@ -28,9 +28,9 @@ struct power_preempt {
 	void *gone_user;
 };
 
-static bool is_decided(const struct power_preempt *preempt, const char *id) {
-	for (char **at = preempt->decided; at && *at; at++)
-		if (str_equal(*at, id)) return true;
+static bool stands_in(char *const *ids, const char *id) {
+	for (; ids && *ids; ids++)
+		if (str_equal(*ids, id)) return true;
 	return false;
 }
 
@@ -97,6 +97,7 @@ static void step(struct power_preempt *preempt, enum preempt_event event,
 		preempt->what = xstrdup(notice->what);
 		preempt->ack = xstrdup(notice->ack);
 	}
+	if (event == PREEMPT_NOTICED) calls->decided(user, preempt->decided, preempt->deadline_ns);
 	if (next.asks & PREEMPT_UP) forget(preempt);
 	if (next.asks & PREEMPT_TELL) calls->told(user, notice, times.near_ms, times.end_ms);
 	if (next.asks & PREEMPT_GO_ON) calls->told(user, notice, 0, times.end_ms);
@@ -110,8 +111,8 @@ static bool resumes(struct power_preempt *preempt, const struct power_notice *no
 	struct power_notice rest = *notice;
 
 	rest.deadline_ns = preempt->options.decided_end_ns;
+	if (notice->hint || !stands_in(preempt->resumed, notice->id)) return false;
 	preempt->options.decided_end_ns = 0;
-	if (!str_equal(notice->id, preempt->resumed)) return false;
 	if (rest.deadline_ns <= loop_wall_ns(preempt->options.loop)) return false;
 	log_warn("preempt: %s says: %s; it is gone on with", power_provider_name(preempt->provider),
 		notice->what);
@@ -121,7 +122,7 @@ static bool resumes(struct power_preempt *preempt, const struct power_notice *no
 
 void preempt_noticed(void *user, const struct power_notice *notice) {
 	struct power_preempt *preempt = user;
-	bool known = is_decided(preempt, notice->id);
+	bool known = stands_in(preempt->decided, notice->id);
 
 	if (preempt->options.decided_end_ns && known && resumes(preempt, notice)) return;
 	if (!known) {
@@ -175,9 +176,10 @@ struct power_preempt *power_preempt_new(const struct power_preempt_options *opti
 	preempt->settings = *options->settings;
 	preempt->settings.endpoint = xstrdup(options->settings->endpoint);
 	preempt->provider = choose(options);
-	preempt->options.dmi_root = preempt->options.decided = NULL;
-	if (options->decided) decide(preempt, options->decided);
-	preempt->resumed = xstrdup(options->decided);
+	preempt->options.dmi_root = NULL;
+	preempt->options.decided = NULL;
+	for (char *const *id = options->decided; id && *id; id++) decide(preempt, *id);
+	preempt->resumed = strv_dup(options->decided);
 	timer_init(&preempt->near_timer, options->loop, near_passed);
 	timer_init(&preempt->stayed_timer, options->loop, stayed_passed);
 	const struct preempt_driver *driver = preempt_driver_of(preempt->provider);
@@ -196,7 +198,7 @@ static void released(void *user) {
 	void *gone_user = preempt->gone_user;
 
 	strv_free(preempt->decided);
-	free(preempt->resumed);
+	strv_free(preempt->resumed);
 	free(preempt->settings.endpoint);
 	free(preempt);
 	gone(gone_user);

@@ -59,7 +59,7 @@ static int read_rebalance(
 /* "We recommend that you check every 5 seconds"; the hint is in no hurry. */
 static const struct preempt_row rows[] = {
 	{ "/latest/meta-data/spot/instance-action", 5000, true, read_action },
-	{ "/latest/meta-data/events/recommendations/rebalance", 20000, true, read_rebalance },
+	{ "/latest/meta-data/events/recommendations/rebalance", 10000, true, read_rebalance },
 };
 
 const struct preempt_driver preempt_aws = {
