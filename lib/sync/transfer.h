@@ -279,7 +279,8 @@ bool urgent_gives_way(struct transfer *transfer);
 void upload_start(struct transfer *transfer);
 void upload_release(struct transfer *transfer);
 void upload_memory_granted(struct transfer *transfer);
-void upload_yield(struct transfer *transfer); /* its parts are given up for now; what was sent stays */
+void upload_yield(
+	struct transfer *transfer); /* its parts are given up for now; what was sent stays */
 bool upload_parts_cancel(struct transfer *transfer); /* false: none is on its way */
 void upload_hash_start(
 	struct transfer *transfer); /* pass 1 of a large file; comes back through transfer_plan */
