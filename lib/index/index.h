@@ -226,6 +226,8 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 	size_t *count, struct err *err);
 /* From now on the newest of each prio come first, where else the oldest do. */
 void index_newest_first(struct index *index, bool newest);
+/* Is a row of an earlier prio than this due, claimed or not? 1, 0, -1. */
+int index_due_before(struct index *index, int prio, int64_t now_ms, struct err *err);
 /* A claimed row is to have its turn with those of a later prio: once it is unclaimed. */
 int index_lower(struct index *index, const char *path, int prio, struct err *err);
 /* Earliest due time of unclaimed rows; INT64_MAX: none (0 when it cannot be read: claim, and see

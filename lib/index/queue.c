@@ -216,6 +216,21 @@ void index_newest_first(struct index *index, bool newest) {
 	index_fronts_forget(index, INT64_MIN);
 }
 
+int index_due_before(struct index *index, int prio, int64_t now_ms, struct err *err) {
+	int64_t at = INT64_MIN;
+	int any = 0, got;
+
+	while ((got = next_prio(index, &at, err)) == 1 && at < prio && any == 0) {
+		struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_ANY_DUE, err);
+		if (!stmt) return -1;
+		db_bind_int(stmt, 1, at);
+		db_bind_int(stmt, 2, now_ms);
+		any = db_step(stmt, err);
+		db_reset(stmt);
+	}
+	return got < 0 ? -1 : any;
+}
+
 int index_lower(struct index *index, const char *path, int prio, struct err *err) {
 	struct db_stmt *stmt;
 

@@ -179,6 +179,8 @@ const char *const index_sql_text[SQL_COUNT] = {
 			     " WHERE prio = ?1 AND due <= ?2"
 			     " ORDER BY due DESC, dir DESC, name DESC",
 	[SQL_DIRTY_LOWER] = "UPDATE dirty SET prio = max(prio, ?3) WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_ANY_DUE] =
+		"SELECT 1 FROM dirty INDEXED BY by_due WHERE prio = ?1 AND due <= ?2 LIMIT 1",
 	[SQL_DIRTY_NEXT_PRIO] = "SELECT prio FROM dirty WHERE prio > ?1 ORDER BY prio LIMIT 1",
 	[SQL_DIRTY_DROP] = "DELETE FROM dirty WHERE dir = ?1 AND name = ?2 AND seen <= ?3",
 	[SQL_DIRTY_STAY] = "UPDATE dirty SET since = max(since, ?3), first = ?4, tries = 0, why = "

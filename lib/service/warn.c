@@ -179,7 +179,8 @@ int services_warn(
 	services->warned_user = user;
 	list_each(&services->all, link) {
 		struct service *service = container_of(link, struct service, link);
-		bool runs = service->state == SERVICE_UP || service->state == SERVICE_STARTING;
+		bool runs = service->state == SERVICE_UP ||
+			    (service->state == SERVICE_STARTING && service->process.pid);
 		if (!runs || service->removing || !service->settings->on_preempt) continue;
 		warn(service, limit_ms);
 		count++;

@@ -77,8 +77,11 @@ def test_ec2(tendd, metadata):
     """The whole way: one huge file on a slow line, many small ones behind it, two notices, TERM, a kill, and a new start."""
     preempt = "[preempt]\nprovider = aws\nendpoint = %s\n" % metadata.url
     rest = "[notify n]\non = preempt\ncommand = sh -c 'echo $TEND_EVENT $TEND_EVENT_UNIT >>%s/heard'\n" % tendd.root
+    more = tendd.folder("more")
+    rest += "[folder more]\npath = %s\nremote = disk:more\nsettle = 50ms\n" % more  # the line is for both
     data = configure(tendd, preempt, tend="upload_limit = 256KiB\n", rest=rest)
     begin(tendd)
+    tendd.until_idle("more")
     assert preempt_of(tendd)["provider"] == "aws"
     assert tendd.tend("status").returncode == 0
     tendd.until(lambda: metadata.asked > 1, "a question to the metadata service")
@@ -86,7 +89,7 @@ def test_ec2(tendd, metadata):
         huge.truncate(340 * MIB)  # each word lets a part of 64 MiB through
     tendd.until(lambda: tendd.folder_part("data")["pending"] > 0, "the huge file's mark")
     for i in range(60):
-        (data / ("small-%d" % i)).write_text("small %d\n" % i)
+        ((more, data)[i % 2] / ("small-%d" % i)).write_text("small %d\n" % i)
     metadata.token = 2  # the old one is refused from now on
     metadata.terminate(12)
     found = until_preempt(tendd, "told", "stopped")
@@ -95,7 +98,7 @@ def test_ec2(tendd, metadata):
     assert ended.returncode == 5
     assert "this machine is taken away by aws (terminate)" in ended.stdout
     metadata.notice["action"] = "stop"  # another event, while the first is worked on
-    tendd.until(lambda: all(is_remote(tendd, "small-%d" % i) for i in range(60)), "the small files over there")
+    tendd.until(lambda: all(is_remote(tendd, "%s/small-%d" % (("../more", ".")[i % 2], i)) for i in range(60)), "the small files over there")
     tendd.until(lambda: is_remote(tendd, "checkpoint"), "what on_preempt saved")
     assert "told" in lines_of(tendd, "train")
     until_preempt(tendd, "stopped")

@@ -8,7 +8,7 @@ struct order {
 	int count;
 	int begun, parts, aborted;
 	int64_t part_ms, big_ms, big_at_ms;
-	bool waited; /* the database, for the end of `big` */
+	bool waited; /* the database for the end of `big`, `middle` for that of `slow` */
 	struct bench *b;
 	struct store_fault_plan plan;
 };
@@ -34,10 +34,10 @@ static struct err decide(void *user, const struct store_op *op, bool *after, int
 	if ((op->verb == STORE_PUT || op->verb == STORE_PART_END) &&
 		!str_starts(op->key, ".tend") && order.count < ORDER_MAX) {
 		snprintf(order.keys[order.count++], sizeof(order.keys[0]), "%s", op->key);
-		if (str_equal(op->key, "big")) {
+		if (str_equal(op->key, "big") || str_equal(op->key, "other/slow")) {
 			*delay_ms = order.big_ms;
 			order.big_at_ms = loop_now_ms(order.b->loop);
-		} else if (str_equal(op->key, "db")) {
+		} else if (str_equal(op->key, "db") || str_equal(op->key, "middle")) {
 			order.waited = loop_now_ms(order.b->loop) - order.big_at_ms >= order.big_ms;
 		}
 	}
@@ -131,7 +131,7 @@ static void test_a_large_one_gives_the_line(void **state) {
 	struct bench *b = *state;
 	b->settings.max_transfers = 1;
 	begin(b);
-	order.part_ms = 200;
+	order.part_ms = 2000;
 	shell("head -c 200000000 /dev/zero > '%s/large'", b->local);
 	wait_until(b, "a part", part_is_sent);
 	put(b, "small", "small\n");
@@ -181,6 +181,49 @@ static void test_else_it_waits(void **state) {
 	a_database(*state, false);
 }
 
+static bool slow_is_on_its_way(struct bench *b) {
+	(void)b;
+	return order.big_at_ms > 0;
+}
+
+static bool middle_is_there(struct bench *b) {
+	return is_there(b, "middle");
+}
+
+/* Folders share the line: the small files of another go before a large one of this. */
+static void two_folders(struct bench *b, bool urgent) {
+	struct folder_settings settings = b->settings;
+	char local[96];
+	bool gone = false;
+	struct err err;
+	begin(b);
+	order.big_ms = urgent ? 1000 : 30000;
+	snprintf(local, sizeof(local), "%s/other", b->dir);
+	shell("mkdir '%s'; echo slow > '%s/slow'", local, local);
+	settings.path = local;
+	settings.remote = (char *)"cloud:other";
+	struct folder *other = folder_new(b->sync, "other", &settings, b->store, &err);
+	if (!other) fail_msg("%s", err.text);
+	folder_urge(other, urgent);
+	unit_want(folder_unit(other));
+	wait_until(b, "the slow one", slow_is_on_its_way);
+	folder_urge(b->folder, urgent);
+	shell("head -c %d /dev/zero > '%s/middle'", 2 * MIB, b->local);
+	wait_until(b, "the large one", middle_is_there);
+	assert_int_equal(order.waited, urgent);
+	folder_close(other, closed, &gone);
+	loop_run_until(b->loop, &gone);
+	world_close(b);
+}
+
+static void test_another_folder_goes_first(void **state) {
+	two_folders(*state, true);
+}
+
+static void test_else_they_go_together(void **state) {
+	two_folders(*state, false);
+}
+
 /* Settling and pace do not hold it, though the one is long and the other just began. */
 static void test_nothing_is_waited_for(void **state) {
 	struct bench *b = *state;
@@ -208,6 +251,8 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(test_a_large_one_gives_the_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_database_waits_for_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_else_it_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_folder_goes_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_else_they_go_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_waited_for, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
