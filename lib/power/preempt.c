@@ -2,6 +2,7 @@
  * What follows from a notice: one decision for each event, however often and by however many ways it is told, and the two moments that
  * lead to the end. The table is in preempt_rule.c.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "power/preempt.h"
@@ -94,6 +95,7 @@ static void step(struct power_preempt *preempt, enum preempt_event event,
 		set_times(preempt, &times);
 	}
 	if (next.asks & (PREEMPT_TELL | PREEMPT_GO_ON)) {
+		assert(notice);
 		preempt->what = xstrdup(notice->what);
 		preempt->ack = xstrdup(notice->ack);
 	}
