@@ -41,6 +41,10 @@ static int status_code(const json_t *status) {
 	if (*json_text(json_object_get(status, "configuration"), "error") ||
 		*json_text(status, "keeper"))
 		worst = UNIT_NOT_AS_WANTED;
+	const json_t *preempt = json_object_get(status, "preempt");
+	if (*json_text(preempt, "trouble") && worst < UNIT_NOT_AS_WANTED)
+		worst = UNIT_NOT_AS_WANTED;
+	if (*json_text(preempt, "text")) worst = UNIT_NEEDS_PERSON; /* while there is time */
 	json_array_foreach(json_object_get(status, "units"), i, unit) {
 		enum unit_verdict verdict = unit_verdict(unit);
 		if (verdict > worst) worst = verdict;
@@ -71,6 +75,10 @@ static void add_head(
 		(long long)json_number(status, "pid"), json_text(configuration, "path"));
 	add_warning(term, "configuration not taken", json_text(configuration, "error"), out);
 	add_warning(term, "services cannot be run", json_text(status, "keeper"), out);
+	const json_t *preempt = json_object_get(status, "preempt");
+	add_warning(term, "preempt", json_text(preempt, "text"), out);
+	add_warning(term, "preempt: its notices would not be heard", json_text(preempt, "trouble"),
+		out);
 	free(span);
 }
 

@@ -11,6 +11,7 @@
 
 #include "tendd/news.h"
 #include "tendd/place.h"
+#include "tendd/preempt.h"
 #include "tendd/reload.h"
 #include "tendd/routes.h"
 #include "tendd/signals.h"
@@ -389,6 +390,7 @@ int house_open(struct house *house, struct err *err) {
 	house->notifies = notifies_new(house->loop, house->http, house->processes);
 	notifies_configure(house->notifies, house->config);
 	house->news = news_new(house);
+	preempt_open(house);
 	if (signals_open(house, err)) return -1;
 	/* All units stand before any is wanted: edges of one may lead to the last. */
 	house_link(house);
@@ -438,6 +440,7 @@ void house_close(struct house *house) {
 	/* Folders and services end in their own time; without a flush, which was the stop's
 	 * affair. */
 	house->closing++; /* ours: not before all have been told */
+	preempt_close(house);
 	house_orphans_stop(house);
 	list_each(&house->folders, link)
 		house_folder_drop(list_entry(link, struct house_folder, link));

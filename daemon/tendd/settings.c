@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "notify/notify.h"
+#include "power/power.h"
 #include "service/service.h"
 #include "step/step.h"
 #include "store/store.h"
@@ -160,13 +161,10 @@ static const struct config_table tend_table = {
 static const struct config_table idle_table = {
 	.kind = "idle", .flags = CONFIG_NOT_BUILT, .help = "power off when idle"
 };
-static const struct config_table preempt_table = {
-	.kind = "preempt", .flags = CONFIG_NOT_BUILT, .help = "when the machine is taken away"
-};
 
 const struct config_table *const tendd_tables[] = { &tend_table, &store_remote_table,
-	&sync_folder_table, &service_table, &step_table, &idle_table, &preempt_table, &notify_table,
-	NULL };
+	&sync_folder_table, &service_table, &step_table, &idle_table, &power_preempt_table,
+	&notify_table, NULL };
 
 char *home_find(struct err *err) {
 	const char *home = getenv("HOME");

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tendd/preempt.h"
+
 enum { LOOK_MS = 1000, MARGIN_MS = 30000 };
 
 /* What moves while we stop; any difference is progress. */
@@ -123,7 +125,10 @@ static void restart_answered(void *user, bool restart) {
 	struct stopping *stopping = user;
 	if (stopping->house->state != HOUSE_STOPPING) return;
 	if (restart) log_info("this is a restart: services are kept");
-	walk(stopping, restart || house_settings(stopping->house)->on_stop == ON_STOP_KEEP);
+	/* Kept services would go down with the machine, and what they write then with them. */
+	bool keep = house_settings(stopping->house)->on_stop == ON_STOP_KEEP &&
+		    !preempt_is_going(stopping->house);
+	walk(stopping, restart || keep);
 }
 
 void stop_start(struct house *house, enum stop_services services) {
@@ -141,6 +146,7 @@ void stop_start(struct house *house, enum stop_services services) {
 	house->state = HOUSE_STOPPING;
 	log_info("stopping");
 	host_stopping(house->host);
+	preempt_leaving(house);
 	/* A restart keeps services whatever on_stop says, and only systemd knows that it is one. */
 	if (services == STOP_AS_CONFIGURED) {
 		host_ask_restart(house->host, restart_answered, stopping);

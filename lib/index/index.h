@@ -192,6 +192,7 @@ struct index_dirty {
 	int64_t first_ms; /* when the oldest mark came */
 	int64_t due_ms;
 	int tries;
+	int prio;
 	enum index_why why;
 	char *reason; /* for people: why it was refused or failed; NULL */
 	/* What index_sending noted, and no index_done followed: it may stand at the remote. */
@@ -223,6 +224,12 @@ int64_t index_sequence(const struct index *index);
  * caller's array and contents. */
 int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows,
 	size_t *count, struct err *err);
+/* From now on the newest of each prio come first, where else the oldest do. */
+void index_newest_first(struct index *index, bool newest);
+/* Is a row of an earlier prio than this due, claimed or not? 1, 0, -1. */
+int index_due_before(struct index *index, int prio, int64_t now_ms, struct err *err);
+/* A claimed row is to have its turn with those of a later prio: once it is unclaimed. */
+int index_lower(struct index *index, const char *path, int prio, struct err *err);
 /* Earliest due time of unclaimed rows; INT64_MAX: none (0 when it cannot be read: claim, and see
  * the error). */
 int64_t index_next_due(struct index *index);

@@ -50,6 +50,9 @@ enum index_sql {
 	SQL_DIRTY_GET,
 	SQL_DIRTY_DUE,
 	SQL_DIRTY_DUE_SAME,
+	SQL_DIRTY_NEWEST,
+	SQL_DIRTY_LOWER,
+	SQL_DIRTY_ANY_DUE,
 	SQL_DIRTY_NEXT_PRIO,
 	SQL_DIRTY_DROP,
 	SQL_DIRTY_STAY,
@@ -145,10 +148,11 @@ struct index {
 	struct index_totals totals;
 	int64_t dirty_count;
 	bool totals_changed;
-	bool making;                /* some of it may be noted: most stores never say any */
-	bool unsynced;              /* something was committed that may not be on the disk yet */
-	int64_t used_dir;           /* holds an entry for sure; 0: none is known */
-	char *known_folder;         /* has a row for sure; NULL: none is known */
+	bool making;        /* some of it may be noted: most stores never say any */
+	bool unsynced;      /* something was committed that may not be on the disk yet */
+	int64_t used_dir;   /* holds an entry for sure; 0: none is known */
+	char *known_folder; /* has a row for sure; NULL: none is known */
+	bool newest_first;
 	int64_t hurried;            /* the last barrier's number: rows up to it are not postponed */
 	int64_t sequence, reserved; /* numbers up to `reserved` are ours by what meta says */
 	struct due_front fronts[DUE_FRONTS];

@@ -55,6 +55,7 @@ static int read_row(
 		.due_ms = db_int(stmt, 5),
 		.tries = (int)db_int(stmt, 6),
 		.why = (enum index_why)db_int(stmt, 7),
+		.prio = (int)db_int(stmt, 10),
 	};
 	bytes = db_blob(stmt, 8, &len);
 	row->reason = bytes ? xstrndup(bytes, len) : NULL;
@@ -199,6 +200,49 @@ static int due_rows(struct index *index, const struct due_walk *walk, struct err
 	return walk_rows(index, stmt, walk, err);
 }
 
+/* The same, the latest first. What is claimed is stepped over: it is of the last moments of a machine. */
+static int newest_rows(struct index *index, const struct due_walk *walk, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_NEWEST, err);
+
+	if (!stmt) return -1;
+	db_bind_int(stmt, 1, walk->prio);
+	db_bind_int(stmt, 2, walk->upto_ms);
+	return walk_rows(index, stmt, walk, err);
+}
+
+void index_newest_first(struct index *index, bool newest) {
+	if (index->newest_first == newest) return;
+	index->newest_first = newest;
+	index_fronts_forget(index, INT64_MIN);
+}
+
+int index_due_before(struct index *index, int prio, int64_t now_ms, struct err *err) {
+	int64_t at = INT64_MIN;
+	int any = 0, got;
+
+	while ((got = next_prio(index, &at, err)) == 1 && at < prio && any == 0) {
+		struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_ANY_DUE, err);
+		if (!stmt) return -1;
+		db_bind_int(stmt, 1, at);
+		db_bind_int(stmt, 2, now_ms);
+		any = db_step(stmt, err);
+		db_reset(stmt);
+	}
+	return got < 0 ? -1 : any;
+}
+
+int index_lower(struct index *index, const char *path, int prio, struct err *err) {
+	struct db_stmt *stmt;
+
+	index_fronts_forget(index, INT64_MIN);
+	if (index_begin(index, err) < 0) return -1;
+	int got = index_keyed(index, SQL_DIRTY_LOWER, path, &stmt, err);
+	if (got == 0) return 0;
+	if (got < 0) return index_fail(index, err);
+	db_bind_int(stmt, 3, prio);
+	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
+}
+
 int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows,
 	size_t *count, struct err *err) {
 	int64_t prio = INT64_MIN;
@@ -207,9 +251,10 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 	*rows = limit ? xcalloc(limit, sizeof(**rows)) : NULL;
 	*count = 0;
 	while (*count < limit && (got = next_prio(index, &prio, err)) == 1) {
+		bool newest = index->newest_first;
 		struct due_walk walk = { prio, now_ms, *rows, count, limit,
-			prio >= 0 && prio < DUE_FRONTS ? &index->fronts[prio] : NULL };
-		got = due_rows(index, &walk, err);
+			prio >= 0 && prio < DUE_FRONTS && !newest ? &index->fronts[prio] : NULL };
+		got = newest ? newest_rows(index, &walk, err) : due_rows(index, &walk, err);
 		if (got < 0) break;
 	}
 	if (got < 0 || *count == 0) {

@@ -74,7 +74,7 @@ const char *const index_schema[] = {
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
-#define DIRTY_COLUMNS "dir, name, since, seen, first, due, tries, why, reason, sending"
+#define DIRTY_COLUMNS "dir, name, since, seen, first, due, tries, why, reason, sending, prio"
 /* UNION, not UNION ALL: in a damaged index a folder can stand below itself, and the walk ends
  * only where each folder counts once. */
 #define SUBTREE                                         \
@@ -175,6 +175,12 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIRTY_DUE_SAME] = "SELECT " DIRTY_COLUMNS " FROM dirty INDEXED BY by_due"
 			       " WHERE prio = ?1 AND due = ?2 AND (dir, name) > (?3, ?4)"
 			       " ORDER BY dir, name",
+	[SQL_DIRTY_NEWEST] = "SELECT " DIRTY_COLUMNS " FROM dirty INDEXED BY by_due"
+			     " WHERE prio = ?1 AND due <= ?2"
+			     " ORDER BY due DESC, dir DESC, name DESC",
+	[SQL_DIRTY_LOWER] = "UPDATE dirty SET prio = max(prio, ?3) WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_ANY_DUE] =
+		"SELECT 1 FROM dirty INDEXED BY by_due WHERE prio = ?1 AND due <= ?2 LIMIT 1",
 	[SQL_DIRTY_NEXT_PRIO] = "SELECT prio FROM dirty WHERE prio > ?1 ORDER BY prio LIMIT 1",
 	[SQL_DIRTY_DROP] = "DELETE FROM dirty WHERE dir = ?1 AND name = ?2 AND seen <= ?3",
 	[SQL_DIRTY_STAY] = "UPDATE dirty SET since = max(since, ?3), first = ?4, tries = 0, why = "

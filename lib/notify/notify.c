@@ -11,8 +11,8 @@ enum { DAY_MS = 24 * 3600 * 1000, WAS_FINE = 1, WAS_BAD = 2 };
 /* ---- settings ---- */
 
 static const char *const events[] = { "service.failed", "folder.stopped", "folder.behind",
-	"step.failed", NULL };
-static const char *const later[] = { "idle", "preempt", NULL };
+	"step.failed", "preempt", NULL };
+static const char *const later[] = { "idle", NULL };
 
 #define FIELD(member) offsetof(struct notify_settings, member)
 
@@ -21,7 +21,7 @@ static const struct config_key keys[] = {
 		.type = CONFIG_WORDS,
 		.offset = FIELD(on),
 		.help = "which events; all when not set: service.failed folder.stopped "
-			"folder.behind step.failed" },
+			"folder.behind step.failed preempt" },
 	{ .name = "command",
 		.type = CONFIG_TEXT,
 		.offset = FIELD(command),
@@ -62,7 +62,7 @@ static int notify_check(const void *settings, const char *name, const char **key
 				err, ERR_INVALID, "'%s' is not built yet in this version", *word);
 		return err_set(err, ERR_INVALID,
 			"there is no event '%s': write service.failed, folder.stopped, "
-			"folder.behind or step.failed",
+			"folder.behind, step.failed or preempt",
 			*word);
 	}
 	*key = "webhook";

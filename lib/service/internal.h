@@ -308,12 +308,22 @@ struct services {
 	struct list all;    /* of struct service */
 	struct list strays; /* runs of nobody's */
 	struct list probes; /* of struct probing */
-	unsigned closing;   /* logs and plans that services_detach waits for */
+	struct list warnings;
+	void (*warned)(void *user); /* NULL: nobody waits for their end */
+	void *warned_user;
+	struct defer warned_defer;
+	bool halted;
+	unsigned closing; /* logs and plans that services_detach waits for */
 	bool detached;
 	void (*detach_done)(void *user);
 	void *detach_user;
 	struct defer detach_defer;
 };
+
+/* ---- warn.c: on_preempt ---- */
+
+void service_warnings_init(struct services *services);
+void service_warnings_detach(struct services *services);
 
 /* ---- service.c: the flow ---- */
 

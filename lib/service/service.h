@@ -28,7 +28,7 @@ enum service_policy { SERVICE_RESTART_ALWAYS, SERVICE_RESTART_ON_FAILURE, SERVIC
 
 struct service_settings {
 	char *command;
-	char *before_start, *after_stop;
+	char *before_start, *after_stop, *on_preempt;
 	bool shell;
 	bool enabled;
 	char *user, *group; /* NULL: the daemon's */
@@ -198,6 +198,14 @@ void service_remove(struct service *service);
 void service_start(struct service *service);
 void service_stop(struct service *service);
 void service_restart(struct service *service);
+
+/* The machine is about to be taken away: runs on_preempt of every service that is up, all at once, each ended after `limit_ms`. How many
+ * there are; `warned` comes once, deferred, when the last has ended, also when there are none. One that outlives tendd goes on. */
+int services_warn(
+	struct services *services, int64_t limit_ms, void (*warned)(void *user), void *user);
+/* Stops what runs, without remembering it as anybody's wish, and lets services_begin() start nothing, until services_go_on(). */
+void services_halt(struct services *services);
+void services_go_on(struct services *services);
 
 /* tendd goes away, children live: nothing is signalled; logs are written to the end of what was
  * read. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRAY_TIMEOUT_MS = 10000 };
+enum { STRAY_TIMEOUT_MS = 10000, WARNING_TIMEOUT_MS = 120000 };
 
 /* A run whose service is no longer in the configuration: it is asked to end, then made to. */
 struct stray {
@@ -30,6 +30,7 @@ struct services *services_new(const struct services_options *options) {
 	list_init(&services->all);
 	list_init(&services->strays);
 	list_init(&services->probes);
+	service_warnings_init(services);
 	return services;
 }
 
@@ -120,6 +121,7 @@ void services_link(struct services *services) {
 }
 
 void services_begin(struct services *services) {
+	if (services->halted) return;
 	list_each(&services->all, link) {
 		struct service *service = container_of(link, struct service, link);
 		if (service->removing || service->state != SERVICE_DOWN) continue;
@@ -287,7 +289,10 @@ void services_stray(struct services *services, const char *run, const char *unit
 	struct service *waits = hook_of ? find(services, hook_of) : NULL;
 	/* It begins anew, but not beside itself. */
 	if (waits) service_hook_take_back(waits);
-	if (!hook_of) log_info("%s is running but not in the configuration: it is stopped", unit);
+	/* The machine goes, and a service saves what it can: it has its time. */
+	bool warning = str_starts(unit, "preempt:");
+	if (!hook_of && !warning)
+		log_info("%s is running but not in the configuration: it is stopped", unit);
 	struct stray *stray = xcalloc(1, sizeof(*stray));
 	stray->services = services;
 	stray->hook_of = xstrdup(hook_of);
@@ -295,8 +300,8 @@ void services_stray(struct services *services, const char *run, const char *unit
 	timer_init(&stray->timer, services->options.loop, stray_timer_fired);
 	list_add_tail(&services->strays, &stray->link);
 	process_adopt(&stray->process, run);
-	process_signal(&stray->process, hook_of ? SIGKILL : SIGTERM, true);
-	timer_start(&stray->timer, STRAY_TIMEOUT_MS);
+	if (!warning) process_signal(&stray->process, hook_of ? SIGKILL : SIGTERM, true);
+	timer_start(&stray->timer, warning ? WARNING_TIMEOUT_MS : STRAY_TIMEOUT_MS);
 }
 
 /* ---- the end ---- */
@@ -325,11 +330,13 @@ void services_detach(struct services *services, void (*done)(void *user), void *
 		services->closing++;
 		service_log_close(&service->log, log_let_go, services);
 	}
+	service_warnings_detach(services);
 	service_probes_detach(services);
 	log_let_go(services);
 }
 
 void services_free(struct services *services) {
+	defer_cancel(&services->warned_defer);
 	list_each(&services->strays, link) stray_free(container_of(link, struct stray, link));
 	list_each(&services->all, link) service_free(container_of(link, struct service, link));
 	if (services->detached) defer_cancel(&services->detach_defer);

@@ -18,8 +18,6 @@ enum { LOG_PLACE_JOURNAL = 1 }; /* in `log_places` */
 enum { DAY_MS = 24 * 3600 * 1000 };
 
 #define FIELD(member) offsetof(struct service_settings, member)
-#define NOT_BUILT(word, text) \
-	{ .name = (word), .type = CONFIG_TEXT, .flags = CONFIG_NOT_BUILT, .help = (text) }
 
 static const struct config_key keys[] = {
 	{ .name = "command",
@@ -42,6 +40,10 @@ static const struct config_key keys[] = {
 		.type = CONFIG_TEXT,
 		.offset = FIELD(after_stop),
 		.help = "a command after each end" },
+	{ .name = "on_preempt",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(on_preempt),
+		.help = "a command when the machine is about to be taken away, while it runs" },
 	{ .name = "enabled",
 		.type = CONFIG_BOOL,
 		.offset = FIELD(enabled),
@@ -231,7 +233,6 @@ static const struct config_key keys[] = {
 		.min = 1,
 		.max = 1000,
 		.help = "so many in a row and it is restarted" },
-	NOT_BUILT("on_preempt", "a command when the machine is about to be taken away"),
 };
 
 /* ---- checks ---- */
@@ -322,6 +323,8 @@ static int service_check(
 	if (check_command(service, service->before_start, err) != 0) return -1;
 	*key = "after_stop";
 	if (check_command(service, service->after_stop, err) != 0) return -1;
+	*key = "on_preempt";
+	if (check_command(service, service->on_preempt, err) != 0) return -1;
 	*key = "environment";
 	if (check_environment(service->environment, err) != 0) return -1;
 	*key = "directory";
@@ -387,7 +390,6 @@ static void *field_of(const struct service_settings *settings, const struct conf
 struct service_settings *service_settings_copy(const struct service_settings *settings) {
 	struct service_settings *copy = xmemdup(settings, sizeof(*settings));
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (keys[i].flags & CONFIG_NOT_BUILT) continue;
 		void *field = field_of(copy, &keys[i]);
 		if (shape_of(&keys[i]) == SHAPE_TEXT) *(char **)field = xstrdup(*(char **)field);
 		if (shape_of(&keys[i]) == SHAPE_LIST) *(char ***)field = strv_dup(*(char ***)field);
@@ -399,7 +401,6 @@ struct service_settings *service_settings_copy(const struct service_settings *se
 void service_settings_free(struct service_settings *settings) {
 	if (!settings) return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (keys[i].flags & CONFIG_NOT_BUILT) continue;
 		void *field = field_of(settings, &keys[i]);
 		if (shape_of(&keys[i]) == SHAPE_TEXT) free(*(char **)field);
 		if (shape_of(&keys[i]) == SHAPE_LIST) strv_free(*(char ***)field);
@@ -421,7 +422,6 @@ int service_settings_compare(
 	const struct service_settings *left, const struct service_settings *right) {
 	int strongest = 0;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (keys[i].flags & CONFIG_NOT_BUILT) continue;
 		if (same_field(&keys[i], field_of(left, &keys[i]), field_of(right, &keys[i])))
 			continue;
 		int effect = (int)keys[i].reload + 1;

@@ -187,6 +187,12 @@ void bandwidth_give_up(struct bandwidth *bandwidth, struct bandwidth_wait *wait)
 	wait_on(bandwidth);
 }
 
+void bandwidth_give_back(struct bandwidth *bandwidth, int64_t bytes) {
+	fill(bandwidth);
+	bandwidth->balance += (double)bytes;
+	serve(bandwidth);
+}
+
 /* ---- the face ---- */
 
 struct bandwidth *bandwidth_new(struct loop *loop) {

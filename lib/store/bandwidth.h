@@ -15,6 +15,8 @@ struct bandwidth_wait {
 int64_t bandwidth_rate(const struct bandwidth *bandwidth);
 /* True: they are taken. False: `granted` comes, first come first served. */
 bool bandwidth_take(struct bandwidth *bandwidth, struct bandwidth_wait *wait, int64_t bytes);
+/* They were taken and not used. */
+void bandwidth_give_back(struct bandwidth *bandwidth, int64_t bytes);
 void bandwidth_give_up(
 	struct bandwidth *bandwidth, struct bandwidth_wait *wait); /* one that waits */
 

@@ -22,11 +22,24 @@ struct throttle_frame {
 	struct bandwidth *ways[2]; /* what it has to pass; NULL: none */
 	int at;                    /* waits for this one, while it has not started */
 	bool started;
+	int64_t started_ms;
 	int64_t bytes;
 };
 
+/* One that was called off in the middle owes only for what it can have sent: else a large part that gives way would hold the line. */
+static void give_back(struct throttle_frame *frame) {
+	int64_t passed_ms = loop_now_ms(frame->frame.owner->loop) - frame->started_ms;
+	for (int i = 0; i < 2; i++) {
+		struct bandwidth *way = frame->ways[i];
+		int64_t rate = way ? bandwidth_rate(way) : 0;
+		int64_t left = frame->bytes - passed_ms * rate / 1000;
+		if (rate && left > 0) bandwidth_give_back(way, left);
+	}
+}
+
 static void come_back(struct store_op *op, const struct err *err) {
 	struct throttle_frame *frame = container_of(op->frame, struct throttle_frame, frame);
+	if (err && err->kind == ERR_CANCELLED) give_back(frame);
 	store_frame_pop(&frame->frame);
 	free(frame);
 	op->done(op, err);
@@ -49,6 +62,7 @@ static void pass(struct throttle_frame *frame) {
 		if (way && !bandwidth_take(way, &frame->wait, frame->bytes)) return;
 	}
 	frame->started = true;
+	frame->started_ms = loop_now_ms(throttle->store.loop);
 	frame->frame.op->bytes_per_second = speed_of(frame);
 	store_start(throttle->inner, frame->frame.op);
 }

@@ -225,6 +225,8 @@ static bool others_pending(struct transfer *t) {
 	struct folder *f = t->folder;
 	int64_t count = 0, refused = 0, databases = 0;
 	struct err err;
+	if (f->urgent)
+		return false; /* smaller ones went before it as it is; larger ones may not get there */
 	if (folder_clock_ms(f) - t->row.first_ms > DATABASE_PATIENCE_MS) {
 		log_info("folder '%s': '%s' is sent ahead of files it may name: they take too long",
 			f->name, t->path);

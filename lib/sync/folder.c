@@ -180,6 +180,7 @@ static void folder_claim(struct folder *f) {
 	struct index_dirty *rows = NULL;
 	size_t count = 0;
 	struct err err;
+	index_newest_first(f->index, f->urgent);
 	if (index_claim_due(f->index, folder_clock_ms(f), (size_t)want, &rows, &count, &err)) {
 		folder_index_failed(f, &err);
 		return;
@@ -276,8 +277,8 @@ void folder_step(struct defer *defer) {
 		if (f->phase == PHASE_RUNNING && !f->paused) abandoned_step(f);
 		if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;
 	}
-	prune_step(f);
-	if (f->phase == PHASE_RUNNING) verify_step(f);
+	if (!f->urgent) prune_step(f);
+	if (f->phase == PHASE_RUNNING && !f->urgent) verify_step(f);
 	if (f->phase == PHASE_RUNNING) polling_step(f);
 	if (f->phase == PHASE_RUNNING) forget_step(f);
 	if (f->phase < PHASE_RUNNING || f->phase == PHASE_CLOSING) return;

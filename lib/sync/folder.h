@@ -127,6 +127,7 @@ struct folder {
 	struct ignore *ignore;
 	char *degraded;
 
+	bool urgent; /* the machine may go at any moment */
 	struct open_job open;
 	struct scan scan;
 	struct prune *prune;

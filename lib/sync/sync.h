@@ -200,6 +200,10 @@ struct folder_conflict {
 size_t folder_conflicts(struct folder *folder, size_t limit, struct folder_conflict **conflicts);
 void folder_conflicts_free(struct folder_conflict *conflicts, size_t count);
 
+/* The machine may be taken away at any moment: what is dirty goes at once, without settling and pace, small files before large ones and
+ * of each size the newest first, and nothing waits for another. Again: for what was written since. False: as usual. */
+void folder_urge(struct folder *folder, bool urgent);
+
 /* What would go if it were approved, oldest first, at most `limit`; *upto names this list for folder_approve. The caller's array. */
 struct folder_deletion {
 	char *path;

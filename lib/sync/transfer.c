@@ -90,7 +90,7 @@ void transfer_start(struct folder *f, struct index_dirty *row) {
 	buf_init(&t->body, 0);
 	/* A file that never stays the same long enough is taken while it grows, once its patience has run out. */
 	t->growth = folder_clock_ms(f) - t->row.first_ms >= f->settings.max_settle_ms ||
-		    !list_empty(&f->waits) || f->phase == PHASE_FLUSHING;
+		    !list_empty(&f->waits) || f->phase == PHASE_FLUSHING || f->urgent;
 	list_add_tail(&f->transfers, &t->link);
 	map_put(&f->by_path, t->path, t);
 	slot_take(t);

@@ -271,10 +271,16 @@ void delta_note(const struct transfer *transfer, struct index_entry *entry,
 	const struct index_entry *before);
 int64_t delta_copied(const struct transfer *transfer); /* bytes that were not sent */
 
+/* urgent.c */
+/* The machine may go at any moment, and smaller files are waiting: true, and the transfer is gone, its path comes after them. */
+bool urgent_gives_way(struct transfer *transfer);
+
 /* upload.c, upload_hash.c, upload_stream.c, upload_parts.c */
 void upload_start(struct transfer *transfer);
 void upload_release(struct transfer *transfer);
 void upload_memory_granted(struct transfer *transfer);
+void upload_yield(
+	struct transfer *transfer); /* its parts are given up for now; what was sent stays */
 bool upload_parts_cancel(struct transfer *transfer); /* false: none is on its way */
 void upload_hash_start(
 	struct transfer *transfer); /* pass 1 of a large file; comes back through transfer_plan */

@@ -332,6 +332,14 @@ void upload_memory_granted(struct transfer *t) {
 	lanes_go(t);
 }
 
+void upload_yield(struct transfer *t) {
+	struct upload *u = t->upload;
+	if (!u || t->state != TRANSFER_PARTS || is_over(t)) return;
+	err_set(&u->failed, ERR_CANCELLED, "gives way to smaller files");
+	lanes_cancel(t);
+	if (!u->busy) lanes_go(t);
+}
+
 bool upload_parts_cancel(struct transfer *t) {
 	if (!t->upload || !t->upload->busy) return false;
 	lanes_cancel(t);

@@ -154,6 +154,7 @@ def test_a_reload_changes_it(tendd, hook):
     ({}, "nobody is told: write webhook or command"),
     ({"webhook": "example.org"}, "it begins with https://"),
     ({"command": "true", "on": "service.up"}, "there is no event 'service.up'"),
+    ({"command": "true", "on": "preempted"}, "folder.stopped or preempt"),
     ({"command": "true", "on": "idle"}, "'idle' is not built yet"),
     ({"command": "a 'b"}, "quote"),
 ])

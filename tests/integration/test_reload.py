@@ -253,7 +253,8 @@ OTHER = {
     "service": {
         "command": "sleep 2000", "shell": "yes", "enabled": "no", "user": USER, "group": GROUP, "directory": "/",
         "environment": "A=b", "environment_file": "/dev/null", "path": "/opt", "umask": "077", "nice": "5",
-        "limit_nofile": "512", "conda": "/opt/x", "memory_max": "1GiB", "cpu_max": "50%", "before_start": "true", "after_stop": "true", "restart": "on-failure", "restart_delay": "1s", "restart_max_delay": "30s",
+        "limit_nofile": "512", "conda": "/opt/x", "memory_max": "1GiB", "cpu_max": "50%", "before_start": "true", "after_stop": "true",
+        "on_preempt": "true", "restart": "on-failure", "restart_delay": "1s", "restart_max_delay": "30s",
         "healthy_after": "1s", "give_up_after": "5", "ok_exit": "3", "no_restart_exit": "4", "stop_signal": "INT",
         "stop_timeout": "3s", "log_max_size": "1MiB", "log_keep": "2", "log": "both", "after": "service:b", "requires": "service:b",
         "network": "yes", "ready": "tcp:1", "ready_timeout": "5s", "check": "tcp:1", "check_every": "5s",

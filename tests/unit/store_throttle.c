@@ -26,9 +26,11 @@ struct world {
 	struct store *stores[2];
 	struct one ops[OPS];
 	char *body;
+	struct timer timer;
 	int begun, ended, wanted;
 	bool all;
 	int64_t speed; /* that the last one was told */
+	int64_t takes_ms;
 };
 
 static struct err decide(void *user, const struct store_op *op, bool *after, int64_t *delay_ms) {
@@ -36,6 +38,7 @@ static struct err decide(void *user, const struct store_op *op, bool *after, int
 	container_of(op, struct one, op)->begun_ms = loop_now_ms(world->loop);
 	world->speed = op->bytes_per_second;
 	world->begun++;
+	*delay_ms = world->takes_ms;
 	return (struct err){ 0 };
 }
 
@@ -237,6 +240,32 @@ static void the_page_turns(void **state) {
 	close_world(&world);
 }
 
+static void cancel_first(struct timer *timer) {
+	struct world *world = container_of(timer, struct world, timer);
+	world->takes_ms = 0;
+	store_cancel(world->stores[0], &world->ops[0].op);
+}
+
+/* It owes for the tenth of a second in which it was sent, not for all of its second. */
+static void cancelled_in_the_middle(void **state) {
+	struct world world;
+	open_world(&world, "100KiB");
+	limit(world.up, "100KiB");
+	world.takes_ms = 1000;
+	world.ops[1].op.body_len = world.ops[1].op.size = 10;
+	timer_init(&world.timer, world.loop, cancel_first);
+	timer_start(&world.timer, 100);
+	int64_t from_ms = loop_now_ms(world.loop);
+	world.wanted = 2;
+	store_start(world.stores[0], &world.ops[0].op);
+	store_start(world.stores[0], &world.ops[1].op);
+	loop_run_until(world.loop, &world.all);
+	assert_int_equal(world.ops[0].kind, ERR_CANCELLED);
+	assert_int_equal(world.ops[1].kind, ERR_NONE);
+	about(world.ops[1].begun_ms - from_ms, 100);
+	close_world(&world);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shared_by_all_in_order),
@@ -244,6 +273,7 @@ int main(void) {
 		cmocka_unit_test(small_bodies_have_the_whole_rate),
 		cmocka_unit_test(questions_pass),
 		cmocka_unit_test(cancelled_while_waiting),
+		cmocka_unit_test(cancelled_in_the_middle),
 		cmocka_unit_test(bad_words_are_told),
 		cmocka_unit_test(by_the_time_of_day),
 		cmocka_unit_test(the_page_turns),
