@@ -11,6 +11,7 @@
 
 #include "tendd/news.h"
 #include "tendd/place.h"
+#include "tendd/power.h"
 #include "tendd/reload.h"
 #include "tendd/routes.h"
 #include "tendd/signals.h"
@@ -389,6 +390,7 @@ int house_open(struct house *house, struct err *err) {
 	house->notifies = notifies_new(house->loop, house->http, house->processes);
 	notifies_configure(house->notifies, house->config);
 	house->news = news_new(house);
+	power_open(house);
 	if (signals_open(house, err)) return -1;
 	/* All units stand before any is wanted: edges of one may lead to the last. */
 	house_link(house);
@@ -430,6 +432,8 @@ void house_close(struct house *house) {
 	signals_close(house);
 	reload_cancel(house);
 	upgrade_cancel(house);
+	house->closing++; /* ours: not before all have been told */
+	power_close(house);
 	routes_close(house);
 	news_free(house->news);
 	house->news = NULL;
@@ -437,7 +441,6 @@ void house_close(struct house *house) {
 	house->control = NULL;
 	/* Folders and services end in their own time; without a flush, which was the stop's
 	 * affair. */
-	house->closing++; /* ours: not before all have been told */
 	house_orphans_stop(house);
 	list_each(&house->folders, link)
 		house_folder_drop(list_entry(link, struct house_folder, link));
@@ -468,6 +471,7 @@ void house_free(struct house *house) {
 	bandwidth_free(house->line.up);
 	bandwidth_free(house->line.down);
 	notifies_free(house->notifies);
+	power_free(house);
 	if (house->steps) steps_free(house->steps);
 	if (house->services) services_free(house->services);
 	if (house->processes) process_host_free(house->processes);

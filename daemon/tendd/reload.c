@@ -9,6 +9,7 @@
 
 #include "tendd/check.h"
 #include "tendd/news.h"
+#include "tendd/power.h"
 #include "tendd/reload_diff.h"
 
 enum reload_state {
@@ -242,6 +243,7 @@ static void take_over(struct reload *reload) {
 	steps_begin(house->steps); /* those that are new */
 	services_begin(house->services);
 	notifies_configure(house->notifies, house->config);
+	power_configure(house);
 	house_orphans_begin(house);
 	end(reload, true);
 }

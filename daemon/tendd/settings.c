@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "notify/notify.h"
+#include "power/power.h"
 #include "service/service.h"
 #include "step/step.h"
 #include "store/store.h"
@@ -157,9 +158,6 @@ static const struct config_table tend_table = {
 	.help = "tendd itself",
 };
 
-static const struct config_table idle_table = {
-	.kind = "idle", .flags = CONFIG_NOT_BUILT, .help = "power off when idle"
-};
 static const struct config_table preempt_table = {
 	.kind = "preempt", .flags = CONFIG_NOT_BUILT, .help = "when the machine is taken away"
 };

@@ -10,8 +10,9 @@ enum { DAY_MS = 24 * 3600 * 1000, WAS_FINE = 1, WAS_BAD = 2 };
 
 /* ---- settings ---- */
 
-static const char *const events[] = { "service.failed", "folder.stopped", NULL };
-static const char *const later[] = { "folder.behind", "step.failed", "idle", "preempt", NULL };
+static const char *const events[] = { "service.failed", "folder.stopped", "idle", "idle.blind",
+	NULL };
+static const char *const later[] = { "folder.behind", "step.failed", "preempt", NULL };
 
 #define FIELD(member) offsetof(struct notify_settings, member)
 
@@ -19,7 +20,8 @@ static const struct config_key keys[] = {
 	{ .name = "on",
 		.type = CONFIG_WORDS,
 		.offset = FIELD(on),
-		.help = "which events; all when not set: service.failed folder.stopped" },
+		.help = "which events; all when not set: service.failed folder.stopped idle "
+			"idle.blind" },
 	{ .name = "command",
 		.type = CONFIG_TEXT,
 		.offset = FIELD(command),
@@ -52,7 +54,8 @@ static int notify_check(const void *settings, const char *name, const char **key
 			return err_set(
 				err, ERR_INVALID, "'%s' is not built yet in this version", *word);
 		return err_set(err, ERR_INVALID,
-			"there is no event '%s': write service.failed or folder.stopped", *word);
+			"there is no event '%s': write service.failed, folder.stopped or idle",
+			*word);
 	}
 	*key = "webhook";
 	if (notify->webhook && !str_starts(notify->webhook, "http://") &&
