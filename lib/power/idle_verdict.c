@@ -27,8 +27,7 @@ bool idle_window_sample(struct idle_window *window, int64_t now_ms, int64_t wall
 	if (window->begun) {
 		int64_t passed_ms = now_ms - window->last_ms;
 		int64_t jump_ms = (wall_ns - window->last_wall_ns) / NS_PER_MS - passed_ms;
-		int64_t gap_ms = GAP * every_ms > GAP_MIN_MS ? GAP * every_ms : GAP_MIN_MS;
-		if (passed_ms > gap_ms)
+		if (passed_ms > GAP * every_ms && passed_ms > GAP_MIN_MS)
 			*why = "nothing was looked at for a while";
 		else if (jump_ms > JUMP_MS || jump_ms < -JUMP_MS)
 			*why = "the machine slept, or its clock was set";

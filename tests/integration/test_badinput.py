@@ -22,7 +22,7 @@ CASES = {
     "bad boolean": ("[service a]\ncommand = sleep 1\nshell = maybe\n", "'shell'"),
     "bad word": (REMOTE + FOLDER + "mode = sideways\n", "'mode'"),
     "not built key": (REMOTE + FOLDER + "symlinks = skip\n", "'symlinks' is not built yet"),
-    "not built section": ("[idle]\nafter = 30m\n", "[idle] is not built yet"),
+    "not built section": ("[preempt]\nprovider = aws\n", "[preempt] is not built yet"),
     "a folder of a user that no step makes": (REMOTE + FOLDER + "user = no-such-user\n[step a]\nuser = another\n",
                                              "there is no user 'no-such-user'"),
     "a download that goes nowhere": ("[step a]\ndownload = https://example.org/x\n", "a download needs where it goes"),

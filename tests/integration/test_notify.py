@@ -126,7 +126,7 @@ def test_a_reload_changes_it(tendd, hook):
     ({}, "nobody is told: write webhook or command"),
     ({"webhook": "example.org"}, "it begins with https://"),
     ({"command": "true", "on": "service.up"}, "there is no event 'service.up'"),
-    ({"command": "true", "on": "idle"}, "'idle' is not built yet"),
+    ({"command": "true", "on": "preempt"}, "'preempt' is not built yet"),
     ({"command": "a 'b"}, "quote"),
 ])
 def test_what_makes_no_sense_is_refused(tendd, keys, says):
