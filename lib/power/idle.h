@@ -43,7 +43,8 @@ void idle_settings_free(struct idle_settings *settings);
 
 void idle_say(struct idle_answer *answer, enum idle_word word, int64_t age_ms, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
-/* Of several things seen by one signal: active counts before unknown, unknown before idle, the younger age among equals. */
+/* Of several things seen by one signal: active counts before unknown, unknown before idle, the younger age among equals, the
+ * later one among alike. */
 void idle_worse(struct idle_answer *answer, const struct idle_answer *other);
 
 /* ---- the processes of this machine: idle_procs_linux.c, idle_procs_macos.c ---- */

@@ -22,7 +22,9 @@ void idle_say(
 void idle_worse(struct idle_answer *answer, const struct idle_answer *other) {
 	static const int weight[] = { [IDLE_IDLE] = 0, [IDLE_UNKNOWN] = 1, [IDLE_ACTIVE] = 2 };
 	int ours = weight[answer->word], theirs = weight[other->word];
-	bool younger = other->age_ms >= 0 && (answer->age_ms < 0 || other->age_ms < answer->age_ms);
+	/* Of two that say the same the later one is told: it names what was seen. */
+	bool younger = other->age_ms < 0 ? answer->age_ms < 0
+					 : answer->age_ms < 0 || other->age_ms <= answer->age_ms;
 	if (theirs > ours || (theirs == ours && younger)) *answer = *other;
 }
 

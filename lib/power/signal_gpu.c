@@ -190,7 +190,6 @@ void signal_gpu(const struct idle_gpu_look *look, int64_t threshold, struct idle
 				i, gpu->processes);
 		else
 			idle_say(&one, IDLE_UNKNOWN, 0, "GPU %zu does not tell how busy it is", i);
-		if (i == 0 && one.word == IDLE_IDLE) *answer = one;
 		idle_worse(answer, &one);
 	}
 }

@@ -145,6 +145,8 @@ CHANGE(window_just, idle_window_restart(&given->window); fill(&given->window, NO
 CHANGE(no_window, idle_window_restart(&given->window); facts->after_ms = 0;)
 CHANGE(nine_samples, idle_window_restart(&given->window);
 	fill(&given->window, NOW - 8 * EVERY, NOW); facts->after_ms = EVERY;)
+CHANGE(nine_samples_from_0, idle_window_restart(&given->window); fill(&given->window, 0, 8 * EVERY);
+	facts->after_ms = EVERY; facts->now_ms = 8 * EVERY;)
 CHANGE(ten_samples, idle_window_restart(&given->window); fill(&given->window, NOW - 9 * EVERY, NOW);
 	facts->after_ms = EVERY;)
 CHANGE(samples_before_it, facts->after_ms = EVERY; given->active_ms[0] = NOW - 9 * EVERY + 1;)
@@ -188,6 +190,7 @@ static const struct verdict_row rows[] = {
 	{ "window just", window_just, IDLE_BY_NOTHING, IDLE_BY_NOTHING, 0, 0 },
 	{ "no window", no_window, IDLE_BY_WINDOW, IDLE_BY_NOTHING, 0, 0 },
 	{ "nine samples", nine_samples, IDLE_BY_SAMPLES, IDLE_BY_NOTHING, 0, -1 },
+	{ "nine samples from 0", nine_samples_from_0, IDLE_BY_SAMPLES, IDLE_BY_NOTHING, 0, -1 },
 	{ "ten samples", ten_samples, IDLE_BY_NOTHING, IDLE_BY_NOTHING, 0, 0 },
 	{ "samples before it", samples_before_it, IDLE_BY_SAMPLES, IDLE_BY_NOTHING, 0, -1 },
 	{ "samples from it on", samples_from_it_on, IDLE_BY_NOTHING, IDLE_BY_NOTHING, 0, 0 },
