@@ -100,8 +100,10 @@ static void call_off(struct idle *idle, const char *why) {
 	anew(idle);
 }
 
-static void acted(void *user, const struct err *err) {
+static void acted(void *user, const struct err *said) {
 	struct idle *idle = user;
+	struct err own, *err = said ? &own : NULL;
+	if (said) own = *said; /* it lies in what is freed now */
 	idle_act_free(idle->act);
 	idle->act = NULL;
 	if (idle->closing) {

@@ -74,7 +74,19 @@ static void look_below(struct idle_sample *sample, const char *path, const char 
 	free(whole);
 }
 
+/* Of who runs us, where that is none of the usual places. */
+static void look_at_home(struct idle_sample *sample) {
+	const char *home = getenv("HOME");
+	bool usual = !home || str_equal(home, "/root") || str_starts(home, "/home/") ||
+		     str_starts(home, "/Users/");
+	if (usual || !str_equal(sample->root, "/")) return;
+	char *path = path_join(home, ".local/share/jupyter/runtime");
+	look_in(sample, path);
+	free(path);
+}
+
 void signal_jupyter_find(struct idle_sample *sample) {
+	look_at_home(sample);
 	look_below(sample, "home", ".local/share/jupyter/runtime");
 	look_in(sample, "root/.local/share/jupyter/runtime");
 	look_below(sample, "Users", "Library/Jupyter/runtime");
