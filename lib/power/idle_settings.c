@@ -162,7 +162,7 @@ static int parse_line(
 	for (line += strspn(line, blanks); *line; line += strspn(line, blanks)) {
 		size_t len = str_starts(line, "command:") ? strlen(line) : strcspn(line, blanks);
 		char *word = xstrndup(line, len);
-		struct idle_signal signal;
+		struct idle_signal signal = { 0 };
 		int rc = parse_word(word, &signal, err);
 		free(word);
 		if (rc) return -1;
