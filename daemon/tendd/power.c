@@ -183,17 +183,18 @@ static void awake_changed(void *user, int64_t until_ns) {
 }
 
 static void recall_awake(struct power *power) {
-	char *path = awake_path(power->house), boot[64] = "";
-	long long until_ns = 0;
+	char *path = awake_path(power->house), text[AWAKE_FILE_MAX] = "", *boot = text;
 	FILE *file = fopen(path, "re");
 	int64_t wall_ns = loop_wall_ns(power->house->loop);
-	bool read = file && fscanf(file, "%lld %63s", &until_ns, boot) == 2;
+	bool read = file && fgets(text, sizeof(text), file);
 	if (file) fclose(file);
 	free(path);
+	if (!read) return;
+	int64_t until_ns = strtoll(text, &boot, 10);
+	str_trim(boot);
 	/* A clock that was wrong must not keep the machine up for years. */
 	bool sane = until_ns == INT64_MAX || until_ns < wall_ns + (AWAKE_MAX_MS * NS_PER_MS);
-	if (read && sane && str_equal(boot, process_boot_id()))
-		idle_awake(power->idle, until_ns, true);
+	if (sane && str_equal(boot, process_boot_id())) idle_awake(power->idle, until_ns, true);
 }
 
 /* ---- the API ---- */

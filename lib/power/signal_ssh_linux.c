@@ -126,18 +126,24 @@ struct sockets {
 };
 
 /* "  0: 0100007F:0016 0100007F:C350 01 ... inode": the fourth word is the state, the tenth the inode. */
+static void take_line(char *line, struct sockets *sockets) {
+	const char *words[10];
+	size_t count = 0;
+	char *rest = NULL;
+	for (char *word = strtok_r(line, " ", &rest); word && count < ARRAY_LEN(words);
+		word = strtok_r(NULL, " ", &rest))
+		words[count++] = word;
+	if (count < ARRAY_LEN(words) || strtoul(words[3], NULL, 16) != ESTABLISHED) return;
+	if (sockets->count < SOCKETS_MAX)
+		sockets->inodes[sockets->count++] = strtoul(words[9], NULL, 10);
+}
+
 static void read_established(
 	const struct idle_sample *sample, const char *path, struct sockets *sockets) {
 	char *text = idle_file(sample->root, path, TCP_MAX), *rest = NULL;
 	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line;
-		line = strtok_r(NULL, "\n", &rest)) {
-		char state[8];
-		unsigned long inode;
-		if (sscanf(line, " %*s %*s %*s %7s %*s %*s %*s %*s %*s %lu", state, &inode) != 2)
-			continue;
-		if (strtoul(state, NULL, 16) == ESTABLISHED && sockets->count < SOCKETS_MAX)
-			sockets->inodes[sockets->count++] = inode;
-	}
+		line = strtok_r(NULL, "\n", &rest))
+		take_line(line, sockets);
 	free(text);
 }
 
