@@ -278,7 +278,7 @@ def table(tendd, kind):
     """Name to effect of all built keys, as --help-config prints them."""
     text = tendd.run_to_end("--help-config").stdout
     section = re.split(r"^\[%s( NAME)?\]" % kind, text, flags=re.MULTILINE)[-1].split("\n[")[0]
-    rows = re.findall(r"^  (\S+) +(?:\S+) +(live|restart|rebuild) +(\(not built yet\))?", section, re.MULTILINE)
+    rows = re.findall(r"^  (\S+) +\S.*? +(live|restart|rebuild) +(\(not built yet\))?", section, re.MULTILINE)
     return {name: effect for name, effect, later in rows if not later}
 
 
