@@ -83,8 +83,7 @@ static char **arguments(const char *action) {
 	char **argv = NULL;
 	struct err err;
 	if (str_equal(action, "poweroff") || str_equal(action, "suspend")) {
-		strv_add(&argv, "systemctl");
-		strv_add(&argv, action);
+		idle_act_words(action, &argv);
 		return argv;
 	}
 	argv = config_split_command(action, &err);

@@ -72,18 +72,3 @@ const struct idle_cloud *idle_cloud_find(const char *root) {
 	}
 	return is_virtual(root) ? &unknown : &own;
 }
-
-bool idle_in_container(const char *root) {
-	static const char *const marks[] = { "run/systemd/container", "run/.containerenv",
-		".dockerenv" };
-	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-		char *text = idle_file(root, marks[i], 1);
-		free(text);
-		if (text) return true;
-	}
-	/* The first process of a container is told so by whoever made it. */
-	char *text = idle_file(root, "proc/1/environ", 64 << 10);
-	bool found = text && str_starts(text, "container=");
-	free(text);
-	return found;
-}

@@ -76,6 +76,7 @@ bool idle_proc_is_ours(const char *root, const struct idle_proc *proc);
 /* Times that it gave up the processor by itself; -1. And bytes it read and wrote. */
 int64_t idle_proc_switches(const char *root, pid_t pid);
 int64_t idle_proc_bytes(const char *root, pid_t pid);
+int64_t idle_uptime_ms(const char *root); /* -1: not known */
 
 bool idle_name_is_shell(const char *name);
 /* What runs in front of terminal `tty` and is no shell; NULL. */
@@ -218,7 +219,9 @@ struct idle_job {
 void signal_jobs_read(struct idle_sample *sample);
 void signal_jobs(const struct idle_job *jobs, size_t count, struct idle_answer *answer);
 
-/* signal_cpu.c, signal_net.c */
+/* signal_cpu.c, signal_net.c; what the kernel counts: signal_load_linux.c, signal_load_macos.c */
+void signal_cpu_now(const char *root, struct idle_cpu *cpu);
+int signal_net_now(const char *root, uint64_t *bytes);
 int signal_cpu_parse(const char *text, struct idle_cpu *cpu);
 void signal_cpu(const struct idle_cpu *before, const struct idle_cpu *now, int64_t threshold,
 	struct idle_answer *answer);
@@ -297,6 +300,9 @@ struct idle_act *idle_act_start(const struct idle_act_options *options,
 void idle_act_cancel(
 	struct idle_act *act); /* what runs goes on by itself; `done` comes all the same */
 void idle_act_free(struct idle_act *act); /* `done` has come; NULL is fine */
+
+/* act_linux.c, act_macos.c: what does `poweroff` and `suspend` */
+void idle_act_words(const char *action, char ***argv);
 
 /* act_azure.c */
 struct idle_azure;

@@ -122,3 +122,11 @@ int64_t idle_proc_bytes(const char *root, pid_t pid) {
 	free(path);
 	return in < 0 || out < 0 ? -1 : in + out;
 }
+
+int64_t idle_uptime_ms(const char *root) {
+	char *text = idle_file(root, "proc/uptime", 64), *end = text;
+	double seconds = text ? strtod(text, &end) : 0;
+	int64_t ms = text && end != text && seconds >= 0 ? (int64_t)(seconds * 1000) : -1;
+	free(text);
+	return ms;
+}

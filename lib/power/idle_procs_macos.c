@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysctl.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "power/idle.h"
@@ -75,4 +77,14 @@ int64_t idle_proc_bytes(const char *root, pid_t pid) {
 	(void)root;
 	(void)pid;
 	return -1; /* no system call tells bytes of sockets */
+}
+
+int64_t idle_uptime_ms(const char *root) {
+	int name[] = { CTL_KERN, KERN_BOOTTIME };
+	struct timeval boot;
+	size_t size = sizeof(boot);
+	(void)root;
+	if (sysctl(name, 2, &boot, &size, NULL, 0) != 0 || boot.tv_sec == 0) return -1;
+	int64_t seconds = (int64_t)time(NULL) - boot.tv_sec;
+	return seconds > 0 ? seconds * 1000 : 0;
 }

@@ -44,14 +44,6 @@ char *idle_file(const char *root, const char *path, size_t most) {
 
 /* ---- what stands in no list of signals ---- */
 
-static void read_uptime(struct idle_sample *sample) {
-	char *text = idle_file(sample->root, "proc/uptime", 64);
-	char *end = text;
-	double seconds = text ? strtod(text, &end) : 0;
-	sample->uptime_ms = text && end != text && seconds >= 0 ? (int64_t)(seconds * 1000) : -1;
-	free(text);
-}
-
 /* The lock of whoever installs packages; asked for, never taken. */
 static void read_dpkg(struct idle_sample *sample) {
 	static const char *const locks[] = { "var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock" };
@@ -126,7 +118,7 @@ void idle_sample_read(struct idle_sample *sample) {
 	const struct idle_memory *memory = sample->memory;
 	bool blind = wants_procs(sample) && idle_procs_read(sample->root, &sample->procs) != 0;
 	sample->elapsed_ms = memory->at_ms ? sample->now_ms - memory->at_ms : 0;
-	read_uptime(sample);
+	sample->uptime_ms = idle_uptime_ms(sample->root);
 	read_dpkg(sample);
 	signal_tty_read(sample); /* always: a person at a terminal counts whatever the list says */
 	for (size_t i = 0; i < ARRAY_LEN(readers); i++) {

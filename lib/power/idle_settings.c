@@ -193,6 +193,17 @@ void idle_signals_free(struct idle_signal *signals, size_t count) {
 	free(signals);
 }
 
+char **idle_services(const struct idle_settings *settings) {
+	struct err err;
+	size_t count;
+	char **ids = NULL;
+	struct idle_signal *signals = idle_signals_parse(settings->active, &count, &err);
+	for (size_t i = 0; signals && i < count; i++)
+		if (signals[i].kind == SIGNAL_SERVICE) strv_add(&ids, signals[i].name);
+	if (signals) idle_signals_free(signals, count);
+	return ids;
+}
+
 static int idle_check(const void *settings, const char *name, const char **key, struct err *err) {
 	const struct idle_settings *idle = settings;
 	size_t count;

@@ -1,5 +1,6 @@
 /* How it stands, for status and log. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "power/idle.h"
 
@@ -26,7 +27,11 @@ const char *idle_warning(const struct idle *idle) {
 	if (str_equal(action, "report"))
 		return "this is a container, or a Mac: it is only reported that nobody uses it, "
 		       "unless 'action' is written";
-	return str_equal(action, "poweroff") ? idle->cloud->warning : NULL;
+	bool off = str_equal(action, "poweroff");
+	if ((off || str_equal(action, "suspend")) && geteuid() != 0)
+		return "tendd is not root: the system may refuse to go off, and other people's "
+		       "processes are not all seen";
+	return off ? idle->cloud->warning : NULL;
 }
 
 static char *reason_text(const struct idle *idle) {

@@ -36,6 +36,9 @@ struct idle_settings {
 
 extern const struct config_table idle_table;
 
+/* Units that `active` names, as "service:a"; the caller's vector, NULL: none. */
+char **idle_services(const struct idle_settings *settings);
+
 /* ---- the verdict: pure ---- */
 
 enum idle_word {

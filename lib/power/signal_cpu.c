@@ -8,7 +8,7 @@
 
 #include "power/idle.h"
 
-enum { STAT_MAX = 256 << 10, FIELDS = 8, FIELD_IDLE = 3, FIELD_IOWAIT = 4 };
+enum { FIELDS = 8, FIELD_IDLE = 3, FIELD_IOWAIT = 4 };
 
 /* proc(5): "cpu  user nice system idle iowait irq softirq steal ..."; guests stand in user already. A processor that waits for a
  * disk is idle. Then a line for each processor. */
@@ -37,7 +37,7 @@ void signal_cpu(const struct idle_cpu *before, const struct idle_cpu *now, int64
 	if (!now->known || !before->known || now->all <= before->all || now->busy < before->busy) {
 		idle_say(answer, IDLE_UNKNOWN, 0,
 			now->known ? "not known before the next look"
-				   : "/proc/stat cannot be read");
+				   : "what processors did cannot be read");
 		return;
 	}
 	uint64_t percent10 =
@@ -50,9 +50,7 @@ void signal_cpu(const struct idle_cpu *before, const struct idle_cpu *now, int64
 
 void signal_cpu_read(struct idle_sample *sample) {
 	struct idle_cpu now;
-	char *text = idle_file(sample->root, "proc/stat", STAT_MAX);
-	signal_cpu_parse(text, &now);
-	free(text);
+	signal_cpu_now(sample->root, &now);
 	signal_cpu(&sample->memory->cpu, &now, sample->threshold[SIGNAL_CPU],
 		&sample->answers[SIGNAL_CPU]);
 	sample->memory->cpu = now;

@@ -5,8 +5,6 @@
 
 #include "power/idle.h"
 
-enum { DEV_MAX = 256 << 10 };
-
 /* What passes a bridge to a container passes a real link as well, or leaves this machine not at all. */
 static bool counts(const char *name, size_t len) {
 	static const char *const others[] = { "lo", "veth", "docker", "br-", "virbr", "cni", "tap",
@@ -59,14 +57,12 @@ void signal_net_read(struct idle_sample *sample) {
 	struct idle_memory *memory = sample->memory;
 	struct idle_answer *answer = &sample->answers[SIGNAL_NET];
 	uint64_t now;
-	char *text = idle_file(sample->root, "proc/net/dev", DEV_MAX);
-	bool known = signal_net_parse(text, &now) == 0;
-	free(text);
+	bool known = signal_net_now(sample->root, &now) == 0;
 	/* A link that went away takes its count along. */
 	bool grown = known && memory->net_known && now >= memory->net_bytes;
 	signal_net(grown ? (int64_t)(now - memory->net_bytes) : -1, sample->elapsed_ms,
 		sample->threshold[SIGNAL_NET], answer);
-	if (!known) idle_say(answer, IDLE_UNKNOWN, 0, "/proc/net/dev cannot be read");
+	if (!known) idle_say(answer, IDLE_UNKNOWN, 0, "what links moved cannot be read");
 	memory->net_bytes = now;
 	memory->net_known = known;
 }

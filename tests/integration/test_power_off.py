@@ -264,6 +264,7 @@ def test_without_a_section_nothing_is_looked_at(tendd):
     ("stop_billing = always\n", "stop_billing"),
     ("endpoint = here\n", "is no URL"),
     ("after = 10ms\n", "after"),
+    ("active = ssh service:no\n", "tend.ini:7: unknown unit 'service:no'"),
 ])
 def test_bad_keys(tendd, text, says):
     got = tendd.configure("[idle]\n" + text).run_to_end("--check")
