@@ -127,6 +127,7 @@ static void act(struct idle *idle) {
 		.azure = idle_deallocates(idle),
 		.endpoint = idle->settings->endpoint,
 	};
+	idle->slept = false;
 	log_warn("idle: %s now%s", options.action, options.azure ? ", by deallocation" : "");
 	tell(idle, "everything is stored, services are stopped: it goes now");
 	idle->act = idle_act_start(&options, acted, idle);

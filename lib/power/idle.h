@@ -361,6 +361,7 @@ struct idle {
 	struct timer phase_timer;
 	int64_t due_ms; /* the warning's time is over then */
 	bool called_off, ended;
+	bool slept; /* since the act began */
 	char *why_off;
 	int64_t warned_ns;
 	struct idle_act *act;

@@ -122,9 +122,6 @@ static void follow(struct idle *idle, bool anew) {
 		idle_happened(idle, nobody && !anew ? IDLE_EV_IDLE : IDLE_EV_ACTIVE,
 			anew ? "the machine slept" : idle->text);
 		break;
-	case IDLE_AFTER:
-		if (anew) idle_happened(idle, IDLE_EV_RESUMED, "the machine is back");
-		break;
 	default: break;
 	}
 }
@@ -149,7 +146,12 @@ static void sample_end(struct idle *idle) {
 	take_answers(idle);
 	judge(idle);
 	look_at_blindness(idle);
-	follow(idle, anew && why);
+	/* A machine that was put to sleep may do so before its command has ended. */
+	idle->slept = idle->slept || (anew && why);
+	if (idle->slept && idle->phase == IDLE_AFTER)
+		idle_happened(idle, IDLE_EV_RESUMED, "the machine is back");
+	else
+		follow(idle, anew && why);
 }
 
 static void part_ended(struct idle *idle) {
