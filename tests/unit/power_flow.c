@@ -34,6 +34,7 @@ enum trouble {
 	AWAKE_AFTER_WARNING,
 	AWAKE_WHILE_STOPPING,
 	STEP_IN_LAST_FLUSH,
+	BLIND,
 };
 
 struct scene {
@@ -41,7 +42,7 @@ struct scene {
 	enum trouble trouble;
 	bool force;
 	const char *
-		asked; /* w warned, f flush, F the last, s stop, b begin again, a act, x called off */
+		asked; /* w warned, f flush, F the last, s stop, b begin again, a act, x called off, B blind */
 };
 
 static const struct scene scenes[] = {
@@ -58,6 +59,7 @@ static const struct scene scenes[] = {
 	{ "a person in the last flush", PERSON_IN_LAST_FLUSH, true, "wfsFxb" },
 	{ "awake after the warning", AWAKE_AFTER_WARNING, true, "wx" },
 	{ "awake while services stop", AWAKE_WHILE_STOPPING, true, "wfsxb" },
+	{ "what cannot be told is told after six hours", BLIND, true, "B" },
 	{ "a step in the last flush", STEP_IN_LAST_FLUSH, true, "wfsFxb" },
 };
 
@@ -108,7 +110,7 @@ static void house_look(void *user, struct idle_house *house) {
 static void house_service(void *user, const char *name, struct idle_answer *answer) {
 	(void)user;
 	(void)name;
-	idle_say(answer, IDLE_IDLE, -1, "down");
+	idle_say(answer, is_trouble(BLIND) ? IDLE_UNKNOWN : IDLE_IDLE, -1, "down");
 }
 
 static void house_flush(void *user, bool services_stopped) {
@@ -144,6 +146,12 @@ static void house_start(void *user) {
 
 static void house_told(void *user, const char *event, const char *text) {
 	(void)user;
+	if (str_equal(event, "idle.blind")) {
+		assert_true(loop_now_ms(play.loop) >= 6LL * 3600 * 1000);
+		buf_addc(&play.asked, 'B');
+		play.over = true;
+		return;
+	}
 	assert_string_equal(event, "idle");
 	bool goes = strstr(text, "it goes now"), off = str_starts(text, "called off");
 	buf_addc(&play.asked, goes ? 'a' : off ? 'x' : 'w');
