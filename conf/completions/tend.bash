@@ -56,6 +56,7 @@ _tend() {
 	logs) options+=' --follow --lines --since --grep' kind=service ;;
 	env) kind=service ;;
 	run) kind=step ;;
+	awake) kind=awake ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
 	auth) options+=' --no-browser --device --paste' kind=none ;;
@@ -66,7 +67,9 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run awake why-awake' -- "$cur")
+	elif [[ $kind == awake ]]; then
+		mapfile -t COMPREPLY < <(compgen -W '30m 2h off' -- "$cur")
 	elif [[ $kind == remote ]]; then
 		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then

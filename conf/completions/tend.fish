@@ -39,6 +39,8 @@ complete -c tend -n __fish_use_subcommand -a remote -d 'look at a remote itself'
 complete -c tend -n __fish_use_subcommand -a auth -d 'sign in to a remote that wants a person'
 complete -c tend -n __fish_use_subcommand -a plan -d 'what steps would do, and why'
 complete -c tend -n __fish_use_subcommand -a run -d 'do a step now'
+complete -c tend -n __fish_use_subcommand -a awake -d 'keep this machine up'
+complete -c tend -n __fish_use_subcommand -a why-awake -d 'what keeps this machine up'
 
 complete -c tend -n '__fish_seen_subcommand_from status history' -a '(__tend_units)'
 complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve verify forget ls versions restore' -a '(__tend_units folder)'
@@ -47,6 +49,7 @@ complete -c tend -n '__fish_seen_subcommand_from start stop restart logs env' -a
 complete -c tend -n '__fish_seen_subcommand_from run' -a '(__tend_units step)'
 
 complete -c tend -n '__fish_seen_subcommand_from remote' -a 'ls check'
+complete -c tend -n '__fish_seen_subcommand_from awake' -a '30m 2h off'
 
 complete -c tend -n '__fish_seen_subcommand_from status' -s w -l watch -d 'again and again'
 complete -c tend -n '__fish_seen_subcommand_from sync' -s w -l wait -d 'return when it is durable'

@@ -25,8 +25,6 @@ static const struct command_option global_options[] = {
 
 /* In the contract, and not in this version. */
 static const struct command later[] = {
-	{ .name = "awake" },
-	{ .name = "why-awake" },
 	{ .name = "init" },
 	{ .name = "edit" },
 	{ .name = "doctor" },
@@ -55,6 +53,8 @@ static const struct command *const built[] = {
 	&command_env,
 	&command_plan,
 	&command_run,
+	&command_awake,
+	&command_why_awake,
 	&command_remote,
 	&command_auth,
 };

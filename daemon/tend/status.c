@@ -63,6 +63,23 @@ static void add_warning(
 	free(clean);
 }
 
+/* Where [idle] is: what it waits for, and how long. */
+static void add_idle(const json_t *idle, struct buf *out) {
+	const json_t *left = json_object_get(idle, "left_s");
+	if (!json_is_object(idle)) return;
+	char *why = str_printable(json_text(idle, "why")),
+	     *action = str_printable(json_text(idle, "action"));
+	char *span = json_is_integer(left) ? span_text(json_integer_value(left) * 1000) : NULL;
+	buf_addf(out, "idle: %s, %s", json_text(idle, "phase"), why);
+	if (span)
+		buf_addf(out, "; '%s'%s in %s", action,
+			json_flag(idle, "dry_run") ? " (dry run)" : "", span);
+	buf_adds(out, "\n");
+	free(span);
+	free(action);
+	free(why);
+}
+
 static void add_head(
 	const json_t *status, const struct term *term, int64_t wall_ns, struct buf *out) {
 	const json_t *configuration = json_object_get(status, "configuration");
@@ -80,6 +97,7 @@ static void add_head(
 	add_warning(term, "preempt: its notices would not be heard", json_text(preempt, "trouble"),
 		out);
 	free(span);
+	add_idle(json_object_get(status, "idle"), out);
 }
 
 static void add_row(struct term_table *table, const json_t *unit, int64_t wall_ns) {

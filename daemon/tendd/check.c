@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "power/power.h"
 #include "service/service.h"
 #include "step/step.h"
 #include "store/store.h"
@@ -143,6 +144,17 @@ static void check_circles(struct checking *checking) {
 	free(edges);
 }
 
+/* A service that is not there would count as use for ever. */
+static void check_idle(struct checking *checking) {
+	const struct config_section *section = config_find(checking->config, "idle", "");
+	char **ids = section ? idle_services(section->settings) : NULL;
+	bool failed = checking->failed;
+	for (char **id = ids; id && *id; id++)
+		failed = !check_reference(checking, section, "active", *id) || failed;
+	checking->failed = failed;
+	strv_free(ids);
+}
+
 static int check_sections(
 	const struct config *config, struct config_errors *errors, struct err *err) {
 	struct checking checking = { .config = config, .errors = errors, .err = err };
@@ -166,6 +178,7 @@ static int check_sections(
 		check_references(&checking, section, "after", step->after);
 		check_references(&checking, section, "requires", step->requires);
 	}
+	check_idle(&checking);
 	check_circles(&checking);
 	strv_free(checking.ends);
 	return checking.failed ? -1 : 0;

@@ -11,6 +11,7 @@
 
 #include "tendd/news.h"
 #include "tendd/place.h"
+#include "tendd/power.h"
 #include "tendd/preempt.h"
 #include "tendd/reload.h"
 #include "tendd/routes.h"
@@ -391,6 +392,7 @@ int house_open(struct house *house, struct err *err) {
 	notifies_configure(house->notifies, house->config);
 	house->news = news_new(house);
 	preempt_open(house);
+	power_open(house);
 	if (signals_open(house, err)) return -1;
 	/* All units stand before any is wanted: edges of one may lead to the last. */
 	house_link(house);
@@ -432,6 +434,8 @@ void house_close(struct house *house) {
 	signals_close(house);
 	reload_cancel(house);
 	upgrade_cancel(house);
+	house->closing++; /* ours: not before all have been told */
+	power_close(house);
 	routes_close(house);
 	news_free(house->news);
 	house->news = NULL;
@@ -439,7 +443,6 @@ void house_close(struct house *house) {
 	house->control = NULL;
 	/* Folders and services end in their own time; without a flush, which was the stop's
 	 * affair. */
-	house->closing++; /* ours: not before all have been told */
 	preempt_close(house);
 	house_orphans_stop(house);
 	list_each(&house->folders, link)
@@ -471,6 +474,7 @@ void house_free(struct house *house) {
 	bandwidth_free(house->line.up);
 	bandwidth_free(house->line.down);
 	notifies_free(house->notifies);
+	power_free(house);
 	if (house->steps) steps_free(house->steps);
 	if (house->services) services_free(house->services);
 	if (house->processes) process_host_free(house->processes);

@@ -68,6 +68,7 @@ struct house {
 	struct news *news;
 	struct notifies *notifies;
 	struct preemption *preemption; /* NULL: there is no [preempt] */
+	struct power *power; /* [idle]; NULL: not yet, or no more */
 	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, plan.c. */
 	struct list orders, barriers, logs, pasts, contents, restores, plans;
 	struct reload *reload; /* the one under way; NULL: none */

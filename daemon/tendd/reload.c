@@ -9,6 +9,7 @@
 
 #include "tendd/check.h"
 #include "tendd/news.h"
+#include "tendd/power.h"
 #include "tendd/preempt.h"
 #include "tendd/reload_diff.h"
 
@@ -244,6 +245,7 @@ static void take_over(struct reload *reload) {
 	services_begin(house->services);
 	notifies_configure(house->notifies, house->config);
 	preempt_apply(house, old_one);
+	power_configure(house);
 	house_orphans_begin(house);
 	end(reload, true);
 }

@@ -5,8 +5,8 @@
 
 #include "sync/sync.h"
 
-static const char *const kinds[] = { "tend", "remote", "folder", "step", "service", "notify",
-	"preempt" };
+static const char *const kinds[] = { "tend", "remote", "folder", "step", "service", "idle",
+	"preempt", "notify" };
 
 /* The name of the remote a folder uses; the caller's. */
 static char *remote_name(const struct config_section *folder) {

@@ -52,6 +52,10 @@ void route_content(void *user, struct control_request *request);
 void pasts_close(struct house *house);
 void contents_close(struct house *house);
 
+/* ---- power.c: POST and GET /v1/awake ---- */
+void route_awake(void *user, struct control_request *request);
+void route_why_awake(void *user, struct control_request *request);
+
 /* ---- upgrade.c: POST /v1/upgrade ---- */
 void route_upgrade(void *user, struct control_request *request);
 

@@ -158,10 +158,6 @@ static const struct config_table tend_table = {
 	.help = "tendd itself",
 };
 
-static const struct config_table idle_table = {
-	.kind = "idle", .flags = CONFIG_NOT_BUILT, .help = "power off when idle"
-};
-
 const struct config_table *const tendd_tables[] = { &tend_table, &store_remote_table,
 	&sync_folder_table, &service_table, &step_table, &idle_table, &power_preempt_table,
 	&notify_table, NULL };

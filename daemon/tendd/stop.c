@@ -8,28 +8,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tendd/power.h"
 #include "tendd/preempt.h"
 
 enum { LOOK_MS = 1000, MARGIN_MS = 30000 };
-
-/* What moves while we stop; any difference is progress. */
-struct progress {
-	int64_t units_left, pending, sent, sent_bytes;
-};
 
 struct stopping {
 	struct house *house;
 	enum stop_services services;
 	bool keep;
 	bool walking; /* the graph stops */
-	struct progress progress;
+	struct stop_progress progress;
 	int64_t moved_ms; /* when something moved last */
 	struct timer timer;
 };
 
 /* Cheap enough for once a second: folders keep these numbers, they are not counted. */
-static struct progress measure(struct house *house) {
-	struct progress progress = { 0 };
+struct stop_progress stop_measure(struct house *house) {
+	struct stop_progress progress = { 0 };
 	for (struct unit *unit = unit_next(house->graph, NULL); unit;
 		unit = unit_next(house->graph, unit)) {
 		if (unit->state != UNIT_DOWN) progress.units_left++;
@@ -48,7 +44,7 @@ static struct progress measure(struct house *house) {
 	return progress;
 }
 
-static bool differs(const struct progress *left, const struct progress *right) {
+bool stop_differs(const struct stop_progress *left, const struct stop_progress *right) {
 	return left->units_left != right->units_left || left->pending != right->pending ||
 	       left->sent != right->sent || left->sent_bytes != right->sent_bytes;
 }
@@ -96,8 +92,8 @@ static void look(struct timer *timer) {
 	struct stopping *stopping = container_of(timer, struct stopping, timer);
 	struct house *house = stopping->house;
 	int64_t now_ms = loop_now_ms(house->loop);
-	struct progress progress = measure(house);
-	if (differs(&progress, &stopping->progress)) {
+	struct stop_progress progress = stop_measure(house);
+	if (stop_differs(&progress, &stopping->progress)) {
 		stopping->progress = progress;
 		stopping->moved_ms = now_ms;
 		say_progress(stopping);
@@ -114,7 +110,7 @@ static void walk(struct stopping *stopping, bool keep) {
 	struct house *house = stopping->house;
 	stopping->keep = keep;
 	stopping->walking = true;
-	stopping->progress = measure(house);
+	stopping->progress = stop_measure(house);
 	stopping->moved_ms = loop_now_ms(house->loop);
 	extend(stopping);
 	timer_start(&stopping->timer, LOOK_MS);
@@ -145,6 +141,7 @@ void stop_start(struct house *house, enum stop_services services) {
 	house->stopping = stopping;
 	house->state = HOUSE_STOPPING;
 	log_info("stopping");
+	power_end(house);
 	host_stopping(house->host);
 	preempt_leaving(house);
 	/* A restart keeps services whatever on_stop says, and only systemd knows that it is one. */

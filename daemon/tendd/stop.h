@@ -15,4 +15,12 @@ void stop_now(struct house *house);
 
 void stop_free(struct house *house);
 
+/* What moves while we flush or stop; any difference is progress. */
+struct stop_progress {
+	int64_t units_left, pending, sent, sent_bytes;
+};
+
+struct stop_progress stop_measure(struct house *house);
+bool stop_differs(const struct stop_progress *left, const struct stop_progress *right);
+
 #endif

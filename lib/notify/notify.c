@@ -11,8 +11,7 @@ enum { DAY_MS = 24 * 3600 * 1000, WAS_FINE = 1, WAS_BAD = 2 };
 /* ---- settings ---- */
 
 static const char *const events[] = { "service.failed", "folder.stopped", "folder.behind",
-	"step.failed", "preempt", NULL };
-static const char *const later[] = { "idle", NULL };
+	"step.failed", "idle", "idle.blind", "preempt", NULL };
 
 #define FIELD(member) offsetof(struct notify_settings, member)
 
@@ -21,7 +20,7 @@ static const struct config_key keys[] = {
 		.type = CONFIG_WORDS,
 		.offset = FIELD(on),
 		.help = "which events; all when not set: service.failed folder.stopped "
-			"folder.behind step.failed preempt" },
+			"folder.behind step.failed idle idle.blind preempt" },
 	{ .name = "command",
 		.type = CONFIG_TEXT,
 		.offset = FIELD(command),
@@ -57,12 +56,9 @@ static int notify_check(const void *settings, const char *name, const char **key
 	*key = "on";
 	for (char **word = notify->on; word && *word; word++) {
 		if (stands_in(*word, events)) continue;
-		if (stands_in(*word, later))
-			return err_set(
-				err, ERR_INVALID, "'%s' is not built yet in this version", *word);
 		return err_set(err, ERR_INVALID,
 			"there is no event '%s': write service.failed, folder.stopped, "
-			"folder.behind, step.failed or preempt",
+			"folder.behind, step.failed, idle, idle.blind or preempt",
 			*word);
 	}
 	*key = "webhook";

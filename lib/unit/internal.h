@@ -23,6 +23,7 @@ struct unit_graph {
 	/* A stop under way (stop.c). */
 	bool stopping;
 	bool keep_services;
+	bool services_only; /* the rest goes on, and what folders need */
 	struct defer stop_defer;
 	void (*stop_done)(void *user);
 	void *stop_user;

@@ -12,6 +12,8 @@
 
 /* The command of a step goes on as services do. */
 static bool left_alone(const struct unit *unit) {
+	if (unit->graph->services_only)
+		return unit->kind != UNIT_SERVICE || unit->stop.holds_folder;
 	return unit->graph->keep_services &&
 	       (unit->kind == UNIT_SERVICE || unit->kind == UNIT_STEP);
 }
@@ -93,11 +95,8 @@ void unit_stop_step(struct unit_graph *graph) {
 	defer_start(graph->loop, &graph->stop_defer);
 }
 
-void unit_graph_stop(
-	struct unit_graph *graph, bool keep_services, void (*done)(void *user), void *user) {
-	assert(!graph->stopping);
+static void stop(struct unit_graph *graph, void (*done)(void *user), void *user) {
 	graph->stopping = true;
-	graph->keep_services = keep_services;
 	graph->stop_done = done;
 	graph->stop_user = user;
 	for (struct unit *unit = unit_next(graph, NULL); unit; unit = unit_next(graph, unit)) {
@@ -105,9 +104,26 @@ void unit_graph_stop(
 	}
 	for (struct unit *unit = unit_next(graph, NULL); unit; unit = unit_next(graph, unit)) {
 		if (unit->kind == UNIT_FOLDER) mark_needs(unit);
+	}
+	for (struct unit *unit = unit_next(graph, NULL); unit; unit = unit_next(graph, unit)) {
 		/* A kept service that waits for its next try goes on doing so in the hands of
 		 * the next daemon. */
 		if (!left_alone(unit) && unit->kind != UNIT_NETWORK) unit_unwant(unit);
 	}
 	unit_stop_step(graph);
+}
+
+void unit_graph_stop(
+	struct unit_graph *graph, bool keep_services, void (*done)(void *user), void *user) {
+	assert(!graph->stopping || graph->services_only);
+	graph->keep_services = keep_services;
+	graph->services_only = false;
+	stop(graph, done, user);
+}
+
+void unit_graph_stop_services(struct unit_graph *graph, void (*done)(void *user), void *user) {
+	assert(!graph->stopping);
+	graph->keep_services = false;
+	graph->services_only = true;
+	stop(graph, done, user);
 }

@@ -108,6 +108,10 @@ char **unit_dependents(const struct unit *unit);
 void unit_graph_stop(
 	struct unit_graph *graph, bool keep_services, void (*done)(void *user), void *user);
 
+/* The same of services alone, but for those that a folder needs: folders and steps go on, so that it can be taken back. A stop
+ * of all may follow before `done`, which then does not come. */
+void unit_graph_stop_services(struct unit_graph *graph, void (*done)(void *user), void *user);
+
 /* Called after each report that changed something, for status and events. */
 void unit_graph_observe(
 	struct unit_graph *graph, void (*changed)(void *user, struct unit *unit), void *user);

@@ -22,7 +22,6 @@ CASES = {
     "bad boolean": ("[service a]\ncommand = sleep 1\nshell = maybe\n", "'shell'"),
     "bad word": (REMOTE + FOLDER + "mode = sideways\n", "'mode'"),
     "not built key": (REMOTE + FOLDER + "symlinks = skip\n", "'symlinks' is not built yet"),
-    "not built section": ("[idle]\nafter = 30m\n", "[idle] is not built yet"),
     "a metadata service that is no URL": ("[preempt]\nprovider = aws\nendpoint = 169.254.169.254\n", "is no URL"),
     "a metadata service of nobody's": ("[preempt]\nendpoint = http://127.0.0.1:1\n", "'endpoint' needs a `provider`"),
     "a cloud that is none": ("[preempt]\nprovider = hetzner\n", "'provider'"),

@@ -66,7 +66,7 @@ def test_stable_fields(tendd):
     ("POST", "/v1/wait", {"marks": []}, 400, "an object"),
     ("POST", "/v1/stop", {"services": "maybe"}, 400, "'stop' or 'keep'"),
     ("POST", "/v1/units/folder:data/approve", {}, 400, "'upto'"),
-    ("POST", "/v1/awake", {}, 501, "not built yet"),
+    ("POST", "/v1/awake", {"duration_ms": 0}, 400, "a number"),
     ("GET", "/metrics", None, 501, "not built yet"),
 ])
 def test_refusals(tendd, method, path, body, status, text):

@@ -154,8 +154,7 @@ def test_a_reload_changes_it(tendd, hook):
     ({}, "nobody is told: write webhook or command"),
     ({"webhook": "example.org"}, "it begins with https://"),
     ({"command": "true", "on": "service.up"}, "there is no event 'service.up'"),
-    ({"command": "true", "on": "preempted"}, "folder.stopped or preempt"),
-    ({"command": "true", "on": "idle"}, "'idle' is not built yet"),
+    ({"command": "true", "on": "preempted"}, "idle.blind or preempt"),
     ({"command": "a 'b"}, "quote"),
 ])
 def test_what_makes_no_sense_is_refused(tendd, keys, says):

@@ -24,6 +24,7 @@ class Ini:
             "service a": {"command": "sleep 1000", "network": "no"},
             "service b": {"command": "sleep 1000", "network": "no"},
             "notify n": {"command": "true"},
+            "idle": {"dry_run": "yes"},
         }
 
     def set(self, section, **keys):
@@ -266,6 +267,10 @@ OTHER = {
         "after": "service:b", "requires": "service:b", "keep": "10d", "max_delete": "30%", "verify": "1d",
         "verify_read": "5%", "pace": "20%", "sqlite": "skip", "restore": "never", "poll": "7s", "user": USER,
     },
+    "idle": {
+        "after": "40m", "min_uptime": "20m", "every": "40s", "active": "ssh cpu>20%", "jupyter_kernel_idle": "2h", "action": "true",
+        "stop_billing": "none", "endpoint": "http://127.0.0.1:9", "warn": "1m", "max_uptime": "30d", "dry_run": "no", "force": "yes",
+    },
     "notify": {"on": "folder.stopped", "command": "false", "webhook": "http://127.0.0.1:1/", "quiet": "1h", "behind": "1h"},
 }
 
@@ -273,20 +278,20 @@ OTHER = {
 def table(tendd, kind):
     """Name to effect of all built keys, as --help-config prints them."""
     text = tendd.run_to_end("--help-config").stdout
-    section = text.split("[%s NAME]" % kind)[1].split("\n[")[0]
-    rows = re.findall(r"^  (\S+) +(?:\S+) +(live|restart|rebuild) +(\(not built yet\))?", section, re.MULTILINE)
+    section = re.split(r"^\[%s( NAME)?\]" % kind, text, flags=re.MULTILINE)[-1].split("\n[")[0]
+    rows = re.findall(r"^  (\S+) +\S.*? +(live|restart|rebuild) +(\(not built yet\))?", section, re.MULTILINE)
     return {name: effect for name, effect, later in rows if not later}
 
 
-@pytest.mark.parametrize("kind, name", [("service", "a"), ("folder", "data"), ("notify", "n")])
+@pytest.mark.parametrize("kind, name", [("service", "a"), ("folder", "data"), ("notify", "n"), ("idle", "")])
 def test_each_key_alone(tendd, ini, kind, name):
     keys = table(tendd, kind)
     assert keys.keys() == OTHER[kind].keys()
-    section = "%s %s" % (kind, name)
+    section = ("%s %s" % (kind, name)).strip()
     for key, value in OTHER[kind].items():
         before = dict(ini.sections[section])
         ini.set(section, **{key: value.replace("{root}", str(tendd.root))}).write()
-        assert changes(tendd, dry_run=True) == ["%s:%s %s (%s)" % (kind, name, keys[key], key)]
+        assert changes(tendd, dry_run=True) == ["%s %s (%s)" % (section.replace(" ", ":"), keys[key], key)]
         ini.sections[section] = before
 
 

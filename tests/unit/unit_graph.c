@@ -14,7 +14,7 @@
 enum { UNITS_MAX = 16, STEPS_MAX = 24 };
 
 struct step {
-	/* want unwant starting ready failed stopping down release clear stop keep-stop */
+	/* want unwant starting ready failed stopping down release clear stop keep-stop services */
 	const char *verb;
 	const char *units;  /* several: in one turn */
 	const char *expect; /* +id: may_start, -id: must_stop, done; NULL: nothing */
@@ -123,7 +123,9 @@ static void play(const struct scene *scene) {
 	for (const struct step *step = scene->steps; step->verb; step++) {
 		buf_clear(&seen);
 		verb = step->verb;
-		if (str_ends(verb, "stop")) {
+		if (str_equal(verb, "services")) {
+			unit_graph_stop_services(graph, stopped, units);
+		} else if (str_ends(verb, "stop")) {
 			unit_graph_stop(graph, str_starts(verb, "keep"), stopped, units);
 		} else {
 			words(step->units, act);
@@ -239,6 +241,29 @@ static const struct scene scenes[] = {
 			{ "ready", "folder:data service:b", NULL },
 			{ "want", "service:a", "+service:a" },
 			{ "keep-stop", NULL, "-folder:data" },
+			{ "down", "folder:data", "done" } } },
+	{ "services: backwards, the rest goes on", "network folder:data step:s service:a service:b",
+		"service:a>folder:data service:b>service:a service:a>step:s",
+		{ { "want", "network folder:data step:s", "+network +folder:data +step:s" },
+			{ "ready", "network folder:data step:s", NULL },
+			{ "want", "service:a service:b", "+service:a" },
+			{ "ready", "service:a", "+service:b" }, { "ready", "service:b", NULL },
+			{ "services", NULL, "-service:b" },
+			{ "want", "service:b", NULL }, /* nothing begins meanwhile */
+			{ "down", "service:b", "-service:a" }, { "down", "service:a", "done" },
+			{ "want", "service:a service:b", "+service:a" } } },
+	{ "services: what a folder needs stays", "service:tunnel service:a folder:data",
+		"folder:data=service:tunnel",
+		{ { "want", "service:tunnel service:a folder:data", "+service:tunnel +service:a" },
+			{ "ready", "service:tunnel service:a", "+folder:data" },
+			{ "ready", "folder:data", NULL }, { "services", NULL, "-service:a" },
+			{ "down", "service:a", "done" } } },
+	{ "services: none runs", "folder:data", NULL,
+		{ { "want", "folder:data", "+folder:data" }, { "services", NULL, "done" } } },
+	{ "services: a stop of all goes before", "folder:data service:a", NULL,
+		{ { "want", "folder:data service:a", "+folder:data +service:a" },
+			{ "services", NULL, "-service:a" }, { "stop", NULL, "-service:a" },
+			{ "down", "service:a", "-folder:data" },
 			{ "down", "folder:data", "done" } } },
 	{ "stop: a unit goes away meanwhile", "folder:data service:a", NULL,
 		{ { "want", "folder:data service:a", "+folder:data +service:a" },
