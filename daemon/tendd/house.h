@@ -37,6 +37,7 @@ struct house_folder {
 	char *name;
 	struct folder *folder;
 	bool closing;
+	bool failed; /* so its history says */
 };
 
 struct house {
@@ -67,8 +68,8 @@ struct house {
 	struct signals *signals;
 	struct news *news;
 	struct notifies *notifies;
-	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, plan.c. */
-	struct list orders, barriers, logs, pasts, contents, restores, plans;
+	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, plan.c, doctor.c. */
+	struct list orders, barriers, logs, pasts, contents, restores, plans, doctors;
 	struct reload *reload; /* the one under way; NULL: none */
 	bool orphans_stop;     /* what folders that are gone left is still being let go */
 	struct stopping *stopping;

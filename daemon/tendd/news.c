@@ -27,6 +27,7 @@ static void tell(struct timer *timer) {
 		if (!unit) continue;
 		json_t *body = status_unit(news->house, unit, 0);
 		control_event(news->house->control, "unit", body);
+		if (unit->kind == UNIT_FOLDER) history_folder(news->house, unit);
 		if (unit->kind == UNIT_FOLDER)
 			notifies_folder_changed(news->house->notifies, unit,
 				json_is_true(json_object_get(body, "needs_person")));

@@ -301,7 +301,7 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/awake", asked_later },
 	{ "GET", "/v1/plan", route_plan },
 	{ "GET", "/v1/history", route_history },
-	{ "GET", "/v1/doctor", asked_later },
+	{ "GET", "/v1/doctor", route_doctor },
 	{ "GET", "/metrics", asked_later },
 	{ "GET", "/", asked_later },
 };
@@ -315,4 +315,5 @@ void routes_close(struct house *house) {
 	contents_close(house);
 	restores_close(house);
 	plans_close(house);
+	doctors_close(house);
 }
