@@ -104,8 +104,20 @@ enum unit_verdict unit_verdict(const json_t *unit);
 const char *unit_word(const json_t *unit); /* its state in the words of its kind. Borrowed */
 /* What there is to say about it in a line. The caller's. */
 char *unit_summary(const json_t *unit, int64_t wall_ns);
+/* "everything up to 14:03:07 is in the cloud"; "" where that is not known. The caller's. */
+char *durable_text(const json_t *folder, int64_t wall_ns);
 /* "3d4h": the two largest units. The caller's. */
 char *span_text(int64_t ms);
+
+/* ---- rate.c: how fast folders are sent and brought, by two looks ---- */
+
+struct rates {
+	struct map last; /* by unit */
+};
+void rates_init(struct rates *rates);
+void rates_release(struct rates *rates);
+/* Adds "bytes_per_second" to the folders of a status that were looked at before. */
+void rates_note(struct rates *rates, json_t *status, int64_t wall_ns);
 
 /* ---- shared between commands ---- */
 

@@ -165,6 +165,45 @@ def test_status_tells_how_a_unit_stands(tendd, unit, code, shown):
     assert re.search(r"^unit +%s$" % unit["unit"], one.stdout, re.M)
 
 
+@pytest.mark.parametrize("changes, shown", [
+    ({"state": "syncing", "pending": 7}, "everything up to 2026-11-22 14:03:08 is in the cloud"),
+    ({"refused": 1}, "everything up to 2026-11-22 14:03:08 is in the cloud"),
+    ({"degraded": "inotify limit"}, "everything up to 2026-11-22 14:03:08 is in the cloud"),
+    ({}, r"everything up to \d\d:\d\d:\d\d is in the cloud"),
+    ({"last_sync": None}, None), ({"mode": "fetch"}, None)])
+def test_status_says_up_to_when_all_is_in_the_cloud(tendd, changes, shown):
+    tendd.units = [folder("a", folder=changes)]
+    for words in (["status"], ["status", "a"]):
+        said = tend(tendd, *words, env=environment(TZ="UTC")).stdout
+        assert re.search(shown, said) if shown else "is in the cloud" not in said, said
+
+
+def test_status_of_a_folder_lists_what_is_on_its_way(tendd):
+    tendd.units = [folder("a", folder={
+        "state": "syncing", "pending": 9, "left_s": 75,
+        "in_flight": [{"path": "big film.mkv", "size_bytes": 3 << 30, "doing": "sending"},
+                      {"path": "dir", "size_bytes": None, "doing": "waiting"}],
+        "conflicts": [{"path": "a (conflict box 2026)", "of": "a", "time": "2026-11-22T14:03:08.000Z"}],
+        "troubles": [{"path": "log", "why": "hot", "reason": "it grows", "next_try": "2026-11-22T15:00:00.000Z"}]})]
+    said = tend(tendd, "status", "a").stdout
+    assert re.search(r"^in flight +big film.mkv, 3.0 GiB \(sending\)\nin flight +dir \(waiting\)\nwaiting +7$", said, re.M), said
+    assert re.search(r"^to go +9, about 1m15s", said, re.M)
+    assert "'a (conflict box 2026)' is another edit of 'a'" in said and "hot: it grows" in said
+
+
+def test_status_watch_tells_the_rate(tendd):
+    sent = tendd.units[0]["folder"]
+    process, leader = on_a_terminal("--socket", tendd.socket_path, "status", "--watch")
+    text = b""
+    while not re.search(rb"[0-9] [KM]iB/s", text):
+        assert select.select([leader], [], [], 60)[0], text
+        text += os.read(leader, 4096)
+        sent["sent_bytes"] += 10 << 20
+    process.kill()
+    process.wait()
+    os.close(leader)
+
+
 def test_a_person_counts_more_than_a_failure(tendd):
     tendd.units = [service("a", state="failed", service={"state": "failed"}), folder("b", needs_person=True)]
     assert tend(tendd, "status").returncode == 5
