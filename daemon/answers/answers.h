@@ -26,7 +26,7 @@ json_t *answer_plan(const char *name, const struct step_finding *finding, const 
 /* ---- doctor.c ---- */
 
 /* All checks of all rooms. Blocks: in a job, or in a command. */
-void doctor_look(const struct ground *ground, struct findings *findings);
+void doctor_look(const struct doctor_ground *ground, struct findings *findings);
 json_t *answer_findings(const struct findings *findings);
 
 #endif

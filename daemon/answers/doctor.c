@@ -6,7 +6,7 @@
 #include "process/process.h"
 #include "watch/watch.h"
 
-void doctor_look(const struct ground *ground, struct findings *findings) {
+void doctor_look(const struct doctor_ground *ground, struct findings *findings) {
 	static const struct doctor_check *const tables[] = { config_doctor, disk_doctor,
 		watch_doctor, process_doctor, machine_doctor };
 

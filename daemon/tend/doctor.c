@@ -12,12 +12,12 @@ enum { PATIENCE_MS = 180000 }; /* remotes that do not answer are waited for */
 
 /* ---- without tendd ---- */
 
-static void add_folders(const struct config *config, struct ground *ground) {
+static void add_folders(const struct config *config, struct doctor_ground *ground) {
 	const struct config_section *section = NULL;
 
 	while ((section = config_next(config, "folder", section))) {
 		const struct folder_settings *settings = section->settings;
-		if (settings->path) ground_add_folder(ground, section->name, settings->path, -1);
+		if (settings->path) doctor_add_folder(ground, section->name, settings->path, -1);
 	}
 }
 
@@ -66,7 +66,7 @@ static void ask_remotes(struct call *call, const struct config *config, struct f
 }
 
 static void look_here(struct call *call, struct findings *findings) {
-	struct ground ground = { .root = xstrdup(""), .home = xstrdup(getenv("HOME")) };
+	struct doctor_ground ground = { .root = xstrdup(""), .home = xstrdup(getenv("HOME")) };
 	struct config_user user;
 	struct err err;
 	char *file = direct_file(call, &err);
@@ -87,7 +87,7 @@ static void look_here(struct call *call, struct findings *findings) {
 	if (config) ask_remotes(call, config, findings);
 	config_free(config);
 	free(file);
-	ground_release(&ground);
+	doctor_ground_release(&ground);
 }
 
 /* ---- saying it ---- */

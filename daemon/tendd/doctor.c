@@ -12,7 +12,7 @@ struct doctoring {
 	struct house *house;
 	struct control_request *request; /* NULL: nobody waits any more */
 	struct job job;
-	struct ground ground;
+	struct doctor_ground ground;
 	struct findings findings; /* the worker's until it is done */
 	struct store_doctor *remotes;
 	unsigned left; /* the worker, the remotes */
@@ -25,7 +25,7 @@ static void doctoring_free(struct doctoring *doctoring) {
 	list_remove(&doctoring->link);
 	store_doctor_free(doctoring->remotes);
 	findings_release(&doctoring->findings);
-	ground_release(&doctoring->ground);
+	doctor_ground_release(&doctoring->ground);
 	free(doctoring);
 	if (!house) return;
 	house->closing--;
@@ -85,7 +85,7 @@ static int64_t descriptors_of(const struct house *house) {
 	       8 * count_sections(house, "service") + 8 * count_sections(house, "folder");
 }
 
-static void fill_ground(struct house *house, struct ground *ground) {
+static void fill_ground(struct house *house, struct doctor_ground *ground) {
 	config_doctor_ground(house->config, house->home, ground);
 	ground->root = xstrdup("");
 	ground->system = geteuid() == 0;
@@ -97,7 +97,7 @@ static void fill_ground(struct house *house, struct ground *ground) {
 		const struct house_folder *folder = list_entry(link, struct house_folder, link);
 		struct folder_status status;
 		folder_status(folder->folder, &status);
-		ground_add_folder(ground, folder->name, status.path, status.folders);
+		doctor_add_folder(ground, folder->name, status.path, status.folders);
 		folder_status_release(&status);
 	}
 }

@@ -53,7 +53,7 @@ const char *finding_level_name(enum finding_level level) {
 
 /* ---- the ground ---- */
 
-static void release_paths(struct ground_path *paths, size_t count) {
+static void release_paths(struct doctor_path *paths, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		free(paths[i].name);
 		free(paths[i].path);
@@ -61,7 +61,7 @@ static void release_paths(struct ground_path *paths, size_t count) {
 	free(paths);
 }
 
-void ground_release(struct ground *ground) {
+void doctor_ground_release(struct doctor_ground *ground) {
 	free(ground->root);
 	free(ground->user);
 	free(ground->home);
@@ -70,32 +70,33 @@ void ground_release(struct ground *ground) {
 	free(ground->state_dir);
 	release_paths(ground->folders, ground->folder_count);
 	release_paths(ground->secrets, ground->secret_count);
-	*ground = (struct ground){ 0 };
+	*ground = (struct doctor_ground){ 0 };
 }
 
-static void add_path(struct ground_path **paths, size_t *count, struct ground_path path) {
+static void add_path(struct doctor_path **paths, size_t *count, struct doctor_path path) {
 	*paths = xrealloc(*paths, (*count + 1) * sizeof(**paths));
 	(*paths)[(*count)++] = path;
 }
 
-void ground_add_folder(struct ground *ground, const char *name, const char *path, int64_t folders) {
-	const struct ground_path folder = { xstrdup(name), xstrdup(path), folders };
+void doctor_add_folder(
+	struct doctor_ground *ground, const char *name, const char *path, int64_t folders) {
+	const struct doctor_path folder = { xstrdup(name), xstrdup(path), folders };
 
 	add_path(&ground->folders, &ground->folder_count, folder);
 }
 
-void ground_add_secret(struct ground *ground, char *name, char *path) {
-	const struct ground_path secret = { name, path, -1 };
+void doctor_add_secret(struct doctor_ground *ground, char *name, char *path) {
+	const struct doctor_path secret = { name, path, -1 };
 
 	add_path(&ground->secrets, &ground->secret_count, secret);
 }
 
-char *ground_path(const struct ground *ground, const char *path) {
+char *doctor_path(const struct doctor_ground *ground, const char *path) {
 	return xconcat(ground->root ? ground->root : "", path);
 }
 
-int64_t ground_number(const struct ground *ground, const char *path, int64_t otherwise) {
-	char text[32] = "", *whole = ground_path(ground, path);
+int64_t doctor_number(const struct doctor_ground *ground, const char *path, int64_t otherwise) {
+	char text[32] = "", *whole = doctor_path(ground, path);
 	FILE *file = fopen(whole, "re");
 	int64_t number = otherwise;
 
@@ -108,8 +109,8 @@ int64_t ground_number(const struct ground *ground, const char *path, int64_t oth
 	return number;
 }
 
-void checks_run(
-	const struct doctor_check *checks, const struct ground *ground, struct findings *findings) {
+void checks_run(const struct doctor_check *checks, const struct doctor_ground *ground,
+	struct findings *findings) {
 	for (; checks->name; checks++) {
 		findings->check = checks->name;
 		checks->look(ground, findings);

@@ -44,13 +44,13 @@ const char *finding_level_name(enum finding_level level); /* "good" "advice" "wr
 
 /* ---- what is looked at ---- */
 
-struct ground_path {
+struct doctor_path {
 	char *name; /* of the folder, or "[remote NAME] key" of a secret */
 	char *path;
 	int64_t folders; /* in it, where that is known; -1: not */
 };
 
-struct ground {
+struct doctor_ground {
 	char *root;  /* put before the system's own paths (/proc, /etc): "" but in tests */
 	bool system; /* the machine's tendd, root's */
 	bool daemon; /* this is tendd itself: its own limits are what counts */
@@ -59,25 +59,26 @@ struct ground {
 	char *file;   /* the configuration; NULL: there is none */
 	char **files; /* all that it was read from */
 	char *state_dir;
-	struct ground_path *folders, *secrets;
+	struct doctor_path *folders, *secrets;
 	size_t folder_count, secret_count;
 	int64_t descriptors; /* open files that this configuration may want at once; 0: not known */
 };
 
-void ground_release(struct ground *ground);
-void ground_add_folder(struct ground *ground, const char *name, const char *path, int64_t folders);
-void ground_add_secret(struct ground *ground, char *name, char *path); /* takes both */
+void doctor_ground_release(struct doctor_ground *ground);
+void doctor_add_folder(
+	struct doctor_ground *ground, const char *name, const char *path, int64_t folders);
+void doctor_add_secret(struct doctor_ground *ground, char *name, char *path); /* takes both */
 /* A path of the system's as it is to be opened. The caller's. */
-char *ground_path(const struct ground *ground, const char *path);
+char *doctor_path(const struct doctor_ground *ground, const char *path);
 /* The number that a file of the system holds; `otherwise` when it holds none. */
-int64_t ground_number(const struct ground *ground, const char *path, int64_t otherwise);
+int64_t doctor_number(const struct doctor_ground *ground, const char *path, int64_t otherwise);
 
 struct doctor_check {
 	const char *name; /* one word; NULL ends a table */
-	void (*look)(const struct ground *ground, struct findings *findings);
+	void (*look)(const struct doctor_ground *ground, struct findings *findings);
 };
 
-void checks_run(
-	const struct doctor_check *checks, const struct ground *ground, struct findings *findings);
+void checks_run(const struct doctor_check *checks, const struct doctor_ground *ground,
+	struct findings *findings);
 
 #endif

@@ -168,7 +168,8 @@ int config_user_check(const char *name, struct err *err);
 
 extern const struct doctor_check config_doctor[];
 /* Files and secrets of a configuration, also of one that was read leniently. */
-void config_doctor_ground(const struct config *config, const char *home, struct ground *ground);
+void config_doctor_ground(
+	const struct config *config, const char *home, struct doctor_ground *ground);
 
 /* Prints all keys of `tables` as text, one a line with default, effect and help. */
 void config_print_help(const struct config_table *const *tables, struct buf *out);

@@ -9,7 +9,7 @@
 
 /* The value as it stands in the file: one that is open to others never becomes a setting. */
 static void gather_secrets(
-	const struct config_section *section, const char *home, struct ground *ground) {
+	const struct config_section *section, const char *home, struct doctor_ground *ground) {
 	for (size_t i = 0; i < section->value_count; i++) {
 		const struct config_value *value = &section->values[i];
 		struct err err;
@@ -17,14 +17,15 @@ static void gather_secrets(
 		if (str_starts(value->text, "credential:")) continue;
 		char *path = config_expand(value->text, home, &err);
 		if (!path) continue;
-		ground_add_secret(ground,
+		doctor_add_secret(ground,
 			xasprintf("[%s%s%s] %s", section->table->kind, *section->name ? " " : "",
 				section->name, value->name),
 			path);
 	}
 }
 
-void config_doctor_ground(const struct config *config, const char *home, struct ground *ground) {
+void config_doctor_ground(
+	const struct config *config, const char *home, struct doctor_ground *ground) {
 	ground->file = xstrdup(config->path);
 	ground->files = strv_dup(config->files);
 	list_each(&config->sections, link)
@@ -34,7 +35,7 @@ void config_doctor_ground(const struct config *config, const char *home, struct 
 /* ---- the checks ---- */
 
 /* As root the same rule as at the start; else a file of somebody's own is his affair, unless all may write it. */
-static int check_file(const struct ground *ground, const char *path, struct err *err) {
+static int check_file(const struct doctor_ground *ground, const char *path, struct err *err) {
 	struct stat st;
 	err_clear(err);
 	if (stat(path, &st) != 0) return err_sys(err, errno, "cannot look at '%s'", path);
@@ -58,7 +59,7 @@ static void add_refusal(struct findings *findings, const struct err *err) {
 			err->text);
 }
 
-static void look_at_files(const struct ground *ground, struct findings *findings) {
+static void look_at_files(const struct doctor_ground *ground, struct findings *findings) {
 	size_t good = 0;
 	if (!ground->file) {
 		finding_add(findings, FINDING_PERSON, xstrdup("tend init"),
@@ -77,7 +78,7 @@ static void look_at_files(const struct ground *ground, struct findings *findings
 			ground->file);
 }
 
-static void look_at_secret(const struct ground_path *secret, struct findings *findings) {
+static void look_at_secret(const struct doctor_path *secret, struct findings *findings) {
 	struct stat st;
 	if (stat(secret->path, &st) != 0) {
 		int errnum = errno;
@@ -98,11 +99,11 @@ static void look_at_secret(const struct ground_path *secret, struct findings *fi
 	}
 }
 
-static void look_at_secrets(const struct ground *ground, struct findings *findings) {
+static void look_at_secrets(const struct doctor_ground *ground, struct findings *findings) {
 	for (size_t i = 0; i < ground->secret_count; i++)
 		look_at_secret(&ground->secrets[i], findings);
 	if (!ground->system) return;
-	char *folder = ground_path(ground, "/etc/tend/secrets");
+	char *folder = doctor_path(ground, "/etc/tend/secrets");
 	struct stat st;
 	if (stat(folder, &st) == 0 && (st.st_mode & 077))
 		finding_add(findings, FINDING_PERSON, xstrdup("chmod 700 /etc/tend/secrets"),

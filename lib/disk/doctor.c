@@ -30,7 +30,7 @@ static char *standing(const char *path) {
 	return at;
 }
 
-static void look_at_state(const struct ground *ground, struct findings *findings) {
+static void look_at_state(const struct doctor_ground *ground, struct findings *findings) {
 	struct statvfs fs;
 	char size[32];
 
@@ -57,7 +57,7 @@ static void look_at_state(const struct ground *ground, struct findings *findings
 	free(at);
 }
 
-static void look_at_folder(const struct ground_path *folder, struct findings *findings) {
+static void look_at_folder(const struct doctor_path *folder, struct findings *findings) {
 	DIR *dir = opendir(folder->path);
 	int errnum = errno;
 
@@ -77,7 +77,7 @@ static void look_at_folder(const struct ground_path *folder, struct findings *fi
 	}
 }
 
-static void look_at_folders(const struct ground *ground, struct findings *findings) {
+static void look_at_folders(const struct doctor_ground *ground, struct findings *findings) {
 	for (size_t i = 0; i < ground->folder_count; i++)
 		look_at_folder(&ground->folders[i], findings);
 }

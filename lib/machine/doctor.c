@@ -5,8 +5,8 @@
 
 #include "machine/internal.h"
 
-static bool has_resolver(const struct ground *ground) {
-	char *path = ground_path(ground, "/etc/resolv.conf"), line[512];
+static bool has_resolver(const struct doctor_ground *ground) {
+	char *path = doctor_path(ground, "/etc/resolv.conf"), line[512];
 	FILE *file = fopen(path, "re");
 	bool found = false;
 
@@ -18,7 +18,7 @@ static bool has_resolver(const struct ground *ground) {
 }
 
 /* Advice: a machine may be without one on purpose. Whether the remotes answer is seen apart. */
-static void look_at_network(const struct ground *ground, struct findings *findings) {
+static void look_at_network(const struct doctor_ground *ground, struct findings *findings) {
 	if (!machine_has_route(ground->root ? ground->root : ""))
 		finding_add(findings, FINDING_ADVICE,
 			xstrdup("ip route; plug it in, or join a network"),

@@ -12,8 +12,8 @@ static const char *const system_places[] = { "/etc/systemd/system", "/run/system
 static const char *const user_places[] = { "/etc/systemd/user", "/run/systemd/user",
 	"/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user", NULL };
 
-static bool is_there(const struct ground *ground, const char *folder, const char *name) {
-	char *path = path_join(folder, name), *whole = ground_path(ground, path);
+static bool is_there(const struct doctor_ground *ground, const char *folder, const char *name) {
+	char *path = path_join(folder, name), *whole = doctor_path(ground, path);
 	struct stat st;
 	bool found = lstat(whole, &st) == 0; /* what enables a unit is a link, perhaps to nowhere */
 
@@ -22,11 +22,11 @@ static bool is_there(const struct ground *ground, const char *folder, const char
 	return found;
 }
 
-static char *own_folder(const struct ground *ground) {
+static char *own_folder(const struct doctor_ground *ground) {
 	return ground->home ? path_join(ground->home, ".config/systemd/user") : NULL;
 }
 
-static bool has_unit(const struct ground *ground) {
+static bool has_unit(const struct doctor_ground *ground) {
 	char *own = ground->system ? NULL : own_folder(ground);
 	bool found = own && is_there(ground, own, "tend.service");
 	const char *const *place = ground->system ? system_places : user_places;
@@ -36,7 +36,7 @@ static bool has_unit(const struct ground *ground) {
 	return found;
 }
 
-static bool is_enabled(const struct ground *ground) {
+static bool is_enabled(const struct doctor_ground *ground) {
 	static const char link[] = "default.target.wants/tend.service";
 	char *own = ground->system ? NULL : own_folder(ground);
 	bool found = ground->system
@@ -49,7 +49,7 @@ static bool is_enabled(const struct ground *ground) {
 	return found;
 }
 
-static void look_at_linger(const struct ground *ground, struct findings *findings) {
+static void look_at_linger(const struct doctor_ground *ground, struct findings *findings) {
 	if (ground->system || !ground->user) return;
 	if (is_there(ground, "/var/lib/systemd/linger", ground->user))
 		finding_add(findings, FINDING_GOOD, NULL,
@@ -60,7 +60,7 @@ static void look_at_linger(const struct ground *ground, struct findings *finding
 			"tendd ends when '%s' logs out, and is not started at boot", ground->user);
 }
 
-void machine_look_at_start(const struct ground *ground, struct findings *findings) {
+void machine_look_at_start(const struct doctor_ground *ground, struct findings *findings) {
 	const char *word = ground->system ? "" : "--user ";
 
 	if (!is_there(ground, "/run/systemd", "system")) {
@@ -82,7 +82,7 @@ void machine_look_at_start(const struct ground *ground, struct findings *finding
 }
 
 /* adjtimex(2) tells the kernel's own flag, whichever program keeps the clock. */
-void machine_look_at_clock(const struct ground *ground, struct findings *findings) {
+void machine_look_at_clock(const struct doctor_ground *ground, struct findings *findings) {
 	struct timex clock = { 0 };
 
 	if (ground->root && *ground->root) return; /* it is of this kernel, not of that tree */

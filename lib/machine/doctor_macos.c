@@ -7,9 +7,9 @@
 static const char daemon_plist[] = "/Library/LaunchDaemons/tend.daemon.plist",
 		  agent_plist[] = "Library/LaunchAgents/tend.agent.plist";
 
-void machine_look_at_start(const struct ground *ground, struct findings *findings) {
+void machine_look_at_start(const struct doctor_ground *ground, struct findings *findings) {
 	char *own = ground->home ? path_join(ground->home, agent_plist) : xstrdup(agent_plist);
-	char *path = ground_path(ground, ground->system ? daemon_plist : own);
+	char *path = doctor_path(ground, ground->system ? daemon_plist : own);
 
 	if (access(path, R_OK) == 0)
 		finding_add(findings, FINDING_GOOD, NULL, "'%s' starts tendd", path);
@@ -24,7 +24,7 @@ void machine_look_at_start(const struct ground *ground, struct findings *finding
 }
 
 /* macOS keeps its clock by itself unless a person switched that off; what remotes say shows it. */
-void machine_look_at_clock(const struct ground *ground, struct findings *findings) {
+void machine_look_at_clock(const struct doctor_ground *ground, struct findings *findings) {
 	(void)ground;
 	(void)findings;
 }

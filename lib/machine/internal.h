@@ -4,7 +4,7 @@
 
 #include "machine/machine.h"
 
-void machine_look_at_clock(const struct ground *ground, struct findings *findings);
-void machine_look_at_start(const struct ground *ground, struct findings *findings);
+void machine_look_at_clock(const struct doctor_ground *ground, struct findings *findings);
+void machine_look_at_start(const struct doctor_ground *ground, struct findings *findings);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "process/process.h"
 
-static void look_at_files(const struct ground *ground, struct findings *findings) {
+static void look_at_files(const struct doctor_ground *ground, struct findings *findings) {
 	struct rlimit limit;
 
 	if (!ground->daemon || ground->descriptors == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)

@@ -42,10 +42,10 @@ static int64_t count_folders(int at, const char *name, int64_t most, int depth) 
 	return count;
 }
 
-static int64_t folders_of(const struct ground *ground, int64_t most) {
+static int64_t folders_of(const struct doctor_ground *ground, int64_t most) {
 	int64_t count = 0;
 	for (size_t i = 0; i < ground->folder_count && count <= most; i++) {
-		const struct ground_path *folder = &ground->folders[i];
+		const struct doctor_path *folder = &ground->folders[i];
 		/* A root that is a link is followed, what lies in it is not. */
 		char *real = folder->folders < 0 ? realpath(folder->path, NULL) : NULL;
 		count += folder->folders >= 0 ? folder->folders + 1
@@ -62,11 +62,11 @@ static char *raise(const char *name, int64_t value) {
 		name, (long long)value);
 }
 
-static void look_at_limits(const struct ground *ground, struct findings *findings) {
+static void look_at_limits(const struct doctor_ground *ground, struct findings *findings) {
 	int64_t watches =
-		ground_number(ground, "/proc/sys/fs/inotify/max_user_watches", INT64_MAX - 1);
+		doctor_number(ground, "/proc/sys/fs/inotify/max_user_watches", INT64_MAX - 1);
 	int64_t instances =
-		ground_number(ground, "/proc/sys/fs/inotify/max_user_instances", INT64_MAX);
+		doctor_number(ground, "/proc/sys/fs/inotify/max_user_instances", INT64_MAX);
 	int64_t count = folders_of(ground, watches), wanted = 65536;
 
 	while (wanted <= count && wanted < WATCHES_MOST) wanted *= 2;

@@ -13,13 +13,13 @@
 #include "machine/machine.h"
 
 static char root[64];
-static struct ground ground;
+static struct doctor_ground ground;
 static struct findings findings;
 
 static int set_up(void **state) {
 	strcpy(root, "/tmp/tend-machine-XXXXXX");
 	assert_non_null(mkdtemp(root));
-	ground = (struct ground){ .root = xstrdup(root),
+	ground = (struct doctor_ground){ .root = xstrdup(root),
 		.system = true,
 		.user = xstrdup("me"),
 		.home = xstrdup("/home/me") };
@@ -30,7 +30,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
 	char command[128];
 	findings_release(&findings);
-	ground_release(&ground);
+	doctor_ground_release(&ground);
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	return system(command); // NOLINT(cert-env33-c): a path of our own
 }
@@ -40,7 +40,7 @@ static void put(const char *path, const char *text) {
 	char command[512];
 	snprintf(command, sizeof(command), "mkdir -p \"$(dirname %s%s)\"", root, path);
 	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): a path of our own
-	char *whole = ground_path(&ground, path);
+	char *whole = doctor_path(&ground, path);
 	FILE *file = fopen(whole, "w");
 	assert_non_null(file);
 	fputs(text, file);

@@ -20,13 +20,13 @@
 #include "store/store.h"
 
 static char folder[64];
-static struct ground ground;
+static struct doctor_ground ground;
 static struct findings findings;
 
 static int set_up(void **state) {
 	strcpy(folder, "/tmp/tend-doctor-XXXXXX");
 	assert_non_null(mkdtemp(folder));
-	ground = (struct ground){ .root = xstrdup(folder) };
+	ground = (struct doctor_ground){ .root = xstrdup(folder) };
 	findings_init(&findings);
 	return 0;
 }
@@ -34,7 +34,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
 	char command[128];
 	findings_release(&findings);
-	ground_release(&ground);
+	doctor_ground_release(&ground);
 	snprintf(command, sizeof(command), "rm -r %s", folder);
 	return system(command); // NOLINT(cert-env33-c): a path of our own
 }
@@ -149,9 +149,9 @@ static void room_for_state(void **state) {
 
 static void folders_that_cannot_be_read(void **state) {
 	char *file = put("file", "", 0600);
-	ground_add_folder(&ground, "good", folder, 0);
-	ground_add_folder(&ground, "gone", "/nonexistent/photos", 0);
-	ground_add_folder(&ground, "odd", file, 0);
+	doctor_add_folder(&ground, "good", folder, 0);
+	doctor_add_folder(&ground, "gone", "/nonexistent/photos", 0);
+	doctor_add_folder(&ground, "odd", file, 0);
 	look(disk_doctor);
 	assert_int_equal(about("folders", "'good'")->level, FINDING_GOOD);
 	assert_int_equal(about("folders", "'gone'")->level, FINDING_ADVICE);

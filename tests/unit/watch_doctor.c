@@ -13,14 +13,14 @@
 #include "watch/watch.h"
 
 static char root[64];
-static struct ground ground;
+static struct doctor_ground ground;
 static struct findings findings;
 
 static int set_up(void **state) {
 	char command[256];
 	strcpy(root, "/tmp/tend-watches-XXXXXX");
 	assert_non_null(mkdtemp(root));
-	ground = (struct ground){ .root = xstrdup(root) };
+	ground = (struct doctor_ground){ .root = xstrdup(root) };
 	findings_init(&findings);
 	snprintf(command, sizeof(command), "mkdir -p %s/proc/sys/fs/inotify", root);
 	return system(command); // NOLINT(cert-env33-c): a path of our own
@@ -29,7 +29,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
 	char command[128];
 	findings_release(&findings);
-	ground_release(&ground);
+	doctor_ground_release(&ground);
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	return system(command); // NOLINT(cert-env33-c): a path of our own
 }
@@ -54,8 +54,8 @@ static const struct finding *found(size_t which) {
 }
 
 static void known_counts_are_compared(void **state) {
-	ground_add_folder(&ground, "a", "/nowhere", 699);
-	ground_add_folder(&ground, "b", "/nowhere", 99);
+	doctor_add_folder(&ground, "a", "/nowhere", 699);
+	doctor_add_folder(&ground, "b", "/nowhere", 99);
 	limits(10000, 128);
 	assert_int_equal(found(0)->level, FINDING_GOOD);
 	assert_null(found(0)->cure);
@@ -83,20 +83,20 @@ static void folders_that_are_not_known_are_counted(void **state) {
 		"mkdir -p %s/a/b/c %s/d && touch %s/a/file && ln -s a %s/link", data, data, data,
 		data);
 	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): a path of our own
-	ground_add_folder(&ground, "data", data, -1);
+	doctor_add_folder(&ground, "data", data, -1);
 	limits(1000, 128);
 	assert_non_null(strstr(found(0)->text, "all 5 folders"));
 	limits(4, 128);
 	assert_int_equal(found(0)->level, FINDING_WRONG);
 	/* One that is not there has none, and does no harm. */
-	ground_add_folder(&ground, "gone", "/nonexistent/folder", -1);
+	doctor_add_folder(&ground, "gone", "/nonexistent/folder", -1);
 	limits(1000, 128);
 	assert_non_null(strstr(found(0)->text, "all 5 folders"));
 	free(data);
 }
 
 static void limits_that_nobody_tells_are_none(void **state) {
-	ground_add_folder(&ground, "a", "/nowhere", 100000);
+	doctor_add_folder(&ground, "a", "/nowhere", 100000);
 	findings_release(&findings);
 	findings_init(&findings);
 	checks_run(watch_doctor, &ground, &findings);
