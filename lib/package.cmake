@@ -5,7 +5,6 @@ set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGE_VENDOR "the authors of tend")
 set(CPACK_PACKAGE_CONTACT "the authors of tend <tend@tend.invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "folders in the cloud and services running, from one ini file")
-set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
 set(CPACK_GENERATOR DEB)
 set(CPACK_STRIP_FILES ON)
 # /etc is no part of the prefix.
