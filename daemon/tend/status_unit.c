@@ -106,6 +106,30 @@ static void print_conflicts(const struct page *page, const json_t *conflicts) {
 		json_text(conflict, "of"), json_text(conflict, "time"));
 }
 
+/* For eyes alone: a script has the numbers. */
+static void print_bar(const struct page *page, int64_t done, int64_t total) {
+	const struct term_progress progress = {
+		.label = "progress   ", .done = done, .total = total
+	};
+
+	if (!page->term.is_terminal || total <= 0) return;
+	char *bar = term_progress_line(&progress, page->term.width);
+	puts(bar);
+	free(bar);
+}
+
+/* The first time all of it goes; later on what is left says nothing about the whole. */
+static void print_progress(const struct page *page, const json_t *folder) {
+	const json_t *restoring = json_object_get(folder, "restoring");
+	int64_t files = json_number(folder, "files");
+
+	if (json_is_object(restoring))
+		print_bar(page, json_number(restoring, "size_bytes"),
+			json_number(restoring, "of_size_bytes"));
+	else if (!*json_text(folder, "last_sync") && json_number(folder, "pending") > 0)
+		print_bar(page, files, files + json_number(folder, "pending"));
+}
+
 static void print_to_go(const struct page *page, const json_t *folder) {
 	int64_t left_s = json_number(folder, "left_s");
 	char *span = span_text(left_s * 1000);
@@ -143,6 +167,7 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 			(long long)json_number(restoring, "files"),
 			(long long)json_number(restoring, "of_files"), size, of);
 	}
+	print_progress(page, folder);
 	print_to_go(page, folder);
 	print_flights(page, json_object_get(folder, "in_flight"));
 	int64_t waiting = json_number(folder, "pending") -

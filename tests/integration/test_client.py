@@ -191,6 +191,21 @@ def test_status_of_a_folder_lists_what_is_on_its_way(tendd):
     assert "'a (conflict box 2026)' is another edit of 'a'" in said and "hot: it grows" in said
 
 
+@pytest.mark.parametrize("changes, bar", [
+    ({"last_sync": None, "state": "syncing", "files": 25, "pending": 75}, rb"progress +\[#+\.+\] +25%"),
+    ({"restoring": {"files": 1, "of_files": 2, "size_bytes": 1 << 20, "of_size_bytes": 4 << 20}}, rb"progress +\[#+\.+\] +25%"),
+    ({"state": "syncing", "files": 25, "pending": 75}, None)])
+def test_status_of_a_folder_draws_how_far_it_is(tendd, changes, bar):
+    tendd.units = [folder("a", folder=changes)]
+    process, leader = on_a_terminal("--socket", tendd.socket_path, "status", "a")
+    text = read_all(leader)
+    os.close(leader)
+    assert process.wait(60) == 0
+    text = text if isinstance(text, bytes) else text.encode()
+    assert re.search(bar, text) if bar else b"progress" not in text
+    assert "progress" not in tend(tendd, "status", "a").stdout
+
+
 def test_status_watch_tells_the_rate(tendd):
     sent = tendd.units[0]["folder"]
     process, leader = on_a_terminal("--socket", tendd.socket_path, "status", "--watch")
