@@ -48,8 +48,8 @@ struct verify {
 	int64_t poll; /* its number */
 
 	int64_t compared, read, missing, changed;
-	int64_t news;   /* found by the poll */
-	int64_t unread; /* whose bytes nobody here had read before */
+	int64_t news;       /* found by the poll */
+	int64_t unread;     /* whose bytes nobody here had read before */
 	struct err trouble; /* why the last run did not come to its end */
 };
 
