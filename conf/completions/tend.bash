@@ -20,6 +20,10 @@ _tend() {
 		return
 		;;
 	-n | --lines | -t | --timeout | --at | --since | --grep) return ;;
+	--folder)
+		mapfile -t COMPREPLY < <(compgen -W "$(_tend_units folder)" -- "$cur")
+		return
+		;;
 	--to)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
@@ -41,7 +45,7 @@ _tend() {
 
 	case $command in
 	status) options+=' --watch' kind='' ;;
-	history) options+=' --lines' kind='' ;;
+	history) options+=' --lines --folder --since' kind='' ;;
 	sync) options+=' --wait --dry-run' kind=folder ;;
 	wait) options+=' --timeout' kind=folder ;;
 	pause | resume | versions) kind=folder ;;
@@ -57,6 +61,7 @@ _tend() {
 	env) kind=service ;;
 	run) kind=step ;;
 	awake) kind=awake ;;
+	init) options+=' --yes' kind=none ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
 	auth) options+=' --no-browser --device --paste' kind=none ;;
@@ -67,7 +72,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run awake why-awake' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run awake why-awake init edit doctor' -- "$cur")
 	elif [[ $kind == awake ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '30m 2h off' -- "$cur")
 	elif [[ $kind == remote ]]; then

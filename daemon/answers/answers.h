@@ -23,4 +23,10 @@ json_t *answer_restore(const char *folder, int64_t at_ns, const struct restore_c
 /* A step in a plan: what a start of it would do; `err` (NULL: none): why that is not known. */
 json_t *answer_plan(const char *name, const struct step_finding *finding, const struct err *err);
 
+/* ---- doctor.c ---- */
+
+/* All checks of all rooms. Blocks: in a job, or in a command. */
+void doctor_look(const struct doctor_ground *ground, struct findings *findings);
+json_t *answer_findings(const struct findings *findings);
+
 #endif

@@ -20,6 +20,7 @@
 /* Which tendd: what was said on the command line. */
 struct client_place {
 	const char *file;   /* -c: its runtime_dir */
+	bool may_lack;      /* that file need not be there */
 	const char *socket; /* --socket */
 	bool system, user;
 };
@@ -103,5 +104,7 @@ char *place_user_file(void);
 char *place_user_runtime_dir(void);
 const char *place_system_state_dir(void);
 char *place_user_state_dir(void);
+/* `name` in the folder of the program that runs; NULL: the system does not tell where that is. The caller's. */
+char *place_beside(const char *name);
 
 #endif

@@ -41,6 +41,7 @@ struct command {
 	const char *help;                     /* one line */
 	const struct command_option *options; /* NULL: none of its own */
 	size_t least, most;                   /* words it takes */
+	bool fileless;                        /* the file of -c need not be there */
 	int (*run)(
 		struct call *call); /* an exit code. NULL: in the contract, not in this version */
 };
@@ -49,7 +50,8 @@ extern const struct command command_status, command_history, command_sync, comma
 	command_pause, command_resume, command_approve, command_verify, command_forget,
 	command_start, command_stop, command_restart, command_logs, command_reload, command_ls,
 	command_versions, command_restore, command_remote, command_auth, command_env,
-	command_upgrade, command_plan, command_run, command_awake, command_why_awake;
+	command_upgrade, command_plan, command_run, command_awake, command_why_awake, command_init,
+	command_edit, command_doctor;
 
 enum { GIVEN_MAX = 32 };
 
@@ -103,8 +105,20 @@ enum unit_verdict unit_verdict(const json_t *unit);
 const char *unit_word(const json_t *unit); /* its state in the words of its kind. Borrowed */
 /* What there is to say about it in a line. The caller's. */
 char *unit_summary(const json_t *unit, int64_t wall_ns);
+/* "everything up to 14:03:07 is in the cloud"; "" where that is not known. The caller's. */
+char *durable_text(const json_t *folder, int64_t wall_ns);
 /* "3d4h": the two largest units. The caller's. */
 char *span_text(int64_t ms);
+
+/* ---- rate.c: how fast folders are sent and brought, by two looks ---- */
+
+struct rates {
+	struct map last; /* by unit */
+};
+void rates_init(struct rates *rates);
+void rates_release(struct rates *rates);
+/* Adds "bytes_per_second" to the folders of a status that were looked at before. */
+void rates_note(struct rates *rates, json_t *status, int64_t wall_ns);
 
 /* ---- shared between commands ---- */
 
@@ -134,6 +148,24 @@ json_t *folder_load(struct call *call, struct err *err);
 /* POST /v1/units/UNIT/ORDER; `body` is taken. Says `done`; an exit code. */
 int unit_order(
 	struct call *call, const json_t *unit, const char *order, json_t *body, const char *done);
+
+/* ---- ini_file.c: a configuration that is written by a command ---- */
+
+/* A file beside `file`, open and empty, with the rights of `like` (NULL: `mode`); its name in *path, the caller's. -1 with
+ * err. */
+struct stat;
+int ini_beside(
+	const char *file, const struct stat *like, unsigned mode, char **path, struct err *err);
+/* On disk for good under its name. */
+int ini_put(const char *beside, const char *file, struct err *err);
+/* What stands in it; NULL with err (ERR_NOT_FOUND). The caller's. */
+char *ini_read(const char *file, struct err *err);
+
+/* ---- check_file.c ---- */
+
+/* What `tendd --check` says against a configuration, a line each; none: it is good. -1 with err: it cannot be asked. The
+ * caller's. */
+int check_file(const char *file, char ***lines, struct err *err);
 
 /* ---- reading answers: what is absent or of another kind reads as empty ---- */
 

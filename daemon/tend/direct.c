@@ -44,8 +44,7 @@ struct direct {
 	struct err err;
 };
 
-/* The file that tendd would read. NULL with err. The caller's. */
-static char *find_file(struct call *call, struct err *err) {
+char *direct_file(struct call *call, struct err *err) {
 	const char *named = call_option(call, "config");
 	bool system = call_option(call, "system") || (geteuid() == 0 && !call_option(call, "user"));
 	if (named) return xstrdup(named);
@@ -60,7 +59,7 @@ static char *find_file(struct call *call, struct err *err) {
 	return xstrdup(place_system_file());
 }
 
-static char *state_dir(const struct config *config) {
+char *direct_state_dir(const struct config *config) {
 	const struct config_section *section = config_find(config, "tend", "");
 	const struct tend_keys *tend = section ? section->settings : NULL;
 	if (tend && tend->state_dir) return xstrdup(tend->state_dir);
@@ -75,6 +74,10 @@ static const struct config_section *find_section(
 	const struct config_section *section = config_find(config, kind, name), *at = NULL;
 	const char *names[NAMES_MAX + 1];
 	size_t count = 0;
+	if (section && section->trouble) {
+		err_set(err, ERR_INVALID, "%s", section->trouble);
+		return NULL;
+	}
 	if (section) return section;
 	while ((at = config_next(config, kind, at)) && count < NAMES_MAX) names[count++] = at->name;
 	names[count] = NULL;
@@ -95,6 +98,8 @@ static int open_store(struct direct *direct, struct call *call,
 	if (!remote)
 		err_set(err, ERR_INVALID, "there is no [remote %s] in '%s'", name,
 			direct->config->path);
+	else if (remote->trouble)
+		err_set(err, ERR_INVALID, "%s", remote->trouble);
 	else
 		direct->store = store_open(
 			call->client.loop, call->client.http, name, remote->settings, NULL, err);
@@ -115,7 +120,7 @@ static int make_scratch(struct direct *direct, struct err *err) {
 	return 0;
 }
 
-static struct config *read_config(const char *file, struct err *err) {
+struct config *direct_config(const char *file, struct err *err) {
 	static const struct config_table *const tables[] = { &tend_table, &store_remote_table,
 		&sync_folder_table, &service_table, &step_table, NULL };
 	const struct config_options options = {
@@ -130,8 +135,8 @@ static struct config *read_config(const char *file, struct err *err) {
 /* [remote NAME], in a configuration that is the caller's in any case. */
 static const struct config_section *remote_section(
 	struct call *call, const char *word, struct config **config, struct err *err) {
-	char *file = find_file(call, err);
-	*config = file ? read_config(file, err) : NULL;
+	char *file = direct_file(call, err);
+	*config = file ? direct_config(file, err) : NULL;
 	free(file);
 	return *config ? find_section(*config, "remote", word, err) : NULL;
 }
@@ -158,8 +163,8 @@ struct gdrive_auth *direct_auth(struct call *call, const char *word, struct err 
 
 int direct_service_open(
 	struct direct_service *service, struct call *call, const char *word, struct err *err) {
-	char *file = find_file(call, err);
-	*service = (struct direct_service){ .config = file ? read_config(file, err) : NULL };
+	char *file = direct_file(call, err);
+	*service = (struct direct_service){ .config = file ? direct_config(file, err) : NULL };
 	free(file);
 	const struct config_section *section =
 		service->config ? find_section(service->config, "service", word, err) : NULL;
@@ -183,7 +188,8 @@ void direct_service_close(struct direct_service *service) {
 /* Without it nothing is known to be done. Only its owner can open it, and it is never made here. NULL: none. */
 static struct ledger *open_ledger(const struct config *config) {
 	struct err err;
-	char *state = state_dir(config), *path = state ? path_join(state, "ledger.db") : NULL;
+	char *state = direct_state_dir(config),
+	     *path = state ? path_join(state, "ledger.db") : NULL;
 	struct ledger *ledger = path && access(path, W_OK) == 0 ? ledger_open(path, &err) : NULL;
 	free(path);
 	free(state);
@@ -205,8 +211,8 @@ static json_t *plan_one(struct ledger *ledger, const struct config_section *sect
 }
 
 json_t *direct_plan(struct call *call, struct err *err) {
-	char *file = find_file(call, err);
-	struct config *config = file ? read_config(file, err) : NULL;
+	char *file = direct_file(call, err);
+	struct config *config = file ? direct_config(file, err) : NULL;
 	const struct config_section *section = NULL;
 	free(file);
 	if (!config) return NULL;
@@ -221,7 +227,7 @@ json_t *direct_plan(struct call *call, struct err *err) {
 
 static int open_by(struct direct *direct, struct call *call, const char *file, const char *folder,
 	char **local, struct err *err) {
-	direct->config = read_config(file, err);
+	direct->config = direct_config(file, err);
 	const struct config_section *section =
 		direct->config ? find_section(direct->config, "folder", folder, err) : NULL;
 	if (!section) return -1;
@@ -232,14 +238,14 @@ static int open_by(struct direct *direct, struct call *call, const char *file, c
 	if (open_store(direct, call, settings, err) || make_scratch(direct, err)) return -1;
 	direct->settings = settings;
 	*local = xstrdup(settings->path);
-	char *state = state_dir(direct->config);
+	char *state = direct_state_dir(direct->config);
 	if (state) direct->index_path = xasprintf("%s/folders/%s.db", state, section->name);
 	free(state);
 	return 0;
 }
 
 struct direct *direct_open(struct call *call, const char *folder, char **local, struct err *err) {
-	char *file = find_file(call, err);
+	char *file = direct_file(call, err);
 	if (!file) return NULL;
 	struct direct *direct = xcalloc(1, sizeof(*direct));
 	direct->loop = call->client.loop;

@@ -25,9 +25,6 @@ static const struct command_option global_options[] = {
 
 /* In the contract, and not in this version. */
 static const struct command later[] = {
-	{ .name = "init" },
-	{ .name = "edit" },
-	{ .name = "doctor" },
 	{ .name = "ui" },
 };
 
@@ -57,6 +54,9 @@ static const struct command *const built[] = {
 	&command_why_awake,
 	&command_remote,
 	&command_auth,
+	&command_init,
+	&command_edit,
+	&command_doctor,
 };
 
 /* Both, for the parser: a mistyped "aprove" is as near to its command as any other. */
@@ -132,6 +132,7 @@ static int check_words(const struct call *call, struct err *err) {
 static int run(struct call *call) {
 	const struct client_place place = {
 		.file = call_option(call, "config"),
+		.may_lack = call->command->fileless,
 		.socket = call_option(call, "socket"),
 		.system = call_option(call, "system") != NULL,
 		.user = call_option(call, "user") != NULL,

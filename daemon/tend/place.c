@@ -81,9 +81,10 @@ static char *user_socket(void) {
 	return path;
 }
 
-static char *file_socket(const char *file, struct err *err) {
+static char *file_socket(const char *file, bool may_lack, struct err *err) {
 	char *dir = dir_of_file(file, err);
 
+	if (err->kind == ERR_NOT_FOUND && may_lack) err_clear(err);
 	if (err->kind != ERR_NONE) return NULL;
 	if (!dir)
 		dir = geteuid() == 0 ? xstrdup(place_system_runtime_dir())
@@ -99,7 +100,7 @@ char *place_socket(const struct client_place *place, struct err *err) {
 
 	err_clear(err);
 	if (place->socket) return xstrdup(place->socket);
-	if (place->file) return file_socket(place->file, err);
+	if (place->file) return file_socket(place->file, place->may_lack, err);
 	if (environment && *environment) return xstrdup(environment);
 	if (place->system || (geteuid() == 0 && !place->user)) return system_socket();
 

@@ -1,5 +1,6 @@
 /* Where tendd of this machine and of this user lies on Linux: the places of the contract and of the
  * XDG base directories. */
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,4 +46,15 @@ char *place_user_runtime_dir(void) {
 	/* su and cron do not set it, though the session's folder is there. */
 	if (runtime && *runtime == '/') return path_join(runtime, "tend");
 	return xasprintf("/run/user/%lu/tend", (unsigned long)geteuid());
+}
+
+char *place_beside(const char *name) {
+	char path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (len <= 0) return NULL;
+	path[len] = '\0';
+	char *folder = path_parent(path), *beside = path_join(folder, name);
+	free(folder);
+	return beside;
 }

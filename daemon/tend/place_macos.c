@@ -1,4 +1,6 @@
 /* Where tendd of this machine and of this user lies on macOS. */
+#include <limits.h>
+#include <mach-o/dyld.h>
 #include <stdlib.h>
 
 #include "tend/client.h"
@@ -40,4 +42,14 @@ char *place_user_state_dir(void) {
 
 char *place_user_runtime_dir(void) {
 	return below_support("");
+}
+
+char *place_beside(const char *name) {
+	char path[PATH_MAX];
+	uint32_t size = sizeof(path);
+
+	if (_NSGetExecutablePath(path, &size) != 0) return NULL;
+	char *folder = path_parent(path), *beside = path_join(folder, name);
+	free(folder);
+	return beside;
 }

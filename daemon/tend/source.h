@@ -52,6 +52,11 @@ void source_content_release(struct source *source, struct restore_content *conte
 
 /* ---- direct.c ---- */
 
+/* The file that tendd would read. NULL with err. The caller's. */
+char *direct_file(struct call *call, struct err *err);
+/* That file, with what is wrong in it passed over. NULL with err. The caller's. */
+struct config *direct_config(const char *file, struct err *err);
+char *direct_state_dir(const struct config *config); /* NULL: not known. The caller's */
 /* The store of [remote NAME], opened by the configuration as the caller. NULL with err. The caller's. */
 struct store *direct_remote(struct call *call, const char *word, struct err *err);
 /* Signing in to [remote NAME]. NULL with err. The caller's. */

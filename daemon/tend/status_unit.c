@@ -84,6 +84,19 @@ static void print_troubles(const struct page *page, const json_t *troubles) {
 	term_table_release(&table);
 }
 
+static void print_flights(const struct page *page, const json_t *flights) {
+	json_t *flight;
+	size_t i;
+
+	json_array_foreach(flights, i, flight) {
+		char size[32] = "";
+		if (json_is_integer(json_object_get(flight, "size_bytes")))
+			size_format(json_number(flight, "size_bytes"), size, sizeof(size));
+		line(page, "in flight", "%s%s%s (%s)", json_text(flight, "path"), *size ? ", " : "",
+			size, json_text(flight, "doing"));
+	}
+}
+
 static void print_conflicts(const struct page *page, const json_t *conflicts) {
 	json_t *conflict;
 	size_t i;
@@ -91,6 +104,30 @@ static void print_conflicts(const struct page *page, const json_t *conflicts) {
 	json_array_foreach(conflicts, i, conflict) line(page, "conflict",
 		"'%s' is another edit of '%s' (%s): keep one of them", json_text(conflict, "path"),
 		json_text(conflict, "of"), json_text(conflict, "time"));
+}
+
+/* For eyes alone: a script has the numbers. */
+static void print_bar(const struct page *page, int64_t done, int64_t total) {
+	const struct term_progress progress = {
+		.label = "progress   ", .done = done, .total = total
+	};
+
+	if (!page->term.is_terminal || total <= 0) return;
+	char *bar = term_progress_line(&progress, page->term.width);
+	puts(bar);
+	free(bar);
+}
+
+/* The first time all of it goes; later on what is left says nothing about the whole. */
+static void print_progress(const struct page *page, const json_t *folder) {
+	const json_t *restoring = json_object_get(folder, "restoring");
+	int64_t files = json_number(folder, "files");
+
+	if (json_is_object(restoring))
+		print_bar(page, json_number(restoring, "size_bytes"),
+			json_number(restoring, "of_size_bytes"));
+	else if (!*json_text(folder, "last_sync") && json_number(folder, "pending") > 0)
+		print_bar(page, files, files + json_number(folder, "pending"));
 }
 
 static void print_to_go(const struct page *page, const json_t *folder) {
@@ -106,8 +143,10 @@ static void print_to_go(const struct page *page, const json_t *folder) {
 }
 
 static void print_folder(const struct page *page, const json_t *folder, const char *name) {
-	char size[32], sent[32];
+	char size[32], sent[32], *durable = durable_text(folder, page->wall_ns);
 
+	line(page, "durable", "%s", durable);
+	free(durable);
 	line(page, "path", "%s", json_text(folder, "path"));
 	line(page, "remote", "%s (%s)", json_text(folder, "remote"), json_text(folder, "mode"));
 	if (json_is_false(json_object_get(folder, "conditions")))
@@ -128,7 +167,12 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 			(long long)json_number(restoring, "files"),
 			(long long)json_number(restoring, "of_files"), size, of);
 	}
+	print_progress(page, folder);
 	print_to_go(page, folder);
+	print_flights(page, json_object_get(folder, "in_flight"));
+	int64_t waiting = json_number(folder, "pending") -
+			  (int64_t)json_array_size(json_object_get(folder, "in_flight"));
+	if (waiting > 0) line(page, "waiting", "%lld", (long long)waiting);
 	line_count(page, folder, "refused", "refused");
 	const json_t *forgotten = json_object_get(folder, "forgotten");
 	int64_t removing = json_number(forgotten, "removing"),

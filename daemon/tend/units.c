@@ -167,9 +167,38 @@ static void add_count(struct buf *out, const json_t *object, const char *key, co
 	if (count > 0) add_part(out, "%lld %s", (long long)count, what);
 }
 
+/* Events of the last moment may lie unread where the system keeps them. */
+enum { UNREAD_MS = 2000 };
+
+/* Up to when: where nothing is left and nothing is blind, all that was written until a moment ago. 0: not known. */
+static int64_t durable_ns(const json_t *folder, int64_t wall_ns) {
+	int64_t last_ns = 0;
+
+	if (json_age_ms(folder, "last_sync", wall_ns) < 0) return 0;
+	(void)time_parse(json_text(folder, "last_sync"), &last_ns);
+	bool whole = str_equal(json_text(folder, "state"), "idle") &&
+		     json_number(folder, "pending") == 0 && json_number(folder, "refused") == 0 &&
+		     !*json_text(folder, "degraded") &&
+		     !json_is_object(json_object_get(folder, "trouble"));
+	int64_t now_ns = wall_ns - UNREAD_MS * NS_PER_MS;
+	return whole && now_ns > last_ns ? now_ns : last_ns;
+}
+
+char *durable_text(const json_t *folder, int64_t wall_ns) {
+	char then[TIME_TEXT_SIZE], now[TIME_TEXT_SIZE];
+	int64_t at_ns = durable_ns(folder, wall_ns);
+
+	/* What comes from the remote alone is there anyway. */
+	if (at_ns == 0 || str_equal(json_text(folder, "mode"), "fetch")) return xstrdup("");
+	time_format_local(at_ns, then);
+	time_format_local(wall_ns, now);
+	const char *clock = strchr(then, ' ');
+	bool today = clock && strncmp(then, now, (size_t)(clock - then)) == 0;
+	return xasprintf("everything up to %s is in the cloud", today ? clock + 1 : then);
+}
+
 static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *out) {
 	char size[32];
-	int64_t idle_ms = json_age_ms(folder, "last_sync", wall_ns);
 
 	if (json_is_object(json_object_get(folder, "restoring"))) return; /* its detail says it */
 	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
@@ -184,11 +213,13 @@ static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *ou
 	add_count(out, folder, "strangers", "only at the remote");
 	if (json_array_size(json_object_get(folder, "away")) > 0)
 		add_part(out, "%zu away", json_array_size(json_object_get(folder, "away")));
-	if (json_number(folder, "pending") == 0 && idle_ms >= 0) {
-		char *span = span_text(idle_ms);
-		add_part(out, "last sync %s ago", span);
-		free(span);
+	if (json_number(folder, "bytes_per_second") > 0) {
+		size_format(json_number(folder, "bytes_per_second"), size, sizeof(size));
+		add_part(out, "%s/s", size);
 	}
+	char *durable = durable_text(folder, wall_ns);
+	if (*durable) add_part(out, "%s", durable);
+	free(durable);
 	if (*json_text(folder, "degraded"))
 		add_part(out, "degraded: %s", json_text(folder, "degraded"));
 }

@@ -27,6 +27,18 @@ void route_ordered(
 	free(who);
 }
 
+/* Services and steps tell their own story; what a folder cannot do, and can again, is told here. */
+void history_folder(struct house *house, const struct unit *unit) {
+	struct house_folder *folder = house_folder_find(house, unit->name);
+	bool failed = unit->state == UNIT_FAILED;
+	struct err err;
+	if (!folder || failed == folder->failed || (!failed && unit->state != UNIT_READY)) return;
+	folder->failed = failed;
+	if (ledger_history_add(house->ledger, loop_wall_ns(house->loop), unit->id,
+		    failed ? "failed" : "recovered", failed ? unit->detail : NULL, &err))
+		log_warn("history of '%s': %s", unit->id, err.text);
+}
+
 static void event_came(void *user, const struct ledger_event *event) {
 	json_array_append_new(
 		user, json_pack("{s:I, s:o, s:o, s:s, s:o}", "id", (json_int_t)event->id, "time",
@@ -37,7 +49,8 @@ static void event_came(void *user, const struct ledger_event *event) {
 void route_history(void *user, struct control_request *request) {
 	struct house *house = user;
 	const char *unit = control_query(request, "unit"), *most = control_query(request, "limit");
-	int64_t limit = EVENTS_USUAL;
+	const char *since = control_query(request, "since");
+	int64_t limit = EVENTS_USUAL, since_ns = 0;
 	struct err err;
 	if (most && *most && str_to_int(most, 1, EVENTS_MAX, &limit)) {
 		err_set(&err, ERR_INVALID, "'limit' is a number from 1 to %d, not '%s'", EVENTS_MAX,
@@ -45,8 +58,13 @@ void route_history(void *user, struct control_request *request) {
 		control_refuse(request, &err, NULL);
 		return;
 	}
+	if (since && *since && time_parse(since, &since_ns)) {
+		err_set(&err, ERR_INVALID, "'%s' is no time: write 2026-11-22T14:03:07Z", since);
+		control_refuse(request, &err, NULL);
+		return;
+	}
 	json_t *events = json_array();
-	if (ledger_history_read(house->ledger, unit && *unit ? unit : NULL, (size_t)limit,
+	if (ledger_history_read(house->ledger, unit && *unit ? unit : NULL, since_ns, (size_t)limit,
 		    event_came, events, &err)) {
 		json_decref(events);
 		control_refuse(request, &err, NULL);

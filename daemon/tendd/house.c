@@ -376,6 +376,7 @@ struct house *house_new(struct loop *loop, char *home, struct config *config, st
 	list_init(&house->contents);
 	list_init(&house->restores);
 	list_init(&house->plans);
+	list_init(&house->doctors);
 	house->line = (struct store_line){ bandwidth_new(loop), bandwidth_new(loop) };
 	house->control = control_new(loop, tendd_routes, tendd_route_count, house);
 	return house;

@@ -37,6 +37,7 @@ struct house_folder {
 	char *name;
 	struct folder *folder;
 	bool closing;
+	bool failed; /* so its history says */
 };
 
 struct house {
@@ -68,9 +69,9 @@ struct house {
 	struct news *news;
 	struct notifies *notifies;
 	struct preemption *preemption; /* NULL: there is no [preempt] */
-	struct power *power; /* [idle]; NULL: not yet, or no more */
-	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, plan.c. */
-	struct list orders, barriers, logs, pasts, contents, restores, plans;
+	struct power *power;           /* [idle]; NULL: not yet, or no more */
+	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, plan.c, doctor.c. */
+	struct list orders, barriers, logs, pasts, contents, restores, plans, doctors;
 	struct reload *reload; /* the one under way; NULL: none */
 	bool orphans_stop;     /* what folders that are gone left is still being let go */
 	struct stopping *stopping;

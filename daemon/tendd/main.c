@@ -104,7 +104,7 @@ static struct config *read_config(const struct arguments *arguments, const char 
 	struct config *config = check_read(path, home, &errors, &err);
 	if (!config && err.kind == ERR_NOT_FOUND) {
 		fprintf(stderr,
-			"there is no '%s': write it (tend.ini(5) tells how), or name another file "
+			"there is no '%s': 'tend init' writes one, or name another file "
 			"with -c\n",
 			path);
 	} else if (!config) {

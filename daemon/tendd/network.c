@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "machine/machine.h"
+
 enum {
 	LOOK_MS = 250,
 	ASK_MS = 1000,
@@ -144,7 +146,7 @@ static void look(struct network *network) {
 		ready(network, "no resolver has answered in network_timeout: going on without");
 		return;
 	}
-	if (!network_has_route()) {
+	if (!machine_has_route("")) {
 		if (network->no_route_since_ms == 0) network->no_route_since_ms = now_ms;
 		if (now_ms - network->no_route_since_ms >= NO_ROUTE_MS) {
 			ready(network, "no default route: going on without a network");

@@ -17,7 +17,4 @@ struct network *network_new(struct loop *loop, struct unit_graph *graph, int64_t
 void network_free(struct network *network); /* NULL is fine */
 void network_set_timeout(struct network *network, int64_t timeout_ms);
 
-/* network_linux.c, network_macos.c: is there an address beside loopback, and a default route? */
-bool network_has_route(void);
-
 #endif

@@ -40,6 +40,7 @@ static void tell(struct timer *timer) {
 		if (!unit) continue;
 		json_t *body = status_unit(news->house, unit, 0);
 		control_event(news->house->control, "unit", body);
+		if (unit->kind == UNIT_FOLDER) history_folder(news->house, unit);
 		if (unit->kind == UNIT_FOLDER) tell_of_folder(news->house->notifies, unit, body);
 		json_decref(body);
 	}

@@ -302,7 +302,7 @@ const struct control_route tendd_routes[] = {
 	{ "GET", "/v1/awake", route_why_awake },
 	{ "GET", "/v1/plan", route_plan },
 	{ "GET", "/v1/history", route_history },
-	{ "GET", "/v1/doctor", asked_later },
+	{ "GET", "/v1/doctor", route_doctor },
 	{ "GET", "/metrics", asked_later },
 	{ "GET", "/", asked_later },
 };
@@ -316,4 +316,5 @@ void routes_close(struct house *house) {
 	contents_close(house);
 	restores_close(house);
 	plans_close(house);
+	doctors_close(house);
 }

@@ -21,6 +21,8 @@ void route_history(void *user, struct control_request *request);
 /* Says in log and history who gave an order ("stop", say) to a unit, or to "tendd" itself. */
 void route_ordered(
 	struct house *house, struct control_request *request, const char *unit, const char *order);
+/* A folder that fails, and is well again, leaves a row. */
+void history_folder(struct house *house, const struct unit *unit);
 char *route_who(const struct control_request *request); /* "uid 1000"; the caller's */
 
 /* ---- orders.c: start, stop, restart of services ---- */
@@ -62,5 +64,10 @@ void route_upgrade(void *user, struct control_request *request);
 /* ---- restore.c: POST /v1/units/folder:NAME/restore ---- */
 void route_restore(void *user, struct control_request *request);
 void restores_close(struct house *house);
+
+/* ---- doctor.c: GET /v1/doctor ---- */
+void route_doctor(void *user, struct control_request *request);
+/* What is being looked at is one of the ends that house_close waits for. */
+void doctors_close(struct house *house);
 
 #endif

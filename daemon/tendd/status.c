@@ -43,6 +43,21 @@ static json_t *trouble_list(struct folder *folder, size_t limit) {
 	return list;
 }
 
+static json_t *flight_list(struct folder *folder, size_t limit) {
+	json_t *list = json_array();
+	struct folder_flight *flights = NULL;
+	size_t count = folder_flights(folder, limit, &flights);
+	for (size_t i = 0; i < count; i++) {
+		json_int_t size = (json_int_t)flights[i].size_bytes;
+		json_array_append_new(
+			list, json_pack("{s:o, s:o, s:s}", "path", answer_text(flights[i].path),
+				      "size_bytes", size < 0 ? json_null() : json_integer(size),
+				      "doing", flights[i].doing));
+	}
+	folder_flights_free(flights, count);
+	return list;
+}
+
 static json_t *conflict_list(struct folder *folder, size_t limit) {
 	json_t *list = json_array();
 	struct folder_conflict *conflicts = NULL;
@@ -194,6 +209,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	json_object_set_new(part, "pruned", answer_moment(status.pruned_ns));
 	json_object_set_new(part, "prune_trouble", answer_text(status.prune_trouble));
 	if (troubles > 0) json_object_set_new(part, "troubles", trouble_list(folder, troubles));
+	if (troubles > 0) json_object_set_new(part, "in_flight", flight_list(folder, troubles));
 	if (troubles > 0) json_object_set_new(part, "conflicts", conflict_list(folder, troubles));
 	*needs_person = status.needs_person;
 	folder_status_release(&status);

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/finding.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"

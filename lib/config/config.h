@@ -80,6 +80,8 @@ struct config_section {
 	/* Of its head. 0: no file has it; [tend] and the like are there all the same, with their
 	 * defaults. */
 	int line;
+	/* "file:line: text" of the first thing that is wrong with it, where it was read leniently all the same; NULL: nothing is. */
+	char *trouble;
 	void *settings;              /* the table's struct, all keys filled */
 	struct config_value *values; /* private: raw text and line of every key that was set */
 	size_t value_count;
@@ -161,6 +163,13 @@ void config_user_release(struct config_user *user);
 gid_t *config_user_groups(const char *name, gid_t gid, size_t *count);
 /* May this process act as that user? Root as everybody who exists, others as themselves. */
 int config_user_check(const char *name, struct err *err);
+
+/* ---- for `tend doctor` ---- */
+
+extern const struct doctor_check config_doctor[];
+/* Files and secrets of a configuration, also of one that was read leniently. */
+void config_doctor_ground(
+	const struct config *config, const char *home, struct doctor_ground *ground);
 
 /* Prints all keys of `tables` as text, one a line with default, effect and help. */
 void config_print_help(const struct config_table *const *tables, struct buf *out);

@@ -115,13 +115,20 @@ static char *with_own_home(
 	return xstrdup(text);
 }
 
+/* What is passed over when it is read leniently is remembered: such a section may lack what its room counts on. */
+static void section_wrong(struct config_reading *reading, struct config_section *section, int line,
+	const char *text) {
+	if (!section->trouble) section->trouble = xasprintf("%s:%d: %s", section->file, line, text);
+	config_wrong(reading, section->file, line, "%s", text);
+}
+
 static int fill_field(struct config_reading *reading, struct config_section *section,
 	const struct config_key *key, const char *text, int line) {
 	struct err err = { 0 };
 	char *own = with_own_home(section, key, text);
 	int result =
 		config_value_parse(key, own, reading->options->home, field_of(section, key), &err);
-	if (result < 0) config_wrong(reading, section->file, line, "%s", err.text);
+	if (result < 0) section_wrong(reading, section, line, err.text);
 	free(own);
 	return result;
 }
@@ -160,8 +167,9 @@ static int fill_type(struct config_reading *reading, struct config_section *sect
 				  : -1;
 	}
 	if (key->preset || !(key->flags & CONFIG_REQUIRED)) return 0;
-	config_wrong(reading, section->file, section->line, "[%s %s] has no 'type'",
-		section->table->kind, section->name);
+	char *text = xasprintf("[%s %s] has no 'type'", section->table->kind, section->name);
+	section_wrong(reading, section, section->line, text);
+	free(text);
 	return -1;
 }
 
@@ -170,8 +178,10 @@ static void fill_default(struct config_reading *reading, struct config_section *
 	if (key->preset) {
 		fill_field(reading, section, key, key->preset, section->line);
 	} else if (key->flags & CONFIG_REQUIRED && section->line > 0) {
-		config_wrong(reading, section->file, section->line, "[%s%s%s] has no '%s'",
-			section->table->kind, *section->name ? " " : "", section->name, key->name);
+		char *text = xasprintf("[%s%s%s] has no '%s'", section->table->kind,
+			*section->name ? " " : "", section->name, key->name);
+		section_wrong(reading, section, section->line, text);
+		free(text);
 	}
 }
 
@@ -202,14 +212,15 @@ void config_section_fill(struct config_reading *reading, struct config_section *
 		struct err err = { 0 };
 		const char *key = NULL;
 		if (table->check(section->settings, section->name, &key, &err) < 0) {
-			config_wrong(reading, section->file,
-				key ? config_line(section, key) : section->line, "%s", err.text);
+			section_wrong(reading, section,
+				key ? config_line(section, key) : section->line, err.text);
 		}
 	}
 	reading->failed = reading->failed || failed_before;
 }
 
 void config_section_free(struct config_section *section) {
+	free(section->trouble);
 	const char *type = config_section_type(section);
 	for (size_t i = 0; section->settings && i < section->table->key_count; i++) {
 		const struct config_key *key = &section->table->keys[i];

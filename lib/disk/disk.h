@@ -278,4 +278,10 @@ struct disk_snapshot {
 int disk_snapshot(struct disk *disk, const char *path, const char *image, enum digest_kind kind,
 	struct disk_snapshot *snapshot, struct err *err);
 
+/* ---- for `tend doctor` ---- */
+
+extern const struct doctor_check disk_doctor[];
+/* How good so much free room for tend's own state is. */
+enum finding_level disk_room_level(int64_t free_bytes);
+
 #endif

@@ -158,4 +158,7 @@ int os_sync_system(int fd);
  * where the system has such paths. The caller's. */
 char *os_pinned_path(int folder, const char *name);
 
+/* What a person does where the system refuses to let a folder be read. The caller's. */
+char *disk_access_cure(const char *path);
+
 #endif

@@ -13,4 +13,7 @@ struct ledger {
 	unsigned added; /* rows since the last trim */
 };
 
+/* With the next row that is added: what a life that added few rows left grows old as well. */
+void ledger_history_trim_soon(struct ledger *ledger);
+
 #endif

@@ -71,6 +71,7 @@ struct ledger *ledger_open(const char *path, struct err *err) {
 	}
 	struct ledger *ledger = xcalloc(1, sizeof(*ledger));
 	ledger->db = db;
+	ledger_history_trim_soon(ledger);
 	return ledger;
 }
 

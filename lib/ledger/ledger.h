@@ -84,9 +84,9 @@ int ledger_step_read(
 int ledger_step_write(
 	struct ledger *ledger, const char *unit, const struct ledger_step *record, struct err *err);
 
-/* ---- history: what happened, newest kept, at most LEDGER_HISTORY_MAX rows ---- */
+/* ---- history: what happened, newest kept, at most LEDGER_HISTORY_MAX rows of as many days ---- */
 
-enum { LEDGER_HISTORY_MAX = 10000 };
+enum { LEDGER_HISTORY_MAX = 10000, LEDGER_HISTORY_DAYS = 90 };
 
 struct ledger_event {
 	int64_t id; /* grows */
@@ -99,8 +99,8 @@ struct ledger_event {
 int ledger_history_add(struct ledger *ledger, int64_t at_ns, const char *unit, const char *event,
 	const char *text, struct err *err);
 
-/* Newest first, at most `limit`, of one unit or of all (NULL). `row` borrows its texts. */
-int ledger_history_read(struct ledger *ledger, const char *unit, size_t limit,
+/* Newest first, at most `limit`, of one unit or of all (NULL), not older than `since_ns`. `row` borrows its texts. */
+int ledger_history_read(struct ledger *ledger, const char *unit, int64_t since_ns, size_t limit,
 	void (*row)(void *user, const struct ledger_event *event), void *user, struct err *err);
 
 #endif

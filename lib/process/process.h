@@ -230,4 +230,6 @@ void process_describe(struct process_host *host, struct buf *out);
 /* Does TEND_WITHOUT name this word? Tests walk the ways of older kernels by it. */
 bool process_without(const char *word);
 
+extern const struct doctor_check process_doctor[]; /* for `tend doctor` */
+
 #endif

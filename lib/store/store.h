@@ -455,4 +455,23 @@ int store_memory_now(struct store *store, struct store_op *op, struct err *err);
  * much again, both by the loop's randomness. Before this is called: the next turn. */
 void store_memory_latency(struct store *store, int64_t max_ms);
 
+/* ---- do the remotes answer? For `tend doctor`; loop thread ---- */
+
+struct store_doctor;
+
+struct store_doctor *store_doctor_new(struct loop *loop, struct http *http);
+void store_doctor_free(struct store_doctor *doctor); /* never started, or after `done` */
+/* A store of its own for [remote `name`]; `settings` is borrowed for the call. One that cannot be opened is a finding. */
+void store_doctor_add(
+	struct store_doctor *doctor, const char *name, const struct remote_settings *settings);
+/* Asks all of them at once; `done` comes exactly once, never inside. */
+void store_doctor_start(struct store_doctor *doctor,
+	void (*done)(struct store_doctor *doctor, void *user), void *user);
+void store_doctor_cancel(struct store_doctor *doctor); /* `done` comes soon */
+void store_doctor_tell(
+	const struct store_doctor *doctor, struct findings *findings); /* after done */
+/* What the clock of a remote (0: not known) says about ours; nothing when they agree. */
+void store_doctor_skew(
+	const char *name, int64_t server_ns, int64_t wall_ns, struct findings *findings);
+
 #endif

@@ -192,6 +192,15 @@ void folder_status_release(struct folder_status *status);
 size_t folder_troubles(struct folder *folder, size_t limit, struct folder_trouble **troubles);
 void folder_troubles_free(struct folder_trouble *troubles, size_t count);
 
+/* What is on its way now, the longest first; at most `limit`. The caller's array. */
+struct folder_flight {
+	char *path;
+	int64_t size_bytes; /* -1: not known (yet), or it is no file */
+	const char *doing;  /* "reading" "sending" "waiting" */
+};
+size_t folder_flights(struct folder *folder, size_t limit, struct folder_flight **flights);
+void folder_flights_free(struct folder_flight *flights, size_t count);
+
 /* Two edits of one path that were both kept, the newest first, as long as the copy is there; at most `limit`. The caller's array. */
 struct folder_conflict {
 	char *path, *origin; /* the copy, and what it is one of */

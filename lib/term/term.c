@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -59,6 +60,17 @@ size_t term_text_width(const char *text) {
 	return width;
 }
 
+/* As setlocale(3) chooses; where nothing is said, all the world reads UTF-8. */
+static bool is_utf8(void) {
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *value = getenv(names[i]);
+		if (value && *value) return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+	}
+	return true;
+}
+
 char *term_cut(const char *text, size_t width) {
 	size_t len = 0, seen = 0;
 
@@ -67,5 +79,5 @@ char *term_cut(const char *text, size_t width) {
 	for (; text[len]; len++) {
 		if (begins_character(text[len]) && seen++ == width - 1) break;
 	}
-	return xasprintf("%.*s\xe2\x80\xa6", (int)len, text);
+	return xasprintf("%.*s%s", (int)len, text, is_utf8() ? "\xe2\x80\xa6" : "~");
 }

@@ -31,8 +31,8 @@ const char *term_unpaint(const struct term *term, enum term_colour colour);
 
 /* Characters of UTF-8 text. */
 size_t term_text_width(const char *text);
-/* The beginning of `text` that fits `width`, its last character "…" where something is missing; 0:
- * all. The caller's. */
+/* The beginning of `text` that fits `width`, its last character "…" (where the locale is not UTF-8 "~")
+ * where something is missing; 0: all. The caller's. */
 char *term_cut(const char *text, size_t width);
 
 /* ---- tables ---- */

@@ -93,6 +93,8 @@ void watch_drain(struct watch *watch);
 size_t watch_count(const struct watch *watch); /* folders watched */
 bool watch_is_degraded(const struct watch *watch);
 
+extern const struct doctor_check watch_doctor[]; /* for `tend doctor` */
+
 /* Fed by tests. What is fed below a folder that was not added is lost, as it would be: the
  * simulation may feed everything. OVERFLOW loses what was not delivered yet and forgets all that
  * was added. */

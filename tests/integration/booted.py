@@ -21,19 +21,28 @@ while :; do sleep 0.1; done
 """
 
 
+RELEASE = SOURCE / "build/release"
+
+
 @contextlib.contextmanager
-def installed(*packages):
-    """The tree, with these packages and the release build in it by cmake --install."""
-    release = SOURCE / "build/release"
-    assert (release / "bin/tendd").exists(), "build for release first: cmake --preset release && ninja -C build/release"
+def bare(*packages):
+    """The tree with these packages, without tend."""
+    assert (RELEASE / "bin/tendd").exists(), "build for release first: cmake --preset release && ninja -C build/release"
     root = Path(tempfile.mkdtemp(prefix="tend-root-", dir="/var/tmp"))
     try:
         subprocess.run(["tar", "-xf", made("make-root", *packages), "-C", root, "--exclude=./dev/*"], check=True)
-        subprocess.run(["cmake", "--install", release, "--prefix", "/usr"], env=dict(os.environ, DESTDIR=str(root)), check=True,
-                       capture_output=True)
         yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def installed(*packages):
+    """The tree, with these packages and the release build in it by cmake --install."""
+    with bare(*packages) as root:
+        subprocess.run(["cmake", "--install", RELEASE, "--prefix", "/usr"], env=dict(os.environ, DESTDIR=str(root)), check=True,
+                       capture_output=True)
+        yield root
 
 
 def made(starter, *words):

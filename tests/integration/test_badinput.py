@@ -176,7 +176,7 @@ def test_bad_usage(tendd, arguments, wanted):
 def test_missing_file(tendd):
     ended = tendd.run_to_end()
     assert ended.returncode == 2
-    assert ended.stderr == ("there is no '%s': write it (tend.ini(5) tells how), or name another file with -c\n"
+    assert ended.stderr == ("there is no '%s': 'tend init' writes one, or name another file with -c\n"
                             % tendd.ini)
 
 

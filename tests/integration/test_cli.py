@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -74,6 +75,22 @@ def test_status_json_is_the_apis(home):
     assert {unit["unit"] for unit in whole["units"]} >= {"folder:docs", "service:base", "service:web"}
     one = json.loads(good(home.tend("status", "docs", "--json")))
     assert one["unit"]["folder"]["files"] == 1
+
+
+def test_status_of_a_folder_shows_what_is_in_flight(home):
+    assert home.folder_part("docs")["in_flight"] == []
+    home.configure(home.ini.read_text().partition("\n\n")[2], "upload_limit = 8KiB")
+    good(home.tend("reload"))
+    # The limit lets one begin, and the other wait for as long as that is worth.
+    for name in ("large 1", "large 2"):
+        (home.root / "docs" / name).write_bytes(b"x" * (4 << 20))
+
+    def flying():
+        return [flight for flight in home.folder_part("docs")["in_flight"]
+                if flight["path"].startswith("large ") and flight["size_bytes"] == 4 << 20 and flight["doing"] == "sending"]
+    home.until(flying, "a large file on its way")
+    assert re.search("large [12], 4.0 MiB \\(sending\\)", good(home.tend("status", "docs")))
+    home.stop(signal.SIGQUIT)
 
 
 def test_status_exits_1_for_a_service_that_fails(home):

@@ -16,8 +16,7 @@ import pytest
 from played_tendd import PlayedTendd, folder, service
 
 TEND = os.path.join(os.environ["TEND_BIN"], "tend")
-LATER = ("init edit doctor "
-         "ui").split()
+LATER = "ui".split()
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def test_every_command_has_help():
     listed = re.findall(r"^  ([a-z-]+) ", tend(None, "--help").stdout, re.M)
     assert sorted(listed) == sorted(
         "status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth "
-        "plan run awake why-awake".split())
+        "plan run awake why-awake init edit doctor".split())
     for name in listed:
         got = tend(None, name, "--help")
         assert got.returncode == 0 and got.stdout.startswith("usage: tend " + name)
@@ -164,6 +163,60 @@ def test_status_tells_how_a_unit_stands(tendd, unit, code, shown):
     one = tend(tendd, "status", "a")
     assert one.returncode == code
     assert re.search(r"^unit +%s$" % unit["unit"], one.stdout, re.M)
+
+
+@pytest.mark.parametrize("changes, shown", [
+    ({"state": "syncing", "pending": 7}, "everything up to 2026-11-22 14:03:08 is in the cloud"),
+    ({"refused": 1}, "everything up to 2026-11-22 14:03:08 is in the cloud"),
+    ({"degraded": "inotify limit"}, "everything up to 2026-11-22 14:03:08 is in the cloud"),
+    ({}, r"everything up to \d\d:\d\d:\d\d is in the cloud"),
+    ({"last_sync": None}, None), ({"mode": "fetch"}, None)])
+def test_status_says_up_to_when_all_is_in_the_cloud(tendd, changes, shown):
+    tendd.units = [folder("a", folder=changes)]
+    for words in (["status"], ["status", "a"]):
+        said = tend(tendd, *words, env=environment(TZ="UTC")).stdout
+        assert re.search(shown, said) if shown else "is in the cloud" not in said, said
+
+
+def test_status_of_a_folder_lists_what_is_on_its_way(tendd):
+    tendd.units = [folder("a", folder={
+        "state": "syncing", "pending": 9, "left_s": 75,
+        "in_flight": [{"path": "big film.mkv", "size_bytes": 3 << 30, "doing": "sending"},
+                      {"path": "dir", "size_bytes": None, "doing": "waiting"}],
+        "conflicts": [{"path": "a (conflict box 2026)", "of": "a", "time": "2026-11-22T14:03:08.000Z"}],
+        "troubles": [{"path": "log", "why": "hot", "reason": "it grows", "next_try": "2026-11-22T15:00:00.000Z"}]})]
+    said = tend(tendd, "status", "a").stdout
+    assert re.search(r"^in flight +big film.mkv, 3.0 GiB \(sending\)\nin flight +dir \(waiting\)\nwaiting +7$", said, re.M), said
+    assert re.search(r"^to go +9, about 1m15s", said, re.M)
+    assert "'a (conflict box 2026)' is another edit of 'a'" in said and "hot: it grows" in said
+
+
+@pytest.mark.parametrize("changes, bar", [
+    ({"last_sync": None, "state": "syncing", "files": 25, "pending": 75}, rb"progress +\[#+\.+\] +25%"),
+    ({"restoring": {"files": 1, "of_files": 2, "size_bytes": 1 << 20, "of_size_bytes": 4 << 20}}, rb"progress +\[#+\.+\] +25%"),
+    ({"state": "syncing", "files": 25, "pending": 75}, None)])
+def test_status_of_a_folder_draws_how_far_it_is(tendd, changes, bar):
+    tendd.units = [folder("a", folder=changes)]
+    process, leader = on_a_terminal("--socket", tendd.socket_path, "status", "a")
+    text = read_all(leader)
+    os.close(leader)
+    assert process.wait(60) == 0
+    text = text if isinstance(text, bytes) else text.encode()
+    assert re.search(bar, text) if bar else b"progress" not in text
+    assert "progress" not in tend(tendd, "status", "a").stdout
+
+
+def test_status_watch_tells_the_rate(tendd):
+    sent = tendd.units[0]["folder"]
+    process, leader = on_a_terminal("--socket", tendd.socket_path, "status", "--watch")
+    text = b""
+    while not re.search(rb"[0-9] [KM]iB/s", text):
+        assert select.select([leader], [], [], 60)[0], text
+        text += os.read(leader, 4096)
+        sent["sent_bytes"] += 10 << 20
+    process.kill()
+    process.wait()
+    os.close(leader)
 
 
 def test_a_person_counts_more_than_a_failure(tendd):

@@ -145,6 +145,12 @@ def test_the_history_says_who_ordered_what(tendd):
     assert len(tendd.get("/v1/history?limit=2")["events"]) == 2
     for limit in ("0", "1001", "x", "-1"):
         assert tendd.get("/v1/history?limit=" + limit).status == 400
+    # Not older than asked for.
+    moment = next(event for event in events if event["event"] == "ordered")["time"]
+    later = tendd.get("/v1/history?unit=service:second&since=" + moment)["events"]
+    assert later[-1]["event"] == "ordered" and len(later) < len(tendd.get("/v1/history?unit=service:second")["events"])
+    assert tendd.get("/v1/history?since=2100-01-01T00:00:00Z")["events"] == []
+    assert tendd.get("/v1/history?since=yesterday").status == 400
     # The command, and over a restart.
     tendd.kill()
     tendd.start()
@@ -154,4 +160,9 @@ def test_the_history_says_who_ordered_what(tendd):
     assert len(tendd.tend("history", "-n", "3").stdout.splitlines()) == 3
     assert json.loads(tendd.tend("--json", "history", "folder:data").stdout)["events"][0]["text"] == "sync " + by
     assert tendd.tend("history", "nobody").returncode == 2
+    assert tendd.tend("history", "--folder", "data").stdout == tendd.tend("history", "folder:data").stdout != ""
+    assert tendd.tend("history", "--folder", "second").returncode == 2
+    assert tendd.tend("history", "second", "--folder", "data").returncode == 2
+    assert tendd.tend("history", "--since", "2h ago", "second").stdout.splitlines() == said
+    assert tendd.tend("history", "--since", "soon").returncode == 2
     assert tendd.tend("history", "-n", "0").returncode == 2

@@ -94,13 +94,13 @@ static void history_is_read_newest_first(void **state) {
 	ledger_history_add(ledger, 1, "service:a", "started", "pid 1", &err);
 	ledger_history_add(ledger, 2, "service:b", "started", NULL, &err);
 	ledger_history_add(ledger, 3, "service:a", "exited", "code 1", &err);
-	assert_int_equal(ledger_history_read(ledger, NULL, 2, collect, &texts, &err), 0);
+	assert_int_equal(ledger_history_read(ledger, NULL, 0, 2, collect, &texts, &err), 0);
 	assert_int_equal(strv_count(texts), 2);
 	assert_string_equal(texts[0], "service:a exited code 1");
 	assert_string_equal(texts[1], "service:b started ");
 	strv_free(texts);
 	texts = NULL;
-	assert_int_equal(ledger_history_read(ledger, "service:a", 10, collect, &texts, &err), 0);
+	assert_int_equal(ledger_history_read(ledger, "service:a", 0, 10, collect, &texts, &err), 0);
 	assert_int_equal(strv_count(texts), 2);
 	assert_string_equal(texts[1], "service:a started pid 1");
 	strv_free(texts);
@@ -114,8 +114,35 @@ static void history_is_bounded(void **state) {
 	size_t rows = 0;
 	for (int i = 0; i < LEDGER_HISTORY_MAX + 500; i++)
 		assert_int_equal(ledger_history_add(ledger, i, "service:a", "x", "y", &err), 0);
-	assert_int_equal(ledger_history_read(ledger, NULL, SIZE_MAX, count, &rows, &err), 0);
+	assert_int_equal(ledger_history_read(ledger, NULL, 0, SIZE_MAX, count, &rows, &err), 0);
 	assert_in_range(rows, LEDGER_HISTORY_MAX - 200, LEDGER_HISTORY_MAX);
+}
+
+static void history_is_read_from_a_time_on(void **state) {
+	size_t rows = 0;
+	for (int i = 0; i < 10; i++)
+		ledger_history_add(ledger, i * NS_PER_S, "service:a", "x", "y", &err);
+	assert_int_equal(
+		ledger_history_read(ledger, NULL, 7 * NS_PER_S, 100, count, &rows, &err), 0);
+	assert_int_equal(rows, 3);
+	rows = 0;
+	assert_int_equal(
+		ledger_history_read(ledger, "service:a", 8 * NS_PER_S, 100, count, &rows, &err), 0);
+	assert_int_equal(rows, 2);
+}
+
+/* Also when few rows are added in a life: the first of each life looks. */
+static void history_grows_no_older_than_its_days(void **state) {
+	const int64_t day_ns = 24 * 3600 * NS_PER_S;
+	size_t rows = 0;
+	for (int i = 0; i < 150; i++)
+		ledger_history_add(ledger, i * day_ns, "service:a", "x", "y", &err);
+	ledger_close(ledger);
+	ledger = ledger_open(path, &err);
+	assert_non_null(ledger);
+	ledger_history_add(ledger, 150 * day_ns, "service:a", "x", "y", &err);
+	assert_int_equal(ledger_history_read(ledger, NULL, 0, SIZE_MAX, count, &rows, &err), 0);
+	assert_int_equal(rows, LEDGER_HISTORY_DAYS + 1);
 }
 
 static void a_damaged_file_is_put_aside(void **state) {
@@ -173,6 +200,9 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(a_step_comes_back_as_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(history_is_read_newest_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(history_is_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(history_is_read_from_a_time_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			history_grows_no_older_than_its_days, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_file_is_put_aside, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_folder_that_is_not_there_is_an_error, set_up, tear_down),

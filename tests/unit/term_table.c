@@ -115,11 +115,40 @@ static void widths_and_cuts(void **state) {
 	}
 }
 
+static void without_utf8_the_mark_is_ascii(void **state) {
+	static const struct {
+		const char *all, *ctype, *lang, *cut;
+	} cases[] = {
+		{ "C", "en_US.UTF-8", "en_US.UTF-8", "ab~" },
+		{ "", "POSIX", "en_US.UTF-8", "ab~" },
+		{ NULL, NULL, "de_DE.ISO-8859-1", "ab~" },
+		{ NULL, NULL, "de_DE.utf8", "ab…" },
+		{ "C.UTF-8", "C", "C", "ab…" },
+		{ NULL, NULL, NULL, "ab…" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" }, *const values[] = {
+			cases[i].all, cases[i].ctype, cases[i].lang
+		};
+		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+			if (values[k])
+				setenv(names[k], values[k], 1);
+			else
+				unsetenv(names[k]);
+		}
+		char *cut = term_cut("abcd", 3);
+		assert_string_equal(cut, cases[i].cut);
+		free(cut);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables),
 		cmocka_unit_test(many_rows),
 		cmocka_unit_test(widths_and_cuts),
+		cmocka_unit_test(without_utf8_the_mark_is_ascii),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

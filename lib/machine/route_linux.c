@@ -2,8 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base.h"
-#include "tendd/network.h"
+#include "machine/machine.h"
 
 enum { ROUTE_UP = 1, ROUTE_REJECT = 0x200, FIELDS_MAX = 12 };
 
@@ -42,17 +41,18 @@ static bool is_default_v6(char *line) {
 	       leads_out(fields[9], fields[8]);
 }
 
-static bool any_line(const char *path, bool (*is_it)(char *line)) {
-	char line[512];
+static bool any_line(const char *root, const char *path, bool (*is_it)(char *line)) {
+	char line[512], *whole = xconcat(root, path);
 	bool found = false;
-	FILE *file = fopen(path, "re");
+	FILE *file = fopen(whole, "re");
 	while (file && !found && fgets(line, sizeof(line), file)) found = is_it(line);
 	if (file) fclose(file);
+	free(whole);
 	return found;
 }
 
 /* A default route goes with its device's address: the kernel takes it away with the last one. */
-bool network_has_route(void) {
-	return any_line("/proc/net/route", is_default_v4) ||
-	       any_line("/proc/net/ipv6_route", is_default_v6);
+bool machine_has_route(const char *root) {
+	return any_line(root, "/proc/net/route", is_default_v4) ||
+	       any_line(root, "/proc/net/ipv6_route", is_default_v6);
 }
