@@ -58,6 +58,7 @@ _tend() {
 	run) kind=step ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
+	ui) options+=' --no-browser' kind=none ;;
 	auth) options+=' --no-browser --device --paste' kind=none ;;
 	*) kind=none ;;
 	esac
@@ -66,7 +67,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run ui' -- "$cur")
 	elif [[ $kind == remote ]]; then
 		mapfile -t COMPREPLY < <(compgen -W 'ls check' -- "$cur")
 	elif [[ $kind != none ]]; then

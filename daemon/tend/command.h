@@ -49,7 +49,7 @@ extern const struct command command_status, command_history, command_sync, comma
 	command_pause, command_resume, command_approve, command_verify, command_forget,
 	command_start, command_stop, command_restart, command_logs, command_reload, command_ls,
 	command_versions, command_restore, command_remote, command_auth, command_env,
-	command_upgrade, command_plan, command_run;
+	command_upgrade, command_plan, command_run, command_ui;
 
 enum { GIVEN_MAX = 32 };
 

@@ -30,7 +30,6 @@ static const struct command later[] = {
 	{ .name = "init" },
 	{ .name = "edit" },
 	{ .name = "doctor" },
-	{ .name = "ui" },
 };
 
 static const struct command *const built[] = {
@@ -57,6 +56,7 @@ static const struct command *const built[] = {
 	&command_run,
 	&command_remote,
 	&command_auth,
+	&command_ui,
 };
 
 /* Both, for the parser: a mistyped "aprove" is as near to its command as any other. */

@@ -10,6 +10,7 @@
 #include "tendd/check.h"
 #include "tendd/news.h"
 #include "tendd/reload_diff.h"
+#include "tendd/web.h"
 
 enum reload_state {
 	RELOAD_CHECKING, /* workers resolve the places of the new configuration */
@@ -242,6 +243,7 @@ static void take_over(struct reload *reload) {
 	steps_begin(house->steps); /* those that are new */
 	services_begin(house->services);
 	notifies_configure(house->notifies, house->config);
+	web_apply(house->web);
 	house_orphans_begin(house);
 	end(reload, true);
 }
@@ -303,7 +305,7 @@ static void places_checked(void *user, const struct config_errors *errors) {
 		end(reload, false);
 		return;
 	}
-	if (open_stores(reload, &err)) {
+	if (web_check(house, settings_of(reload->fresh), &err) || open_stores(reload, &err)) {
 		fail(reload, err.text);
 		return;
 	}

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tendd/metrics.h"
 #include "tendd/reload.h"
 #include "tendd/status.h"
 #include "tendd/stop.h"
+#include "tendd/web.h"
 
 enum {
 	TROUBLES_MAX = 100,
@@ -302,8 +304,8 @@ const struct control_route tendd_routes[] = {
 	{ "GET", "/v1/plan", route_plan },
 	{ "GET", "/v1/history", route_history },
 	{ "GET", "/v1/doctor", asked_later },
-	{ "GET", "/metrics", asked_later },
-	{ "GET", "/", asked_later },
+	{ "POST", "/v1/web/login", route_web_login },
+	{ "GET", "/metrics", route_metrics },
 };
 const size_t tendd_route_count = ARRAY_LEN(tendd_routes);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tendd/state.h"
+#include "tendd/web.h"
 
 enum { DELETIONS_MAX = 1000 }; /* paths in one answer; their number is told in any case */
 
@@ -295,11 +296,11 @@ json_t *status_whole(struct house *house) {
 	json_t *configuration =
 		json_pack("{s:o, s:o, s:o}", "path", answer_text(house->config->path), "loaded",
 			answer_moment(house->loaded_ns), "error", answer_text(house->config_error));
-	return json_pack("{s:i, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o}", "api", 1, "version",
+	return json_pack("{s:i, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o, s:o}", "api", 1, "version",
 		TEND_VERSION, "host", answer_text(loop_host(house->loop)), "pid", (int)getpid(),
 		"since", answer_moment(house->since_ns), "state", stopping ? "stopping" : "running",
 		"configuration", configuration, "keeper", answer_text(house->processes_trouble),
-		"units", status_units(house));
+		"web", web_status(house->web), "units", status_units(house));
 }
 
 /* For who has nothing but the journal. */

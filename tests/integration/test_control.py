@@ -67,7 +67,7 @@ def test_stable_fields(tendd):
     ("POST", "/v1/stop", {"services": "maybe"}, 400, "'stop' or 'keep'"),
     ("POST", "/v1/units/folder:data/approve", {}, 400, "'upto'"),
     ("POST", "/v1/awake", {}, 501, "not built yet"),
-    ("GET", "/metrics", None, 501, "not built yet"),
+    ("POST", "/v1/web/login", {}, 400, "the dashboard is off"),
 ])
 def test_refusals(tendd, method, path, body, status, text):
     tendd.configure(sync_ini(tendd) + SERVICES).start()
