@@ -71,6 +71,11 @@ export function moment(text) {
 	return today ? time.toLocaleTimeString() : time.toLocaleString(undefined, {dateStyle: "medium", timeStyle: "medium"});
 }
 
+// Times inside of tendd's own sentences, as they are here.
+export function localTimes(text) {
+	return (text || "").replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, moment);
+}
+
 export function since(text) {
 	return text ? span((Date.now() - new Date(text)) / 1000) : "";
 }

@@ -85,6 +85,6 @@ export function filesPanel(unit) {
 	}
 
 	const element = el("section", {class: "panel", "aria-label": "Files"}, el("h2", {}, "Files at the remote"),
-		el("div", {class: "row"}, el("div", {}, el("label", {for: "at"}, "As of (empty: now)"), at), button("Show files", () => list(here))), crumbs, note, table);
+		el("div", {class: "row bottom"}, el("div", {}, el("label", {for: "at"}, "As of (empty: now)"), at), button("Show files", () => list(here))), crumbs, note, table);
 	return {element, versions, close: () => abort.abort()};
 }

@@ -6,7 +6,7 @@ import {bytes, el, fill, moment, number, plural, setText, span} from "./dom.js";
 import {filesPanel} from "./files.js";
 import {rateWords, tag} from "./overview.js";
 import {facts, head} from "./service.js";
-import {folderLine} from "./words.js";
+import {unitLine} from "./words.js";
 
 const SHOWN = 200;
 
@@ -93,7 +93,6 @@ function folderFacts(folder) {
 		["Degraded", folder.degraded],
 		["Disks away", folder.away?.join(", ")],
 		["Last verify", verifyWords(folder.verify)],
-		["Trouble", folder.trouble?.text],
 	]);
 }
 
@@ -128,7 +127,7 @@ export function folderView(state, unit) {
 		if (now.unit !== unit.unit) return;
 		const folder = now.folder || {};
 		mark.update(now);
-		setText(line, folderLine(now));
+		setText(line, unitLine(now));
 		pause.dataset.paused = folder.paused ? "yes" : "";
 		setText(pause, folder.paused ? "Resume" : "Pause");
 		fill(list, folderFacts(folder));

@@ -20,6 +20,8 @@ export function rateWords(now, most) {
 	return "Throughput of the last two minutes: now " + bytes(now) + "/s, at most " + bytes(most) + "/s";
 }
 
+const NAMED = 5; // units that the banner names
+
 function href(unit) {
 	return "#/" + encodeURIComponent(unit.unit);
 }
@@ -141,11 +143,15 @@ export function overviewView(state) {
 	const units = () => [...state.units.values()].filter(unit => KINDS.some(([kind]) => kind === unit.kind));
 
 	function showBanner() {
-		const [tone, title, text] = overall(units());
+		const [tone, title, text, about] = overall(units());
 		banner.element.dataset.tone = tone;
 		setText(banner.sign, SIGNS[tone]);
 		setText(banner.title, title);
-		setText(banner.text, text);
+		const names = about.map(unit => unit.unit).join();
+		if (banner.told === text + names) return;
+		banner.told = text + names;
+		const links = about.slice(0, NAMED).map((unit, i) => [i ? ", " : "", el("a", {href: href(unit)}, unit.unit)]);
+		fill(banner.text, text, links, about.length > NAMED && " and " + (about.length - NAMED) + " more");
 	}
 
 	function all() {

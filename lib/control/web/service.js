@@ -3,7 +3,7 @@ import {unitPath} from "./api.js";
 import {el, fill, moment, number, setText} from "./dom.js";
 import {logPanel} from "./log.js";
 import {serviceButtons, tag, usedWords} from "./overview.js";
-import {serviceLine} from "./words.js";
+import {unitLine} from "./words.js";
 
 export function facts(rows) {
 	return el("dl", {class: "facts"}, rows.filter(([, value]) => value).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
@@ -27,7 +27,7 @@ export function serviceView(state, unit) {
 		now = other;
 		const service = now.service || {};
 		mark.update(now);
-		setText(line, serviceLine(now));
+		setText(line, unitLine(now));
 		buttons.update(now);
 		fill(list, facts([
 			["Command", el("code", {}, service.command || "")],
@@ -49,7 +49,7 @@ export function serviceView(state, unit) {
 		update,
 		all: () => state.units.has(unit.unit) && update(state.units.get(unit.unit)),
 		gone: id => id === unit.unit && (location.hash = "#/"),
-		tick: () => setText(line, serviceLine(now)),
+		tick: () => setText(line, unitLine(now)),
 		close: log.close,
 	};
 }

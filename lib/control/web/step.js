@@ -5,7 +5,7 @@ import {el, fill, moment, number, setText} from "./dom.js";
 import {logPanel} from "./log.js";
 import {tag} from "./overview.js";
 import {facts, head} from "./service.js";
-import {stepLine} from "./words.js";
+import {unitLine} from "./words.js";
 
 async function planOf(unit) {
 	const plan = await get("/v1/plan");
@@ -28,7 +28,7 @@ export function stepView(state, unit) {
 		if (now.unit !== unit.unit) return;
 		const step = now.step || {};
 		mark.update(now);
-		setText(line, stepLine(now));
+		setText(line, unitLine(now));
 		fill(list, facts([
 			["Kind", step.kind],
 			["Why", step.why],

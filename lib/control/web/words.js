@@ -1,5 +1,5 @@
 // How a unit stands, in words: a tone for its colour, a sign beside it, a line of text. Fields that this tendd does not have are passed over.
-import {bytes, moment, number, plural, since, span} from "./dom.js";
+import {bytes, localTimes, moment, number, plural, since, span} from "./dom.js";
 
 export const SIGNS = {good: "✓", busy: "↻", warn: "!", bad: "✕", off: "–"};
 
@@ -47,7 +47,7 @@ export function serviceLine(unit) {
 	else if (unit.waits_for?.length && unit.state === "waiting") words.push("waits for " + unit.waits_for.join(", "));
 	else if (service.pid) words.push("up for " + since(unit.since));
 	else if (service.stopped) words.push("stopped by hand");
-	if (service.next_try) words.push("next try at " + moment(service.next_try));
+	if (service.next_try && !unit.detail?.includes("next try")) words.push("next try at " + moment(service.next_try));
 	return words.join("; ");
 }
 
@@ -58,20 +58,20 @@ export function stepLine(unit) {
 }
 
 export function unitLine(unit) {
-	return unit.kind === "folder" ? folderLine(unit) : unit.kind === "service" ? serviceLine(unit) : stepLine(unit);
+	return localTimes(unit.kind === "folder" ? folderLine(unit) : unit.kind === "service" ? serviceLine(unit) : stepLine(unit));
 }
 
-// The whole machine: what matters most first.
+// The whole machine: what matters most first, and the units it is about.
 export function overall(units) {
 	const needing = units.filter(unit => unit.needs_person);
 	const failed = units.filter(unit => verdict(unit)[0] === "bad");
 	const busy = units.filter(unit => verdict(unit)[0] === "busy");
 	const folders = units.filter(unit => unit.kind === "folder");
-	const names = list => list.slice(0, 3).map(unit => unit.unit).join(", ") + (list.length > 3 ? " and " + (list.length - 3) + " more" : "");
-	if (needing.length) return ["warn", plural(needing.length, "unit needs", "units need") + " you", names(needing)];
-	if (failed.length) return ["bad", plural(failed.length, "unit") + " in trouble", names(failed)];
-	if (busy.length) return ["busy", "Working", names(busy)];
+	const trouble = failed.length ? plural(failed.length, "unit") + " in trouble" : "";
+	if (needing.length) return ["warn", plural(needing.length, "unit needs", "units need") + " you" + (trouble && ", " + trouble), "", [...needing, ...failed]];
+	if (failed.length) return ["bad", trouble, "", failed];
+	if (busy.length) return ["busy", "Working", "", busy];
 	const times = folders.map(unit => unit.folder?.last_sync).filter(Boolean).sort();
-	if (folders.length) return ["good", "Everything is safe", times.length ? "All that was written up to " + moment(times[0]) + " is in the cloud" : ""];
-	return ["good", "All is as it should be", ""];
+	if (folders.length) return ["good", "Everything is safe", times.length ? "All that was written up to " + moment(times[0]) + " is in the cloud" : "", []];
+	return ["good", "All is as it should be", "", []];
 }
