@@ -109,7 +109,8 @@ class Browser:
         return until(holds, what, say=lambda: self.run("return document.body.innerText") + "\n%s" % self.console())
 
     def until_text(self, text, css="body"):
-        self.until(lambda: text in self.run("return document.querySelector(arguments[0])?.innerText || ''", css), repr(text))
+        """Also what lies outside of the window and is not drawn."""
+        self.until(lambda: text in self.run("return document.querySelector(arguments[0])?.textContent || ''", css), repr(text))
 
     def console(self):
         """Since the last time it was asked."""

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from control import sync_ini
-from tend import PATIENCE
+from tend import PATIENCE, bin_folder
 from web import Web, free_port
 
 SERVICE = "[service clock]\ncommand = sleep 1000\nnetwork = no\n"
@@ -258,6 +258,45 @@ def test_bad_tokens_stop_the_start(tendd):
         got = tendd.run_to_end()
         assert got.returncode == 2 and why in got.stderr, got
     assert web.cookie is None
+
+
+LINK = re.compile(r"(http://\S+/)#login=([0-9a-f]{64})")
+
+
+def test_ui_prints_the_link(tendd, web):
+    """Where there is no browser; the link logs in."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "TERM_PROGRAM"):
+        tendd.environment.pop(name, None)
+    got = tendd.tend("ui")
+    url, code = LINK.search(got.stdout).groups()
+    assert got.returncode == 0 and url == "http://%s/" % web.host
+    assert "ssh -N -L %d:127.0.0.1:%d " % (web.port, web.port) in got.stdout
+    assert status(web.ask("POST", "/v1/login", {"code": code})) == 200
+
+
+def test_ui_opens_a_browser(tendd, web):
+    """The browser gets a file that nobody else can read: its arguments can be read by all."""
+    programs = tendd.folder("programs")
+    opened, seen = tendd.root / "opened", tendd.root / "seen"
+    (programs / "xdg-open").write_text("#!/bin/sh\nf=${1#file://}\nstat -c %%a \"$f\" >%s\ncat \"$f\" >>%s\nprintf '%%s' \"$1\" >%s.new\n"
+                                       "mv %s.new %s\n" % (seen, seen, opened, opened, opened))
+    (programs / "xdg-open").chmod(0o755)
+    tendd.environment.update(DISPLAY=":9", PATH="%s:%s" % (programs, tendd.environment["PATH"]), XDG_RUNTIME_DIR=str(tendd.root))
+    with subprocess.Popen([str(bin_folder() / "tend"), "-c", str(tendd.ini), "ui"], env=tendd.environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True) as process:
+        address = tendd.until(opened.exists, "a browser") and opened.read_text()
+        assert address.startswith("file://%s/tend-ui-" % tendd.root) and "login" not in address
+        mode, page = seen.read_text().split("\n", 1)
+        assert mode == "600"
+        assert status(web.ask("POST", "/v1/login", {"code": LINK.search(page).group(2)})) == 200
+        assert "the dashboard opens in your browser: http://%s/" % web.host in process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 0 and list(tendd.root.glob("tend-ui-*")) == []
+
+
+def test_ui_where_it_is_off(tendd):
+    tendd.configure(SERVICE).start()
+    got = tendd.tend("ui")
+    assert got.returncode == 2 and "the dashboard is off: write web = 127.0.0.1:8390 into [tend]" in got.stderr, got
 
 
 def test_metrics(tendd):

@@ -40,7 +40,7 @@ export function filesPanel(unit) {
 		fill(crumbs, button("← Files", () => list(here)));
 		fill(table, el("table", {class: "stack", "data-versions": path},
 			el("thead", {}, el("tr", {}, ["Stood there from", "to", "Changed", "Size", ""].map(title => el("th", {scope: "col"}, title)))),
-			el("tbody", {}, answer.versions.map(row => el("tr", {},
+			el("tbody", {}, [...answer.versions].reverse().map(row => el("tr", {},
 				el("td", {}, row.from ? moment(row.from) : "the beginning"), el("td", {}, row.to ? moment(row.to) : "now"),
 				el("td", {}, row.mtime ? moment(row.mtime) : ""), el("td", {}, bytes(row.size_bytes)),
 				// A moment inside the version's time names it.

@@ -12,6 +12,10 @@ const SHOWN = 200;
 
 // What would go: a list of paths, with how many more there are.
 async function askFor(part, title, action) {
+	if (!part) {
+		say("Nothing of it waits any more.", "good");
+		return false;
+	}
 	const paths = (part.paths || []).slice(0, SHOWN).map(item => item.path + (item.folder ? "/" : " (" + bytes(item.size_bytes) + ")"));
 	const all = (part.files || 0) + (part.folders || 0);
 	return confirm({
@@ -38,19 +42,19 @@ function calls(unit, folder, fresh) {
 	if (folder.deletions)
 		call(plural(folder.deletions.files, "deletion") + " held back", "More was deleted here than max_delete allows. Nothing was deleted at the remote yet.", "Show them …", async () => {
 			const part = (await fresh()).folder.deletions;
-			if (part && await askFor(part, "Delete these at the remote?", "Delete them there"))
+			if (await askFor(part, "Delete these at the remote?", "Delete them there"))
 				await order(unit, "approve", {upto: part.upto}, "Approved: they are deleted at the remote.");
 		});
 	if (folder.only_remote)
 		call(plural(folder.only_remote.files, "file") + " only the remote has", "Met there at the first sync; they are left alone until you say otherwise.", "Show them …", async () => {
 			const part = (await fresh()).folder.only_remote;
-			if (part && await askFor(part, "Remove these at the remote?", "Remove them there"))
+			if (await askFor(part, "Remove these at the remote?", "Remove them there"))
 				await order(unit, "approve", {strangers: part.upto}, "They are being removed at the remote.");
 		});
 	if (folder.forgotten && !folder.forgotten.removing)
 		call(plural(folder.forgotten.files, "file") + " that the rules no longer cover", "They are still at the remote, and no longer kept alike.", "Show them …", async () => {
 			const part = (await fresh()).folder.forgotten;
-			if (part && await askFor(part, "Remove these at the remote?", "Remove them there"))
+			if (await askFor(part, "Remove these at the remote?", "Remove them there"))
 				await order(unit, "forget", {upto: part.upto, remote: true}, "They are being removed at the remote.");
 		});
 	return made;
