@@ -17,6 +17,7 @@
 #include "tendd/state.h"
 #include "tendd/stop.h"
 #include "tendd/upgrade.h"
+#include "tendd/usage.h"
 #include "tendd/web.h"
 
 /* What does not end in this time (a disk that hangs) is left to the kernel. */
@@ -393,6 +394,7 @@ int house_open(struct house *house, struct err *err) {
 	house->web = web_new(house);
 	if (web_check(house, house_settings(house), err)) return -1;
 	web_apply(house->web);
+	house->usage = usage_new(house);
 	if (signals_open(house, err)) return -1;
 	/* All units stand before any is wanted: edges of one may lead to the last. */
 	house_link(house);
@@ -444,6 +446,8 @@ void house_close(struct house *house) {
 	/* Folders and services end in their own time; without a flush, which was the stop's
 	 * affair. */
 	house->closing++; /* ours: not before all have been told */
+	usage_close(house->usage);
+	house->usage = NULL;
 	house_orphans_stop(house);
 	list_each(&house->folders, link)
 		house_folder_drop(list_entry(link, struct house_folder, link));

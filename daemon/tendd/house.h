@@ -67,6 +67,7 @@ struct house {
 	struct signals *signals;
 	struct news *news;
 	struct web *web;
+	struct usage *usage;
 	struct notifies *notifies;
 	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, plan.c. */
 	struct list orders, barriers, logs, pasts, contents, restores, plans;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "tendd/usage.h"
+
 enum { TEXT_MAX = 64 << 20 };
 
 enum how { NUMBER, FLAG, WORD, MOMENT }; /* int64_t, bool, char * that is there or not, ns */
@@ -146,6 +148,34 @@ static void put_services(struct buf *text, struct house *house) {
 	free(names);
 }
 
+/* Of those that run and were looked at. */
+static void put_used(struct buf *text, struct house *house) {
+	static const char *const heads[][3] = {
+		{ "tend_service_memory_bytes", gauge, "Resident memory of its processes." },
+		{ "tend_service_cpu_seconds_total", counter, "Processor time of its processes." },
+	};
+	struct service_status status;
+
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+		bool headed = false;
+		for (struct unit *unit = unit_next(house->graph, NULL); unit;
+			unit = unit_next(house->graph, unit)) {
+			if (unit->kind != UNIT_SERVICE) continue;
+			service_status(service_of(unit), &status);
+			const struct usage_numbers *used =
+				usage_of(house->usage, unit->id, status.pid);
+			if (!used) continue;
+			if (!headed) put_head(text, heads[i][0], heads[i][1], heads[i][2]);
+			headed = true;
+			buf_addf(text, "%s{service=\"%s\"} ", heads[i][0], unit->name);
+			if (i == 0)
+				buf_addf(text, "%" PRId64 "\n", used->memory_bytes);
+			else
+				buf_addf(text, "%.3f\n", (double)used->cpu_ms / 1000);
+		}
+	}
+}
+
 static void put_steps(struct buf *text, struct house *house) {
 	struct step *step = NULL;
 	size_t count = 0, filled = 0;
@@ -229,6 +259,7 @@ void route_metrics(void *user, struct control_request *request) {
 	put_units(&text, house);
 	put_folders(&text, house);
 	put_services(&text, house);
+	put_used(&text, house);
 	put_steps(&text, house);
 	control_answer_text(
 		request, 200, "text/plain; version=0.0.4; charset=utf-8", text.at, text.len);

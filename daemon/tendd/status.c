@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tendd/state.h"
+#include "tendd/usage.h"
 #include "tendd/web.h"
 
 enum { DELETIONS_MAX = 1000 }; /* paths in one answer; their number is told in any case */
@@ -213,13 +214,19 @@ static json_t *service_part(struct house *house, const char *name, struct servic
 	const struct service_settings *settings = section ? section->settings : NULL;
 	struct service_status status;
 	service_status(service, &status);
-	return json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I, s:o}", "state",
-		status.state_name, "pid", status.pid ? json_integer(status.pid) : json_null(),
-		"restarts", (json_int_t)status.restarts, "failures", (json_int_t)status.failures,
-		"stopped", status.stopped, "exit", exit_of(&status), "next_try",
+	const struct usage_numbers *used =
+		usage_of(house->usage, service_unit(service)->id, status.pid);
+	return json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+		"state", status.state_name, "pid",
+		status.pid ? json_integer(status.pid) : json_null(), "restarts",
+		(json_int_t)status.restarts, "failures", (json_int_t)status.failures, "stopped",
+		status.stopped, "exit", exit_of(&status), "next_try",
 		answer_moment(status.next_try_ns), "log", answer_text(status.log_path), "command",
 		answer_text(settings ? settings->command : NULL), "log_lost_lines",
-		(json_int_t)status.log_lost_lines, "degraded", answer_text(status.degraded));
+		(json_int_t)status.log_lost_lines, "degraded", answer_text(status.degraded),
+		"memory_bytes", used ? json_integer(used->memory_bytes) : json_null(),
+		"cpu_percent",
+		used && used->cpu_percent >= 0 ? json_real(used->cpu_percent) : json_null());
 }
 
 /* ---- steps ---- */

@@ -126,6 +126,7 @@ def test_service(page):
               "network = no\n" % page.tendd.root)
     b = page.browser
     b.until_text("All is as it should be", ".banner")
+    b.until_text(" of memory, 0.0 % of a processor", "[data-unit='service:clock']")
     b.click("button", "Stop clock")
     page.until_tag("service:clock", "– down")
     b.click("button", "Start clock")

@@ -312,6 +312,10 @@ def test_metrics(tendd):
     assert 'tend_folder_sent_bytes_total{folder="data"} 1000' in lines
     assert 'tend_folder_pending_files{folder="data"} 0' in lines
     assert 'tend_unit_ready{unit="service:clock",kind="service"} 1' in lines
+    tendd.until(lambda: tendd.service_part("clock")["memory_bytes"], "its memory")
+    body = web.bearer("GET", "/metrics")[2]
+    used = dict(re.findall(r'^(tend_service_(?:memory_bytes|cpu_seconds_total))\{service="clock"\} (\S+)$', body.decode(), re.M))
+    assert 100000 < int(used["tend_service_memory_bytes"]) < 100 << 20 and float(used["tend_service_cpu_seconds_total"]) < 5
     assert 'tend_step_tries{step="look"} ' in body.decode() and "tend_config_good 1" in lines
     got = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True, timeout=PATIENCE, check=False)
     assert (got.returncode, got.stdout, got.stderr) == (0, b"", b"")

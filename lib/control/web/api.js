@@ -91,6 +91,7 @@ export class Events {
 			}
 		};
 		this.source.addEventListener("unit", event => this.calls.unit(JSON.parse(event.data)));
+		this.source.addEventListener("used", event => this.calls.used(JSON.parse(event.data).services));
 		this.source.addEventListener("gone", event => this.calls.gone(JSON.parse(event.data).unit));
 	}
 

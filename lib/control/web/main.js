@@ -55,6 +55,14 @@ const events = new Events({
 		take(unit);
 		view?.update?.(unit);
 	},
+	used(services) {
+		for (const numbers of services) {
+			const unit = state.units.get(numbers.unit);
+			if (!unit?.service) continue;
+			Object.assign(unit.service, {memory_bytes: numbers.memory_bytes, cpu_percent: numbers.cpu_percent});
+			view?.update?.(unit);
+		}
+	},
 	gone(id) {
 		state.units.delete(id);
 		view?.gone?.(id);
