@@ -38,8 +38,8 @@ static int make_token(struct loop *loop, const char *path, struct err *err) {
 
 	loop_random(loop, bytes, sizeof(bytes));
 	hex_encode(bytes, sizeof(bytes), text);
-	strcpy(text + 2 * TOKEN_BYTES, "\n");
-	int rc = state_write_file(path, text, strlen(text), err);
+	text[sizeof(text) - 2] = '\n';
+	int rc = state_write_file(path, text, sizeof(text) - 1, err);
 	crypto_wipe(text, sizeof(text));
 	crypto_wipe(bytes, sizeof(bytes));
 	return rc;

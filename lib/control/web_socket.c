@@ -76,8 +76,8 @@ int control_web_check(const char *text, bool remote, struct err *err) {
 }
 
 int web_socket_listen(const char *text, bool remote, struct err *err) {
-	union address address;
-	socklen_t len;
+	union address address = { 0 };
+	socklen_t len = 0;
 	int on = 1;
 
 	if (read_address(text, remote, &address, &len, err)) return -1;

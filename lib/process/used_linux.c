@@ -6,7 +6,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +15,15 @@
 
 enum { STAT_MAX = 1024 };
 
+/* proc(5): fields behind the name, the state is the first. */
+enum { SESSION = 3, USER = 11, SYSTEM, CHILDREN_USER, CHILDREN_SYSTEM, PAGES = 21, FIELDS };
+
 struct line {
-	int session;
-	uint64_t ticks;
-	int64_t pages;
+	int64_t fields[FIELDS];
 };
 
 static int read_line(const char *pid, struct line *line) {
 	char path[300], text[STAT_MAX];
-	unsigned long long user, system, children_user, children_system;
 
 	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -35,15 +34,20 @@ static int read_line(const char *pid, struct line *line) {
 	text[got] = '\0';
 	/* The name in parentheses may hold anything. */
 	const char *rest = strrchr(text, ')');
-	if (!rest || sscanf(rest + 1,
-			     " %*c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d "
-			     "%*d %*d "
-			     "%*d %*u %*u %" SCNd64,
-			     &line->session, &user, &system, &children_user, &children_system,
-			     &line->pages) != 6)
-		return -1;
-	line->ticks = user + system + children_user + children_system;
+	if (!rest) return -1;
+	for (size_t i = 0; i < FIELDS; i++) {
+		rest = strchr(rest, ' ');
+		if (!rest) return -1;
+		line->fields[i] =
+			strtoll(++rest, NULL, 10); /* 0 for the state, which is a letter */
+	}
 	return 0;
+}
+
+static int64_t ticks_of(const struct line *line) {
+	const int64_t *fields = line->fields;
+
+	return fields[USER] + fields[SYSTEM] + fields[CHILDREN_USER] + fields[CHILDREN_SYSTEM];
 }
 
 void process_used_read(struct process_used *used, size_t count) {
@@ -57,9 +61,9 @@ void process_used_read(struct process_used *used, size_t count) {
 		if (!isdigit((unsigned char)entry->d_name[0]) || read_line(entry->d_name, &line))
 			continue;
 		for (size_t i = 0; i < count; i++) {
-			if (used[i].session != line.session) continue;
-			used[i].memory_bytes += line.pages * page_bytes;
-			used[i].cpu_ms += (int64_t)(line.ticks * 1000 / (uint64_t)ticks_s);
+			if (used[i].session != line.fields[SESSION]) continue;
+			used[i].memory_bytes += line.fields[PAGES] * page_bytes;
+			used[i].cpu_ms += ticks_of(&line) * 1000 / ticks_s;
 		}
 	}
 	if (folder) closedir(folder);
