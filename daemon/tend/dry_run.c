@@ -7,7 +7,7 @@
 enum { PATHS_MAX = 10000 }; /* in JSON; their number is told in any case */
 
 static const char *const words[DRY_WHATS] = { "send", "attributes", "delete", "forget",
-	"unreadable" };
+	"unreadable", "bring", "remove", "conflict" };
 
 struct report {
 	struct call *call;
@@ -47,6 +47,15 @@ static void print_totals(const struct dry_totals *totals) {
 
 	size_format(totals->bytes[DRY_SEND], sent, sizeof(sent));
 	size_format(totals->bytes[DRY_DELETE], deleted, sizeof(deleted));
+	if (totals->files[DRY_BRING] || totals->files[DRY_REMOVE] || totals->files[DRY_CONFLICT]) {
+		char brought[32];
+		size_format(totals->bytes[DRY_BRING], brought, sizeof(brought));
+		printf("%lld files to bring (%s), %lld to remove here, %lld changed on both "
+		       "sides\n",
+			(long long)totals->files[DRY_BRING], brought,
+			(long long)totals->files[DRY_REMOVE],
+			(long long)totals->files[DRY_CONFLICT]);
+	}
 	printf("%lld files to send (%s), %lld to delete (%s), %lld with other time or mode, %lld "
 	       "as they were "
 	       "stored\n",

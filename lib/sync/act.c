@@ -9,6 +9,17 @@ enum { HELD_FROM_MS = 12 * 3600 * 1000 };
 
 /* ---- SET ---- */
 
+/* A server that keeps no conditions set it of what somebody else put there meanwhile, as far as its answer tells. */
+static bool set_of_another(const struct transfer *t) {
+	const struct folder *f = t->folder;
+	const struct store_entry *now = &t->op.entry;
+	if (!folder_brings(f) || t->op.kind != STORE_FILE || t->file.kind != INDEX_FILE)
+		return false;
+	if (store_hash_tells(f->store, &now->hash) && hash_known(f->store, &t->file))
+		return !hash_same(f->store, &t->file, now->hash.bytes);
+	return now->size > 0 && now->size != t->file.size;
+}
+
 static void set_done(struct transfer *t, const struct err *err) {
 	struct folder *f = t->folder;
 	bool folder = t->op.kind == STORE_FOLDER;
@@ -25,6 +36,10 @@ static void set_done(struct transfer *t, const struct err *err) {
 	}
 	if (err) {
 		transfer_fail(t, err);
+		return;
+	}
+	if (set_of_another(t)) {
+		act_changed(t);
 		return;
 	}
 	base_entry_local(t, entry);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sync/both_same.h"
 #include "sync/bring.h"
-#include "sync/plan_both.h"
 
 enum { TRIES_MAX = 5 };
 
@@ -25,15 +25,6 @@ bool both_differs(const struct transfer *t) {
 }
 
 /* ---- the question ---- */
-
-static enum both_kind kind_of(const struct index_entry *entry) {
-	switch (entry->kind) {
-	case INDEX_FILE: return BOTH_FILE;
-	case INDEX_LINK: return BOTH_LINK;
-	case INDEX_FOLDER: break;
-	}
-	return BOTH_FOLDER;
-}
 
 /* What stands there under one of the two names; NULL: nothing. */
 static const struct index_entry *there_as(const struct transfer *t, bool folder) {
@@ -56,36 +47,6 @@ static const struct index_entry *agreed(const struct transfer *t) {
 	if (t->has_file && !(t->file.flags & INDEX_STRANGER)) return &t->file;
 	if (t->has_folder && !(t->folder_entry.flags & INDEX_STRANGER)) return &t->folder_entry;
 	return NULL;
-}
-
-static bool times_same(
-	const struct folder *f, const struct index_entry *left, const struct index_entry *right) {
-	return left->mtime_ns == STORE_MTIME_UNKNOWN || right->mtime_ns == STORE_MTIME_UNKNOWN ||
-	       store_time_same(f->store, left->mtime_ns, right->mtime_ns);
-}
-
-static bool modes_same(const struct index_entry *left, const struct index_entry *right) {
-	return left->mode < 0 || right->mode < 0 || (left->mode & 0777) == (right->mode & 0777);
-}
-
-/* The remote's side against what was agreed, both of one kind. */
-static enum both_same there_same(
-	const struct folder *f, const struct index_entry *there, const struct index_entry *base) {
-	bool times = times_same(f, there, base), modes = modes_same(there, base);
-	if (there == base) return BOTH_SAME;
-	if (there->flags & INDEX_FILLED) return BOTH_CHANGED;
-	if (there->kind == INDEX_FOLDER) return modes ? BOTH_SAME : BOTH_ATTRIBUTES;
-	bool known = hash_known(f->store, there) && hash_known(f->store, base);
-	bool bytes = known ? hash_same(f->store, base, there->hash)
-		     : there->version && base->version && str_equal(there->version, base->version)
-			     ? true
-			     /* An entity tag may move by itself; our own time does not. */
-			     : there->size == base->size && times &&
-				       there->mtime_ns != STORE_MTIME_UNKNOWN &&
-				       base->mtime_ns != STORE_MTIME_UNKNOWN;
-	if (!bytes) return BOTH_CHANGED;
-	if (there->kind == INDEX_LINK) return BOTH_SAME; /* the time of a link is nobody's edit */
-	return times && modes ? BOTH_SAME : BOTH_ATTRIBUTES;
 }
 
 static enum both_same from_plan(enum plan_same same) {
@@ -133,12 +94,13 @@ static void question(const struct transfer *t, struct both_question *q) {
 	enum plan_local local = transfer_local_kind(t);
 	*q = (struct both_question){ .fetch = t->folder->settings.mode == FOLDER_FETCH,
 		.excluded = local == LOCAL_EXCLUDED,
-		.agreed = base ? kind_of(base) : BOTH_NONE,
+		.agreed = base ? both_kind_of(base) : BOTH_NONE,
 		.here = here_kind(local),
-		.there = there ? kind_of(there) : BOTH_NONE,
+		.there = there ? both_kind_of(there) : BOTH_NONE,
 		.equal = BOTH_CHANGED };
 	if (base && q->here == q->agreed) q->here_same = here_same(t, base);
-	if (base && q->there == q->agreed) q->there_same = there_same(t->folder, there, base);
+	if (base && q->there == q->agreed)
+		q->there_same = both_there_same(t->folder->store, there, base);
 	if (there && q->here == q->there && q->here != BOTH_FOLDER) q->equal = equal(t, there);
 	q->here_newer = there && t->mtime_ns > there->mtime_ns;
 }
@@ -196,6 +158,7 @@ void both_agree(struct transfer *t) {
 	if (!there) { /* gone on both sides */
 		if (t->has_file && !base_drop(t, false)) return;
 		if (t->has_folder && !base_drop(t, true)) return;
+		act_emptied(t, t->path);
 	} else {
 		struct index_entry entry = { .kind = there->kind,
 			.flags = there->flags & INDEX_MARKER,
@@ -232,7 +195,7 @@ static void asked(struct transfer *t, const struct err *err) {
 	t->file_asked |= !folder;
 	if (!err && (t->op.entry.kind == STORE_FOLDER) == folder) {
 		polling_entry(f, &entry, &t->op.entry);
-		bool same = there_same(f, &entry, base) == BOTH_SAME;
+		bool same = both_there_same(f->store, &entry, base) == BOTH_SAME;
 		int failed_put = same ? index_news_drop(f->index, t->path, folder, &failed)
 				      : index_news_put(f->index, t->path, &entry, &failed);
 		index_entry_release(&entry);

@@ -19,6 +19,8 @@ bool polling_is_busy(const struct folder *folder);
 /* One that begins after this call; its number, for polling_passed(). */
 int64_t polling_request(struct folder *folder);
 bool polling_passed(const struct folder *folder, int64_t number);
+/* So many paths did the last one find to be others at the remote. */
+int64_t polling_found(const struct folder *folder);
 /* We wrote this path at the remote, perhaps: a list that is on its way may be of before. */
 void polling_touched(struct folder *folder, const char *path);
 /* A row of what the remote told. Release it. */

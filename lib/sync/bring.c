@@ -24,6 +24,7 @@ static void place_start(struct transfer *t) {
 	trash_times(now, b->day_text, b->time_text);
 	if (f->sync->state_dir) b->trash = xasprintf("%s/trash", f->sync->state_dir);
 	b->name = f->name;
+	b->ground = f->sync->ground;
 	if (t->conflict) b->aside = conflict_name(t->path, loop_host(f->loop), now);
 	b->theirs = conflict_name(t->path, "remote", now);
 	b->snapshots = f->settings.sqlite == FOLDER_SQLITE_SNAPSHOT;

@@ -30,10 +30,11 @@ struct bring {
 	bool made_above; /* folders on its way were made, and are no things that were brought */
 
 	/* ---- for the job that places it ---- */
-	char *aside;      /* ours gets this name; NULL: it is replaced */
-	char *theirs;     /* theirs gets this name, where ours is a database in use */
-	char *trash;      /* the place of all trash; NULL: nothing is kept */
-	const char *name; /* the folder's, in it */
+	char *aside;  /* ours gets this name; NULL: it is replaced */
+	char *theirs; /* theirs gets this name, where ours is a database in use */
+	char *trash;  /* the place of all trash; NULL: nothing is kept, or the ground keeps it */
+	const struct sync_ground *ground; /* NULL: the system's */
+	const char *name;                 /* the folder's, in it */
 	char day_text[16], time_text[24];
 	bool snapshots; /* databases are captured */
 

@@ -28,29 +28,48 @@ void bring_release(struct transfer *t) {
 	t->bring = NULL;
 }
 
+/* 1: a file or link of this name was agreed; 0; -1. */
+static int is_content(struct folder *f, const char *path, struct err *err) {
+	struct index_entry row;
+	int got = index_get(f->index, path, false, &row, err);
+	if (got != 1) return got;
+	bool agreed = !(row.flags & INDEX_STRANGER);
+	index_entry_release(&row);
+	return agreed;
+}
+
+/* There is a folder at the remote: something lies in it that was not there before. */
+static int parent_filled(struct folder *f, const char *parent, struct err *err) {
+	struct index_entry row, filled = { .kind = INDEX_FOLDER, .mode = -1 };
+	int got = index_get(f->index, parent, true, &row, err);
+	if (got < 0) return -1;
+	bool agreed = got == 1 && !(row.flags & INDEX_STRANGER);
+	filled.flags = INDEX_FILLED;
+	if (got == 1) {
+		filled.version = xstrdup(row.version);
+		filled.id = xstrdup(row.id);
+		filled.flags |= row.flags & INDEX_MARKER;
+		index_entry_release(&row);
+	}
+	/* Where a folder is but the beginning of other names no list tells of it, and a file can have its name as well. */
+	int differs = agreed ? 1 : is_content(f, parent, err);
+	int rc = differs == 1 ? index_news_put(f->index, parent, &filled, err) : differs;
+	index_entry_release(&filled);
+	return rc;
+}
+
 /* The folder it is to lie in is none here, not yet perhaps; or something else took its place, which does not hold against what is new
  * in it over there. */
 static bool parents_filled(struct folder *f, const char *path) {
-	struct index_entry row,
-		filled = { .kind = INDEX_FOLDER, .flags = INDEX_FILLED, .mode = -1 };
 	struct err err;
-	char *parent = path_parent(path);
 	bool good = true;
+	char *parent = path_parent(path);
 	if (*parent) {
-		int got = index_get(f->index, parent, true, &row, &err);
-		bool agreed = got == 1 && !(row.flags & INDEX_STRANGER);
-		if (got == 1) {
-			filled.version = xstrdup(row.version);
-			filled.id = xstrdup(row.id);
-			filled.flags |= row.flags & INDEX_MARKER;
-			index_entry_release(&row);
-		}
-		if (got < 0 || (agreed && index_news_put(f->index, parent, &filled, &err))) {
+		good = !parent_filled(f, parent, &err);
+		if (good)
+			folder_mark_path(f, parent, PRIO_FOLDER, 0);
+		else
 			folder_index_failed(f, &err);
-			good = false;
-		}
-		index_entry_release(&filled);
-		if (good) folder_mark_path(f, parent, PRIO_FOLDER, 0);
 		good = good && parents_filled(f, parent);
 	}
 	free(parent);

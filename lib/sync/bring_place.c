@@ -164,6 +164,15 @@ static int place_content(struct transfer *t, struct err *err) {
 	return 0;
 }
 
+/* As it stands now, for the base. Something else may have its name by now, `before` or a folder no more: that was agreed by nobody. */
+static int look_again(struct transfer *t, const struct disk_stat *before, struct err *err) {
+	struct bring *b = t->bring;
+	if (disk_stat(t->disk, t->path, &b->now, err)) return -1;
+	b->changed = before ? b->now.kind != before->kind || b->now.ino != before->ino
+			    : b->now.kind != DISK_FOLDER;
+	return 0;
+}
+
 static int place_folder(struct transfer *t, struct err *err) {
 	struct bring *b = t->bring;
 	struct disk_stat now;
@@ -179,7 +188,7 @@ static int place_folder(struct transfer *t, struct err *err) {
 		return -1;
 	b->made_above = true;
 	if (sync_place(t, t->path, err)) return -1;
-	return disk_stat(t->disk, t->path, &b->now, err);
+	return look_again(t, NULL, err);
 }
 
 static int place_attributes(struct transfer *t, struct err *err) {
@@ -191,7 +200,7 @@ static int place_attributes(struct transfer *t, struct err *err) {
 	bool time = now.kind != DISK_FOLDER && b->mtime_ns != STORE_MTIME_UNKNOWN;
 	int mode = now.kind == DISK_LINK || b->mode == STORE_MODE_UNKNOWN ? -1 : b->mode;
 	if (disk_set(t->disk, t->path, time ? b->mtime_ns : DISK_TIME_KEEP, mode, err)) return -1;
-	return disk_stat(t->disk, t->path, &b->now, err);
+	return look_again(t, &now, err);
 }
 
 static int names_list(struct transfer *t, struct err *err) {

@@ -237,6 +237,17 @@ static enum plan_action decide(struct transfer *t) {
 	return plan_path(&q);
 }
 
+/* It could not be read when it was looked at, or when a scan came by, and can be now. */
+static void list_again(struct transfer *t) {
+	bool unlisted = map_take(&t->folder->unlisted, t->path) != NULL;
+	if (t->absent || t->stat.kind != DISK_FOLDER) return;
+	if (t->row.why == INDEX_WHY_UNREADABLE) {
+		t->row.why = INDEX_WHY_CHANGE;
+		unlisted = true;
+	}
+	if (unlisted) scan_request(t->folder, t->path);
+}
+
 void transfer_plan(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
@@ -247,10 +258,7 @@ void transfer_plan(struct transfer *t) {
 	}
 	if (look_failed(t)) return;
 	if (intent_ask(t)) return;
-	if (t->row.why == INDEX_WHY_UNREADABLE && !t->absent && t->stat.kind == DISK_FOLDER) {
-		t->row.why = INDEX_WHY_CHANGE;
-		scan_request(f, t->path); /* it can be read again */
-	}
+	list_again(t);
 	if (t->row.why == INDEX_WHY_UNREADABLE && str_equal(path_name(t->path), IGNORE_FILE_NAME)) {
 		char *parent = path_parent(t->path);
 		t->row.why = INDEX_WHY_CHANGE;

@@ -4,41 +4,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sync/internal.h"
+#include "sync/dry.h"
 
 enum { RULES_MAX = 64 << 10, HASH_SPAN = 8 << 20 };
 
-struct dry {
-	const struct folder_settings *settings;
-	struct disk *disk;
-	struct ignore *ignore;
-	struct index *known; /* in memory: what the remote lists; NULL: the index is read */
-	struct index_reader *reader;
-	struct path_stack folders;
-	void (*found)(void *user, enum dry_what what, const char *path, int64_t bytes);
-	void *user;
-	struct dry_totals *totals;
-};
-
-static void tell(struct dry *d, enum dry_what what, const char *path, int64_t bytes) {
+void dry_tell(struct dry *d, enum dry_what what, const char *path, int64_t bytes) {
 	d->totals->files[what]++;
 	d->totals->bytes[what] += bytes;
 	d->found(d->user, what, path, bytes);
 }
 
-static bool is_excluded(const struct dry *d, const char *path, bool folder) {
+bool dry_excludes(const struct dry *d, const char *path, bool folder) {
 	return ignore_check(d->ignore, path, folder) == IGNORE_EXCLUDED;
 }
 
-static bool is_agreed(const struct index_entry *row) {
+bool dry_agreed(const struct index_entry *row) {
 	return !(row->flags & INDEX_STRANGER);
 }
 
 /* ---- one file ---- */
 
-/* Only where the size leaves the question open: what is stored has these very bytes. */
-static bool same_bytes(
-	struct dry *d, const char *path, const struct index_entry *row, int64_t size) {
+bool dry_same_bytes(struct dry *d, const char *path, const struct index_entry *row, int64_t size) {
 	struct digest digest;
 	struct disk_stat stat;
 	struct err err;
@@ -59,19 +45,18 @@ static bool same_bytes(
 	return at == size && memcmp(hash, row->hash, row->hash_len) == 0;
 }
 
-static bool same_identity(const struct index_entry *row, const struct disk_stat *stat) {
+bool dry_same_identity(const struct index_entry *row, const struct disk_stat *stat) {
 	struct database_base base;
 	if ((row->kind == INDEX_LINK) != (stat->kind == DISK_LINK)) return false;
 	if (row->flags & INDEX_DATABASE) {
 		return capture_base(row, &base) && disk_stat_same(&base.source.db, stat);
 	}
-	if (!is_agreed(row)) return row->size == stat->size && row->mtime_ns == stat->mtime_ns;
+	if (!dry_agreed(row)) return row->size == stat->size && row->mtime_ns == stat->mtime_ns;
 	return row->size == stat->size && row->mtime_ns == stat->mtime_ns &&
 	       row->ctime_ns == stat->ctime_ns && row->ino == stat->ino;
 }
 
-/* A database speaks for its -wal and the like. */
-static bool is_journal(struct dry *d, const char *path) {
+bool dry_is_journal(struct dry *d, const char *path) {
 	char *database = NULL;
 	struct err err;
 	bool is =
@@ -83,19 +68,19 @@ static bool is_journal(struct dry *d, const char *path) {
 static void file_compare(struct dry *d, const char *path, const struct disk_item *item,
 	const struct index_entry *row) {
 	const struct disk_stat *stat = &item->stat;
-	if (stat->kind == DISK_OTHER || is_journal(d, path)) return;
+	if (stat->kind == DISK_OTHER || dry_is_journal(d, path)) return;
 	bool known = row && (row->kind == INDEX_LINK) == (stat->kind == DISK_LINK);
-	bool same = known && same_identity(row, stat);
-	bool mode = same && is_agreed(row) && row->kind == INDEX_FILE &&
+	bool same = known && dry_same_identity(row, stat);
+	bool mode = same && dry_agreed(row) && row->kind == INDEX_FILE &&
 		    (row->mode & 0777) != (stat->mode & 0777);
-	bool bytes =
-		known && !same && stat->kind == DISK_FILE && same_bytes(d, path, row, stat->size);
+	bool bytes = known && !same && stat->kind == DISK_FILE &&
+		     dry_same_bytes(d, path, row, stat->size);
 	if (mode || bytes)
-		tell(d, DRY_ATTRIBUTES, path, 0);
+		dry_tell(d, DRY_ATTRIBUTES, path, 0);
 	else if (same)
 		d->totals->same++;
 	else
-		tell(d, DRY_SEND, path, stat->size);
+		dry_tell(d, DRY_SEND, path, stat->size);
 }
 
 /* ---- what is no longer here ---- */
@@ -108,10 +93,10 @@ static int rows_of(struct dry *d, const char *folder, struct index_rows *rows, s
 static int gone(struct dry *d, const char *path, const struct index_entry *row, struct err *err) {
 	bool folder = row->kind == INDEX_FOLDER;
 	/* Nothing was agreed on a stranger; a disk that is not mounted is away. */
-	if (!is_agreed(row) || (row->flags & INDEX_MOUNT)) return 0;
+	if (!dry_agreed(row) || (row->flags & INDEX_MOUNT)) return 0;
 	if (!folder) {
-		bool out = is_excluded(d, path, false);
-		tell(d, out ? DRY_FORGET : DRY_DELETE, path, row->size);
+		bool out = dry_excludes(d, path, false);
+		dry_tell(d, out ? DRY_FORGET : DRY_DELETE, path, row->size);
 		return 0;
 	}
 	struct index_rows rows;
@@ -133,7 +118,7 @@ static int forget(struct dry *d, const char *path, const struct index_entry *row
 
 /* ---- one folder ---- */
 
-static void rules_read(struct dry *d, const char *folder) {
+void dry_rules_read(struct dry *d, const char *folder) {
 	struct buf text;
 	struct disk_stat stat;
 	struct err err;
@@ -179,9 +164,9 @@ static bool item_named(const struct disk_list *list, const char *name, bool fold
 static int item_compare(struct dry *d, const char *path, const struct disk_item *item,
 	const struct index_entry *row, struct err *err) {
 	bool folder = item->stat.kind == DISK_FOLDER;
-	if (is_excluded(d, path, folder)) return forget(d, path, row, err);
+	if (dry_excludes(d, path, folder)) return forget(d, path, row, err);
 	if (item->err.kind != ERR_NONE)
-		tell(d, DRY_UNREADABLE, path, 0);
+		dry_tell(d, DRY_UNREADABLE, path, 0);
 	else if (!folder)
 		file_compare(d, path, item, row);
 	else if (!row || !(row->flags & INDEX_MOUNT) || mount_look(d->disk, path))
@@ -198,14 +183,14 @@ static int folder_compare(struct dry *d, const char *folder, struct err *err) {
 			*err = failed;
 			return -1;
 		}
-		tell(d, DRY_UNREADABLE, folder, 0);
+		dry_tell(d, DRY_UNREADABLE, folder, 0);
 		return 0;
 	}
 	if (rows_of(d, folder, &rows, err)) {
 		disk_list_release(&list);
 		return -1;
 	}
-	rules_read(d, folder);
+	dry_rules_read(d, folder);
 	int result = 0;
 	for (size_t i = 0; i < list.count && result == 0; i++) {
 		const struct disk_item *item = &list.items[i];
@@ -241,19 +226,24 @@ static void listed(struct store_op *op, const struct err *err) {
 }
 
 static int page_put(struct dry *d, const struct store *store, const struct store_op *op,
-	const char *at, struct path_stack *queue, struct err *err) {
+	const char *at, bool top, struct path_stack *queue, struct err *err) {
 	for (size_t i = 0; i < op->entry_count; i++) {
 		const struct store_entry *there = &op->entries[i];
 		if (there->kind == STORE_OTHER || !there->name || !path_is_plain(there->name))
 			continue;
 		char *path = path_join(at, there->name);
+		if (top && path_is_within(path, ".tend")) { /* tend's own, of all folders */
+			free(path);
+			continue;
+		}
 		struct index_entry entry = { .kind = there->kind == STORE_FOLDER ? INDEX_FOLDER
 						     : there->kind == STORE_LINK ? INDEX_LINK
 										 : INDEX_FILE,
 			.flags = INDEX_STRANGER,
 			.size = there->size,
 			.mtime_ns = there->mtime_ns,
-			.mode = there->mode };
+			.mode = there->mode,
+			.version = there->version };
 		hash_put_told(store, &entry, &there->hash);
 		if (there->kind == STORE_FOLDER && !op->recursive)
 			path_stack_push(queue, xstrdup(path));
@@ -286,7 +276,7 @@ static int remote_list(
 				*err = listing.err;
 				result = -1;
 			} else if (listing.err.kind == ERR_NONE) {
-				result = page_put(d, store, &listing.op, at, &queue, err);
+				result = page_put(d, store, &listing.op, at, !*root, &queue, err);
 			}
 			free(token);
 			token = result == 0 && listing.err.kind == ERR_NONE
@@ -326,8 +316,9 @@ static void brake_ask(const struct dry *d) {
 	struct dry_totals *t = d->totals;
 	struct brake_rule rule;
 	struct err err;
-	struct brake_question q = { .now = t->files[DRY_DELETE],
-		.base = t->same + t->files[DRY_ATTRIBUTES] + t->files[DRY_DELETE],
+	int64_t gone = t->files[DRY_DELETE] + t->files[DRY_REMOVE];
+	struct brake_question q = { .now = gone,
+		.base = t->same + t->files[DRY_ATTRIBUTES] + gone,
 		.root_empty = !t->same && !t->files[DRY_SEND] && !t->files[DRY_ATTRIBUTES] };
 	brake_rule_parse(&rule, d->settings->max_delete, brake_is_wide(d->settings), &err);
 	t->over_brake = brake_judge(&rule, &q) != BRAKE_GO;
@@ -341,9 +332,7 @@ int dry_run(struct loop *loop, const char *index_path, const struct folder_setti
 	char *remote = NULL, *key = NULL;
 	int result = -1;
 	*totals = (struct dry_totals){ 0 };
-	if (settings->mode == FOLDER_TWO_WAY || settings->mode == FOLDER_FETCH)
-		return err_set(err, ERR_INVALID,
-			"what would be done is told for the modes backup and mirror only");
+	bool brings = settings->mode == FOLDER_TWO_WAY || settings->mode == FOLDER_FETCH;
 	d.ignore = ignore_new();
 	for (char **line = settings->exclude; line && *line; line++)
 		ignore_add_exclude(d.ignore, *line);
@@ -353,11 +342,12 @@ int dry_run(struct loop *loop, const char *index_path, const struct folder_setti
 	d.disk = user_disk_open(settings->path, settings->user, err);
 	if (!d.disk) goto out;
 	totals->contacted = index_speaks(&d, index_path, store, key);
-	if (!totals->contacted && remote_list(&d, loop, store, key, err)) goto out;
+	if ((brings || !totals->contacted) && remote_list(&d, loop, store, key, err)) goto out;
 	path_stack_push(&d.folders, xstrdup(""));
 	result = 0;
 	for (char *folder; result == 0 && (folder = path_stack_pop(&d.folders)); free(folder))
-		result = folder_compare(&d, folder, err);
+		result =
+			brings ? dry_both(&d, store, folder, err) : folder_compare(&d, folder, err);
 	brake_ask(&d);
 out:
 	path_stack_release(&d.folders);

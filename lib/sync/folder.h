@@ -193,6 +193,8 @@ struct folder {
 	struct map paces;   /* path to struct pace: not sent again before */
 	size_t paces_sweep;
 	struct map wanted; /* folders that `include` does not name, but something below needs */
+	struct map
+		unlisted; /* folders that no scan could list: they are listed once they can be read */
 	bool paused;
 	const char *said; /* the word of state that observers know */
 	bool unit_stopping;

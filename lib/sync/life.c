@@ -127,6 +127,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	list_init(&f->link);
 	map_init(&f->by_path);
 	map_init(&f->wanted);
+	map_init(&f->unlisted);
 	mounts_init(f);
 	map_init(&f->not_kept);
 	map_init(&f->paces);
@@ -191,6 +192,7 @@ void folder_free(struct folder *f) {
 	list_remove(&f->link);
 	map_release(&f->by_path);
 	map_release(&f->wanted);
+	map_release(&f->unlisted);
 	mounts_release(f);
 	free(f->root_refused);
 	free(f->open.known);

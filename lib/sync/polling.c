@@ -37,6 +37,7 @@ static void release(struct polling *p) {
 
 static void rest(struct polling *p, int64_t wait_ms) {
 	p->state = POLLING_REST;
+	p->waits = false;
 	release(p);
 	timer_start(&p->timer, wait_ms);
 }
@@ -143,6 +144,12 @@ static void page_listed(struct store_op *op, const struct err *err) {
 	p->in_flight = false;
 	folder_wake(f);
 	if (p->state != POLLING_LISTING) return; /* the folder gave it up meanwhile */
+	if (err && (err->kind == ERR_OFFLINE || err->kind == ERR_BUSY)) {
+		p->waits =
+			true; /* it goes on with this page: where each tenth question fails, none would come to its end */
+		folder_hold(f, err);
+		return;
+	}
 	if (err && err->kind != ERR_NOT_FOUND) {
 		rest(p, 0);
 		p->due = true;
@@ -171,8 +178,7 @@ static void page_listed(struct store_op *op, const struct err *err) {
 static void list_next(struct polling *p) {
 	struct folder *f = p->folder;
 	if (!may_go_on(f)) {
-		rest(p, 0);
-		p->due = true;
+		p->waits = true;
 		return;
 	}
 	if (!p->at) p->at = path_stack_pop(&p->queue);
@@ -258,7 +264,13 @@ static void passed(struct timer *timer) {
 /* From folder_step, while it runs. */
 void polling_step(struct folder *f) {
 	struct polling *p = f->polling;
-	if (!folder_brings(f) || p->state != POLLING_REST || p->in_flight || !may_go_on(f)) return;
+	if (!folder_brings(f) || p->in_flight || !may_go_on(f)) return;
+	if (p->waits) {
+		p->waits = false;
+		list_next(p);
+		return;
+	}
+	if (p->state != POLLING_REST) return;
 	if (p->due || !p->begun) begin(p);
 }
 
@@ -273,6 +285,10 @@ int64_t polling_request(struct folder *f) {
 
 bool polling_passed(const struct folder *f, int64_t number) {
 	return f->polling->ended >= number;
+}
+
+int64_t polling_found(const struct folder *f) {
+	return f->polling->found;
 }
 
 /* `poll` is another one. */

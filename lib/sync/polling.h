@@ -18,6 +18,7 @@ struct polling {
 	bool in_flight;
 	struct timer timer; /* the next one; or the next page of rows */
 	bool due;           /* asked for, and not begun yet */
+	bool waits;         /* the next page, until the folder is well again */
 	int64_t begun, ended;
 	struct path_stack queue;
 	char *at, *token, *key;

@@ -126,6 +126,8 @@ static bool row_is_same(struct polling *p, const char *path, struct index_entry 
 	if (row->flags & INDEX_HOLLOW) {
 		row->flags &= ~(unsigned)INDEX_HOLLOW;
 		if (!polling_good(f, index_put(f->index, path, row, &err), &err)) return false;
+		/* As long as it was not there nothing of its mode was sent. */
+		if (!polling_mark(p, path, true, 0)) return false;
 	}
 	if (!p->any_news) return true;
 	struct index_entry news;

@@ -354,6 +354,7 @@ static void listed_done(struct folder *f, struct listed_folder *l, const struct 
 	if (l->err.kind == ERR_NOT_FOUND) ignore_drop_below(f->ignore, l->path);
 	if (l->err.kind != ERR_NONE) {
 		/* Gone meanwhile, or not readable: its own look says which. Nothing below it is touched. */
+		if (l->err.kind != ERR_NOT_FOUND) map_put(&f->unlisted, l->path, f);
 		if (*l->path)
 			folder_mark_path(f, l->path, PRIO_FOLDER, 0);
 		else

@@ -58,6 +58,8 @@ struct sync_ground {
 	struct watch *(*watch_new)(void *user, struct loop *loop, const char *root,
 		const struct watch_calls *calls, void *calls_user, struct err *err);
 	struct index *(*index_open)(void *user, const char *name, struct err *err);
+	/* In a job: what stands at `path` goes to the trash, which is the ground's here. */
+	void (*trash_keep)(void *user, const char *path);
 	void *user;
 };
 
@@ -398,7 +400,11 @@ enum dry_what {
 	DRY_ATTRIBUTES, /* the same bytes, another time or mode */
 	DRY_DELETE,     /* gone here: removed at the remote, in mode backup with a version kept */
 	DRY_FORGET,     /* left out by the rules since it was stored: stays at the remote */
-	DRY_UNREADABLE, /* cannot be looked at: left as it is */
+	DRY_UNREADABLE, /* cannot be looked at, or stands in the way of another kind of thing: left as it is */
+	/* two-way and fetch only */
+	DRY_BRING,    /* new at the remote, or changed there: comes here */
+	DRY_REMOVE,   /* gone at the remote: goes here, to the trash */
+	DRY_CONFLICT, /* changed on both sides: both are kept */
 	DRY_WHATS
 };
 

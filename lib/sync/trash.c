@@ -62,7 +62,9 @@ static int keep_as(struct disk *from, const char *path, struct disk *trash, cons
 
 int trash_keep(struct disk *disk, const char *path, const struct disk_stat *stat,
 	const struct bring *b, struct err *err) {
-	if (!b->trash || (stat->kind != DISK_FILE && stat->kind != DISK_LINK)) return 0;
+	if (stat->kind != DISK_FILE && stat->kind != DISK_LINK) return 0;
+	if (b->ground) b->ground->trash_keep(b->ground->user, path);
+	if (!b->trash) return 0;
 	/* The daemon's own place, by its own rights. */
 	struct disk *trash = disk_open(b->trash, err);
 	if (!trash) return -1;

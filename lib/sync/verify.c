@@ -77,8 +77,8 @@ void verify_op_init(struct verify *v, enum store_verb verb, enum store_kind kind
 static bool wants_read(const struct verify *v, const struct index_entry *row) {
 	enum digest_kind digest;
 	uint32_t random;
-	if (row->kind != INDEX_FILE || !hash_row_digest(row, &digest) || row->size == 0)
-		return false;
+	bool known = hash_row_digest(row, &digest), database = (row->flags & INDEX_DATABASE) != 0;
+	if (row->kind != INDEX_FILE || (!known && database) || row->size == 0) return false;
 	if (v->read_all) return true;
 	if (v->folder->settings.verify_read <= 0) return false;
 	loop_random(v->folder->loop, &random, sizeof(random));
@@ -119,7 +119,7 @@ static bool row_compare(struct verify *v, struct index_row *row) {
 	char *path = path_join(v->at, row->name);
 	if (folder) path_stack_push(&v->queue, xstrdup(path));
 	v->compared += !folder;
-	if (!was_seen(v, row->name, folder) && stands_alone(f, &row->entry) &&
+	if (!folder_brings(f) && !was_seen(v, row->name, folder) && stands_alone(f, &row->entry) &&
 		!verify_is_under_way(f, path)) {
 		verify_ask(v, path, folder, row->entry.kind);
 		return true;
@@ -132,21 +132,41 @@ static bool row_compare(struct verify *v, struct index_row *row) {
 	return true;
 }
 
+/* The caller's. */
+static char *counted(const struct verify *v) {
+	if (v->news || (v->changed && folder_brings(v->folder)))
+		return xasprintf("%lld files compared: %lld are others at the remote, and taken "
+				 "over; %lld were not as they were stored, %s",
+			(long long)v->compared, (long long)v->news, (long long)v->changed,
+			v->folder->settings.mode == FOLDER_FETCH
+				? "and fetch sends nothing: mend them there"
+				: "sent again");
+	if (!v->missing && !v->changed)
+		return xasprintf(
+			"%lld files compared, all as they were stored", (long long)v->compared);
+	return xasprintf("%lld files compared: %lld were missing at the remote and %lld were not "
+			 "as they were stored, sent again",
+		(long long)v->compared, (long long)v->missing, (long long)v->changed);
+}
+
+/* The caller's. */
+static char *outcome(const struct verify *v) {
+	char *text = counted(v);
+	if (!v->unread) return text;
+	char *more =
+		xasprintf("%s; %lld had been adopted by size and time: they are read here now, and "
+			  "sent where they differ",
+			text, (long long)v->unread);
+	free(text);
+	return more;
+}
+
 static void ended(struct verify *v) {
 	struct folder *f = v->folder;
 	struct err err;
 	char now[32];
-	char *text;
-	bool fine = !v->missing && !v->changed;
-	if (fine)
-		text = xasprintf(
-			"%lld files compared, all as they were stored", (long long)v->compared);
-	else
-		text = xasprintf(
-			"%lld files compared: %lld were missing at the remote and %lld were not as "
-			"they were stored, sent again",
-			(long long)v->compared, (long long)v->missing, (long long)v->changed);
-	if (fine)
+	char *text = outcome(v);
+	if (!v->missing && !v->changed)
 		log_info("folder '%s': verify: %s", f->name, text);
 	else
 		log_warn("folder '%s': verify: %s", f->name, text);
@@ -275,6 +295,10 @@ static void list_next(struct verify *v) {
 		ended(v);
 		return;
 	}
+	if (folder_brings(f)) { /* the poll has listed it all */
+		verify_go_on(v);
+		return;
+	}
 	v->state = VERIFY_LISTING;
 	verify_op_init(v, STORE_LIST, STORE_FOLDER, v->at, page_listed);
 	v->op.page_token = v->token;
@@ -307,13 +331,31 @@ void verify_owner(struct verify *v, void (*then)(struct verify *v)) {
 }
 
 static void begin(struct verify *v) {
-	v->compared = v->read = v->missing = v->changed = 0;
+	v->compared = v->read = v->missing = v->changed = v->news = v->unread = 0;
 	v->any = false;
 	timer_cancel(&v->timer);
 	path_stack_push(&v->queue, xstrdup(""));
 	v->owner_ms = 0;
-	verify_owner(v, list_next);
+	if (folder_brings(v->folder)) {
+		v->state = VERIFY_POLLING;
+		v->poll = polling_request(v->folder);
+	} else {
+		verify_owner(v, list_next);
+	}
 	folder_changed(v->folder);
+}
+
+static void poll_wait(struct verify *v) {
+	struct folder *f = v->folder;
+	struct err err = f->trouble;
+	if (!may_go_on(f)) {
+		if (err.kind == ERR_NONE)
+			err_set(&err, ERR_BUSY, "the folder is in trouble, paused or stopping");
+		verify_give_up(v, &err);
+	} else if (polling_passed(f, v->poll)) {
+		v->news = polling_found(f);
+		list_next(v);
+	}
 }
 
 /* ---- for the folder ---- */
@@ -334,9 +376,10 @@ void verify_step(struct folder *f) {
 	struct verify *v = f->verify;
 	struct err err;
 	char text[32];
-	/* Where things come here each poll compares all of it. */
+	if (v->state == VERIFY_POLLING) poll_wait(v);
+	/* Where things come here each poll compares all of it, but for the bytes. */
 	if (v->state != VERIFY_REST || v->in_flight || timer_running(&v->timer) ||
-		f->settings.verify_ms <= 0 || folder_brings(f))
+		f->settings.verify_ms <= 0 || (folder_brings(f) && f->settings.verify_read <= 0))
 		return;
 	int64_t now = loop_wall_ns(f->loop), last = index_meta_int(f->index, "verified", 0);
 	if (!last || last > now) { /* the first contact has just listed it all */
@@ -364,15 +407,6 @@ int folder_verify(struct folder *f, bool read, struct err *err) {
 	if (v->in_flight && v->state == VERIFY_REST)
 		return err_set(
 			err, ERR_BUSY, "folder '%s' is giving up an earlier compare", f->name);
-	if (folder_brings(f)) {
-		if (read)
-			return err_set(err, ERR_INVALID,
-				"folder '%s' takes over what others change at the remote: its "
-				"files are not read back. Without --read all is compared now",
-				f->name);
-		polling_request(f);
-		return 0;
-	}
 	v->read_all |= read; /* of what is still to come, where one runs already */
 	err_clear(&v->trouble);
 	if (v->state == VERIFY_REST) begin(v);

@@ -6,6 +6,7 @@
 
 enum verify_state {
 	VERIFY_REST,
+	VERIFY_POLLING, /* where things come here: a poll compares the lists */
 	VERIFY_OWNER,
 	VERIFY_LISTING,
 	VERIFY_ASKING,
@@ -44,7 +45,11 @@ struct verify {
 	int64_t owner_ms; /* when the owner's mark was read last */
 	void (*owner_then)(struct verify *v);
 
+	int64_t poll; /* its number */
+
 	int64_t compared, read, missing, changed;
+	int64_t news;   /* found by the poll */
+	int64_t unread; /* whose bytes nobody here had read before */
 	struct err trouble; /* why the last run did not come to its end */
 };
 

@@ -61,6 +61,30 @@ static void is_changed(struct verify *v, const struct store_entry *theirs) {
 	folder_mark_path(f, v->path, PRIO_SMALL, 0);
 }
 
+/* What stands there has these bytes: ours are read, and sent when they are others. */
+static void read_here(struct verify *v, const uint8_t *hash) {
+	struct folder *f = v->folder;
+	struct err err;
+	if (!v->row.hash_len) hash_put(f->store, &v->row, hash);
+	memcpy(v->row.hash, hash, v->row.hash_len);
+	v->row.flags |= INDEX_RACY;
+	if (!verify_index_good(v, index_put(f->index, v->path, &v->row, &err), &err)) return;
+	folder_mark_path(f, v->path, PRIO_SMALL, 0);
+	turn_end_want(&f->turn_end);
+}
+
+/* The bytes are not those that were stored, though nobody wrote there: ours are sent again, if they are what was. */
+static void has_rotted(struct verify *v, const uint8_t *hash) {
+	struct folder *f = v->folder;
+	bool fetch = f->settings.mode == FOLDER_FETCH;
+	v->changed++;
+	log_warn("folder '%s': verify: the bytes of '%s' at the remote are not those that were "
+		 "stored%s",
+		f->name, v->path, fetch ? "" : ": they are sent again");
+	if (fetch) return;
+	read_here(v, hash);
+}
+
 /* ---- asking for one path by its name ---- */
 
 static void asked(struct verify *v, const struct err *err) {
@@ -129,7 +153,14 @@ static void span_read(struct verify *v, const struct err *err) {
 		verify_give_up(v, err);
 		return;
 	}
-	if (err || (!v->op.answer_body.len && v->offset < v->row.size)) {
+	bool another = err || (!v->op.answer_body.len && v->offset < v->row.size);
+	if (another && folder_brings(f)) { /* the next poll tells of it */
+		polling_request(f);
+		verify_path_end(v);
+		verify_go_on(v);
+		return;
+	}
+	if (another) {
 		verify_ask(v, xstrdup(v->path), false,
 			INDEX_FILE); /* gone or changed since it was listed */
 		return;
@@ -143,7 +174,16 @@ static void span_read(struct verify *v, const struct err *err) {
 	uint8_t hash[DIGEST_MAX];
 	digest_end(&v->digest, hash);
 	v->read++;
-	if (memcmp(hash, v->row.hash, v->row.hash_len) != 0 && !verify_is_under_way(f, v->path)) {
+	bool same = v->row.hash_len && memcmp(hash, v->row.hash, v->row.hash_len) == 0;
+	bool under_way = verify_is_under_way(f, v->path);
+	if (!same && !under_way && !v->row.hash_len) {
+		v->unread++;
+		read_here(v, hash);
+		if (v->state == VERIFY_REST) return;
+	} else if (!same && !under_way && folder_brings(f)) {
+		has_rotted(v, hash);
+		if (v->state == VERIFY_REST) return;
+	} else if (!same && !under_way) {
 		struct store_entry theirs = { .kind = STORE_FILE,
 			.size = v->row.size,
 			.mode = v->row.mode,
@@ -174,7 +214,7 @@ void verify_read(struct verify *v, char *path, struct index_row *row) {
 	v->row = row->entry;
 	memset(&row->entry, 0, sizeof(row->entry));
 	v->offset = 0;
-	enum digest_kind kind = DIGEST_MD5;
+	enum digest_kind kind = v->folder->store->digest;
 	(void)hash_row_digest(&v->row, &kind);
 	digest_init(&v->digest, kind);
 	v->state = VERIFY_READING;

@@ -3,6 +3,7 @@
 servers: azure_azurite s3_rgw dav_apache sftp_sshd
 """
 
+import json
 import os
 import random
 import shutil
@@ -199,6 +200,79 @@ def test_a_second_run_does_nothing(any_pair):
         did = {name: part[name] for name in ("sent_files", "set_only", "removed", "moved", "brought_files", "removed_here")}
         assert not any(did.values()), did
         assert part["files"] == 30 and part["conflicts"] == []
+
+
+def test_a_dry_run_tells_both_directions(any_pair):
+    pair = any_pair.start()
+    one, two = pair.data(0), pair.data(1)
+    for name in ("edited here", "edited there", "edited on both", "gone here", "gone there", "same", "alike"):
+        (one / name).write_text(name + " as agreed\n")
+    (one / "sub").mkdir()
+    (one / "sub" / "inner").write_text("in it\n")
+    pair.meet()
+    pair.machines[1].stop()
+    (one / "edited there").write_text("edited there, by one\n")
+    (one / "edited on both").write_text("edited on both, by one\n")
+    (one / "alike").write_text("the same edit\n")
+    (one / "gone there").unlink()
+    (one / "new there").write_text("new there\n")
+    pair.wait(0)
+    pair.machines[0].stop()
+    (two / "edited here").write_text("edited here, by two\n")
+    (two / "edited on both").write_text("edited on both, by the second\n")
+    (two / "alike").write_text("the same edit\n")
+    (two / "gone here").unlink()
+    (two / "new here").write_text("new here\n")
+    before = contents(two)
+    told = json.loads(pair.machines[1].tend("sync", "--dry-run", "data", "--json").stdout)
+    said = {item["path"]: item["what"] for item in told["paths"]}
+    # Where a list tells no hash, what was edited alike on both sides is looked at only when it is synced.
+    alike = said.pop("alike", None)
+    assert alike in (None, "attributes", "conflict"), said
+    assert said == {"edited here": "send", "new here": "send", "edited there": "bring", "new there": "bring",
+                    "edited on both": "conflict", "gone here": "delete", "gone there": "remove"}, said
+    assert told["contacted"] and told["same"] >= 2 and contents(two) == before
+    text = pair.machines[1].tend("sync", "--dry-run", "data").stdout
+    assert "2 files to bring" in text and "1 to remove here" in text and "1 to delete" in text, text
+    for machine in pair.machines:
+        machine.start()
+    pair.meet()
+    left = json.loads(pair.machines[1].tend("sync", "--dry-run", "data", "--json").stdout)
+    assert left["paths"] == [], left
+
+
+@pytest.mark.parametrize("mode", ["two-way", "fetch"])
+def test_verify_reads_back(tmp_path, mode):
+    """What rots at the remote under an unchanged size and time is no edit of anybody's: ours are sent again, and fetch says it."""
+    pair = Pair(Sftp("tend"), modes=("two-way", mode)).start()
+    try:
+        for name in ("rotten", "sound"):
+            (pair.data(0) / name).write_text(name + " as it was written\n")
+        pair.meet()
+        machine = pair.machines[1]
+        assert machine.tend("verify", "data").stdout == "folder:data: 2 files compared, all as they were stored\n"
+        assert "2 had been adopted by size and time" in machine.tend("verify", "data", "--read").stdout
+        machine.barrier("data")
+        there = pair.store.path / "data" / "rotten"
+        before = there.stat()
+        there.write_text("rotten AS it was written\n")
+        os.utime(there, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert "all as they were stored" in machine.tend("verify", "data").stdout
+        said = machine.tend("verify", "data", "--read").stdout
+        assert "2 files compared: 0 are others at the remote, and taken over; 1 were not as they were stored" in said, said
+        if mode == "fetch":
+            assert there.read_text() == "rotten AS it was written\n"
+        else:
+            machine.until(lambda: there.read_text() == "rotten as it was written\n", "the bytes to be sent again")
+            assert "all as they were stored" in machine.tend("verify", "data", "--read").stdout
+        assert contents(pair.data(1)) == contents(pair.data(0)) and not conflicts(pair.data(1))
+        # What another hand changed is taken over first, and compared after.
+        pair.store.put("data/sound", b"by another hand, later\n")
+        machine.until(lambda: "others at the remote" in machine.tend("verify", "data").stdout or
+                      (pair.data(1) / "sound").read_text() == "by another hand, later\n", "the edit to be found")
+        machine.until(lambda: (pair.data(1) / "sound").read_text() == "by another hand, later\n", "the edit to come")
+    finally:
+        pair.close()
 
 
 def test_two_edits_are_both_kept(any_pair):

@@ -7,13 +7,28 @@
 
 enum { TRACKED_MIN = 8 };
 
-char *contents_hash(struct ground *g, const char *path) {
+static char *hash_of(const unsigned char *bytes, size_t len) {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	size_t len = 0;
-	const unsigned char *bytes = disk_memory_peek(g->memory, path, &len);
-	if (!bytes) return NULL;
 	for (size_t i = 0; i < len; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
 	return xasprintf("%016llx.%zu", (unsigned long long)hash, len);
+}
+
+char *contents_hash(struct ground *g, const char *path) {
+	size_t len = 0;
+	const unsigned char *bytes = disk_memory_peek(g->memory, path, &len);
+	return bytes ? hash_of(bytes, len) : NULL;
+}
+
+/* Takes `hash`. */
+static void hold(struct map *found, char *hash, const char *path) {
+	struct contents_holder *holder = map_get(found, hash);
+	if (!holder) {
+		holder = xcalloc(1, sizeof(*holder));
+		holder->path = xstrdup(path);
+		map_put(found, hash, holder);
+	}
+	holder->count++;
+	free(hash);
 }
 
 void contents_gather(struct ground *g, struct map *found) {
@@ -29,17 +44,42 @@ void contents_gather(struct ground *g, struct map *found) {
 			disk_is_beside(path_name(*path)))
 			continue;
 		char *hash = contents_hash(g, *path);
-		struct contents_holder *holder = hash ? map_get(found, hash) : NULL;
-		if (hash && !holder) {
-			holder = xcalloc(1, sizeof(*holder));
-			holder->path = xstrdup(*path);
-			map_put(found, hash, holder);
-		}
-		if (holder) holder->count++;
-		free(hash);
+		if (hash) hold(found, hash, *path);
 	}
 	g->paused = paused;
 	strv_free(paths);
+}
+
+static void hold_remote(struct ground *g, struct map *found, const struct store_entry *entry) {
+	struct store_op op;
+	struct err err;
+	if (entry->kind != STORE_FILE || entry->size < TRACKED_MIN) return;
+	store_op_init(&op, STORE_GET, entry->name);
+	op.kind = STORE_FILE;
+	if (store_memory_now(g->content, &op, &err))
+		ground_wrong(g, err.text, entry->name);
+	else
+		hold(found, hash_of((const unsigned char *)op.answer_body.at, op.answer_body.len),
+			entry->name);
+	store_op_release(&op);
+}
+
+void contents_gather_remote(struct ground *g, struct map *found) {
+	struct store_op op;
+	struct err err;
+	char *token = NULL;
+	map_init(found);
+	do {
+		store_op_init(&op, STORE_LIST, "");
+		op.kind = STORE_FOLDER;
+		op.recursive = true;
+		op.page_token = token;
+		if (store_memory_now(g->content, &op, &err)) ground_wrong(g, err.text, "");
+		free(token);
+		token = xstrdup(op.next_token);
+		for (size_t i = 0; i < op.entry_count; i++) hold_remote(g, found, &op.entries[i]);
+		store_op_release(&op);
+	} while (token);
 }
 
 void contents_release(struct map *found) {

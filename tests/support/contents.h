@@ -14,6 +14,8 @@ char *contents_hash(struct ground *ground, const char *path);
 /* Hash to who holds it (struct contents_holder), of all files that the rules do not leave out and that
  * are long enough to be told apart. */
 void contents_gather(struct ground *ground, struct map *found);
+/* The same, of all that lies at the remote: kept versions too. */
+void contents_gather_remote(struct ground *ground, struct map *found);
 void contents_release(struct map *found);
 int contents_count(const struct map *found, const char *hash);
 

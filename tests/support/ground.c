@@ -9,7 +9,7 @@
 
 enum {
 	PAST_COMMITS = 6,
-	STOP_MS = 600000,
+	STOP_MS = 3600000, /* where each tenth answer is lost, and that costs up to a minute */
 	NEARLY_AN_HOUR_MS = 58 * 60000,
 	BARRIER_MS = 5 * 3600000,
 	EDITS_BY_LOOKS = 2000
@@ -163,6 +163,11 @@ static struct watch *new_watch(void *user, struct loop *loop, const char *root,
 static struct index *open_index(void *user, const char *name, struct err *err) {
 	struct ground *g = user;
 	return g->index = index_past_open(g->past, err);
+}
+
+static void keep_trash(void *user, const char *path) {
+	struct ground *g = user;
+	if (g->trashed) g->trashed(g, path);
 }
 
 /* ---- the store ---- */
@@ -331,9 +336,11 @@ static struct ground *make(uint64_t seed, struct ground *first, bool retries,
 	g->naming = naming_new(g, g->content);
 	g->store = store_fault(g->naming, plan);
 	if (retries) g->store = store_retry(g->store, 4);
-	g->face = (struct sync_ground){
-		.disk_open = open_disk, .watch_new = new_watch, .index_open = open_index, .user = g
-	};
+	g->face = (struct sync_ground){ .disk_open = open_disk,
+		.watch_new = new_watch,
+		.index_open = open_index,
+		.trash_keep = keep_trash,
+		.user = g };
 	timer_init(&g->timer, g->loop, time_passed);
 	return g;
 }

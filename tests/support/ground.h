@@ -51,6 +51,8 @@ struct ground {
 	struct folder *folder;
 	struct folder_settings settings;
 
+	/* What stands there goes to the trash; NULL: nobody wants to know. */
+	void (*trashed)(struct ground *ground, const char *path);
 	void (*edit)(struct ground *ground); /* while somebody looks */
 	bool paused;                         /* no edits by themselves */
 	int64_t kill_at_op;                  /* counts.ops; 0: no */

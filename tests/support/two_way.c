@@ -24,6 +24,8 @@ struct duel {
 	struct ground *machines[MACHINES];
 	struct written contents;
 	bool open[MACHINES];
+	bool blind;       /* the remote keeps no conditions */
+	struct map trash; /* by their hash, both machines' */
 };
 
 struct hand {
@@ -75,6 +77,15 @@ static void edited(struct ground *g, void (*edit)(struct ground *g)) {
 	contents_release(&before);
 	contents_release(&after);
 	g->paused = paused;
+}
+
+static void trashed(struct ground *g, const char *path) {
+	char *hash = contents_hash(g, path);
+	if (hash) {
+		ground_say(g, "  trash: '%s' with %s", path, hash);
+		map_put(&the_duel->trash, hash, dropped_word);
+	}
+	free(hash);
 }
 
 static void edit_any(struct ground *g) {
@@ -131,7 +142,10 @@ static bool same_thing(struct duel *d, const char *path, const char **why) {
 		same = one && two && str_equal(one, two);
 		free(one);
 		free(two);
-		return same;
+		if (!same) return false;
+		*why = "has another time or mode on the other side";
+		return stats[0].mtime_ns == stats[1].mtime_ns &&
+		       (stats[0].mode & 0777) == (stats[1].mode & 0777);
 	}
 	if (stats[0].kind != DISK_LINK) return true;
 	for (int i = 0; i < MACHINES; i++) {
@@ -170,12 +184,14 @@ static char *difference(struct duel *d, const char **why) {
 		for (char **path = paths; path && *path && !found; path++) {
 			if (!counts(d->machines[i], *path)) continue;
 			/* A socket or a folder that is left out, in its place, says nothing of it. */
-			struct disk_stat stat;
+			struct disk_stat stat, there;
 			struct err err;
-			if (!disk_stat(d->machines[1 - i]->disk, *path, &stat, &err) &&
-				!counts(d->machines[1 - i], *path))
-				continue;
+			bool here = !disk_stat(d->machines[i]->disk, *path, &stat, &err);
+			bool over_there = !disk_stat(d->machines[1 - i]->disk, *path, &there, &err);
+			if (!here || (over_there && !counts(d->machines[1 - i], *path))) continue;
 			if (same_thing(d, *path, why) || is_hollow(d->machines[i], *path)) continue;
+			ground_say(d->machines[i], "'%s', of kind %d here, %s", *path, stat.kind,
+				*why);
 			found = xstrdup(*path);
 		}
 		strv_free(paths);
@@ -183,15 +199,21 @@ static char *difference(struct duel *d, const char **why) {
 	return found;
 }
 
+/* Where the remote keeps no conditions, two that write at one moment do not see each other: what the later one replaced is a kept version,
+ * or lies in the trash of the other. */
 static void nothing_lost(struct duel *d) {
-	struct map found[MACHINES];
+	struct map found[MACHINES], kept;
 	for (int i = 0; i < MACHINES; i++) contents_gather(d->machines[i], &found[i]);
+	contents_gather_remote(d->machines[0], &kept);
 	for (struct map_item *it = NULL; (it = map_next(&d->contents.alive, it));) {
 		if (map_value(it) != alive_word) continue;
-		if (!map_get(&found[0], map_key(it)) && !map_get(&found[1], map_key(it)))
-			ground_wrong(d->machines[0], "what an edit wrote is nowhere", map_key(it));
+		if (map_get(&found[0], map_key(it)) || map_get(&found[1], map_key(it))) continue;
+		bool past = map_get(&kept, map_key(it)) || map_get(&d->trash, map_key(it));
+		if (d->blind && past) continue;
+		ground_wrong(d->machines[0], "what an edit wrote is nowhere", map_key(it));
 	}
 	for (int i = 0; i < MACHINES; i++) contents_release(&found[i]);
+	contents_release(&kept);
 }
 
 /* ---- the story ---- */
@@ -333,6 +355,14 @@ static void make_machines(struct duel *d, unsigned seed) {
 		.hashless = (bits >> 7) % 8 == 0,
 		.sha256 = (bits >> 41) & 1,
 	};
+	unsigned conditions = (bits >> 44) % 8;
+	options.conditions = conditions == 0   ? STORE_CONDITIONS_REFUSED
+			     : conditions == 1 ? STORE_CONDITIONS_IGNORED
+					       : STORE_CONDITIONS_KEPT;
+	/* Nothing would ever tell that a SET was one of another content of this size; drivers look first. */
+	if (options.hashless && options.conditions == STORE_CONDITIONS_IGNORED)
+		options.conditions = STORE_CONDITIONS_REFUSED;
+	d->blind = options.conditions != STORE_CONDITIONS_KEPT;
 	d->machines[0] = ground_new(seed, &options, (bits >> 11) & 1);
 	d->machines[0]->name = "A ";
 	d->machines[1] = ground_new_beside(d->machines[0], seed + 77777777, (bits >> 13) & 1);
@@ -355,6 +385,7 @@ static void set_machine(struct duel *d, int machine) {
 	g->fine_clock = true; /* within one tick of the clock two edits of one size look alike */
 	g->late_ms = ground_draw(g, 2) ? (int64_t)ground_draw(g, 3000) : 0;
 	g->edit = edit_any;
+	g->trashed = trashed;
 	g->settings = (struct folder_settings){ .enabled = true,
 		.path = (char *)"/memory",
 		.remote = machine ? first->settings.remote
@@ -374,6 +405,7 @@ static void tell_story(struct duel *d, unsigned seed, bool tell) {
 	memset(d, 0, sizeof(*d));
 	make_machines(d, seed);
 	map_init(&d->contents.alive);
+	map_init(&d->trash);
 	the_duel = d;
 	for (int i = 0; i < MACHINES; i++) {
 		hands[i].d = d;
@@ -399,6 +431,7 @@ static void tell_story(struct duel *d, unsigned seed, bool tell) {
 
 static void duel_release(struct duel *d) {
 	map_release(&d->contents.alive);
+	map_release(&d->trash);
 	ground_free(d->machines[1]);
 	ground_free(d->machines[0]);
 }
@@ -432,7 +465,8 @@ static bool seed_fails(
 	return failed;
 }
 
-int two_way_main(int argc, char **argv, unsigned first, unsigned last) {
+int two_way_main(int argc, char **argv, unsigned first, unsigned last, const unsigned *kept,
+	size_t kept_count) {
 	struct ground_counts sum = { 0 };
 	bool tell = false;
 	unsigned failures = 0;
@@ -441,9 +475,11 @@ int two_way_main(int argc, char **argv, unsigned first, unsigned last) {
 			tell = true;
 		} else if (str_equal(argv[i], "--seed") && i + 1 < argc) {
 			first = last = (unsigned)strtoul(argv[++i], NULL, 10);
+			kept_count = 0;
 		} else if (str_equal(argv[i], "--seeds") && i + 2 < argc) {
 			first = (unsigned)strtoul(argv[++i], NULL, 10);
 			last = (unsigned)strtoul(argv[++i], NULL, 10);
+			kept_count = 0;
 		} else {
 			fprintf(stderr, "usage: %s [--seed N | --seeds FIRST LAST] [--trace]\n",
 				argv[0]);
@@ -454,6 +490,8 @@ int two_way_main(int argc, char **argv, unsigned first, unsigned last) {
 	log_open(tell ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_TEXT);
 	for (unsigned seed = first; seed <= last && failures < 10; seed++)
 		failures += seed_fails(argv[0], seed, tell, seed % 10 == 0 || first == last, &sum);
+	for (size_t i = 0; i < kept_count; i++)
+		failures += seed_fails(argv[0], kept[i], tell, false, &sum);
 	printf("seeds %u to %u: %u edits, %u operations, %u faults, %u overflows, %u kills that "
 	       "lost %u commits: %u wrong\n",
 		first, last, sum.edits, sum.ops, sum.faults, sum.overflows, sum.kills,

@@ -2,7 +2,10 @@
 #ifndef SUPPORT_TWO_WAY_H
 #define SUPPORT_TWO_WAY_H
 
-/* Seeds `first` to `last`, unless the words say others. The program's exit code. */
-int two_way_main(int argc, char **argv, unsigned first, unsigned last);
+#include <stddef.h>
+
+/* Seeds `first` to `last`, and those that failed once, unless the words say others. The program's exit code. */
+int two_way_main(int argc, char **argv, unsigned first, unsigned last, const unsigned *kept,
+	size_t kept_count);
 
 #endif
