@@ -178,6 +178,25 @@ def test_too_many_connections(web):
     web.tendd.until(web.answers, "an answer after the flood")
 
 
+def test_readers_that_stall_are_bounded(tendd, web):
+    """Each follows the events and reads nothing: the others, and the command, are served all the same."""
+    head = "GET /v1/events HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n" % (web.host, web.token)
+    held = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(55)]
+    try:
+        for connection in held:
+            connection.sendall(head.encode())
+            connection.settimeout(PATIENCE)
+        firsts = [connection.recv(12).decode() for connection in held]
+        assert firsts.count("HTTP/1.1 200") == 48 and firsts.count("HTTP/1.1 503") == 7
+        assert status(web.bearer("GET", "/v1/status")) == 200 and tendd.tend("status").returncode == 0
+        for _ in range(20):
+            assert status(web.bearer("POST", "/v1/units/service:clock/restart", {"wait": True})) == 200
+    finally:
+        for connection in held:
+            connection.close()
+    tendd.until(lambda: b"tend_event_readers 0\n" in web.bearer("GET", "/metrics")[2], "the readers' end")
+
+
 def test_orders_name_the_web(web):
     assert status(web.bearer("POST", "/v1/units/service:clock/restart")) == 200
     events = web.bearer("GET", "/v1/history")[2]["events"]
