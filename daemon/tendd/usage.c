@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tendd/news.h"
+
 enum { LOOK_MS = 5000, FIRST_MS = 1000 };
 
 /* A service at its last look. */
@@ -132,6 +134,7 @@ static void timer_fired(struct timer *timer) {
 	struct usage *usage = container_of(timer, struct usage, timer);
 	struct house *house = usage->house;
 
+	if (control_event_readers(house->control) > 0) news_machine(house->news);
 	if (!settings_web(house_settings(house)) && control_event_readers(house->control) == 0) {
 		timer_start(&usage->timer, LOOK_MS);
 		return;

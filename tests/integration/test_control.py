@@ -284,7 +284,7 @@ def test_events(tendd):
         tendd.post("/v1/units/service:second/restart")
         while True:
             last, name, body = events.event()
-            if name != "used" and body["unit"] == "service:second" and body["service"]["pid"] not in (None, old):
+            if name == "unit" and body["unit"] == "service:second" and body["service"]["pid"] not in (None, old):
                 break
     # What was missed is told to who says where it stopped, and no greeting.
     tendd.post("/v1/units/service:second/stop", {"wait": True})
@@ -292,7 +292,7 @@ def test_events(tendd):
         while True:
             _, name, body = events.event()
             # What services use is told now and then; what the network finds out takes as long as it takes.
-            if name == "used" or body["unit"] == "network":
+            if name != "unit" or body["unit"] == "network":
                 continue
             assert body["unit"] == "service:second"
             if body["state"] == "down":

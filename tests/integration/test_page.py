@@ -92,6 +92,7 @@ def test_first_run(page):
     page.until_tag("service:clock", "✓ up")
     page.tendd.configure("[service clock\n", tend=page.web.tend)
     assert page.tendd.reload().status == 422
+    b.until_text("The configuration was refused")
     b.go("http://%s/" % page.web.host)
     b.until_text("The configuration was refused")
 
@@ -157,7 +158,7 @@ def test_folder(page):
     page.until_tag("folder:data", "✓ safe")
     b.until_text("Everything is safe", ".banner")
     (data / "a").write_bytes(b"x" * 300000)
-    b.until_text("1 files, 293 KiB", "[data-unit='folder:data']")
+    b.until_text("1 file, 293 KiB", "[data-unit='folder:data']")
     b.until(lambda: "at most 0 B/s" not in b.run("return document.querySelector('svg.chart').getAttribute('aria-label')"), "throughput")
     b.click("button", "Pause data")
     page.until_tag("folder:data", "– paused")
@@ -324,7 +325,7 @@ def test_hundred_folders(page):
     b.until(lambda: b.run("return document.querySelectorAll('[data-unit^=\"folder:\"]').length") == 100, "100 folders")
     b.until(lambda: b.run("return [...document.querySelectorAll('.tag')].filter(t => t.textContent === '✓ safe').length") == 100, "all safe")
     (page.tendd.root / "f73" / "new").write_text("x" * 2048)
-    b.until_text("1 files, 2.0 KiB", "[data-unit='folder:f73']")
+    b.until_text("1 file, 2.0 KiB", "[data-unit='folder:f73']")
     b.until_text("Everything is safe", ".banner")
     b.run("document.querySelector('[data-unit=\"folder:f99\"] a').click()")
     b.until_text("disk:f99")

@@ -92,6 +92,7 @@ export class Events {
 		};
 		this.source.addEventListener("unit", event => this.calls.unit(JSON.parse(event.data)));
 		this.source.addEventListener("used", event => this.calls.used(JSON.parse(event.data).services));
+		this.source.addEventListener("machine", event => this.calls.machine(JSON.parse(event.data)));
 		this.source.addEventListener("gone", event => this.calls.gone(JSON.parse(event.data).unit));
 	}
 

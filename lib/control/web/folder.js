@@ -66,7 +66,8 @@ function conflictPanel(conflicts, versions) {
 		el("p", {}, "Two edits of one file, both kept: look at them, keep one and delete the other."),
 		el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["The other edit", "Of", "Since", ""].map(title => el("th", {scope: "col"}, title)))),
 			el("tbody", {}, conflicts.map(row => el("tr", {}, el("td", {class: "path"}, row.path), el("td", {class: "path"}, row.of), el("td", {}, moment(row.time)),
-				el("td", {}, button("Versions", () => versions(row.of), {"aria-label": "Versions of " + row.of})))))));
+				el("td", {}, el("div", {class: "row"}, [row.of, row.path].map((path, i) =>
+					button(i ? "Versions of the other edit" : "Versions", () => versions(path), {"aria-label": "Versions of " + path})))))))));
 }
 
 function troublePanel(troubles) {

@@ -6,7 +6,7 @@ const KEPT = 10000;
 
 export function logPanel(path, live = true) {
 	const box = el("div", {class: "log", tabindex: "0", role: "log", "aria-label": "Log", "aria-live": "off"});
-	const count = el("span", {class: "dim"});
+	const count = el("span", {class: "dim"}, "no lines yet");
 	const filter = el("input", {type: "search", placeholder: "Only lines with …", "aria-label": "Only lines with this text"});
 	const abort = new AbortController();
 	let waiting = [], frame = 0, following = true, total = 0;

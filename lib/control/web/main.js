@@ -63,6 +63,10 @@ const events = new Events({
 			view?.update?.(unit);
 		}
 	},
+	machine(status) {
+		state.status = {...state.status, ...status};
+		view?.machine?.();
+	},
 	gone(id) {
 		state.units.delete(id);
 		view?.gone?.(id);

@@ -1,8 +1,8 @@
 // All units at a glance; on a machine without any, what to write.
-import {post, unitPath} from "./api.js";
+import {get, post, unitPath} from "./api.js";
 import {Chart} from "./chart.js";
 import {button} from "./dialog.js";
-import {bytes, el, fill, number, setText} from "./dom.js";
+import {bytes, el, fill, localTimes, moment, plural, setText, span} from "./dom.js";
 import {overall, SIGNS, unitLine, verdict} from "./words.js";
 
 export function tag(unit) {
@@ -41,7 +41,7 @@ function folderCard(state, unit) {
 		const folder = now.folder || {}, part = progressOf(folder);
 		mark.update(now);
 		setText(line, unitLine(now));
-		setText(sizes, number(folder.files) + " files, " + bytes(folder.size_bytes || 0));
+		setText(sizes, plural(folder.files || 0, "file") + ", " + bytes(folder.size_bytes || 0));
 		bar.hidden = !part;
 		if (part) [bar.value, bar.max] = part;
 		pause.dataset.paused = folder.paused ? "yes" : "";
@@ -118,27 +118,44 @@ remote = cloud:Documents
 command = jupyter notebook --no-browser`;
 
 function firstRun(status) {
+	const findings = el("ul");
+	// An older tendd has no doctor: then there is nothing to show.
+	get("/v1/doctor").then(answer => fill(findings, (answer.findings || []).filter(finding => !["good", "ok"].includes(finding.level)).map(finding =>
+		el("li", {}, finding.level + ": " + (finding.text || finding.check) + (finding.cure ? ": " + finding.cure : ""))))).catch(() => {});
 	return el("section", {class: "panel", id: "first-run"},
 		el("h1", {}, "Welcome to tend"),
 		el("p", {}, "It runs, and has nothing to do yet: its configuration names no folder, no service and no step."),
 		el("ol", {},
 			el("li", {}, "Open ", el("code", {}, status.configuration?.path || "tend.ini"), " in an editor and write, for example:", el("pre", {}, EXAMPLE)),
 			el("li", {}, "A cloud that wants you to sign in: ", el("code", {}, "tend auth cloud"), ". Is it reachable? ", el("code", {}, "tend remote check cloud")),
-			el("li", {}, "Then ", el("code", {}, "tend reload"), ", or: ", button("Read the configuration", () => post("/v1/reload"), {class: "main"}), " What you wrote appears here by itself.")));
+			el("li", {}, "Then ", el("code", {}, "tend reload"), ", or: ", button("Read the configuration", () => post("/v1/reload"), {class: "main"}), " What you wrote appears here by itself.")), findings);
 }
 
 function noteOf(status) {
 	const notes = [];
 	if (status.configuration?.error) notes.push(["The configuration was refused, the one before holds", status.configuration.error]);
 	if (status.keeper) notes.push(["Services cannot be started now", status.keeper]);
-	if (status.idle?.off_at || status.idle?.text) notes.push(["Idle", status.idle.text || "off at " + status.idle.off_at]);
-	return notes.map(([title, text]) => el("section", {class: "panel call"}, el("h3", {}, title), el("p", {class: "path"}, text)));
+	if (status.preempt?.text) notes.push(["This machine is being taken away", status.preempt.text + (status.preempt.deadline ? ", at " + moment(status.preempt.deadline) : "")]);
+	return [...notes.map(([title, text]) => el("section", {class: "panel call"}, el("h3", {}, title), el("p", {class: "path"}, text))), idlePanel(status.idle)];
+}
+
+const AWAKE_HOURS = 4;
+
+// What keeps the machine awake, or how long until it goes off; where this tendd looks at that.
+function idlePanel(idle) {
+	if (!idle) return null;
+	const awake = () => post("/v1/awake", {duration_ms: AWAKE_HOURS * 3600000});
+	return el("section", {class: idle.idle ? "panel call" : "panel", "aria-label": "Idle"},
+		el("h3", {}, idle.idle ? "Idle" + (idle.left_s >= 0 && idle.left_s !== null ? ": " + (idle.action || "off") + " in " + span(idle.left_s) : "") : "Awake"),
+		el("p", {}, localTimes(idle.why)), idle.awake && el("p", {}, "Kept awake " + (idle.awake_until ? "until " + moment(idle.awake_until) : "for good")),
+		idle.warning && el("p", {}, idle.warning), idle.dry_run && el("p", {class: "dim"}, "dry_run: it is only said."),
+		el("div", {class: "row"}, button("Stay awake for " + AWAKE_HOURS + " hours", awake), idle.awake && button("No longer", () => post("/v1/awake", {off: true}))));
 }
 
 const KINDS = [["folder", "Folders", folderCard], ["service", "Services", serviceCard], ["step", "Steps", stepCard]];
 
 export function overviewView(state) {
-	const element = el("div");
+	const element = el("div"), notes = el("div");
 	let cards = new Map(), banner;
 	const units = () => [...state.units.values()].filter(unit => KINDS.some(([kind]) => kind === unit.kind));
 
@@ -158,7 +175,7 @@ export function overviewView(state) {
 		cards = new Map();
 		if (units().length === 0) {
 			banner = null;
-			fill(element, noteOf(state.status || {}), firstRun(state.status || {}));
+			fill(element, notes, firstRun(state.status || {}));
 			return;
 		}
 		banner = {sign: el("span", {class: "sign", "aria-hidden": "true"}), title: el("h1", {id: "verdict"}), text: el("p")};
@@ -173,18 +190,22 @@ export function overviewView(state) {
 			});
 			return el("section", {"aria-label": title}, el("h2", {}, title + " ", el("span", {class: "count"}, String(some.length))), el("ul", {class: "cards"}, list));
 		});
-		fill(element, noteOf(state.status || {}), banner.element, sections);
+		fill(element, notes, banner.element, sections);
 		showBanner();
 	}
+	const machine = () => fill(notes, noteOf(state.status || {}));
+	machine();
 	all();
 	// A list that is being read is built anew only when a unit came or went.
 	return {
 		element,
 		all() {
 			const now = units();
-			if (now.length !== cards.size || now.some(unit => !cards.has(unit.unit)) || (state.status?.configuration?.error && !element.querySelector(".call"))) all();
+			if (now.length !== cards.size || now.some(unit => !cards.has(unit.unit))) all();
 			else for (const unit of now) this.update(unit);
+			machine();
 		},
+		machine,
 		update(unit) {
 			const card = cards.get(unit.unit);
 			if (card) card.update(unit);
