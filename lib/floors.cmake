@@ -153,6 +153,17 @@ function(module_third room)
   link_packages(${room} ${M_LINK})
 endfunction()
 
+# embed(room folder): the files of lib/room/folder lie in the room's library, as lib/room/embed.cmake writes them.
+function(embed room folder)
+  set(from ${CMAKE_SOURCE_DIR}/lib/${room}/${folder})
+  set(script ${CMAKE_SOURCE_DIR}/lib/${room}/embed.cmake)
+  set(out ${CMAKE_BINARY_DIR}/embedded/${room}_${folder}.c)
+  file(GLOB files CONFIGURE_DEPENDS ${from}/*)
+  add_custom_command(OUTPUT ${out} COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DFOLDER=${from} -P ${script}
+                     DEPENDS ${files} ${script} VERBATIM)
+  target_sources(${room} PRIVATE ${out})
+endfunction()
+
 # program(name [DIR folder] [SHARES folder...] NEEDS room... [LINK package...]): daemon/folder, and what it shares with
 # other programs. Programs may include jansson.h.
 function(program name)

@@ -29,7 +29,7 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/install/secrets)
 
 file(GLOB examples RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/conf/*.ini)
 list(REMOVE_ITEM examples conf/tend.ini)
-install(FILES ${examples} DESTINATION share/doc/tend/examples)
+install(FILES ${examples} conf/tend.rules.yml DESTINATION share/doc/tend/examples)
 
 install(FILES conf/tend.1 DESTINATION share/man/man1)
 install(FILES conf/tend.ini.5 DESTINATION share/man/man5)

@@ -64,6 +64,7 @@ _tend() {
 	init) options+=' --yes' kind=none ;;
 	reload) options+=' --dry-run' kind=none ;;
 	remote) kind=remote ;;
+	ui) options+=' --no-browser' kind=none ;;
 	auth) options+=' --no-browser --device --paste' kind=none ;;
 	*) kind=none ;;
 	esac
@@ -72,7 +73,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run awake why-awake init edit doctor' -- "$cur")
+			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run awake why-awake init edit doctor ui' -- "$cur")
 	elif [[ $kind == awake ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '30m 2h off' -- "$cur")
 	elif [[ $kind == remote ]]; then

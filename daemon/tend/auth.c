@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tend/browser.h"
 #include "tend/loopback.h"
 #include "tend/remote.h"
 #include "tend/source.h"
@@ -90,36 +91,16 @@ static void typed(void *user, int events) {
 	if (s->typed_len == sizeof(s->typed) - 1) s->typed_len = 0;
 }
 
-/* The desktop's own way to open a page, where there is a desktop. */
-static void open_browser(const char *page) {
-	pid_t child = fork();
-
-	if (child == 0) {
-		int null = open("/dev/null", O_RDWR);
-		if (null >= 0) {
-			dup2(null, STDOUT_FILENO);
-			dup2(null, STDERR_FILENO);
-		}
-		execlp("xdg-open", "xdg-open", page, (char *)NULL);
-		execlp("open", "open", page, (char *)NULL);
-		_exit(127);
-	}
-}
-
-static bool has_desktop(void) {
-	return getenv("DISPLAY") || getenv("WAYLAND_DISPLAY") || getenv("TERM_PROGRAM");
-}
-
 static void by_browser(struct signing *s) {
 	struct call *call = s->call;
 	struct loop *loop = call->client.loop;
-	bool opens = has_desktop() && !call_option(call, "no-browser");
+	bool opens = browser_is_here() && !call_option(call, "no-browser");
 
 	if (loopback_open(&s->loopback, loop, browser_came, s, &s->err)) return;
 	char *page = gdrive_auth_page(s->auth, s->loopback.port);
 	printf("Open this page in a browser and let tend in:\n\n  %s\n\n", page);
 	if (opens) {
-		open_browser(page);
+		browser_open(page);
 	} else {
 		printf("The browser is on another machine? First run there:\n\n  ssh -N -L "
 		       "%d:127.0.0.1:%d %s\n\n"

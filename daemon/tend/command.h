@@ -51,7 +51,7 @@ extern const struct command command_status, command_history, command_sync, comma
 	command_start, command_stop, command_restart, command_logs, command_reload, command_ls,
 	command_versions, command_restore, command_remote, command_auth, command_env,
 	command_upgrade, command_plan, command_run, command_awake, command_why_awake, command_init,
-	command_edit, command_doctor;
+	command_edit, command_doctor, command_ui;
 
 enum { GIVEN_MAX = 32 };
 

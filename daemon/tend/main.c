@@ -23,12 +23,7 @@ static const struct command_option global_options[] = {
 	{ 0 },
 };
 
-/* In the contract, and not in this version. */
-static const struct command later[] = {
-	{ .name = "ui" },
-};
-
-static const struct command *const built[] = {
+static const struct command *const commands[] = {
 	&command_status,
 	&command_sync,
 	&command_wait,
@@ -57,18 +52,9 @@ static const struct command *const built[] = {
 	&command_init,
 	&command_edit,
 	&command_doctor,
+	&command_ui,
+	NULL,
 };
-
-/* Both, for the parser: a mistyped "aprove" is as near to its command as any other. */
-static const struct command *commands[ARRAY_LEN(built) + ARRAY_LEN(later) + 1];
-
-static void list_commands(void) {
-	size_t count = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(built); i++) commands[count++] = built[i];
-	for (size_t i = 0; i < ARRAY_LEN(later); i++) commands[count++] = &later[i];
-	commands[count] = NULL;
-}
 
 /* ---- help ---- */
 
@@ -86,16 +72,14 @@ static void print_options(FILE *out, const struct command_option *options) {
 
 static void print_help(FILE *out) {
 	fputs("usage: tend [options] COMMAND [words]\n\ncommands:\n", out);
-	for (size_t i = 0; i < ARRAY_LEN(built); i++) {
-		char *usage = xasprintf("%s %s", built[i]->name, built[i]->usage);
-		fprintf(out, "  %-36s  %s\n", usage, built[i]->help);
+	for (size_t i = 0; commands[i]; i++) {
+		char *usage = xasprintf("%s %s", commands[i]->name, commands[i]->usage);
+		fprintf(out, "  %-36s  %s\n", usage, commands[i]->help);
 		free(usage);
 	}
 	fputs("\noptions:\n", out);
 	print_options(out, global_options);
-	fputs("\nnot built yet:", out);
-	for (size_t i = 0; i < ARRAY_LEN(later); i++) fprintf(out, " %s", later[i].name);
-	fputs("\n\nexit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 tendd is not "
+	fputs("\nexit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 tendd is not "
 	      "running, 4 timed out,\n"
 	      "5 something needs a person\n",
 		out);
@@ -158,11 +142,6 @@ static int dispatch(char **words) {
 		puts("tend " TEND_VERSION);
 		return EXIT_DONE;
 	}
-	/* Before --help: there is nothing to help with. */
-	if (call.command && !call.command->run) {
-		say("'%s' is not built yet", call.command->name);
-		return EXIT_USAGE;
-	}
 	if (call_option(&call, "help")) {
 		if (call.command)
 			print_command_help(call.command);
@@ -192,7 +171,6 @@ int main(int argc, char **argv) {
 	 * end. */
 	signal(SIGPIPE, SIG_IGN);
 	crypto_forbid_core_dumps();
-	list_commands();
 	int code = dispatch(argv + 1);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		if (!reader_is_gone()) say("cannot write all of the output: is the disk full?");

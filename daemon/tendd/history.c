@@ -11,6 +11,7 @@ enum { EVENTS_USUAL = 100, EVENTS_MAX = 1000 };
 /* By the number alone: names may be far away, and are not looked up on the loop. */
 char *route_who(const struct control_request *request) {
 	uid_t uid = control_uid(request);
+	if (control_from_web(request)) return xstrdup("the web");
 	return uid == (uid_t)-1 ? xstrdup("somebody") : xasprintf("uid %lu", (unsigned long)uid);
 }
 

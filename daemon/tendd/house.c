@@ -19,6 +19,8 @@
 #include "tendd/state.h"
 #include "tendd/stop.h"
 #include "tendd/upgrade.h"
+#include "tendd/usage.h"
+#include "tendd/web.h"
 
 /* What does not end in this time (a disk that hangs) is left to the kernel. */
 enum { CLOSE_PATIENCE_MS = 10000 };
@@ -394,6 +396,10 @@ int house_open(struct house *house, struct err *err) {
 	house->news = news_new(house);
 	preempt_open(house);
 	power_open(house);
+	house->web = web_new(house);
+	if (web_check(house, house_settings(house), err)) return -1;
+	web_apply(house->web);
+	house->usage = usage_new(house);
 	if (signals_open(house, err)) return -1;
 	/* All units stand before any is wanted: edges of one may lead to the last. */
 	house_link(house);
@@ -440,10 +446,14 @@ void house_close(struct house *house) {
 	routes_close(house);
 	news_free(house->news);
 	house->news = NULL;
+	web_free(house->web);
+	house->web = NULL;
 	control_free(house->control);
 	house->control = NULL;
 	/* Folders and services end in their own time; without a flush, which was the stop's
 	 * affair. */
+	usage_close(house->usage);
+	house->usage = NULL;
 	preempt_close(house);
 	house_orphans_stop(house);
 	list_each(&house->folders, link)

@@ -67,6 +67,8 @@ struct house {
 	struct control *control;
 	struct signals *signals;
 	struct news *news;
+	struct web *web;
+	struct usage *usage;
 	struct notifies *notifies;
 	struct preemption *preemption; /* NULL: there is no [preempt] */
 	struct power *power;           /* [idle]; NULL: not yet, or no more */

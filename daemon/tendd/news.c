@@ -15,6 +15,7 @@ struct news {
 	struct map changed; /* ids, to be told */
 	struct timer timer;
 	struct defer look; /* at what requests wait for */
+	char *machine;     /* the last that was told of it as a whole */
 };
 
 static void tell_of_folder(struct notifies *notifies, const struct unit *unit, const json_t *body) {
@@ -82,7 +83,20 @@ void news_free(struct news *news) {
 	timer_cancel(&news->timer);
 	defer_cancel(&news->look);
 	map_release(&news->changed);
+	free(news->machine);
 	free(news);
+}
+
+/* All of the status but units, which are told one by one. */
+void news_machine(struct news *news) {
+	json_t *body = status_whole(news->house);
+	json_object_del(body, "units");
+	char *text = json_dumps(body, JSON_COMPACT);
+	if (!text) abort(); /* out of memory, as in base */
+	if (!str_equal(text, news->machine)) control_event(news->house->control, "machine", body);
+	free(news->machine);
+	news->machine = text;
+	json_decref(body);
 }
 
 void news_gone(struct news *news, const char *id) {

@@ -13,4 +13,7 @@ void news_free(struct news *news); /* NULL is fine */
 /* A unit left the configuration. */
 void news_gone(struct news *news, const char *id);
 
+/* Looks whether anything but units stands otherwise than it was last told, and tells it. */
+void news_machine(struct news *news);
+
 #endif

@@ -12,6 +12,7 @@
 #include "tendd/power.h"
 #include "tendd/preempt.h"
 #include "tendd/reload_diff.h"
+#include "tendd/web.h"
 
 enum reload_state {
 	RELOAD_CHECKING, /* workers resolve the places of the new configuration */
@@ -246,6 +247,7 @@ static void take_over(struct reload *reload) {
 	notifies_configure(house->notifies, house->config);
 	preempt_apply(house, old_one);
 	power_configure(house);
+	web_apply(house->web);
 	house_orphans_begin(house);
 	end(reload, true);
 }
@@ -307,7 +309,7 @@ static void places_checked(void *user, const struct config_errors *errors) {
 		end(reload, false);
 		return;
 	}
-	if (open_stores(reload, &err)) {
+	if (web_check(house, settings_of(reload->fresh), &err) || open_stores(reload, &err)) {
 		fail(reload, err.text);
 		return;
 	}

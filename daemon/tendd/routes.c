@@ -7,16 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tendd/metrics.h"
 #include "tendd/reload.h"
 #include "tendd/status.h"
 #include "tendd/stop.h"
+#include "tendd/web.h"
 
-enum {
-	TROUBLES_MAX = 100,
-	STATUS_NOT_BUILT = 501,
-	STATUS_UNPROCESSABLE = 422,
-	STATUS_ACCEPTED = 202
-};
+enum { TROUBLES_MAX = 100, STATUS_UNPROCESSABLE = 422, STATUS_ACCEPTED = 202 };
 
 /* ---- words of the routes ---- */
 
@@ -265,14 +262,6 @@ static void asked_stop(void *user, struct control_request *request) {
 							: STOP_ALL);
 }
 
-/* What the contract names and this version has not: said, not "not found". */
-static void asked_later(void *user, struct control_request *request) {
-	struct err err;
-	(void)user;
-	err_set(&err, ERR_INVALID, "not built yet in this version");
-	control_refuse_with(request, STATUS_NOT_BUILT, &err, NULL, NULL);
-}
-
 const struct control_route tendd_routes[] = {
 	{ "GET", "/v1/status", asked_status },
 	{ "GET", "/v1/units", asked_units },
@@ -303,8 +292,8 @@ const struct control_route tendd_routes[] = {
 	{ "GET", "/v1/plan", route_plan },
 	{ "GET", "/v1/history", route_history },
 	{ "GET", "/v1/doctor", route_doctor },
-	{ "GET", "/metrics", asked_later },
-	{ "GET", "/", asked_later },
+	{ "POST", "/v1/web/login", route_web_login },
+	{ "GET", "/metrics", route_metrics },
 };
 const size_t tendd_route_count = ARRAY_LEN(tendd_routes);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/control.h"
 #include "notify/notify.h"
 #include "power/power.h"
 #include "service/service.h"
@@ -116,16 +117,17 @@ static const struct config_key keys[] = {
 		.help = "the same for what comes from remotes" },
 	{ .name = "web",
 		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "address of dashboard, API and metrics" },
+		.offset = FIELD(web),
+		.help = "127.0.0.1:8390: dashboard, API and metrics there; off" },
 	{ .name = "web_allow_remote",
 		.type = CONFIG_BOOL,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "yes: not only loopback" },
+		.offset = FIELD(web_allow_remote),
+		.preset = "no",
+		.help = "yes: web may be an address that is not loopback" },
 	{ .name = "web_token_file",
-		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "token of the TCP side" },
+		.type = CONFIG_PATH,
+		.offset = FIELD(web_token_file),
+		.help = "its token, made at the first start; state_dir/web_token" },
 };
 
 static int tend_check(const void *settings, const char *name, const char **key, struct err *err) {
@@ -135,6 +137,9 @@ static int tend_check(const void *settings, const char *name, const char **key, 
 	if (bandwidth_check(tend->upload_limit, err)) return -1;
 	*key = "download_limit";
 	if (bandwidth_check(tend->download_limit, err)) return -1;
+	*key = "web";
+	if (settings_web(tend) && control_web_check(tend->web, tend->web_allow_remote, err))
+		return -1;
 	for (size_t i = 0; tend->environment && tend->environment[i]; i++) {
 		const char *equal = strchr(tend->environment[i], '=');
 		if (equal && equal != tend->environment[i]) continue;
@@ -147,6 +152,10 @@ static int tend_check(const void *settings, const char *name, const char **key, 
 		return err_set(err, ERR_INVALID, "'%s' in path is not absolute", tend->path[i]);
 	}
 	return 0;
+}
+
+bool settings_web(const struct tend_settings *settings) {
+	return settings->web && *settings->web && !str_equal(settings->web, "off");
 }
 
 static const struct config_table tend_table = {
@@ -190,6 +199,8 @@ void settings_complete(struct tend_settings *settings, const char *home) {
 		settings->log_dir = root ? xstrdup(place_system_log_dir())
 					 : path_join(settings->state_dir, "logs");
 	}
+	if (!settings->web_token_file)
+		settings->web_token_file = path_join(settings->state_dir, "web_token");
 }
 
 struct tend_settings *settings_of(const struct config *config) {

@@ -16,6 +16,8 @@ struct tend_settings {
 	int64_t network_timeout_ms, shutdown_timeout_ms;
 	char **path, **environment;
 	char *upload_limit, *download_limit;
+	char *web, *web_token_file;
+	bool web_allow_remote;
 };
 
 /* All sections that tendd understands or will; NULL-ended. */
@@ -32,6 +34,8 @@ char *default_runtime_dir(const char *home);
 
 /* Fills the folders that the file does not name. */
 void settings_complete(struct tend_settings *settings, const char *home);
+
+bool settings_web(const struct tend_settings *settings); /* is the TCP side wanted? */
 
 /* [tend] of a configuration that was read. */
 struct tend_settings *settings_of(const struct config *config);

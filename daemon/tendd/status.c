@@ -8,6 +8,8 @@
 #include "tendd/power.h"
 #include "tendd/preempt.h"
 #include "tendd/state.h"
+#include "tendd/usage.h"
+#include "tendd/web.h"
 
 enum { DELETIONS_MAX = 1000 }; /* paths in one answer; their number is told in any case */
 
@@ -230,13 +232,19 @@ static json_t *service_part(struct house *house, const char *name, struct servic
 	const struct service_settings *settings = section ? section->settings : NULL;
 	struct service_status status;
 	service_status(service, &status);
-	return json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I, s:o}", "state",
-		status.state_name, "pid", status.pid ? json_integer(status.pid) : json_null(),
-		"restarts", (json_int_t)status.restarts, "failures", (json_int_t)status.failures,
-		"stopped", status.stopped, "exit", exit_of(&status), "next_try",
+	const struct usage_numbers *used =
+		usage_of(house->usage, service_unit(service)->id, status.pid);
+	return json_pack("{s:s, s:o, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
+		"state", status.state_name, "pid",
+		status.pid ? json_integer(status.pid) : json_null(), "restarts",
+		(json_int_t)status.restarts, "failures", (json_int_t)status.failures, "stopped",
+		status.stopped, "exit", exit_of(&status), "next_try",
 		answer_moment(status.next_try_ns), "log", answer_text(status.log_path), "command",
 		answer_text(settings ? settings->command : NULL), "log_lost_lines",
-		(json_int_t)status.log_lost_lines, "degraded", answer_text(status.degraded));
+		(json_int_t)status.log_lost_lines, "degraded", answer_text(status.degraded),
+		"memory_bytes", used ? json_integer(used->memory_bytes) : json_null(),
+		"cpu_percent",
+		used && used->cpu_percent >= 0 ? json_real(used->cpu_percent) : json_null());
 }
 
 /* ---- steps ---- */
@@ -313,12 +321,12 @@ json_t *status_whole(struct house *house) {
 	json_t *configuration =
 		json_pack("{s:o, s:o, s:o}", "path", answer_text(house->config->path), "loaded",
 			answer_moment(house->loaded_ns), "error", answer_text(house->config_error));
-	return json_pack("{s:i, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "api", 1,
+	return json_pack("{s:i, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "api", 1,
 		"version", TEND_VERSION, "host", answer_text(loop_host(house->loop)), "pid",
 		(int)getpid(), "since", answer_moment(house->since_ns), "state",
 		stopping ? "stopping" : "running", "configuration", configuration, "keeper",
-		answer_text(house->processes_trouble), "units", status_units(house), "idle",
-		power_status(house), "preempt", preempt_status(house));
+		answer_text(house->processes_trouble), "web", web_status(house->web), "units",
+		status_units(house), "idle", power_status(house), "preempt", preempt_status(house));
 }
 
 /* For who has nothing but the journal. */

@@ -1,6 +1,6 @@
 /*
- * control: HTTP/1.1 and JSON over a unix socket, on the loop. It knows no other room: the daemon
- * registers routes.
+ * control: HTTP/1.1 and JSON over a unix socket, and over TCP with the dashboard beside it, on the
+ * loop. It knows no other room: the daemon registers routes.
  *
  * Loop thread only. A request is answered exactly once, in `asked` or any time later; after that,
  * or after its `gone`, the pointer is dead. Nothing a client does or leaves undone holds memory
@@ -45,6 +45,34 @@ int control_listen(struct control *control, const char *path, const char *group,
  * fine. */
 void control_free(struct control *control);
 
+/* ---- the TCP side: the page, and the same API for who has the token ---- */
+
+/*
+ * Who comes by TCP shows the token ("Authorization: Bearer"), or has shown it once and holds a
+ * cookie for it (POST /v1/login). Requests of other pages, and names that point here without being
+ * ours (DNS rebinding), are refused; so is what takes its time.
+ */
+struct control_web {
+	const char *address; /* "127.0.0.1:8390", "[::1]:8390", "localhost:8390" */
+	bool remote;         /* also what is not loopback */
+	const char *token;   /* at least CONTROL_TOKEN_MIN bytes */
+};
+
+#define CONTROL_TOKEN_MIN 32
+#define CONTROL_CODE_SIZE 65 /* of a one-time code, with its NUL */
+
+/* Is the address one that may be served? Asks nobody. */
+int control_web_check(const char *address, bool remote, struct err *err);
+/* Serves it; what was served before ends, with its logins, unless all of it is the same. */
+int control_web_open(struct control *control, const struct control_web *web, struct err *err);
+void control_web_close(struct control *control); /* requests that wait are `gone` */
+/* Where a browser of this machine finds it. The caller's; NULL: not open. */
+char *control_web_url(const struct control *control);
+/* A way in that works once, for two minutes: `code` has CONTROL_CODE_SIZE. -1: not open. */
+int control_web_code(struct control *control, char *code);
+bool control_web_code_waits(const struct control *control, const char *code);
+bool control_from_web(const struct control_request *request);
+
 /* ---- what was asked: borrowed, as long as the request lives ---- */
 
 const char *control_parameter(
@@ -55,7 +83,7 @@ const char *control_header(
 	const struct control_request *request, const char *name); /* NULL: not given */
 json_t *control_body(
 	const struct control_request *request);           /* an object; empty when none was sent */
-uid_t control_uid(const struct control_request *request); /* who asks */
+uid_t control_uid(const struct control_request *request); /* who asks; -1: not known */
 
 /* Called once if the client goes away before the answer. Set it again with other arguments at
  * any time. */

@@ -5,14 +5,15 @@
 
 #include "control/internal.h"
 
-struct control_request *request_new(struct control *control, struct MHD_Connection *connection) {
+struct control_request *request_new(struct server *server, struct MHD_Connection *connection) {
 	struct control_request *request = xcalloc(1, sizeof(*request));
 
-	request->control = control;
+	request->control = server->control;
+	request->server = server;
 	request->connection = connection;
 	request->state = REQUEST_READING;
 	buf_init(&request->text, CONTROL_BODY_MAX);
-	list_add_tail(&control->requests, &request->link);
+	list_add_tail(&server->control->requests, &request->link);
 	return request;
 }
 
@@ -27,6 +28,7 @@ void request_free(struct control_request *request) {
 	if (request->response) MHD_destroy_response(request->response);
 	buf_release(&request->text);
 	json_decref(request->body);
+	free(request->cookie);
 	free(request);
 }
 
@@ -56,7 +58,12 @@ uid_t control_uid(const struct control_request *request) {
 	uid_t uid;
 	pid_t pid;
 
+	if (request->server->web) return (uid_t)-1;
 	return peer_of(request_fd(request), &uid, &pid) ? (uid_t)-1 : uid;
+}
+
+bool control_from_web(const struct control_request *request) {
+	return request->server->web != NULL;
 }
 
 void control_on_gone(struct control_request *request, void (*gone)(void *user), void *user) {
@@ -99,7 +106,7 @@ void request_ask(struct control_request *request) {
 	}
 	buf_release(&request->text);
 	buf_init(&request->text, 0);
-	request->route->asked(request->control->user, request);
+	request->route->asked(request->route_user, request);
 }
 
 /* ---- the answer ---- */
@@ -113,6 +120,7 @@ void request_set_response(
 	request->response = response;
 	request->gone = NULL;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (request->server->web) web_head(request, response);
 	request_resume(request);
 }
 

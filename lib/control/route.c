@@ -46,18 +46,20 @@ static bool matches(const char *pattern, const char *path, struct found *found) 
 	}
 }
 
-unsigned route_find(struct control_request *request, const char *method, const char *path) {
+unsigned route_find_in(struct control_request *request, const struct control_route *routes,
+	size_t count, void *user, const char *method, const char *path) {
 	unsigned status = MHD_HTTP_NOT_FOUND;
 	struct found found;
 
-	for (size_t i = 0; i < request->control->route_count; i++) {
-		const struct control_route *route = &request->control->routes[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct control_route *route = &routes[i];
 		if (!matches(route->pattern, path, &found)) continue;
 		if (!str_equal(route->method, method)) {
 			status = MHD_HTTP_METHOD_NOT_ALLOWED;
 			continue;
 		}
 		request->route = route;
+		request->route_user = user;
 		for (size_t k = 0; k < found.count; k++) {
 			request->parameters[k].name =
 				xstrndup(found.at[k].name, found.at[k].name_len);
@@ -68,4 +70,11 @@ unsigned route_find(struct control_request *request, const char *method, const c
 		return 0;
 	}
 	return status;
+}
+
+unsigned route_find(struct control_request *request, const char *method, const char *path) {
+	const struct control *control = request->control;
+
+	return route_find_in(
+		request, control->routes, control->route_count, control->user, method, path);
 }

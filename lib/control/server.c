@@ -27,19 +27,19 @@ int request_fd(const struct control_request *request) {
 /* ---- running libmicrohttpd ---- */
 
 /* libmicrohttpd works only in here. */
-static void run(struct control *control) {
+static void run(struct server *server) {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
-	control->kicked = false;
-	MHD_run(control->mhd);
+	server->kicked = false;
+	MHD_run(server->mhd);
 	/* A question may be the answer to another one that waits; libmicrohttpd's own time-out says
 	 * nothing of a connection that was taken back inside its calls. */
-	if (control->kicked) {
-		timer_start(&control->timer, 0);
-	} else if (MHD_get_timeout(control->mhd, &wait_ms) == MHD_YES) {
-		timer_start(&control->timer, wait_ms > INT32_MAX ? INT32_MAX : (int64_t)wait_ms);
+	if (server->kicked) {
+		timer_start(&server->timer, 0);
+	} else if (MHD_get_timeout(server->mhd, &wait_ms) == MHD_YES) {
+		timer_start(&server->timer, wait_ms > INT32_MAX ? INT32_MAX : (int64_t)wait_ms);
 	} else {
-		timer_cancel(&control->timer);
+		timer_cancel(&server->timer);
 	}
 }
 
@@ -49,12 +49,12 @@ static void epoll_ready(void *user, int events) {
 }
 
 static void timer_fired(struct timer *timer) {
-	run(container_of(timer, struct control, timer));
+	run(container_of(timer, struct server, timer));
 }
 
-void server_kick(struct control *control) {
-	control->kicked = true;
-	if (!control->closing) timer_start(&control->timer, 0);
+void server_kick(struct server *server) {
+	server->kicked = true;
+	if (!server->closing) timer_start(&server->timer, 0);
 }
 
 /* ---- suspending ---- */
@@ -97,7 +97,7 @@ void request_resume(struct control_request *request) {
 	poll_stop(request->watch);
 	request->watch = NULL;
 	MHD_resume_connection(request->connection);
-	server_kick(request->control);
+	server_kick(request->server);
 }
 
 /* ---- libmicrohttpd's calls ---- */
@@ -124,30 +124,44 @@ static enum MHD_Result reading(struct control_request *request, const char *byte
 	return MHD_YES;
 }
 
+/* Which route it is, or a refusal; the body, if there is one, comes after. */
+static void head_came(struct control_request *request, const char *method, const char *url) {
+	struct err err;
+
+	if (request->server->web && !web_admit(request, method, url)) return;
+	unsigned status =
+		request->server->web ? web_find(request, method, url) : MHD_HTTP_NOT_FOUND;
+	if (status == MHD_HTTP_NOT_FOUND) status = route_find(request, method, url);
+	if (status == 0) return;
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED) {
+		err_set(&err, ERR_INVALID, "'%s' does not take %s", url, method);
+	} else {
+		const struct page_file *file = str_equal(method, "GET") ? page_find(url) : NULL;
+		if (file) {
+			page_answer(request, file);
+			return;
+		}
+		err_set(&err, ERR_NOT_FOUND, "there is nothing at '%s'", url);
+	}
+	control_refuse_with(request, status, &err, NULL, NULL);
+}
+
 static enum MHD_Result access_came(void *user, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *upload, size_t *upload_len,
 	void **context) {
-	struct control *control = user;
+	struct server *server = user;
 	struct control_request *request = *context;
 
 	(void)version;
-	if (control->closing && (!request || request->state == REQUEST_READING)) return MHD_NO;
+	if (server->closing && (!request || request->state == REQUEST_READING)) return MHD_NO;
 	if (!request) {
-		request = request_new(control, connection);
+		request = request_new(server, connection);
 		*context = request;
-		unsigned status = route_find(request, method, url);
-		if (status) {
-			struct err err;
-			if (status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-				err_set(&err, ERR_INVALID, "'%s' does not take %s", url, method);
-			} else {
-				err_set(&err, ERR_NOT_FOUND, "there is nothing at '%s'", url);
-			}
-			control_refuse_with(request, status, &err, NULL, NULL);
-		}
+		head_came(request, method, url);
 		return MHD_YES;
 	}
 	if (*upload_len > 0) return reading(request, upload, upload_len);
+	if (server->web) web_busy(connection, true);
 	if (request->state == REQUEST_READING) {
 		request->state = REQUEST_ASKED;
 		request_ask(request);
@@ -164,11 +178,11 @@ static enum MHD_Result access_came(void *user, struct MHD_Connection *connection
 /* The last of a request, in every case: sent, broken, timed out. */
 static void request_completed(void *user, struct MHD_Connection *connection, void **context,
 	enum MHD_RequestTerminationCode how) {
+	const struct server *server = user;
 	struct control_request *request = *context;
 
-	(void)user;
-	(void)connection;
 	(void)how;
+	if (server->web) web_busy(connection, false);
 	if (!request) return;
 	*context = NULL;
 	if (request->streaming) stream_lost(&request->stream);
@@ -177,14 +191,20 @@ static void request_completed(void *user, struct MHD_Connection *connection, voi
 
 static void connection_changed(void *user, struct MHD_Connection *connection, void **context,
 	enum MHD_ConnectionNotificationCode what) {
+	struct server *server = user;
 	int size = SEND_BUFFER_BYTES;
 
-	(void)user;
-	(void)context;
-	if (what != MHD_CONNECTION_NOTIFY_STARTED) return;
+	if (what != MHD_CONNECTION_NOTIFY_STARTED) {
+		if (server->web) web_disconnected(context);
+		/* At its limit libmicrohttpd listens no longer, and begins again only in a run
+		 * after the one that made room. */
+		server_kick(server);
+		return;
+	}
 	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	/* Without it a slow reader only costs more of the kernel's memory. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (server->web) web_connected(server, connection, context);
 }
 
 static void mhd_says(void *user, const char *format, va_list args) {
@@ -198,63 +218,43 @@ static void mhd_says(void *user, const char *format, va_list args) {
 
 /* ---- life ---- */
 
-struct control *control_new(
-	struct loop *loop, const struct control_route *routes, size_t count, void *user) {
-	struct control *control = xcalloc(1, sizeof(*control));
-
-	control->loop = loop;
-	control->routes = routes;
-	control->route_count = count;
-	control->user = user;
-	control->fd = -1;
-	list_init(&control->requests);
-	timer_init(&control->timer, loop, timer_fired);
-	events_init(control);
-	return control;
-}
-
-int control_listen(struct control *control, const char *path, const char *group, struct err *err) {
-	assert(control->fd < 0);
-	int fd = socket_listen(path, group, err);
-
-	if (fd < 0) return -1;
-	control->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		access_came, control, MHD_OPTION_EXTERNAL_LOGGER, mhd_says, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_MAX_S,
-		MHD_OPTION_NOTIFY_COMPLETED, request_completed, control,
-		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, control, MHD_OPTION_END);
-	if (!control->mhd) {
-		err_set(err, ERR_SYSTEM, "cannot serve '%s'", path);
-		goto remove_socket;
+int server_open(struct server *server, int fd, unsigned connections, struct err *err) {
+	server->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+		0, NULL, NULL, access_came, server, MHD_OPTION_EXTERNAL_LOGGER, mhd_says, NULL,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, connections,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_MAX_S, MHD_OPTION_NOTIFY_COMPLETED,
+		request_completed, server, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server,
+		MHD_OPTION_END);
+	if (!server->mhd) {
+		close(fd);
+		return err_set(err, ERR_SYSTEM, "cannot serve '%s'", server->name);
 	}
 	const union MHD_DaemonInfo *known =
-		MHD_get_daemon_info(control->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-	control->poll =
-		known ? poll_start(control->loop, known->epoll_fd, POLL_READ, epoll_ready, control)
-		      : NULL;
-	if (!control->poll) {
-		err_sys(err, errno, "cannot wait for '%s'", path);
-		MHD_stop_daemon(control->mhd); /* closes the socket */
-		control->mhd = NULL;
-		unlink(path);
-		return -1;
+		MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	server->poll = known ? poll_start(server->control->loop, known->epoll_fd, POLL_READ,
+				       epoll_ready, server)
+			     : NULL;
+	if (server->poll) {
+		timer_init(&server->timer, server->control->loop, timer_fired);
+		server->closing = false;
+		return 0;
 	}
-	control->fd = fd;
-	control->path = xstrdup(path);
-	return 0;
-
-remove_socket:
-	close(fd);
-	unlink(path);
+	err_sys(err, errno, "cannot wait for '%s'", server->name);
+	MHD_stop_daemon(server->mhd); /* closes the socket */
+	server->mhd = NULL;
 	return -1;
 }
 
-/* Nobody above is called any more: they are being torn down themselves. */
-static void end_requests(struct control *control) {
-	list_each(&control->requests, link) {
+/* When all of control closes nobody above is called any more: they are being torn down
+ * themselves. */
+static void end_requests(struct server *server) {
+	list_each(&server->control->requests, link) {
 		struct control_request *request = list_entry(link, struct control_request, link);
+		if (request->server != server) continue;
+		if (!server->control->closing) {
+			if (request->suspended) request_lost(request);
+			continue;
+		}
 		request->gone = NULL;
 		request->stream.calls = NULL;
 		if (request->streaming) {
@@ -267,20 +267,57 @@ static void end_requests(struct control *control) {
 	}
 }
 
+void server_close(struct server *server) {
+	if (!server->mhd) return;
+	server->closing = true;
+	end_requests(server);
+	poll_stop(server->poll);
+	/* Once to take up what was resumed, once to send it: nothing may be suspended at the
+	 * stop. */
+	MHD_run(server->mhd);
+	MHD_run(server->mhd);
+	end_requests(server); /* a stream that had more to say has fallen asleep again */
+	MHD_run(server->mhd);
+	MHD_stop_daemon(server->mhd);
+	timer_cancel(&server->timer);
+	server->mhd = NULL;
+}
+
+struct control *control_new(
+	struct loop *loop, const struct control_route *routes, size_t count, void *user) {
+	struct control *control = xcalloc(1, sizeof(*control));
+
+	control->loop = loop;
+	control->routes = routes;
+	control->route_count = count;
+	control->user = user;
+	control->local.control = control;
+	control->local.streams_max = STREAMS_MAX;
+	list_init(&control->requests);
+	events_init(control);
+	return control;
+}
+
+int control_listen(struct control *control, const char *path, const char *group, struct err *err) {
+	assert(!control->path);
+	int fd = socket_listen(path, group, err);
+
+	if (fd < 0) return -1;
+	control->path = xstrdup(path);
+	control->local.name = control->path;
+	if (server_open(&control->local, fd, CONNECTIONS_MAX, err) == 0) return 0;
+	unlink(path);
+	free(control->path);
+	control->path = NULL;
+	return -1;
+}
+
 void control_free(struct control *control) {
 	if (!control) return;
 	control->closing = true;
-	end_requests(control);
-	if (control->mhd) {
-		poll_stop(control->poll);
-		/* Once to take up what was resumed, once to send it: nothing may be suspended at
-		 * the stop. */
-		MHD_run(control->mhd);
-		MHD_run(control->mhd);
-		unlink(control->path);
-		MHD_stop_daemon(control->mhd);
-	}
-	timer_cancel(&control->timer);
+	control_web_close(control);
+	if (control->path) unlink(control->path);
+	server_close(&control->local);
 	events_release(control);
 	free(control->path);
 	free(control);

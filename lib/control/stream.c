@@ -51,12 +51,12 @@ static ssize_t read_queue(void *user, uint64_t position, char *out, size_t max) 
 
 struct control_stream *control_stream_start(struct control_request *request, const char *type,
 	const struct control_stream_calls *calls, void *user) {
-	struct control *control = request->control;
+	struct server *server = request->server;
 	struct control_stream *stream = &request->stream;
 
-	if (control->streams >= STREAMS_MAX) {
+	if (server->streams >= server->streams_max) {
 		struct err err;
-		err_set(&err, ERR_BUSY, "%d readers follow already", STREAMS_MAX);
+		err_set(&err, ERR_BUSY, "%zu readers follow already", server->streams_max);
 		control_refuse_with(
 			request, MHD_HTTP_SERVICE_UNAVAILABLE, &err, "end some of them", NULL);
 		return NULL;
@@ -64,7 +64,7 @@ struct control_stream *control_stream_start(struct control_request *request, con
 	struct MHD_Response *response = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_queue, request, NULL);
 	if (!response) abort(); /* out of memory, as in base */
-	control->streams++;
+	server->streams++;
 	request->streaming = true;
 	list_init(&stream->reader);
 	buf_init(&stream->queue, CONTROL_QUEUE_MAX);
@@ -124,7 +124,7 @@ void stream_lost(struct control_stream *stream) {
 }
 
 void stream_release(struct control_stream *stream) {
-	stream_request(stream)->control->streams--;
+	stream_request(stream)->server->streams--;
 	defer_cancel(&stream->drained);
 	buf_release(&stream->queue);
 }

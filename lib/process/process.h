@@ -223,6 +223,14 @@ const char *process_boot_id(void);
 /* The system's start time of a living process, 0 when there is none. */
 uint64_t process_start_time(pid_t pid);
 
+/* What all processes of a session use: a child's pid is its session's. Blocking, any thread; 0 where it is
+ * not known. cpu_ms: since the leader's start, of what is there and of what it waited for. */
+struct process_used {
+	pid_t session; /* filled by the caller */
+	int64_t memory_bytes, cpu_ms;
+};
+void process_used_read(struct process_used *used, size_t count);
+
 /* "cgroup v2 at /sys/fs/cgroup/x, cgroup.kill, pidfd": what was found at run time, for doctor and
  * tests. */
 void process_describe(struct process_host *host, struct buf *out);

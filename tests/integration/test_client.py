@@ -16,7 +16,6 @@ import pytest
 from played_tendd import PlayedTendd, folder, service
 
 TEND = os.path.join(os.environ["TEND_BIN"], "tend")
-LATER = "ui".split()
 
 
 @pytest.fixture
@@ -93,18 +92,11 @@ def test_wrong_usage_is_said(tendd, words, text):
     assert tendd.asked == []
 
 
-@pytest.mark.parametrize("name", LATER)
-def test_commands_of_later_versions_say_so(name):
-    for words in ([name], [name, "messages", "--help"]):
-        got = tend(None, *words)
-        assert got.returncode == 2 and got.stderr == "tend: '%s' is not built yet\n" % name
-
-
 def test_every_command_has_help():
     listed = re.findall(r"^  ([a-z-]+) ", tend(None, "--help").stdout, re.M)
     assert sorted(listed) == sorted(
         "status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth "
-        "plan run awake why-awake init edit doctor".split())
+        "plan run awake why-awake init edit doctor ui".split())
     for name in listed:
         got = tend(None, name, "--help")
         assert got.returncode == 0 and got.stdout.startswith("usage: tend " + name)

@@ -46,7 +46,7 @@ def test_everything_has_its_place(usr):
         + ["usr/bin/" + name for name in PROGRAMS]
         + ["usr/lib/systemd/%s/%s" % (side, name) for side in ("system", "user") for name in UNITS]
         + ["usr/share/doc/tend/examples/" + name for name in os.listdir(os.path.join(SOURCE, "conf"))
-           if name.endswith(".ini") and name != "tend.ini"])
+           if name.endswith((".ini", ".rules.yml")) and name != "tend.ini"])
 
 
 def test_rights(usr):

@@ -271,7 +271,7 @@ static void test_answers(void **state) {
 		{ "GET /v1/units/ HTTP/1.1\r\n", " 404 ", "\"kind\":\"not found\"" },
 		{ "GET /v1/units/a/b HTTP/1.1\r\n", " 404 ", "\"kind\":\"not found\"" },
 		{ "GET /v1/units/a\x01 HTTP/1.1\r\n", " 200 ", "\"api\":1" },
-		{ "GET / HTTP/1.1\r\n", " 404 ", "there is nothing at '/'" },
+		{ "GET /nothing HTTP/1.1\r\n", " 404 ", "there is nothing at '/nothing'" },
 		{ "GET x HTTP/1.1\r\n", " 404 ", "not found" },
 		{ "DELETE /v1/units/a HTTP/1.1\r\n", " 405 ",
 			"'/v1/units/a' does not take DELETE" },

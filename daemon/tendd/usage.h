@@ -1,0 +1,20 @@
+/* Memory and processor time of services, looked at by a worker now and then while somebody wants to
+ * know: while the web is on, or somebody follows the events. */
+#ifndef TENDD_USAGE_H
+#define TENDD_USAGE_H
+
+#include "tendd/house.h"
+
+struct usage_numbers {
+	int64_t memory_bytes, cpu_ms; /* cpu_ms: of this run, since its start */
+	double cpu_percent;           /* of one processor, since the look before; -1: not known */
+};
+
+struct usage *usage_new(struct house *house);
+/* Counted in house->closing until its worker is back, and freed then. NULL is fine. */
+void usage_close(struct usage *usage);
+
+/* Of the run with this pid; NULL: nobody looked yet. */
+const struct usage_numbers *usage_of(const struct usage *usage, const char *unit, pid_t pid);
+
+#endif
