@@ -1,5 +1,4 @@
 /*
-/*
  * power: is this machine idle, and how does it end then? Is it about to be taken away? Signals say who uses it, the verdict follows from
  * all of them over a window, and the end goes through warning, flush and stop before the act; a provider's notice begins work that has a
  * deadline (SERVICES.md §5).

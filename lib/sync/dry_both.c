@@ -122,9 +122,11 @@ static void ask(
 		.equal = BOTH_CHANGED };
 	bool folder = q->here == BOTH_NONE ? !n->base && !n->there : q->here == BOTH_FOLDER;
 	q->excluded = dry_excludes(s->dry, path, folder);
-	if (base && q->here == q->agreed) q->here_same = here_same(s->dry, path, n->item, base);
-	if (base && q->there == q->agreed) q->there_same = both_there_same(s->store, there, base);
-	if (there && q->here == q->there && q->here != BOTH_FOLDER)
+	if (base && n->item && q->here == q->agreed)
+		q->here_same = here_same(s->dry, path, n->item, base);
+	if (base && there && q->there == q->agreed)
+		q->there_same = both_there_same(s->store, there, base);
+	if (there && n->item && q->here == q->there && q->here != BOTH_FOLDER)
 		q->equal = equal(s, path, n->item, there);
 	q->here_newer = there && n->item && n->item->stat.mtime_ns > there->mtime_ns;
 }
@@ -137,9 +139,7 @@ static int64_t size_of(const struct index_entry *entry) {
 
 static void told_send(
 	struct dry *d, const char *path, const struct name *n, const struct both_question *q) {
-	if (q->here == BOTH_NONE || q->here == BOTH_OTHER) {
-		if (n->base) dry_tell(d, DRY_DELETE, path, n->base->size);
-	} else if (q->here == BOTH_FOLDER) {
+	if (!n->item || (q->here != BOTH_FILE && q->here != BOTH_LINK)) {
 		if (n->base) dry_tell(d, DRY_DELETE, path, n->base->size);
 	} else if (q->equal == BOTH_ATTRIBUTES ||
 		   (q->agreed == q->here && q->here_same == BOTH_ATTRIBUTES)) {
