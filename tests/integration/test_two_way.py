@@ -244,15 +244,21 @@ def test_a_dry_run_tells_both_directions(any_pair):
 @pytest.mark.parametrize("mode", ["two-way", "fetch"])
 def test_verify_reads_back(tmp_path, mode):
     """What rots at the remote under an unchanged size and time is no edit of anybody's: ours are sent again, and fetch says it."""
-    pair = Pair(Sftp("tend"), modes=("two-way", mode)).start()
+    pair = Pair(Sftp("tend"), modes=("two-way", mode))
     try:
-        for name in ("rotten", "sound"):
-            (pair.data(0) / name).write_text(name + " as it was written\n")
+        for number in (0, 1):
+            pair.configure(pair.machines[number], pair.modes[number])
+            for name in ("rotten", "sound"):
+                (pair.data(number) / name).write_text(name + " as it was written\n")
+                os.utime(pair.data(number) / name, (1700000000, 1700000000))
+        pair.machines[0].start()
+        pair.wait(0)
+        machine = pair.machines[1].start()
         pair.meet()
-        machine = pair.machines[1]
         assert machine.tend("verify", "data").stdout == "folder:data: 2 files compared, all as they were stored\n"
         assert "2 had been adopted by size and time" in machine.tend("verify", "data", "--read").stdout
         machine.barrier("data")
+        assert "adopted" not in machine.tend("verify", "data", "--read").stdout
         there = pair.store.path / "data" / "rotten"
         before = there.stat()
         there.write_text("rotten AS it was written\n")
