@@ -6,25 +6,25 @@
 
 enum { DMI_MAX = 256 };
 
-/* On a local Hyper-V the vendor is the same; this tag is Azure's alone. */
-static const char azure_tag[] = "7783-7084-3265-9085-8269-3286-77";
+static const struct idle_cloud of_provider[] = {
+	[POWER_PROVIDER_AWS] = { "ec2", false,
+		"on EC2 a power-off stops or terminates the instance; which of them cannot be seen "
+		"from "
+		"inside: look at InstanceInitiatedShutdownBehavior, since what is terminated loses "
+		"its "
+		"disk" },
+	[POWER_PROVIDER_GCP] = { "gcp", false, NULL },
+	[POWER_PROVIDER_AZURE] = { "azure", true,
+		"Azure goes on billing a machine that is only powered off: it is deallocated, "
+		"which needs "
+		"a managed identity that may do so" },
+};
 
+/* Those that give no notice. */
 static const struct cloud_row {
 	const char *file, *begins;
 	struct idle_cloud cloud;
 } rows[] = {
-	{ "chassis_asset_tag", azure_tag,
-		{ "azure", true,
-			"Azure goes on billing a machine that is only powered off: it is "
-			"deallocated, which needs a managed identity "
-			"that may do so" } },
-	{ "sys_vendor", "Amazon EC2",
-		{ "ec2", false,
-			"on EC2 a power-off stops or terminates the instance; which of them cannot "
-			"be seen from inside: look at "
-			"InstanceInitiatedShutdownBehavior, since what is terminated loses its "
-			"disk" } },
-	{ "product_name", "Google Compute Engine", { "gcp", false, NULL } },
 	{ "product_name", "OpenStack",
 		{ "openstack", false,
 			"OpenStack clouds mostly bill a machine that is shut off as one that runs: "
@@ -64,6 +64,10 @@ static bool is_virtual(const char *root) {
 }
 
 const struct idle_cloud *idle_cloud_find(const char *root) {
+	char *place = xasprintf("%s/sys/class/dmi/id", root);
+	enum power_provider provider = power_provider_detect(place);
+	free(place);
+	if (provider != POWER_PROVIDER_NONE) return &of_provider[provider];
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char *text = dmi(root, rows[i].file);
 		bool found = text && str_starts(text, rows[i].begins);
