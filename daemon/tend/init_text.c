@@ -122,6 +122,10 @@ static const struct way ways[] = {
 };
 
 static const struct way *find_way(const char *where, const char **rest) {
+	if (*where == '/' || *where == '~') { /* a path is a folder that plays a cloud, the first way */
+		*rest = where;
+		return &ways[0];
+	}
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
 		size_t len = strlen(ways[i].scheme);
 		if (!str_starts(where, ways[i].scheme) || (where[len] && where[len] != ':'))
