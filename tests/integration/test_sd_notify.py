@@ -166,11 +166,13 @@ def test_what_is_said_while_tendd_is_away_is_heard(one):
 
 
 def test_the_last_words_of_one_that_ends(one):
-    """READY=1 and at once an end: both are known, in this order."""
+    """READY=1, heard for sure, and at once an end: both are known, in this order."""
     tendd = one.tendd
     tendd.configure("[service quick]\nnetwork = no\nready = notify\nok_exit = 3\nrestart = on-failure\ncommand = %s -c "
                     "'import os, socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
-                    "s.sendto(b\"READY=1\", os.environ[\"NOTIFY_SOCKET\"]); os._exit(3)'\n" % sys.executable).start()
+                    "s.connect(os.environ[\"NOTIFY_SOCKET\"]); s.send(b\"READY=1\"); r, w = os.pipe(); "
+                    "socket.send_fds(s, [b\"BARRIER=1\"], [w]); os.close(w); os.read(r, 1); os._exit(3)'\n" % sys.executable).start()
+    tendd.until(lambda: tendd.service_part("quick")["exit"], "its end")
     tendd.until_state("service:quick", "ready")
     part = tendd.service_part("quick")
     assert part["restarts"] == 0 and part["exit"]["code"] == 3
