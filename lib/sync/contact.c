@@ -59,7 +59,9 @@ static int parents_put(struct folder *f, const char *path, struct err *err) {
 static int page_put(struct folder *f, struct err *err) {
 	for (size_t i = 0; i < f->op.entry_count; i++) {
 		const struct store_entry *entry = &f->op.entries[i];
-		if (entry->kind == STORE_OTHER || !entry->name || !path_is_plain(entry->name))
+		bool skipped = entry->kind == STORE_LINK && transfer_skips_links(f);
+		if (entry->kind == STORE_OTHER || skipped || !entry->name ||
+			!path_is_plain(entry->name))
 			continue;
 		char *path = path_join(f->list_folder, entry->name);
 		int failed = 0;

@@ -8,6 +8,10 @@ bool transfer_excluded(const struct folder *f, const char *path, bool is_folder)
 	return ignore_check(f->ignore, path, is_folder) == IGNORE_EXCLUDED;
 }
 
+bool transfer_skips_links(const struct folder *f) {
+	return f->settings.symlinks == FOLDER_SYMLINKS_SKIP;
+}
+
 /* ---- the question ---- */
 
 /* The rules leave out the folder that stands here, not the file that was agreed under its name: that one is gone. */
@@ -17,20 +21,32 @@ static bool file_made_way(const struct transfer *t) {
 	       !transfer_excluded(t->folder, t->path, false);
 }
 
+static bool is_link_row(const struct transfer *t) {
+	return t->has_file && t->file.kind == INDEX_LINK;
+}
+
+/* A link that is left out stands here: what was agreed under its name as something else is gone. */
+static enum plan_local skipped_link(const struct transfer *t) {
+	bool file = t->has_file && !(t->file.flags & INDEX_STRANGER) && !is_link_row(t);
+	bool folder = t->has_folder && !(t->folder_entry.flags & INDEX_STRANGER);
+	return file || folder ? LOCAL_ABSENT : LOCAL_EXCLUDED;
+}
+
 enum plan_local transfer_local_kind(const struct transfer *t) {
 	const struct folder *f = t->folder;
 	if (t->absent) {
 		/* Gone and excluded now: forgotten, not deleted. */
 		bool as_file = t->has_file && transfer_excluded(f, t->path, false);
 		bool as_folder = t->has_folder && transfer_excluded(f, t->path, true);
-		return as_file || as_folder ? LOCAL_EXCLUDED : LOCAL_ABSENT;
+		bool as_link = is_link_row(t) && transfer_skips_links(f);
+		return as_file || as_folder || as_link ? LOCAL_EXCLUDED : LOCAL_ABSENT;
 	}
 	if (transfer_excluded(f, t->path, t->stat.kind == DISK_FOLDER))
 		return file_made_way(t) ? LOCAL_ABSENT : LOCAL_EXCLUDED;
 	if (t->is_database && t->sqlite == FOLDER_SQLITE_SKIP) return LOCAL_EXCLUDED;
 	switch (t->stat.kind) {
 	case DISK_FILE: return LOCAL_FILE;
-	case DISK_LINK: return LOCAL_LINK;
+	case DISK_LINK: return transfer_skips_links(f) ? skipped_link(t) : LOCAL_LINK;
 	case DISK_FOLDER: return LOCAL_FOLDER;
 	case DISK_OTHER: break;
 	}

@@ -18,6 +18,10 @@ bool dry_excludes(const struct dry *d, const char *path, bool folder) {
 	return ignore_check(d->ignore, path, folder) == IGNORE_EXCLUDED;
 }
 
+bool dry_skips_links(const struct dry *d) {
+	return d->settings->symlinks == FOLDER_SYMLINKS_SKIP;
+}
+
 bool dry_agreed(const struct index_entry *row) {
 	return !(row->flags & INDEX_STRANGER);
 }
@@ -95,7 +99,8 @@ static int gone(struct dry *d, const char *path, const struct index_entry *row, 
 	/* Nothing was agreed on a stranger; a disk that is not mounted is away. */
 	if (!dry_agreed(row) || (row->flags & INDEX_MOUNT)) return 0;
 	if (!folder) {
-		bool out = dry_excludes(d, path, false);
+		bool out = dry_excludes(d, path, false) ||
+			   (row->kind == INDEX_LINK && dry_skips_links(d));
 		dry_tell(d, out ? DRY_FORGET : DRY_DELETE, path, row->size);
 		return 0;
 	}
@@ -164,7 +169,8 @@ static bool item_named(const struct disk_list *list, const char *name, bool fold
 static int item_compare(struct dry *d, const char *path, const struct disk_item *item,
 	const struct index_entry *row, struct err *err) {
 	bool folder = item->stat.kind == DISK_FOLDER;
-	if (dry_excludes(d, path, folder)) return forget(d, path, row, err);
+	bool link = item->stat.kind == DISK_LINK && dry_skips_links(d);
+	if (link || dry_excludes(d, path, folder)) return forget(d, path, row, err);
 	if (item->err.kind != ERR_NONE)
 		dry_tell(d, DRY_UNREADABLE, path, 0);
 	else if (!folder)
@@ -229,7 +235,9 @@ static int page_put(struct dry *d, const struct store *store, const struct store
 	const char *at, bool top, struct path_stack *queue, struct err *err) {
 	for (size_t i = 0; i < op->entry_count; i++) {
 		const struct store_entry *there = &op->entries[i];
-		if (there->kind == STORE_OTHER || !there->name || !path_is_plain(there->name))
+		bool skipped = there->kind == STORE_LINK && dry_skips_links(d);
+		if (there->kind == STORE_OTHER || skipped || !there->name ||
+			!path_is_plain(there->name))
 			continue;
 		char *path = path_join(at, there->name);
 		if (top && path_is_within(path, ".tend")) { /* tend's own, of all folders */

@@ -19,6 +19,8 @@ struct dry {
 /* ---- dry.c ---- */
 
 void dry_tell(struct dry *dry, enum dry_what what, const char *path, int64_t bytes);
+/* Links are left out. */
+bool dry_skips_links(const struct dry *dry);
 bool dry_excludes(const struct dry *dry, const char *path, bool folder);
 bool dry_agreed(const struct index_entry *row);
 /* Only where the size leaves the question open: what is stored has these very bytes. */

@@ -121,7 +121,8 @@ static void ask(
 		.there = there ? both_kind_of(there) : BOTH_NONE,
 		.equal = BOTH_CHANGED };
 	bool folder = q->here == BOTH_NONE ? !n->base && !n->there : q->here == BOTH_FOLDER;
-	q->excluded = dry_excludes(s->dry, path, folder);
+	bool link = q->here == BOTH_LINK || (q->here == BOTH_NONE && q->agreed == BOTH_LINK);
+	q->excluded = dry_excludes(s->dry, path, folder) || (link && dry_skips_links(s->dry));
 	if (base && n->item && q->here == q->agreed)
 		q->here_same = here_same(s->dry, path, n->item, base);
 	if (base && there && q->there == q->agreed)

@@ -230,7 +230,8 @@ void folder_free(struct folder *f) {
 
 int folder_apply(struct folder *f, const struct folder_settings *settings, struct err *err) {
 	bool rules = !strv_equal(f->settings.include, settings->include) ||
-		     !strv_equal(f->settings.exclude, settings->exclude);
+		     !strv_equal(f->settings.exclude, settings->exclude) ||
+		     f->settings.symlinks != settings->symlinks;
 	bool rescan = f->settings.rescan_ms != settings->rescan_ms;
 	bool verify = f->settings.verify_ms != settings->verify_ms;
 	bool poll = f->settings.poll_ms != settings->poll_ms;

@@ -189,7 +189,8 @@ bool polling_listed(struct polling *p, const struct store_entry *entry) {
 	}
 	p->any = true;
 	if (p->op.recursive) went_on = parents_told(p, path);
-	if (went_on && entry->kind == STORE_OTHER) {
+	bool skipped = entry->kind == STORE_LINK && transfer_skips_links(f);
+	if (went_on && (entry->kind == STORE_OTHER || skipped)) {
 		seen_add(p, path, false); /* nobody's file, in the place of one perhaps */
 	} else if (went_on) {
 		bool descend = entry->kind == STORE_FOLDER && !p->op.recursive &&

@@ -81,6 +81,9 @@ static int next(void *user, struct past_item *item, struct err *err) {
 		}
 		int got = past_next(home->past, item, err);
 		if (got > 0) home->found++;
+		bool skipped =
+			got > 0 && item->kind == PAST_LINK && transfer_skips_links(home->folder);
+		if (got > 0 && home->covered && skipped) continue;
 		if (got > 0 && home->covered &&
 			transfer_excluded(home->folder, item->path, item->kind == PAST_FOLDER))
 			continue;

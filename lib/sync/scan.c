@@ -272,7 +272,8 @@ static void scan_mark(struct folder *f, const char *path, const struct found *fo
 static void scan_found(struct folder *f, struct listed_folder *l, const struct found *found) {
 	char *path = path_join(l->path, found->name);
 	bool is_folder = found->kind == DISK_FOLDER;
-	bool out = transfer_excluded(f, path, is_folder);
+	bool out = transfer_excluded(f, path, is_folder) ||
+		   (found->kind == DISK_LINK && transfer_skips_links(f));
 	if (found->what == FOUND_AWAY && !out) {
 		mount_gone(f, path);
 	} else if (found->what == FOUND_GONE || found->what == FOUND_AWAY) {

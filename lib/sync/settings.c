@@ -6,6 +6,7 @@
 
 static const char *const modes[] = { "backup", "mirror", "two-way", "fetch", NULL };
 static const char *const restores[] = { "never", "if-empty", NULL };
+static const char *const symlinks[] = { "keep", "skip", NULL };
 static const char *const databases[] = { "snapshot", "skip", "copy", NULL };
 
 #define FIELD(member) offsetof(struct folder_settings, member)
@@ -131,9 +132,13 @@ static const struct config_key keys[] = {
 			"they "
 			"lie there" },
 	{ .name = "symlinks",
-		.type = CONFIG_TEXT,
-		.flags = CONFIG_NOT_BUILT,
-		.help = "always kept as links in this version" },
+		.type = CONFIG_ENUM,
+		.offset = FIELD(symlinks),
+		.preset = "keep",
+		.names = symlinks,
+		.help = "symbolic links: keep: as links, which are never followed; skip: left out "
+			"on both "
+			"sides" },
 	{ .name = "user",
 		.type = CONFIG_TEXT,
 		.offset = FIELD(user),

@@ -19,6 +19,7 @@
 #include "unit/unit.h"
 
 enum folder_sqlite { FOLDER_SQLITE_SNAPSHOT, FOLDER_SQLITE_SKIP, FOLDER_SQLITE_COPY };
+enum folder_symlinks { FOLDER_SYMLINKS_KEEP, FOLDER_SYMLINKS_SKIP };
 enum folder_restore { FOLDER_RESTORE_NEVER, FOLDER_RESTORE_IF_EMPTY };
 enum folder_mode { FOLDER_BACKUP, FOLDER_MIRROR, FOLDER_TWO_WAY, FOLDER_FETCH };
 
@@ -35,6 +36,7 @@ struct folder_settings {
 	int64_t keep_ms;      /* how long kept versions stay; 0: nothing is ever removed */
 	int64_t pace_percent; /* 0 or 100: none */
 	int sqlite;           /* enum folder_sqlite */
+	int symlinks;         /* enum folder_symlinks */
 	int restore;          /* enum folder_restore */
 	int64_t max_transfers;
 	char *max_delete; /* NULL: the default of the mode */

@@ -165,6 +165,8 @@ bool transfer_parent_missing(struct transfer *transfer);
 void upload_or_read(struct transfer *transfer); /* memory was granted: read on */
 enum plan_local transfer_local_kind(const struct transfer *transfer);
 enum plan_same transfer_compare(const struct transfer *transfer); /* with the base's file */
+/* Links are left out, on both sides: `symlinks = skip`. */
+bool transfer_skips_links(const struct folder *folder);
 bool transfer_excluded(const struct folder *folder, const char *path, bool is_folder);
 
 /* look.c */

@@ -21,7 +21,7 @@ CASES = {
     "bad size": ("[service a]\ncommand = sleep 1\nlog_max_size = much\n", "'log_max_size'"),
     "bad boolean": ("[service a]\ncommand = sleep 1\nshell = maybe\n", "'shell'"),
     "bad word": (REMOTE + FOLDER + "mode = sideways\n", "'mode'"),
-    "not built key": (REMOTE + FOLDER + "symlinks = skip\n", "'symlinks' is not built yet"),
+    "links that are followed": (REMOTE + FOLDER + "symlinks = follow\n", "'symlinks'"),
     "a metadata service that is no URL": ("[preempt]\nprovider = aws\nendpoint = 169.254.169.254\n", "is no URL"),
     "a metadata service of nobody's": ("[preempt]\nendpoint = http://127.0.0.1:1\n", "'endpoint' needs a `provider`"),
     "a cloud that is none": ("[preempt]\nprovider = hetzner\n", "'provider'"),

@@ -265,7 +265,7 @@ OTHER = {
         "enabled": "no", "path": "{root}/more", "remote": "disk:other", "mode": "mirror", "include": "*.txt",
         "exclude": "*.tmp", "settle": "300ms", "max_settle": "1m", "rescan": "1h", "max_transfers": "3",
         "after": "service:b", "requires": "service:b", "keep": "10d", "max_delete": "30%", "verify": "1d",
-        "verify_read": "5%", "pace": "20%", "sqlite": "skip", "restore": "never", "poll": "7s", "user": USER,
+        "verify_read": "5%", "pace": "20%", "sqlite": "skip", "symlinks": "skip", "restore": "never", "poll": "7s", "user": USER,
     },
     "idle": {
         "after": "40m", "min_uptime": "20m", "every": "40s", "active": "ssh cpu>20%", "jupyter_kernel_idle": "2h", "action": "true",

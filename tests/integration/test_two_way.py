@@ -202,6 +202,44 @@ def test_a_second_run_does_nothing(any_pair):
         assert part["files"] == 30 and part["conflicts"] == []
 
 
+def test_links_are_left_out_when_told(any_store):
+    """On both sides: neither sent nor brought, and one that was stored stays there when it goes here."""
+    pair = Pair(any_store)
+    try:
+        pair.configure(pair.machines[0], "two-way")
+        pair.configure(pair.machines[1], "two-way", more="symlinks = skip\n")
+        for machine in pair.machines:
+            machine.start()
+        one, two = pair.data(0), pair.data(1)
+        (one / "file").write_text("a file\n")
+        (one / "link").symlink_to("file")
+        pair.wait(0)
+        pair.machines[1].until(lambda: (two / "file").exists(), "the file")
+        (two / "own").symlink_to("file")
+        pair.wait(1)
+        assert not (two / "link").is_symlink() and "own" not in str(pair.store.keys("data"))
+        # A link in the place of a file that was agreed: the file is gone.
+        (two / "file").unlink()
+        (two / "file").symlink_to("elsewhere")
+        pair.wait(1)
+        pair.machines[0].until(lambda: not (one / "file").exists(), "the file to go")
+        assert (one / "link").is_symlink() and (two / "file").is_symlink()
+        # They are synced from now on.
+        pair.configure(pair.machines[1], "two-way")
+        assert pair.machines[1].reload().status == 200
+        pair.meet()
+        assert os.readlink(two / "link") == "file" and os.readlink(one / "own") == "file"
+        # Agreed, and left out again: what goes here stays there.
+        pair.configure(pair.machines[1], "two-way", more="symlinks = skip\n")
+        assert pair.machines[1].reload().status == 200
+        pair.wait(1)
+        (two / "link").unlink()
+        pair.wait(1, 0)
+        assert (one / "link").is_symlink()
+    finally:
+        pair.close()
+
+
 def test_a_dry_run_tells_both_directions(any_pair):
     pair = any_pair.start()
     one, two = pair.data(0), pair.data(1)
