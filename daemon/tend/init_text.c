@@ -122,7 +122,8 @@ static const struct way ways[] = {
 };
 
 static const struct way *find_way(const char *where, const char **rest) {
-	if (*where == '/' || *where == '~') { /* a path is a folder that plays a cloud, the first way */
+	if (*where == '/' ||
+		*where == '~') { /* a path is a folder that plays a cloud, the first way */
 		*rest = where;
 		return &ways[0];
 	}
