@@ -372,7 +372,7 @@ static void forget(struct transfer *t) {
 }
 
 /* What is agreed below goes first, child before parent; the folder comes again after. */
-static void empty_folder(struct transfer *t) {
+void act_empty_folder(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
 	if (mount_away_below(f, t->path)) { /* it is not ours to empty before its disk is back */
@@ -430,7 +430,7 @@ void act_start(struct transfer *t) {
 		return;
 	case PLAN_REMOVE: act_remove_start(t, remove_done); return;
 	case PLAN_REMOVE_FOLDER: rmdir_start(t); return;
-	case PLAN_EMPTY_FOLDER: empty_folder(t); return;
+	case PLAN_EMPTY_FOLDER: act_empty_folder(t); return;
 	case PLAN_FORGET: forget(t); return;
 	case PLAN_REFUSE_KIND: refuse_kind(t); return;
 	case PLAN_CHECK: check_start(t); return;

@@ -155,6 +155,13 @@ static bool settle(struct transfer *t) {
 void both_agree(struct transfer *t) {
 	const struct index_entry *there = both_there(t), *base = agreed(t);
 	bool folder = there && there->kind == INDEX_FOLDER;
+	struct err err;
+	bool below = !there && t->has_folder &&
+		     index_has_children(t->folder->index, t->path, false, &err) == 1;
+	if (below) { /* of no folder, what is known of it would be looked at by nobody */
+		act_empty_folder(t);
+		return;
+	}
 	if (!there) { /* gone on both sides */
 		if (t->has_file && !base_drop(t, false)) return;
 		if (t->has_folder && !base_drop(t, true)) return;

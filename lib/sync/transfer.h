@@ -256,6 +256,8 @@ void moving_release(struct folder *folder);
 /* act.c */
 /* The last thing in the folder of `path` went, perhaps. */
 void act_emptied(struct transfer *transfer, const char *path);
+/* A folder that is agreed on and gone: what is agreed below it is looked at first. */
+void act_empty_folder(struct transfer *transfer);
 void act_start(struct transfer *transfer); /* transfer->action, as planned */
 /* What is agreed as a file is removed, with a version kept where that is wanted; `done` as of transfer_submit. */
 void act_remove_start(
