@@ -5,6 +5,7 @@ static const unsigned kept[] = {
 	209, 992,         /* a file at the remote where names of a folder begin */
 	1188,             /* a folder that was gone there, and came back with another mode here */
 	1351,             /* gone on both sides, and the folder around it empty */
+	8036,             /* gone on both sides, and rows below it that nobody looked at */
 	1179, 1791, 1872, /* a SET of what another hand put there meanwhile */
 	2416,             /* a file took the name of a folder while that was brought */
 	2800, /* a folder that no scan could list, and that could be read before its own look */
