@@ -5,7 +5,8 @@
 
 #include "tendd/news.h"
 
-enum { LOOK_MS = 5000, FIRST_MS = 1000 };
+/* Who asks once is likely to ask again: Prometheus once a minute, say. */
+enum { LOOK_MS = 5000, FIRST_MS = 1000, WANTED_MS = 5 * 60000 };
 
 /* A service at its last look. */
 struct used_unit {
@@ -19,6 +20,7 @@ struct usage {
 	struct timer timer;
 	struct job job;
 	bool in_flight, closing;
+	int64_t asked_ms;        /* when somebody wanted to know last */
 	struct used_unit *units; /* of the last look */
 	size_t count;
 	int64_t at_ms;
@@ -33,12 +35,30 @@ static void units_free(struct used_unit *units, size_t count) {
 	free(units);
 }
 
-const struct usage_numbers *usage_of(const struct usage *usage, const char *unit, pid_t pid) {
-	for (size_t i = 0; usage && pid && i < usage->count; i++) {
+static bool somebody_reads(const struct usage *usage) {
+	return control_event_readers(usage->house->control) > 0;
+}
+
+/* Where nobody asks nothing is looked at: a machine at rest has no timer that ticks for this. */
+static void want(struct usage *usage) {
+	if (!settings_web(house_settings(usage->house)) && !somebody_reads(usage)) return;
+	usage->asked_ms = loop_now_ms(usage->house->loop);
+	if (!usage->in_flight && !usage->closing && !timer_running(&usage->timer))
+		timer_start(&usage->timer, FIRST_MS);
+}
+
+static const struct used_unit *find(const struct usage *usage, const char *unit, pid_t pid) {
+	for (size_t i = 0; pid && i < usage->count; i++)
 		if (usage->units[i].pid == pid && str_equal(usage->units[i].id, unit))
-			return &usage->units[i].numbers;
-	}
+			return &usage->units[i];
 	return NULL;
+}
+
+const struct usage_numbers *usage_of(struct usage *usage, const char *unit, pid_t pid) {
+	if (!usage) return NULL;
+	want(usage);
+	const struct used_unit *used = find(usage, unit, pid);
+	return used ? &used->numbers : NULL;
 }
 
 static void usage_free(struct usage *usage) {
@@ -91,12 +111,12 @@ static void looked(struct job *job, const struct err *err) {
 	}
 	for (size_t i = 0; !err && i < usage->fresh_count; i++) {
 		struct used_unit *unit = &usage->fresh[i];
-		const struct usage_numbers *before = usage_of(usage, unit->id, unit->pid);
+		const struct used_unit *before = find(usage, unit->id, unit->pid);
 		unit->numbers.memory_bytes = usage->sessions[i].memory_bytes;
 		unit->numbers.cpu_ms = usage->sessions[i].cpu_ms;
 		unit->numbers.cpu_percent =
-			before && passed_ms > 0 && unit->numbers.cpu_ms >= before->cpu_ms
-				? 100.0 * (double)(unit->numbers.cpu_ms - before->cpu_ms) /
+			before && passed_ms > 0 && unit->numbers.cpu_ms >= before->numbers.cpu_ms
+				? 100.0 * (double)(unit->numbers.cpu_ms - before->numbers.cpu_ms) /
 					  (double)passed_ms
 				: -1;
 	}
@@ -106,7 +126,7 @@ static void looked(struct job *job, const struct err *err) {
 	usage->at_ms = now_ms;
 	usage->fresh = NULL;
 	usage->fresh_count = 0;
-	if (usage->count > 0 && control_event_readers(house->control) > 0) tell(usage);
+	if (usage->count > 0 && somebody_reads(usage)) tell(usage);
 	timer_start(&usage->timer, LOOK_MS);
 }
 
@@ -134,11 +154,10 @@ static void timer_fired(struct timer *timer) {
 	struct usage *usage = container_of(timer, struct usage, timer);
 	struct house *house = usage->house;
 
-	if (control_event_readers(house->control) > 0) news_machine(house->news);
-	if (!settings_web(house_settings(house)) && control_event_readers(house->control) == 0) {
-		timer_start(&usage->timer, LOOK_MS);
+	if (somebody_reads(usage))
+		news_machine(house->news);
+	else if (loop_now_ms(house->loop) - usage->asked_ms > WANTED_MS)
 		return;
-	}
 	gather(usage);
 	usage->in_flight = true;
 	job_start(house->loop, &usage->job);
@@ -151,7 +170,6 @@ struct usage *usage_new(struct house *house) {
 	usage->job.work = look;
 	usage->job.done = looked;
 	timer_init(&usage->timer, house->loop, timer_fired);
-	timer_start(&usage->timer, FIRST_MS);
 	return usage;
 }
 

@@ -15,6 +15,6 @@ struct usage *usage_new(struct house *house);
 void usage_close(struct usage *usage);
 
 /* Of the run with this pid; NULL: nobody looked yet. */
-const struct usage_numbers *usage_of(const struct usage *usage, const char *unit, pid_t pid);
+const struct usage_numbers *usage_of(struct usage *usage, const char *unit, pid_t pid);
 
 #endif

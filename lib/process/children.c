@@ -16,7 +16,9 @@
 enum {
 	CHECK_FIRST_MS = 10,
 	CHECK_MAX_MS = 1000,
-	OOM_MS = 250,   /* the end of main, if it was that, is known by then */
+	OOM_MS = 250, /* the end of main, if it was that, is mostly known by then */
+	OOM_DYING_MS =
+		10000, /* the kernel counts it first, and a slow machine takes its time to end it */
 	NOTICE_MS = 20, /* what a program says of itself meanwhile is told together */
 };
 
@@ -43,6 +45,7 @@ struct child {
 	char *fifo_path;
 	char *leaf;        /* NULL: no cgroup */
 	int64_t oom_kills; /* before it began */
+	int64_t oom_ms;    /* when the last one was noted */
 	bool killed;       /* by us: no out-of-memory */
 	bool reaped;
 	bool failing; /* exec was refused; a failed fact once it is reaped too */
@@ -180,7 +183,20 @@ static bool note_oom(struct child *child) {
 	int64_t others = kills - child->oom_kills - (facts->exit.oom ? 1 : 0);
 	bool news = others > facts->notice.oom_kills;
 	if (news) facts->notice.oom_kills = others;
+	if (news) child->oom_ms = loop_now_ms(child->children->loop);
 	return news;
+}
+
+/* Was it the kernel's doing that main was killed? What was counted a moment ago, as of one of its processes, was of main then. */
+static bool main_was_oom(struct child *child) {
+	struct facts *facts = &child->run.facts;
+	int64_t kills = cgroup_oom_kills(child->children->cgroups, child->leaf);
+	if (facts->exit.signal != SIGKILL || child->killed) return false;
+	if (kills > child->oom_kills + facts->notice.oom_kills) return true;
+	int64_t since_ms = loop_now_ms(child->children->loop) - child->oom_ms;
+	if (!facts->notice.oom_kills || since_ms > OOM_DYING_MS) return false;
+	facts->notice.oom_kills--;
+	return true;
 }
 
 static void oom_looked(struct timer *timer) {
@@ -256,9 +272,7 @@ static void main_exited(struct child *child, int status) {
 		facts->exit.signal = WTERMSIG(status);
 	else
 		facts->exit.code = WEXITSTATUS(status);
-	int64_t kills = cgroup_oom_kills(child->children->cgroups, child->leaf);
-	facts->exit.oom = facts->exit.signal == SIGKILL && !child->killed &&
-			  kills > child->oom_kills + facts->notice.oom_kills;
+	facts->exit.oom = main_was_oom(child);
 	if (note_oom(child)) facts->notices++;
 	child->children->changed(child->children->user, &child->run);
 }
