@@ -38,7 +38,9 @@ static struct err decide(void *user, const struct store_op *op, bool *after, int
 			*delay_ms = order.big_ms;
 			order.big_at_ms = loop_now_ms(order.b->loop);
 		} else if (str_equal(op->key, "db") || str_equal(op->key, "middle")) {
-			order.waited = loop_now_ms(order.b->loop) - order.big_at_ms >= order.big_ms;
+			/* It may also have gone before it. */
+			order.waited = order.big_at_ms > 0 &&
+				       loop_now_ms(order.b->loop) - order.big_at_ms >= order.big_ms;
 		}
 	}
 	return (struct err){ .kind = ERR_NONE };
