@@ -415,14 +415,8 @@ int house_open(struct house *house, struct err *err) {
 
 /* ---- closing ---- */
 
-/* Or steps: both let their children go on. */
-static void services_detached(void *user) {
-	struct house *house = user;
-	house->closing--;
-	house_close_step(house);
-}
-
-static void notifies_closed(void *user) {
+/* Services and steps let their children go on; what is to be told has been told. */
+static void part_closed(void *user) {
 	struct house *house = user;
 	house->closing--;
 	house_close_step(house);
@@ -460,15 +454,15 @@ void house_close(struct house *house) {
 		house_folder_drop(list_entry(link, struct house_folder, link));
 	if (house->services) {
 		house->closing++;
-		services_detach(house->services, services_detached, house);
+		services_detach(house->services, part_closed, house);
 	}
 	if (house->notifies) {
 		house->closing++;
-		notifies_close(house->notifies, notifies_closed, house);
+		notifies_close(house->notifies, part_closed, house);
 	}
 	if (house->steps) {
 		house->closing++;
-		steps_detach(house->steps, services_detached, house);
+		steps_detach(house->steps, part_closed, house);
 	}
 	house->closing--;
 	house_close_step(house);

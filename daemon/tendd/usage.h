@@ -1,5 +1,5 @@
-/* Memory and processor time of services, looked at by a worker now and then while somebody wants to
- * know: while the web is on, or somebody follows the events. */
+/* Memory and processor time of services, looked at by a worker every five seconds while somebody follows
+ * the events, and for five minutes after somebody asked with the web on; else nothing ticks. */
 #ifndef TENDD_USAGE_H
 #define TENDD_USAGE_H
 
@@ -14,7 +14,7 @@ struct usage *usage_new(struct house *house);
 /* Counted in house->closing until its worker is back, and freed then. NULL is fine. */
 void usage_close(struct usage *usage);
 
-/* Of the run with this pid; NULL: nobody looked yet. */
+/* Of the run with this pid; NULL: nobody looked yet. Who asks is told more the next time. */
 const struct usage_numbers *usage_of(struct usage *usage, const char *unit, pid_t pid);
 
 #endif
