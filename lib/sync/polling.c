@@ -167,9 +167,10 @@ static void page_listed(struct store_op *op, const struct err *err) {
 	}
 	totals = index_totals(f->index);
 	if (!p->token && !p->queue.count && !p->any && totals.files + totals.links > 0) {
+		bool of_before = p->writes != f->writes;
 		rest(p, 0);
 		p->due = true;
-		remote_is_empty(f);
+		if (!of_before) remote_is_empty(f);
 		return;
 	}
 	list_next(p);
@@ -231,6 +232,7 @@ static void begin(struct polling *p) {
 	timer_cancel(&p->timer);
 	release(p);
 	p->begun++;
+	p->writes = f->writes;
 	p->found = 0;
 	p->any = false;
 	/* They were listed when this folder and its remote met. */
@@ -300,6 +302,7 @@ void polling_again(struct folder *f) {
 }
 
 void polling_touched(struct folder *f, const char *path) {
+	f->writes++;
 	if (f->polling && f->polling->state != POLLING_REST) map_put(&f->polling->touched, path, f);
 }
 

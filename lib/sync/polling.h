@@ -20,6 +20,7 @@ struct polling {
 	bool due;           /* asked for, and not begun yet */
 	bool waits;         /* the next page, until the folder is well again */
 	int64_t begun, ended;
+	int64_t writes; /* the folder's when it began */
 	struct path_stack queue;
 	char *at, *token, *key;
 	uint64_t *seen; /* hashes of all that was listed */

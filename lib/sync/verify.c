@@ -18,6 +18,7 @@ enum {
 };
 
 static void list_next(struct verify *v);
+static void begin(struct verify *v);
 
 static void at_end(struct verify *v) {
 	free(v->at);
@@ -281,7 +282,12 @@ static void page_listed(struct verify *v, const struct err *err) {
 		return;
 	}
 	if (!*v->at && !v->any && agreed_anything(f)) {
-		remote_is_empty(f);
+		if (v->writes == f->writes) {
+			remote_is_empty(f);
+		} else {
+			at_end(v); /* it may be of before */
+			begin(v);
+		}
 		return;
 	}
 	if (v->seen_count) qsort(v->seen, v->seen_count, sizeof(*v->seen), compare_hashes);
@@ -333,6 +339,7 @@ void verify_owner(struct verify *v, void (*then)(struct verify *v)) {
 static void begin(struct verify *v) {
 	v->compared = v->read = v->missing = v->changed = v->news = v->unread = 0;
 	v->any = false;
+	v->writes = v->folder->writes;
 	timer_cancel(&v->timer);
 	path_stack_push(&v->queue, xstrdup(""));
 	v->owner_ms = 0;

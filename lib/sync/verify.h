@@ -29,7 +29,8 @@ struct verify {
 	char *at, *token;
 	uint64_t *seen; /* hashes of what was listed in it, sorted when it is through */
 	size_t seen_count, seen_cap;
-	bool any; /* something is at the remote at all */
+	bool any;       /* something is at the remote at all */
+	int64_t writes; /* the folder's when it began */
 	struct path_stack suspects;
 	char *after; /* the place in the base's rows of it */
 	struct index_rows rows;

@@ -59,7 +59,7 @@ def test_what_is_in_it(tree):
         assert gzip.open(tree / ("usr/share/man/%s.gz" % page), "rt").read() == (
             SOURCE / "conf" / page.split("/")[1]).read_text()
     assert {path.name for path in (tree / "usr/share/doc/tend/examples").iterdir()} == {
-        path.name for path in (SOURCE / "conf").glob("*.ini") if path.name != "tend.ini"}
+        path.name for path in (SOURCE / "conf").glob("*.ini") if path.name != "tend.ini"} | {"tend.rules.yml"}
     for name in ("bash-completion/completions/tend", "zsh/vendor-completions/_tend", "fish/vendor_completions.d/tend.fish"):
         assert (tree / "usr/share" / name).is_file()
     for side in ("system", "user"):

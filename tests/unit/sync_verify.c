@@ -108,6 +108,56 @@ static void test_an_empty_remote_stops(void **state) {
 	world_close(b);
 }
 
+/* Holds back what a listing of all answered, until a file was sent that it does not have. */
+struct late_list {
+	bool asked;
+	int64_t hold_ms;
+};
+
+static struct err hold_list(void *user, const struct store_op *op, bool *after, int64_t *delay_ms) {
+	struct late_list *late = user;
+	(void)after;
+	if (op->verb == STORE_LIST && late->hold_ms) {
+		late->asked = true;
+		*delay_ms = late->hold_ms;
+		late->hold_ms = 0;
+	}
+	return (struct err){ 0 };
+}
+
+static bool is_asked(struct bench *b) {
+	return ((struct late_list *)b->faults->user)->asked;
+}
+
+/* A listing that was made before the first file came there does not say that the remote lost it. */
+static void list_of_before(struct bench *b, enum folder_mode mode) {
+	struct late_list late = { .hold_ms = 0 };
+	struct store_fault_plan plan = { .user = &late, .decide = hold_list };
+	struct err err;
+	b->faults = &plan;
+	b->settings.mode = mode;
+	world_open(b);
+	wait_until(b, "nothing to send", is_idle);
+	late.hold_ms = 2000;
+	assert_int_equal(folder_verify(b->folder, false, &err), 0);
+	wait_until(b, "listing", is_asked);
+	put(b, "first", "of all");
+	assert_int_equal(durable(b).kind, ERR_NONE);
+	wait_until(b, "compared", has_verified);
+	assert_false(in_trouble(b));
+	verify(b, false, 0, 0);
+	assert_equal_trees(b);
+	world_close(b);
+}
+
+static void test_a_list_of_before_the_first_file(void **state) {
+	list_of_before(*state, FOLDER_MIRROR);
+}
+
+static void test_a_poll_of_before_the_first_file(void **state) {
+	list_of_before(*state, FOLDER_TWO_WAY);
+}
+
 /* Fails the listing of one folder. */
 struct refusal {
 	bool on;
@@ -233,6 +283,10 @@ int main(void) {
 			test_what_another_hand_did_is_mended, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rot_is_found_by_reading, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_empty_remote_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_list_of_before_the_first_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_poll_of_before_the_first_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_listing_that_fails_says_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
