@@ -133,6 +133,9 @@ int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int
  * caller's; NULL: none. */
 int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limit, char ***paths,
 	struct err *err);
+/* What the store knows by this id, agreed or not: files and links, or folders, as above. */
+int index_find_id(struct index *index, const char *id, bool folder, size_t limit, char ***paths,
+	struct err *err);
 /* Agreed files of INDEX_PLAIN: how many, and at most `limit` paths of them, as a vector (strv) of the
  * caller's. */
 int index_plain(struct index *index, size_t limit, int64_t *count, char ***paths, struct err *err);

@@ -39,6 +39,18 @@ int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limi
 	return collect(index, stmt, folder, paths, err);
 }
 
+int index_find_id(struct index *index, const char *id, bool folder, size_t limit, char ***paths,
+	struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BY_ID, err);
+
+	*paths = NULL;
+	if (!stmt) return -1;
+	db_lend_blob(stmt, 1, id, strlen(id));
+	db_bind_int(stmt, 2, folder);
+	db_bind_int(stmt, 3, (int64_t)limit);
+	return collect(index, stmt, folder, paths, err);
+}
+
 int index_find_sending(struct index *index, const void *tail, size_t len, size_t limit,
 	char ***paths, struct err *err) {
 	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_SENT, err);

@@ -71,6 +71,8 @@ const char *const index_schema[] = {
 	"  hash BLOB, rid BLOB, ver BLOB, extra BLOB, PRIMARY KEY(dir, name)) WITHOUT ROWID;"
 	"CREATE TABLE conflict(path BLOB PRIMARY KEY, origin BLOB NOT NULL, noted INT NOT NULL)"
 	" WITHOUT ROWID;",
+	/* Where is it, of which a store tells by its id that it has changed? */
+	"CREATE INDEX by_rid ON entry(rid) WHERE rid IS NOT NULL;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -115,6 +117,8 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_ENTRY_BY_INO] = "SELECT dir, name FROM entry INDEXED BY by_ino"
 			     " WHERE ino = ?1 AND ino <> 0 AND kind < 2 AND (flags & 1) = 0 AND "
 			     "kind = ?2 LIMIT ?3",
+	[SQL_ENTRY_BY_ID] = "SELECT dir, name FROM entry INDEXED BY by_rid"
+			    " WHERE rid = ?1 AND rid IS NOT NULL AND (kind = 1) = ?2 LIMIT ?3",
 	[SQL_ENTRY_PLAIN] = "SELECT dir, name FROM entry INDEXED BY plain WHERE (flags & 64) <> 0",
 	[SQL_STRANGERS_NEXT] = "SELECT " ENTRY_COLUMNS ", dir, name FROM entry INDEXED BY strangers"
 			       " WHERE (flags & 1) <> 0 AND (dir, name) > (?1, ?2)"

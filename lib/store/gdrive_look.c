@@ -28,7 +28,20 @@ static void stat_found(struct gdrive_op *x) {
 	}
 }
 
+/* The base itself, of which nobody needs more than the id. */
+static void base_known(struct gdrive_op *x) {
+	x->op->entry.kind = STORE_FOLDER;
+	x->op->entry.id = xstrdup(x->gd->base_id);
+	x->op->entry.mtime_ns = STORE_MTIME_UNKNOWN;
+	x->op->entry.mode = STORE_MODE_UNKNOWN;
+	gdrive_finish(x, NULL);
+}
+
 void gdrive_stat(struct gdrive_op *x) {
+	if (!*x->op->key && !*x->gd->prefix) {
+		gdrive_base(x, base_known);
+		return;
+	}
 	gdrive_place_set(x, &x->at, x->op->key, x->op->kind);
 	x->at.either = true;
 	gdrive_find(x, &x->at, x->op->id, stat_found);

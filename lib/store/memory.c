@@ -32,8 +32,8 @@ static bool is_folder(const struct memory *memory, const char *key) {
 	return item && item->kind == STORE_FOLDER;
 }
 
-static char *version_text(const struct memory_item *item) {
-	if (item->kind == STORE_FOLDER) return NULL;
+static char *version_text(const struct memory *memory, const struct memory_item *item) {
+	if (item->kind == STORE_FOLDER && !memory->options.deep_versions) return NULL;
 	return xasprintf("v%llu", (unsigned long long)item->version);
 }
 
@@ -43,11 +43,12 @@ struct store_entry memory_entry(const struct memory *memory, const struct memory
 		.size = (int64_t)item->len,
 		.mtime_ns = item->mtime_ns,
 		.mode = item->mode,
-		.version = version_text(item),
+		.version = version_text(memory, item),
 		.marker = memory->options.keys_only && item->kind == STORE_FOLDER,
 	};
 
 	if (!memory->options.hashless) entry.hash = item->hash;
+	if (memory->store.changes) entry.id = xasprintf("i%llu", (unsigned long long)item->id);
 	return entry;
 }
 
@@ -78,6 +79,8 @@ struct memory_item *memory_item_new(struct memory *memory, const char *key, enum
 	item->mtime_ns = STORE_MTIME_UNKNOWN;
 	item->mode = STORE_MODE_UNKNOWN;
 	item->version = ++memory->last_version;
+	item->id = ++memory->last_id;
+	memory_changed(memory, item);
 	if (kind != STORE_FOLDER) item->hash = hash_of(memory, item->bytes, len);
 	return item;
 }
@@ -91,6 +94,7 @@ void memory_rehash(struct memory *memory) {
 }
 
 static void drop(struct memory *memory, struct memory_item *item) {
+	memory_gone(memory, item);
 	memory_take(&memory->tree, item);
 	memory_item_free(item);
 }
@@ -116,7 +120,7 @@ static int need_parent(const struct memory *memory, const char *key, struct err 
 
 static bool is_version(
 	const struct memory *memory, const struct memory_item *item, const char *version) {
-	char *text = version_text(item);
+	char *text = version_text(memory, item);
 	bool same = text && strcmp(text, version) == 0;
 
 	free(text);
@@ -194,6 +198,7 @@ int memory_place(struct memory *memory, struct store_op *op, const void *bytes, 
 	if (!ours && (check(memory, op, item, err) || keep(memory, op, item, err))) goto free_put;
 	if (ours) op->kept = op->keep_key && memory_find(&memory->tree, op->keep_key);
 	if (ours) put->version = item->version;
+	if (item) put->id = item->id;
 	if (item) drop(memory, item);
 	memory_insert(&memory->tree, put);
 	op->entry = memory_entry(memory, put);
@@ -240,6 +245,7 @@ static int set(struct memory *memory, struct store_op *op, struct err *err) {
 	if (op->mtime_ns != STORE_MTIME_UNKNOWN) item->mtime_ns = op->mtime_ns;
 	if (op->mode != STORE_MODE_UNKNOWN) item->mode = op->mode;
 	if (memory->options.times_in_version) item->version = ++memory->last_version;
+	memory_changed(memory, item);
 	op->entry = memory_entry(memory, item);
 	return 0;
 }
@@ -258,6 +264,7 @@ static int make_folder(struct memory *memory, struct store_op *op, struct err *e
 	}
 	if (op->mode != STORE_MODE_UNKNOWN) item->mode = op->mode;
 	if (op->mtime_ns != STORE_MTIME_UNKNOWN) item->mtime_ns = op->mtime_ns;
+	memory_changed(memory, item);
 	op->entry = memory_entry(memory, item);
 	return 0;
 }
@@ -337,7 +344,9 @@ static int move(struct memory *memory, struct store_op *op, struct err *err) {
 		if (!path_is_within(memory->tree.items[at]->key, op->key)) break;
 		rekey(memory, memory->tree.items[at], op->key, op->to_key);
 	}
+	memory_changed(memory, item); /* of what it left, and of where it comes */
 	rekey(memory, item, op->key, op->to_key);
+	memory_changed(memory, item);
 	op->entry = memory_entry(memory, item);
 	return 0;
 }
@@ -392,6 +401,7 @@ static int (*const verbs[])(struct memory *memory, struct store_op *op, struct e
 	[STORE_PART_ABORT] = memory_part_abort,
 	[STORE_SYNC] = sync_all,
 	[STORE_ABOUT] = about,
+	[STORE_CHANGES] = memory_changes,
 };
 
 int memory_do(struct memory *memory, struct store_op *op, struct err *err) {

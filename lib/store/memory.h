@@ -9,7 +9,8 @@ struct memory_item {
 	enum store_kind kind;
 	int64_t mtime_ns;
 	int mode;
-	uint64_t version; /* new with each content */
+	uint64_t version; /* new with each content; of a folder: with all that happens below it */
+	uint64_t id, changed; /* changed: the number of its last change */
 	struct store_hash hash;
 	char *bytes;
 	size_t len;
@@ -37,11 +38,18 @@ size_t memory_behind(const struct memory_tree *tree, const char *folder, const c
 /* "a/b" for a file, "a/b/" for a folder. The caller's. */
 char *memory_mark(const struct memory_item *item);
 
+struct memory_gone {
+	uint64_t id, changed;
+};
+
 struct memory {
 	struct store store;
 	struct memory_tree tree;
 	struct map uploads; /* session -> struct memory_upload */
-	uint64_t last_version, last_upload;
+	uint64_t last_version, last_upload, last_id, last_change;
+	uint64_t root_version;
+	struct memory_gone *gone; /* in the order of their numbers */
+	size_t gone_count;
 	int64_t latency_ms;
 	struct store_memory_options options;
 };
@@ -83,6 +91,11 @@ int memory_part_abort(struct memory *memory, struct store_op *op, struct err *er
 
 /* The verb itself, at this moment. */
 int memory_do(struct memory *memory, struct store_op *op, struct err *err);
+/* memory_changes.c */
+/* This item is another one, or has another name, since now. */
+void memory_changed(struct memory *memory, struct memory_item *item);
+void memory_gone(struct memory *memory, const struct memory_item *item);
+int memory_changes(struct memory *memory, struct store_op *op, struct err *err);
 /* memory_list.c */
 int memory_list(struct memory *memory, struct store_op *op, struct err *err);
 int memory_stat_item(struct memory *memory, struct store_op *op, struct err *err);

@@ -83,6 +83,9 @@ int memory_stat_item(struct memory *memory, struct store_op *op, struct err *err
 	bool folder = op->kind == STORE_FOLDER;
 
 	op->entry.kind = STORE_FOLDER;
+	if (!*op->key && memory->store.changes) op->entry.id = xstrdup("root");
+	if (!*op->key && memory->options.deep_versions)
+		op->entry.version = xasprintf("v%llu", (unsigned long long)memory->root_version);
 	if (!*op->key) return 0;
 	const struct memory_item *item = memory_at(memory, op->key, folder);
 	if (item) {

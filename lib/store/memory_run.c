@@ -103,6 +103,7 @@ static void memory_free(struct store *store) {
 	}
 	map_release(&memory->uploads);
 	memory_tree_release(&memory->tree);
+	free(memory->gone);
 	free(memory);
 }
 
@@ -153,6 +154,8 @@ void store_memory_set(struct store *store, const struct store_memory_options *op
 	memory->options = *options;
 	if (options->keys_only) store->caps &= ~(unsigned)(STORE_CAP_FOLDERS | STORE_CAP_MOVE);
 	if (options->list_by_folder) store->caps &= ~(unsigned)STORE_CAP_FLAT_LIST;
+	store->changes = options->changes && !options->keys_only;
+	store->deep_versions = options->deep_versions && !options->keys_only;
 	if (options->hash_first) store->caps |= STORE_CAP_HASH_FIRST;
 	store->begin_wants_hash = options->hash_first;
 	store->digest = options->sha256 ? DIGEST_SHA256 : DIGEST_MD5;

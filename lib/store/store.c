@@ -277,8 +277,9 @@ bool store_answer_known(struct store *store, struct store_op *op) {
 
 	assert(op->fd < 0);
 	if (op->verb == STORE_STAT || op->verb == STORE_MKDIR) {
-		/* A root whose version tells of all below is asked. */
-		if (!root || (op->verb == STORE_STAT && store->deep_versions)) return false;
+		/* A root whose version tells of all below is asked, and one whose id is to be known. */
+		bool tells = store->deep_versions || store->changes;
+		if (!root || (op->verb == STORE_STAT && tells)) return false;
 		op->entry.kind = STORE_FOLDER;
 	} else if (op->verb != STORE_SYNC) {
 		return false;

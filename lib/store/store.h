@@ -442,6 +442,8 @@ struct store_memory_options {
 	bool times_in_version; /* SET moves a version */
 	bool list_by_folder;   /* a LIST walks no tree */
 	bool hash_first;
+	bool changes;                 /* tells them, and has ids; where there are folders */
+	bool deep_versions;           /* of folders, where there are any */
 	int64_t part_from, part_size; /* 0: as usual */
 	bool no_part_copy;            /* refuses it, though it says that it can */
 	bool sends_parts;             /* and this one says so */

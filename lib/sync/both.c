@@ -214,7 +214,7 @@ static void asked(struct transfer *t, const struct err *err) {
 	} else if (!err) {
 		/* Something of the other kind has its name now: the next list tells of it. */
 		*(folder ? &t->folder_gone : &t->file_gone) = true;
-		polling_request(f);
+		polling_request_whole(f);
 	}
 	transfer_plan(t);
 }
@@ -223,6 +223,8 @@ static void asked(struct transfer *t, const struct err *err) {
 static bool ask(struct transfer *t, bool folder) {
 	act_op_init(t, STORE_STAT, folder ? STORE_FOLDER : base_store_kind(t));
 	t->op.want_hash = true;
+	/* By an id it would be found wherever it went, or a folder above it did. */
+	t->op.id = t->op.parent_id = NULL;
 	transfer_submit(t, false, asked);
 	return true;
 }
@@ -252,7 +254,7 @@ static void set_aside(struct transfer *t, const struct err *err) {
 			 "one is '%s' now",
 			f->name, t->path, t->aside_key);
 	folder_wrote(f);
-	polling_request(f);
+	polling_request_whole(f);
 	t->file_gone = true;
 	if (!err && t->has_file && (t->file.flags & INDEX_STRANGER) && !base_drop(t, false)) return;
 	t->base_fresh = false;

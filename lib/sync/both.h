@@ -18,6 +18,8 @@ void polling_stop(struct folder *folder);
 bool polling_is_busy(const struct folder *folder);
 /* One that begins after this call; its number, for polling_passed(). */
 int64_t polling_request(struct folder *folder);
+int64_t polling_request_whole(struct folder *folder); /* one that compares all */
+void polling_whole_next(struct folder *folder);       /* the next one does, whenever that is */
 bool polling_passed(const struct folder *folder, int64_t number);
 /* So many paths did the last one find to be others at the remote. */
 int64_t polling_found(const struct folder *folder);

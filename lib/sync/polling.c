@@ -1,7 +1,8 @@
 /*
  * What the remote has by now, in the modes that bring it here: a full compare of its listing with the base, folder by folder or in one
- * walk where the store can. It decides nothing: what differs becomes news of the index and a path to look at, and what is missing is
- * asked for by its name before anything is believed to be gone (both.c). A listing that was cut says nothing of what it lacks.
+ * walk where the store can, unless the store spares it that (polling_ask.c). It decides nothing: what differs becomes news of the index
+ * and a path to look at, and what is missing is asked for by its name before anything is believed to be gone (both.c). A listing that
+ * was cut says nothing of what it lacks.
  *
  * Memory: eight bytes for each name at the remote while one runs.
  */
@@ -33,24 +34,28 @@ static void release(struct polling *p) {
 	index_strangers_release(&p->strangers);
 	map_release(&p->touched);
 	map_init(&p->touched);
+	polling_ask_release(p);
 }
 
-static void rest(struct polling *p, int64_t wait_ms) {
+void polling_rest(struct polling *p, int64_t wait_ms) {
+	p->whole |= p->whole_now;
 	p->state = POLLING_REST;
 	p->waits = false;
 	release(p);
 	timer_start(&p->timer, wait_ms);
 }
 
-static bool may_go_on(const struct folder *f) {
+bool polling_may_go_on(const struct folder *f) {
 	return f->phase == PHASE_RUNNING && !f->held && !f->paused;
 }
 
-static void ended(struct polling *p) {
+void polling_ended(struct polling *p) {
 	struct folder *f = p->folder;
 	int64_t found = p->found;
 	p->ended = p->begun;
-	rest(p, f->settings.poll_ms);
+	polling_remember(p);
+	p->whole_now = false;
+	polling_rest(p, f->settings.poll_ms);
 	if (f->settings.poll_ms <= 0) timer_cancel(&p->timer);
 	if (found)
 		log_info("folder '%s': %lld paths are others at the remote", f->name,
@@ -61,7 +66,7 @@ static void ended(struct polling *p) {
 
 /* ---- what no list told ---- */
 
-static bool row_missing(struct polling *p, const char *path, const struct index_entry *row) {
+bool polling_missing(struct polling *p, const char *path, const struct index_entry *row) {
 	struct folder *f = p->folder;
 	struct index_entry gone = { .kind = row->kind, .flags = INDEX_GONE }, before;
 	struct err err;
@@ -75,6 +80,7 @@ static bool row_missing(struct polling *p, const char *path, const struct index_
 	if (!polling_good(f, below, &err) || !polling_good(f, got, &err)) return false;
 	bool known = got == 1 && (before.flags & INDEX_GONE);
 	if (got == 1) index_entry_release(&before);
+	p->again |= below && !known;
 	if (known || below) return true;
 	if (!polling_good(f, index_news_put(f->index, path, &gone, &err), &err)) return false;
 	return polling_mark(p, path, folder, row->size);
@@ -84,10 +90,12 @@ static bool row_look(struct polling *p, const struct index_row *row) {
 	bool folder = row->entry.kind == INDEX_FOLDER;
 	char *path = path_join(p->at, row->name);
 	bool went_on = true;
-	if (!polling_was_seen(p, path, folder) && !polling_is_ours_now(p, path) &&
-		!transfer_excluded(p->folder, path, folder))
-		went_on = row_missing(p, path, &row->entry);
-	if (folder && went_on)
+	if (!polling_was_seen(p, path, folder) && !transfer_excluded(p->folder, path, folder)) {
+		bool ours = polling_is_ours_now(p, path);
+		p->again |= ours;
+		if (!ours) went_on = polling_missing(p, path, &row->entry);
+	}
+	if (folder && went_on && !map_get(&p->skipped, path))
 		path_stack_push(&p->queue, path);
 	else
 		free(path);
@@ -101,7 +109,7 @@ static void rows_next(struct polling *p) {
 	for (;;) {
 		if (!p->at) p->at = path_stack_pop(&p->queue);
 		if (!p->at) {
-			ended(p);
+			polling_ended(p);
 			return;
 		}
 		int failed = index_list(f->index, p->at, p->after, PAGE_ROWS, &p->rows, &err);
@@ -151,7 +159,7 @@ static void page_listed(struct store_op *op, const struct err *err) {
 		return;
 	}
 	if (err && err->kind != ERR_NOT_FOUND) {
-		rest(p, 0);
+		polling_rest(p, 0);
 		p->due = true;
 		folder_hold(f, err);
 		return;
@@ -168,7 +176,7 @@ static void page_listed(struct store_op *op, const struct err *err) {
 	totals = index_totals(f->index);
 	if (!p->token && !p->queue.count && !p->any && totals.files + totals.links > 0) {
 		bool of_before = p->writes != f->writes;
-		rest(p, 0);
+		polling_rest(p, 0);
 		p->due = true;
 		if (!of_before) remote_is_empty(f);
 		return;
@@ -178,7 +186,7 @@ static void page_listed(struct store_op *op, const struct err *err) {
 
 static void list_next(struct polling *p) {
 	struct folder *f = p->folder;
-	if (!may_go_on(f)) {
+	if (!polling_may_go_on(f)) {
 		p->waits = true;
 		return;
 	}
@@ -197,6 +205,12 @@ static void list_next(struct polling *p) {
 	p->op.done = page_listed;
 	p->in_flight = true;
 	store_start(f->store, &p->op);
+}
+
+void polling_list(struct polling *p) {
+	p->state = POLLING_LISTING;
+	path_stack_push(&p->queue, xstrdup(""));
+	list_next(p);
 }
 
 /* ---- first contact ---- */
@@ -220,7 +234,7 @@ static void strangers_next(struct polling *p) {
 	}
 	if (!polling_good(f, index_meta_set(f->index, "strangers_marked", "1", &err), &err)) return;
 	p->found = 0; /* they are counted as what they are */
-	ended(p);
+	polling_ended(p);
 }
 
 /* ---- for the folder ---- */
@@ -244,17 +258,17 @@ static void begin(struct polling *p) {
 	int any = index_news_any(f->index, &err);
 	if (!polling_good(f, any, &err)) return;
 	p->any_news = any == 1;
-	p->state = POLLING_LISTING;
-	path_stack_push(&p->queue, xstrdup(""));
-	list_next(p);
+	p->whole_now = p->whole || p->begun == 1;
+	p->whole = false;
+	polling_ask(p);
 }
 
 static void passed(struct timer *timer) {
 	struct polling *p = container_of(timer, struct polling, timer);
 	if (p->in_flight) return;
-	if (p->state == POLLING_ROWS && may_go_on(p->folder)) {
+	if (p->state == POLLING_ROWS && polling_may_go_on(p->folder)) {
 		rows_next(p);
-	} else if (p->state == POLLING_STRANGERS && may_go_on(p->folder)) {
+	} else if (p->state == POLLING_STRANGERS && polling_may_go_on(p->folder)) {
 		strangers_next(p);
 	} else {
 		p->state = POLLING_REST;
@@ -266,7 +280,7 @@ static void passed(struct timer *timer) {
 /* From folder_step, while it runs. */
 void polling_step(struct folder *f) {
 	struct polling *p = f->polling;
-	if (!folder_brings(f) || p->in_flight || !may_go_on(f)) return;
+	if (!folder_brings(f) || p->in_flight || !polling_may_go_on(f)) return;
 	if (p->waits) {
 		p->waits = false;
 		list_next(p);
@@ -283,6 +297,15 @@ int64_t polling_request(struct folder *f) {
 	p->due = true;
 	folder_wake(f);
 	return p->begun + 1;
+}
+
+void polling_whole_next(struct folder *f) {
+	if (f->polling) f->polling->whole = true;
+}
+
+int64_t polling_request_whole(struct folder *f) {
+	f->polling->whole = true;
+	return polling_request(f);
 }
 
 bool polling_passed(const struct folder *f, int64_t number) {
@@ -308,7 +331,8 @@ void polling_touched(struct folder *f, const char *path) {
 
 void polling_stop(struct folder *f) {
 	struct polling *p = f->polling;
-	rest(p, 0);
+	polling_rest(p, 0);
+	polling_forget(p); /* the index may be opened as it was before */
 	timer_cancel(&p->timer);
 	p->due = true;
 	if (p->in_flight) store_cancel(f->store, &p->op);
@@ -323,6 +347,7 @@ void polling_new(struct folder *f) {
 	p->folder = f;
 	f->polling = p;
 	map_init(&p->touched);
+	map_init(&p->skipped);
 	timer_init(&p->timer, f->loop, passed);
 	store_op_init(&p->op, STORE_ABOUT, "");
 }
@@ -332,7 +357,9 @@ void polling_free(struct folder *f) {
 	if (!p) return;
 	timer_cancel(&p->timer);
 	release(p);
+	polling_forget(p);
 	map_release(&p->touched);
+	map_release(&p->skipped);
 	store_op_release(&p->op);
 	free(p->key);
 	free(p);

@@ -118,6 +118,19 @@ static bool row_differs(struct polling *p, const char *path, const struct index_
 	return known || polling_mark(p, path, told->kind == STORE_FOLDER, told->size);
 }
 
+/* Another folder of the same name, or one whose id nobody told before: by it is known what changes below it. */
+static bool id_renewed(struct polling *p, const char *path, struct index_entry *row,
+	const struct store_entry *told) {
+	struct folder *f = p->folder;
+	struct err err;
+	if (!f->store->changes || row->kind != INDEX_FOLDER || !told->id ||
+		str_equal(told->id, row->id))
+		return true;
+	free(row->id);
+	row->id = xstrdup(told->id);
+	return polling_good(f, index_put(f->index, path, row, &err), &err);
+}
+
 /* As agreed again: whatever was noted is over. */
 static bool row_is_same(struct polling *p, const char *path, struct index_entry *row) {
 	struct folder *f = p->folder;
@@ -140,13 +153,17 @@ static bool row_is_same(struct polling *p, const char *path, struct index_entry 
 }
 
 /* False: it is over, the index failed. */
-static bool told(struct polling *p, const char *path, const struct store_entry *entry) {
+bool polling_told(struct polling *p, const char *path, const struct store_entry *entry) {
 	struct folder *f = p->folder;
 	struct index_entry row;
 	struct err err;
 	bool folder = entry->kind == STORE_FOLDER;
 	seen_add(p, path, folder);
-	if (transfer_excluded(f, path, folder) || polling_is_ours_now(p, path)) return true;
+	if (transfer_excluded(f, path, folder)) return true;
+	if (polling_is_ours_now(p, path)) {
+		p->again = true;
+		return true;
+	}
 	int got = index_get(f->index, path, folder, &row, &err);
 	if (!polling_good(f, got, &err)) return false;
 	if (got == 0) {
@@ -155,8 +172,9 @@ static bool told(struct polling *p, const char *path, const struct store_entry *
 		return polling_mark(p, path, folder, entry->size);
 	}
 	bool same = told_same(f, &row, entry);
-	bool went_on = same ? (row.flags & INDEX_STRANGER) || row_is_same(p, path, &row)
-			    : row_differs(p, path, &row, entry);
+	bool went_on = !same ? row_differs(p, path, &row, entry)
+			     : id_renewed(p, path, &row, entry) &&
+				       ((row.flags & INDEX_STRANGER) || row_is_same(p, path, &row));
 	index_entry_release(&row);
 	return went_on;
 }
@@ -169,7 +187,7 @@ static bool parents_told(struct polling *p, const char *path) {
 	char *parent = path_parent(path);
 	bool went_on = true;
 	if (*parent && !str_equal(parent, p->parent)) {
-		went_on = parents_told(p, parent) && told(p, parent, &folder);
+		went_on = parents_told(p, parent) && polling_told(p, parent, &folder);
 		free(p->parent);
 		p->parent = xstrdup(parent);
 	}
@@ -195,8 +213,11 @@ bool polling_listed(struct polling *p, const struct store_entry *entry) {
 	} else if (went_on) {
 		bool descend = entry->kind == STORE_FOLDER && !p->op.recursive &&
 			       !transfer_excluded(f, path, true);
-		if (descend) path_stack_push(&p->queue, xstrdup(path));
-		went_on = told(p, path, entry);
+		bool known = descend && polling_knows(p, path, entry->version);
+		if (known) map_put(&p->skipped, path, p);
+		if (descend && !known) path_stack_push(&p->queue, xstrdup(path));
+		if (descend && !known) polling_note(p, path, entry->version);
+		went_on = polling_told(p, path, entry);
 	}
 	free(path);
 	return went_on;

@@ -345,7 +345,7 @@ static void begin(struct verify *v) {
 	v->owner_ms = 0;
 	if (folder_brings(v->folder)) {
 		v->state = VERIFY_POLLING;
-		v->poll = polling_request(v->folder);
+		v->poll = polling_request_whole(v->folder);
 	} else {
 		verify_owner(v, list_next);
 	}

@@ -155,7 +155,7 @@ static void span_read(struct verify *v, const struct err *err) {
 	}
 	bool another = err || (!v->op.answer_body.len && v->offset < v->row.size);
 	if (another && folder_brings(f)) { /* the next poll tells of it */
-		polling_request(f);
+		polling_request_whole(f);
 		verify_path_end(v);
 		verify_go_on(v);
 		return;

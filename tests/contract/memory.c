@@ -49,6 +49,8 @@ int main(void) {
 			.times_in_version = seed % 3 == 0,
 			.list_by_folder = seed % 4 == 1,
 			.hash_first = seed > 6,
+			.changes = seed % 2 == 0,
+			.deep_versions = seed == 1 || seed == 4,
 		};
 		struct contract contract = {
 			.name = "memory",
@@ -56,6 +58,8 @@ int main(void) {
 			.open = open_face,
 			.close = close_face,
 			.part_bytes = 1000,
+			.changes = options.changes && !options.keys_only,
+			.deep_versions = options.deep_versions,
 		};
 		content = store_memory_new(contract.loop);
 		store_memory_set(content, &options);

@@ -174,7 +174,7 @@ static void keep_trash(void *user, const char *path) {
 
 static const char *const verbs[] = { "LIST", "STAT", "GET", "PUT", "SET", "MKDIR", "COPY", "MOVE",
 	"REMOVE", "PART_BEGIN", "PART_PUT", "PART_COPY", "PART_QUERY", "PART_END", "PART_ABORT",
-	"SYNC", "ABOUT" };
+	"SYNC", "ABOUT", "REVISIONS", "CHANGES" };
 
 static void mix(struct ground *g, const void *bytes, size_t len) {
 	const unsigned char *at = bytes;

@@ -354,6 +354,8 @@ static void make_machines(struct duel *d, unsigned seed) {
 		.hash_first = (bits >> 6) & 1,
 		.hashless = (bits >> 7) % 8 == 0,
 		.sha256 = (bits >> 41) & 1,
+		.changes = (bits >> 48) % 3 == 0,
+		.deep_versions = (bits >> 48) % 3 == 1,
 	};
 	unsigned conditions = (bits >> 44) % 8;
 	options.conditions = conditions == 0   ? STORE_CONDITIONS_REFUSED
