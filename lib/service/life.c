@@ -84,6 +84,8 @@ void service_adopt(struct service *service, const char *run) {
 	process_adopt(&service->process, service->record.run);
 	unit_want(&service->unit);
 	service_report(service);
+	/* It runs since before this tendd did. */
+	service->since_ns = service->unit.since_ns = service->record.started_ns;
 	if (stopped || !service->settings->enabled) service_feed(service, SERVICE_WANT_DOWN);
 }
 

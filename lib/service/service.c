@@ -62,7 +62,7 @@ void service_forget_failures(struct service *service) {
 static void launch(struct service *service) {
 	struct ledger_service *record = &service->record;
 	struct process_spec spec = service_plan_spec(&service->plan, service->log.fifo_path);
-	service_notify_ask(service, &spec);
+	service_notify_ask(service->settings, &spec);
 	process_make_run(loop_of(service), record->run);
 	snprintf(record->boot, sizeof(record->boot), "%s", process_boot_id());
 	record->pid = 0;

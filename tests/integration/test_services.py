@@ -65,6 +65,7 @@ def test_a_killed_tendd_costs_no_line_and_no_pid(tendd):
     tendd.until_state("service:quick", "ready")
     tendd.until_state("service:slow", "ready")
     pids = [pid_of(tendd, "quick"), pid_of(tendd, "slow")]
+    started = tendd.unit("service:quick")["since"]
     chance = random.Random(int(os.environ.get("TEND_SEED", "1")))
     for _ in range(20):
         until(lambda: len(log_of(tendd, "slow")) > 0)
@@ -72,6 +73,7 @@ def test_a_killed_tendd_costs_no_line_and_no_pid(tendd):
         tendd.kill()
         tendd.start()
         assert [pid_of(tendd, "quick"), pid_of(tendd, "slow")] == pids
+    assert tendd.unit("service:quick")["since"] <= started  # as long as it runs, not as tendd does
     assert tendd.stop() == 0
     for name in "quick", "slow":
         numbers = [int(text[1:]) for text in texts_of(tendd, name)]
