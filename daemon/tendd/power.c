@@ -68,9 +68,11 @@ static void look_at_folder(struct house_folder *folder, struct idle_house *facts
 	struct folder_status status;
 	const char *id = folder_unit(folder->folder)->id;
 	folder_status(folder->folder, &status);
-	bool waits = status.paused || status.needs_person || str_equal(status.state, "failed");
-	bool works = status.pending > status.refused || str_equal(status.state, "scanning") ||
-		     str_equal(status.state, "syncing") || str_equal(status.state, "contact");
+	bool waits = status.paused || status.needs_person;
+	/* "failed" is tried again; what there is to store may not be known before that. */
+	bool works = status.pending > status.refused || str_equal(status.state, "failed") ||
+		     str_equal(status.state, "scanning") || str_equal(status.state, "syncing") ||
+		     str_equal(status.state, "contact");
 	if (status.restoring) {
 		facts->restoring = true;
 		snprintf(facts->restore, sizeof(facts->restore), "%.150s", id);

@@ -174,7 +174,7 @@ def test_nobody_answers(tendd, power):
     assert not power.acted.exists()
     # In the list of signals it is not even tried.
     tendd.configure(remote + folder + power.idle(active="sync"), tend="shutdown_timeout = 1s\n")
-    tendd.reload()
+    assert tendd.reload().status == 200
     tendd.until(lambda: power.why().startswith("sync: folder:data: "), "the signal")
 
 
