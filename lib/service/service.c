@@ -257,16 +257,26 @@ static void settle(struct service *service) {
 	if (service->state == SERVICE_DOWN) service_gone(service);
 }
 
+/* What ended well stays ended over a restart of tendd. Sent away it begins anew with the others; but a task runs once a boot. */
+static void forget_done(struct service *service) {
+	if (!service->record.done_boot[0] || service->settings->restart == SERVICE_RESTART_NEVER)
+		return;
+	service->record.done_boot[0] = '\0';
+	service_write_record(service);
+}
+
 static void act(struct service *service, enum service_action action) {
 	switch (action) {
 	case SERVICE_NOTHING:
 	case SERVICE_NOTE: break;
 	case SERVICE_WAIT_ANEW:
+		service->record.done_boot[0] = '\0';
 		service_forget_failures(service);
 		wait_for_graph(service);
 		break;
 	case SERVICE_WAIT: wait_for_graph(service); break;
 	case SERVICE_LEAVE:
+		forget_done(service);
 		timer_cancel(&service->timer);
 		service->next_try_ns = 0;
 		service_gone(service);
