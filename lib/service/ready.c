@@ -174,11 +174,11 @@ static void check_went(struct service *service, const struct err *err) {
 			&service->trouble, xasprintf("check failed, %lld of %lld: %s",
 						   (long long)service->check_failures,
 						   (long long)settings->check_failures, err->text));
-		log_warn("%s: %s", service->unit.id, service->trouble);
 		if (service->check_failures >= settings->check_failures) {
-			service_feed(service, SERVICE_CHECK_FAILED);
+			service_feed(service, SERVICE_CHECK_FAILED); /* which tells it */
 			return;
 		}
+		log_warn("%s: %s", service->unit.id, service->trouble);
 		service_report(service);
 	}
 	timer_start(&service->probe_timer, check_every_ms(service));

@@ -198,7 +198,9 @@ static void note_end(struct service *service) {
 	record->exit_oom = service_oom_of(service);
 	record->ended_ns = wall_of(service);
 	char *why = service_explain_end(service);
-	const char *wish = service->asked ? " (as asked)" : "";
+	const char *wish = service->counted ? ": it has ended"
+			   : service->asked ? " (as asked)"
+					    : "";
 	if (service->class == SERVICE_EXIT_OK || service->asked)
 		log_info("%s: %s%s", service->unit.id, why, wish);
 	else
