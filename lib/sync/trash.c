@@ -122,14 +122,18 @@ static int prune_work(struct job *base, struct err *err) {
 	struct disk_list list;
 	struct disk *disk = disk_open(job->place, err);
 	if (!disk) return err->kind == ERR_NOT_FOUND ? 0 : -1;
-	int rc = disk_list(disk, "", &list, err);
+	if (disk_list(disk, "", &list, err)) {
+		disk_close(disk);
+		return -1;
+	}
+	int rc = 0;
 	for (size_t i = 0; !rc && i < list.count; i++) {
 		const char *name = list.items[i].name;
 		if (list.items[i].stat.kind == DISK_FOLDER && is_day(name) &&
 			strcmp(name, job->oldest) < 0)
 			rc = tree_remove(disk, name, 0, err);
 	}
-	if (rc == 0) disk_list_release(&list);
+	disk_list_release(&list);
 	disk_close(disk);
 	return rc;
 }
