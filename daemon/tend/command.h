@@ -47,9 +47,9 @@ struct command {
 };
 
 extern const struct command command_status, command_history, command_sync, command_wait,
-	command_pause, command_resume, command_approve, command_verify, command_forget,
-	command_start, command_stop, command_restart, command_logs, command_reload, command_ls,
-	command_versions, command_restore, command_remote, command_auth, command_env,
+	command_pause, command_resume, command_approve, command_resolve, command_verify,
+	command_forget, command_start, command_stop, command_restart, command_logs, command_reload,
+	command_ls, command_versions, command_restore, command_remote, command_auth, command_env,
 	command_upgrade, command_plan, command_run, command_awake, command_why_awake, command_init,
 	command_edit, command_doctor, command_ui;
 

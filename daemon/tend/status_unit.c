@@ -89,21 +89,25 @@ static void print_flights(const struct page *page, const json_t *flights) {
 	size_t i;
 
 	json_array_foreach(flights, i, flight) {
-		char size[32] = "";
+		char size[32] = "", done[32] = "";
 		if (json_is_integer(json_object_get(flight, "size_bytes")))
 			size_format(json_number(flight, "size_bytes"), size, sizeof(size));
-		line(page, "in flight", "%s%s%s (%s)", json_text(flight, "path"), *size ? ", " : "",
-			size, json_text(flight, "doing"));
+		if (*size && json_is_integer(json_object_get(flight, "done_bytes")))
+			size_format(json_number(flight, "done_bytes"), done, sizeof(done));
+		line(page, "in flight", "%s%s%s%s%s (%s)", json_text(flight, "path"),
+			*size ? ", " : "", done, *done ? " of " : "", size,
+			json_text(flight, "doing"));
 	}
 }
 
-static void print_conflicts(const struct page *page, const json_t *conflicts) {
+static void print_conflicts(const struct page *page, const json_t *conflicts, const char *name) {
 	json_t *conflict;
 	size_t i;
 
 	json_array_foreach(conflicts, i, conflict) line(page, "conflict",
-		"'%s' is another edit of '%s' (%s): keep one of them", json_text(conflict, "path"),
-		json_text(conflict, "of"), json_text(conflict, "time"));
+		"'%s' is another edit of '%s' (%s): 'tend resolve %s' keeps one of them",
+		json_text(conflict, "path"), json_text(conflict, "of"), json_text(conflict, "time"),
+		name);
 }
 
 /* For eyes alone: a script has the numbers. */
@@ -209,7 +213,7 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 			(long long)json_number(folder, "brought_files"), size,
 			(long long)json_number(folder, "removed_here"));
 	}
-	print_conflicts(page, json_object_get(folder, "conflicts"));
+	print_conflicts(page, json_object_get(folder, "conflicts"), name);
 	line(page, "last sync", "%s", json_text(folder, "last_sync"));
 	if (json_number(folder, "versions") > 0) {
 		size_format(json_number(folder, "versions_bytes"), size, sizeof(size));

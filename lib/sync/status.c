@@ -180,6 +180,7 @@ size_t folder_conflicts(struct folder *f, size_t limit, struct folder_conflict *
 	for (size_t i = 0; i < count; i++)
 		(*conflicts)[i] = (struct folder_conflict){ .path = xstrdup(rows[i].path),
 			.origin = xstrdup(rows[i].origin),
+			.theirs = conflict_is_theirs(rows[i].path),
 			.noted_ns = rows[i].noted_ns };
 	index_conflicts_free(rows, count);
 	return count;

@@ -198,7 +198,8 @@ void folder_troubles_free(struct folder_trouble *troubles, size_t count);
 struct folder_flight {
 	char *path;
 	int64_t size_bytes; /* -1: not known (yet), or it is no file */
-	const char *doing;  /* "reading" "sending" "waiting" */
+	int64_t done_bytes; /* of what it does now; -1: not known */
+	const char *doing;  /* "reading" "sending" "bringing" "waiting" */
 };
 size_t folder_flights(struct folder *folder, size_t limit, struct folder_flight **flights);
 void folder_flights_free(struct folder_flight *flights, size_t count);
@@ -206,10 +207,18 @@ void folder_flights_free(struct folder_flight *flights, size_t count);
 /* Two edits of one path that were both kept, the newest first, as long as the copy is there; at most `limit`. The caller's array. */
 struct folder_conflict {
 	char *path, *origin; /* the copy, and what it is one of */
+	bool theirs;         /* the copy is what the remote had, and the other is ours */
 	int64_t noted_ns;
 };
 size_t folder_conflicts(struct folder *folder, size_t limit, struct folder_conflict **conflicts);
 void folder_conflicts_free(struct folder_conflict *conflicts, size_t count);
+
+/* A person says which edit gets the name of both, and which one goes; the conflict of `copy` is over then. What goes is in the trash
+ * before. ERR_BUSY: not now, or a program has the database open; ERR_NOT_FOUND: no such conflict, or what is to stay is gone. `done`:
+ * exactly once, never inside, unless -1 was returned; ERR_CANCELLED when the folder stops. */
+enum folder_keep { FOLDER_KEEP_MINE, FOLDER_KEEP_THEIRS, FOLDER_KEEP_BOTH };
+int folder_resolve(struct folder *folder, const char *copy, enum folder_keep keep,
+	void (*done)(void *user, const struct err *err), void *user, struct err *err);
 
 /* The machine may be taken away at any moment: what is dirty goes at once, without settling and pace, small files before large ones and
  * of each size the newest first, and nothing waits for another. Again: for what was written since. False: as usual. */
