@@ -5,7 +5,7 @@
 #include "tend/command.h"
 #include "term/term.h"
 
-static void print_conflicts(const json_t *conflicts, const char *name) {
+static void print_conflicts(const json_t *conflicts, const char *name, int64_t wall_ns) {
 	static const struct term_column columns[] = {
 		{ .title = "MINE" },
 		{ .title = "THEIRS" },
@@ -17,9 +17,11 @@ static void print_conflicts(const json_t *conflicts, const char *name) {
 
 	term_table_init(&table, columns, ARRAY_LEN(columns));
 	json_array_foreach(conflicts, i, conflict) {
+		char *since = moments_local(json_text(conflict, "time"), wall_ns);
 		const char *cells[] = { json_text(conflict, "mine"), json_text(conflict, "theirs"),
-			json_text(conflict, "time") };
+			since };
 		term_table_add(&table, cells);
+		free(since);
 	}
 	say_table(&table);
 	term_table_release(&table);
@@ -83,11 +85,15 @@ static int resolve_run(struct call *call) {
 		const json_t *conflict = find(conflicts, call->words[1], &err);
 		code = conflict ? resolve(call, unit, conflict) : say_failure(call, &err);
 	} else if (call->json) {
-		print_json(conflicts);
+		json_t *list = json_pack("{s:O, s:O}", "folder", json_object_get(unit, "name"),
+			"conflicts", conflicts);
+		print_json(list);
+		json_decref(list);
 	} else if (json_array_size(conflicts) == 0) {
 		printf("%s has no conflicts\n", json_text(unit, "unit"));
 	} else {
-		print_conflicts(conflicts, json_text(unit, "name"));
+		print_conflicts(
+			conflicts, json_text(unit, "name"), loop_wall_ns(call->client.loop));
 	}
 	json_decref(answer);
 	return code;

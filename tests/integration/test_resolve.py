@@ -69,7 +69,7 @@ def test_one_stays(edited, keep, stays, goes):
     assert row["of"] == row["theirs"] == "notes.txt" and row["mine"] == row["path"]
     shown = edited.resolve()
     assert row["mine"] in shown and "tend resolve data PATH mine|theirs|both" in shown
-    assert json.loads(edited.resolve("--json")) == [row]
+    assert json.loads(edited.resolve("--json")) == {"folder": "data", "conflicts": [row]}
     before = edited.trash()
     assert ("notes.txt' is yours now" if keep == "mine" else "notes.txt' is theirs now") in edited.resolve("notes.txt", keep)
     assert texts(edited.here) == {"notes.txt": stays} and edited.rows() == []
