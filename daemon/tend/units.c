@@ -211,6 +211,8 @@ static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *ou
 		add_part(out, "%s/s", size);
 	}
 	add_count(out, folder, "refused", "refused");
+	add_count(out, folder, "conflict_count",
+		json_number(folder, "conflict_count") == 1 ? "conflict" : "conflicts");
 	add_count(out, folder, "strangers", "only at the remote");
 	if (json_array_size(json_object_get(folder, "away")) > 0)
 		add_part(out, "%zu away", json_array_size(json_object_get(folder, "away")));

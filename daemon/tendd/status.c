@@ -184,6 +184,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 		{ "set_only", status.set_only },
 		{ "moved", status.moved },
 		{ "removed", status.removed },
+		{ "conflict_count", status.conflicts },
 		{ "scans", status.scans },
 		{ "versions", status.versions },
 		{ "versions_bytes", status.version_bytes },

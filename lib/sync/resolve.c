@@ -8,8 +8,6 @@
 
 #include "sync/bring.h"
 
-enum { ALL = 1 << 20 };
-
 struct resolve {
 	struct job job;
 	struct folder *folder;
@@ -135,7 +133,7 @@ void resolve_stops(struct folder *f) {
 /* What the conflict of this copy is one of; NULL: there is none. The caller's. */
 static char *origin_of(struct folder *f, const char *copy) {
 	struct folder_conflict *conflicts = NULL;
-	size_t count = folder_conflicts(f, ALL, &conflicts);
+	size_t count = folder_conflicts(f, (size_t)index_conflict_count(f->index), &conflicts);
 	char *origin = NULL;
 	for (size_t i = 0; i < count && !origin; i++)
 		if (str_equal(conflicts[i].path, copy)) origin = xstrdup(conflicts[i].origin);

@@ -69,6 +69,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.brought_files = f->brought_files,
 		.brought_bytes = f->brought_bytes,
 		.removed_here = f->removed_here,
+		.conflicts = folder_brings(f) ? index_conflict_count(f->index) : 0,
 		.last_sync_ns = f->last_sync_ns,
 		.scans = f->scans,
 		.versions = totals.versions,

@@ -164,6 +164,7 @@ struct folder_status {
 	int64_t plain_databases; /* sent as they lie: no image can be had */
 	int64_t brought_files, brought_bytes, removed_here; /* from the remote, since this start */
 	int64_t moved;                   /* renamed or copied at the remote: no content was sent */
+	int64_t conflicts;               /* of two edits that were both kept */
 	int64_t last_sync_ns;            /* when nothing was pending last; 0 never */
 	int64_t scans;                   /* full scans since this start */
 	int64_t versions, version_bytes; /* old ones kept at the remote */

@@ -79,7 +79,7 @@ function conflictPanel(unit, conflicts, versions) {
 	return el("section", {class: "panel call"}, el("h2", {}, plural(conflicts.length, "conflict")),
 		el("p", {}, "Two edits of one file, both kept: mine was written on this machine, theirs came from the remote. Look at them, and keep one, or both."),
 		el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["Mine", "Theirs", "Since", ""].map(title => el("th", {scope: "col"}, title)))),
-			el("tbody", {}, conflicts.map(row => el("tr", {}, ["mine", "theirs"].map(side => el("td", {class: "path"}, row[side], " ",
+			el("tbody", {}, conflicts.map(row => el("tr", {}, ["mine", "theirs"].map(side => el("td", {class: "path", "data-label": side}, row[side], " ",
 				button("Versions", () => versions(row[side]), {class: "quiet", "aria-label": "Versions of " + row[side]}))), el("td", {}, moment(row.time)),
 				el("td", {}, el("div", {class: "row"}, ["mine", "theirs", "both"].map(keep =>
 					button("Keep " + keep, () => resolve(unit, row, keep), {"aria-label": "Keep " + keep + " of " + row.of})))))))));
