@@ -152,10 +152,10 @@ static void print_next(const char *file, const struct init_answers *answers, str
 
 	printf("wrote %s\n", file);
 	init_remote_next(answers->where, stdout);
-	if (client_probe(&call->client, &ignored) == 0)
-		puts("then let tendd read it: tend reload");
-	else if (call_option(call, "config"))
+	if (call_option(call, "config"))
 		printf("then start it: tendd -c %s\n", file);
+	else if (client_probe(&call->client, &ignored) == 0)
+		puts("then let tendd read it: tend reload");
 	else
 		printf("then start it: systemctl %senable --now tend-services tend\n",
 			geteuid() == 0 ? "" : "--user ");
