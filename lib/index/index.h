@@ -360,7 +360,7 @@ int index_news_get(struct index *index, const char *path, bool folder, struct in
 int index_news_drop(struct index *index, const char *path, bool folder, struct err *err);
 int index_news_any(struct index *index, struct err *err); /* 1, 0, -1 */
 
-/* Two edits of one path, both kept: ours got the name `path`. */
+/* Two edits of `origin`, both kept: one of them got the name `path`. */
 struct index_conflict {
 	char *path, *origin;
 	int64_t noted_ns;
