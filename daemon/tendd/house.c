@@ -367,6 +367,7 @@ struct house *house_new(struct loop *loop, char *home, struct config *config, st
 	list_init(&house->pasts);
 	list_init(&house->contents);
 	list_init(&house->restores);
+	list_init(&house->resolves);
 	list_init(&house->plans);
 	list_init(&house->doctors);
 	house->line = (struct store_line){ bandwidth_new(loop), bandwidth_new(loop) };

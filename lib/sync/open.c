@@ -120,7 +120,7 @@ static int index_reopen(struct folder *f) {
 void folder_open_start(struct folder *f) {
 	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing ||
 		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
-		polling_is_busy(f) || f->trash_runs || f->away_looking)
+		polling_is_busy(f) || resolve_is_busy(f) || f->trash_runs || f->away_looking)
 		return; /* ends of before wake us */
 	if (f->index_broken && index_reopen(f)) return;
 	struct err err;

@@ -21,6 +21,14 @@ void trash_times(int64_t wall_ns, char day[16], char time[24]) {
 		if (*at == ':') *at = '.';
 }
 
+/* Where what goes now is kept; b->trash is the caller's to free. */
+void trash_place(const struct folder *f, struct bring *b) {
+	trash_times(loop_wall_ns(f->loop), b->day_text, b->time_text);
+	b->trash = f->sync->state_dir ? xasprintf("%s/trash", f->sync->state_dir) : NULL;
+	b->name = f->name;
+	b->ground = f->sync->ground;
+}
+
 static int copy_file(struct disk *from, const char *path, struct disk *trash, const char *to,
 	const struct disk_stat *stat, struct err *err) {
 	struct disk_stat opened;

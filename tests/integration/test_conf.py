@@ -13,7 +13,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 CONF = os.path.join(SOURCE, "conf")
 BIN = os.environ["TEND_BIN"]
 EXAMPLES = ["tend.ini", "quickstart.ini", "messages.ini", "jupyter-vm.ini", "paperspace-gpu.ini", "training.ini"]
-PAGES = ["tend.ini.5", "tendd.8", "tend.1"]
+PAGES = ["tend.ini.5", "tendd.8", "tend-keeper.8", "tend.1"]
 
 
 def run(*words, **options):
