@@ -58,6 +58,17 @@ static int parent_filled(struct folder *f, const char *parent, struct err *err) 
 	return rc;
 }
 
+/* It failed, or was refused, and waits for its next try. What lies in it does not hurry that: a folder whose place something else took here
+ * would be tried by each of them without end. */
+static bool waits_for_try(struct folder *f, const char *path) {
+	struct index_dirty row;
+	struct err err;
+	if (index_dirty_get(f->index, path, &row, &err) != 1) return false;
+	bool waits = row.tries > 0;
+	index_dirty_release(&row);
+	return waits;
+}
+
 /* The folder it is to lie in is none here, not yet perhaps; or something else took its place, which does not hold against what is new
  * in it over there. */
 static bool parents_filled(struct folder *f, const char *path) {
@@ -66,10 +77,10 @@ static bool parents_filled(struct folder *f, const char *path) {
 	char *parent = path_parent(path);
 	if (*parent) {
 		good = !parent_filled(f, parent, &err);
-		if (good)
-			folder_mark_path(f, parent, PRIO_FOLDER, 0);
-		else
+		if (!good)
 			folder_index_failed(f, &err);
+		else if (!waits_for_try(f, parent))
+			folder_mark_path(f, parent, PRIO_FOLDER, 0);
 		good = good && parents_filled(f, parent);
 	}
 	free(parent);
