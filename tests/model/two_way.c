@@ -12,6 +12,15 @@ static const unsigned kept[] = {
 	4840, /* something else took the place of a folder, and each thing that lies in it there tried that folder anew */
 };
 
+static const struct two_way_plot plot;
+
 int main(int argc, char **argv) {
-	return two_way_main(argc, argv, 1, 200, kept, sizeof(kept) / sizeof(*kept));
+	const struct model model = { .about = "two machines on one remote, in mode two-way",
+		.plot = &plot,
+		.tell = two_way_tell,
+		.first = 1,
+		.last = 200,
+		.kept = kept,
+		.kept_count = sizeof(kept) / sizeof(*kept) };
+	return seeds_main(argc, argv, &model);
 }
