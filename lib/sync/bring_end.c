@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sync/bring.h"
+#include "sync/mutant.h"
 
 /* ---- its end ---- */
 
@@ -251,7 +252,8 @@ static void placed_well(struct transfer *t) {
 	}
 	seen_now(t);
 	count(t->folder, b);
-	if (!base_brought(t) || !both_news_drop(t)) return;
+	if (!MUTANT(base_is_not_moved) && !base_brought(t)) return;
+	if (!both_news_drop(t)) return;
 	if (b->aside && !conflict_note(t, b->aside)) return;
 	bring_release(t);
 	turn_end_want(&t->folder->turn_end);

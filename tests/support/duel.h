@@ -36,6 +36,7 @@ void duel_edit(struct duel *duel, int machine, void (*edit)(struct ground *groun
 char *duel_difference(struct duel *duel, const char **why);
 /* The first that a machine which only fetches does not have as the first one has it. */
 char *duel_not_fetched(struct duel *duel, int machine, const char **why);
+void duel_stored(struct duel *duel, int machine);
 void duel_nothing_lost(struct duel *duel);
 
 /* two_way_brake.c */

@@ -126,17 +126,29 @@ static bool is_here(struct ground *g, const char *path) {
 	return here;
 }
 
-/* In the hour, by the engine of this machine. */
-static void count_deletion(struct ground *g, const char *path) {
+/* Of the last hour, by the engine of this machine. What came in the place of a thing right after it makes it no deletion. */
+static void judge_deletions(struct ground *g) {
 	int64_t now = loop_now_ms(g->loop), count = 0, most = g->most_deletions;
-	if (!most || map_get(&g->approved, path)) return;
-	map_put(&g->removed, path, (void *)(uintptr_t)now);
+	if (!g->newest_deletion) return;
+	/* What is here again was refused by the remote, or brought back by somebody. */
 	for (struct map_item *it = NULL; (it = map_next(&g->removed, it));)
-		count += now - (int64_t)(uintptr_t)map_value(it) < NEARLY_AN_HOUR_MS;
-	ground_say(g, "  deletion: '%s', number %lld of %lld", path, (long long)count,
+		count += now - (int64_t)(uintptr_t)map_value(it) < NEARLY_AN_HOUR_MS &&
+			 !is_here(g, map_key(it));
+	ground_say(g, "  deletion: '%s', number %lld of %lld", g->newest_deletion, (long long)count,
 		(long long)most);
-	/* What went as another kind of thing, and is gone only since, is none of them. */
-	if (count > 2 * most + 2) ground_wrong(g, "more deletions than max_delete", path);
+	/* Some that were counted the remote refused; and in what was counted last before the power went the engine may be wrong. */
+	int64_t slack = g->counts.commits_lost ? most + 2 : 2;
+	if (count > most + slack)
+		ground_wrong(g, "more deletions than max_delete", g->newest_deletion);
+	free(g->newest_deletion);
+	g->newest_deletion = NULL;
+}
+
+static void count_deletion(struct ground *g, const char *path) {
+	judge_deletions(g);
+	if (!g->most_deletions || map_get(&g->approved, path)) return;
+	map_put(&g->removed, path, (void *)(uintptr_t)loop_now_ms(g->loop));
+	g->newest_deletion = xstrdup(path);
 }
 
 /* A file or link that the engine took away here, and put nothing in its place. */
@@ -144,7 +156,13 @@ static void note_removed_here(
 	struct ground *g, enum disk_change what, const char *path, const char *from) {
 	bool brings = g->settings.mode == FOLDER_TWO_WAY || g->settings.mode == FOLDER_FETCH;
 	bool ours = brings && !g->editing && !from && !disk_is_beside(path_name(path));
-	if (what == DISK_FOLDER_MADE) map_take(&g->removed, path);
+	if (what == DISK_FOLDER_MADE && str_equal(g->newest_deletion, path)) {
+		map_take(&g->removed, path);
+		free(g->newest_deletion);
+		g->newest_deletion = NULL;
+	} else if (!str_equal(g->newest_deletion, path)) {
+		judge_deletions(g);
+	}
 	if (is_here(g, path)) map_take(&g->in_trash, path);
 	if (!ours || what != DISK_CHANGED || is_here(g, path)) return;
 	g->counts.removed_here++;
@@ -259,6 +277,7 @@ static void note_removed_there(struct ground *g, const char *path) {
 static void note(struct ground *g, const struct store_op *op) {
 	int64_t now = loop_now_ms(g->loop);
 	const char *path = path_of(g, op->key);
+	judge_deletions(g);
 	mix(g, &op->verb, sizeof(op->verb));
 	mix(g, &now, sizeof(now));
 	mix_text(g, op->key);
@@ -405,6 +424,7 @@ void ground_free(struct ground *g) {
 	strv_free(g->gone);
 	strv_free(g->hit);
 	free(g->wrong_path);
+	free(g->newest_deletion);
 	free(g);
 }
 

@@ -76,11 +76,12 @@ struct ground {
 	int64_t most_deletions; /* in an hour, on both sides together; 0: any number */
 	struct map
 		removed; /* path to the time, in ms, of what was gone on one side and is removed on the other */
-	struct map in_trash; /* paths of which this was said last */
-	struct map approved; /* by a person: these are not counted */
-	char **meddled;      /* others changed them at the remote since we did */
-	struct map inodes;   /* path to the number that stood there last */
-	char **moves;        /* of folders, here: from and to in turn */
+	char *newest_deletion; /* not judged yet */
+	struct map in_trash;   /* paths of which this was said last */
+	struct map approved;   /* by a person: these are not counted */
+	char **meddled;        /* others changed them at the remote since we did */
+	struct map inodes;     /* path to the number that stood there last */
+	char **moves;          /* of folders, here: from and to in turn */
 	/* Folders moved at the remote. What lies in them has no intent of its own: when the answer is
 	 * lost it is known again only as long as it is here. */
 	char **moved_there;

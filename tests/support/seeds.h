@@ -5,8 +5,8 @@
 #ifndef SUPPORT_SEEDS_H
 #define SUPPORT_SEEDS_H
 
-#include "support/ground.h"
 #include "support/cuts.h"
+#include "support/ground.h"
 
 /* What came of a story. */
 struct told_story {

@@ -241,7 +241,9 @@ static char *settle_until(struct duel *d, struct err *err, const char **why,
 			struct err own;
 			/* What came from the other side may be unreadable here too. */
 			duel_edit(d, i, make_way);
-			durable &= ground_barrier(d->machines[i], &own) == GROUND_DURABLE;
+			bool stored = ground_barrier(d->machines[i], &own) == GROUND_DURABLE;
+			durable &= stored;
+			if (stored && round == 0 && i < d->senders) duel_stored(d, i);
 			if (own.kind != ERR_NONE) *err = own;
 			if (d->plot->brakes && own.kind == ERR_DENIED) duel_person(d, i);
 			if (i >= d->senders && own.kind == ERR_INVALID) clear_fetcher(d, i);

@@ -10,8 +10,8 @@
 #include "support/trees.h"
 
 void duel_brake_set(struct duel *d, int machine) {
-	static const char *const most[] = { "1", "3", "6" };
-	static const int64_t numbers[] = { 1, 3, 6 };
+	static const char *const most[] = { "1", "3", "6", "none" };
+	static const int64_t numbers[] = { 1, 3, 6, 0 };
 	struct ground *g = d->machines[machine];
 	uint64_t which = ground_draw(g, ARRAY_LEN(most));
 	g->settings.max_delete = (char *)(uintptr_t)most[which];

@@ -122,6 +122,22 @@ char *duel_not_fetched(struct duel *d, int machine, const char **why) {
 	return found;
 }
 
+/* After a barrier that ended well, while nobody edits: what is here is there, or was replaced by somebody else since. */
+void duel_stored(struct duel *d, int machine) {
+	struct map here, there;
+	if (d->blind) return;
+	contents_gather(d->machines[machine], &here);
+	contents_gather_remote(d->machines[machine], &there);
+	for (struct map_item *it = NULL; (it = map_next(&here, it));) {
+		const struct contents_holder *holder = map_value(it);
+		if (!map_get(&there, map_key(it)))
+			ground_wrong(d->machines[machine], "durable, and not at the remote",
+				holder->path);
+	}
+	contents_release(&here);
+	contents_release(&there);
+}
+
 /* Where the remote keeps no conditions, two that write at one moment do not see each other: what the later one replaced is a kept version,
  * or lies in the trash of the other. */
 static void senders_lost_nothing(struct duel *d) {
