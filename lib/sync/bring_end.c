@@ -332,7 +332,14 @@ static void occupied(struct transfer *t) {
 	const struct index_entry *there = both_there(t);
 	if (there && there->kind !=
 			     INDEX_FOLDER) { /* a folder keeps its name, whichever side it is on */
-		both_aside_there(t);
+		if (f->settings.mode == FOLDER_FETCH)
+			transfer_again(t, INDEX_WHY_REFUSED,
+				"is a file at the remote, and a folder here with things in it: "
+				"move "
+				"one of them away",
+				transfer_retry_ms(t->row.tries));
+		else
+			both_aside_there(t);
 		return;
 	}
 	struct index_entry hollow = t->folder_entry;

@@ -97,8 +97,8 @@ static void lied_to(struct duel *d, int machine) {
 	unsigned here = g->counts.removed_here, there = g->counts.deletions;
 	g->lie = (enum lie)(1 + ground_draw(g, LIES - 1));
 	ground_say(g, "the remote lies: %s", words[g->lie]);
-	/* It may as well be so when it comes back. */
-	if (ground_draw(g, 2)) {
+	/* It may as well be so when it comes back. A list that is half of one bucket and half of another tells of what is gone, one by one. */
+	if (ground_draw(g, 2) || g->lie >= LIE_BUCKET) {
 		duel_end(d, machine);
 		duel_open(d, machine);
 	}
