@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 static int open_work(struct job *job, struct err *err) {
 	struct open_job *open = container_of(job, struct open_job, job);
@@ -189,6 +190,7 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 		folder_mark_path(f, event->path, PRIO_FOLDER, f->settings.settle_ms);
 		break;
 	case WATCH_OVERFLOW:
+		if (MUTANT(overflow_is_ignored)) break;
 		transfer_mark_below(f, "");
 		scan_request(f, "");
 		break;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sync/bring.h"
+#include "sync/mutant.h"
 
 enum { DAY_LEN = 10, COPY_BYTES = 8 << 20, DEPTH_MAX = 1024, EVERY_MS = 3600000 };
 
@@ -71,6 +72,7 @@ static int keep_as(struct disk *from, const char *path, struct disk *trash, cons
 int trash_keep(struct disk *disk, const char *path, const struct disk_stat *stat,
 	const struct bring *b, struct err *err) {
 	if (stat->kind != DISK_FILE && stat->kind != DISK_LINK) return 0;
+	if (MUTANT(nothing_to_the_trash)) return 0;
 	if (b->ground) b->ground->trash_keep(b->ground->user, path);
 	if (!b->trash) return 0;
 	/* The daemon's own place, by its own rights. */
