@@ -68,8 +68,10 @@ void http_classify(const struct http_slot *slot, CURLcode code, struct err *err)
 /* idle.c: gives a request up on which no byte moves; from its start to its end. */
 void http_idle_start(struct http_slot *slot);
 
-/* unsent_SYSTEM.c: bytes that the other side has not acknowledged; 0 where nobody knows. */
+/* tcp_SYSTEM.c: bytes that the other side has not acknowledged; 0 where nobody knows. */
 int64_t os_unsent_bytes(int fd);
+/* What came is acknowledged at once. */
+void os_acknowledge(int fd);
 /* "host:port" of a URL, cut where it does not fit. */
 void http_host(const char *url, char *out, size_t size);
 

@@ -8,6 +8,10 @@
  * the loop goes on watching that of a connection until nothing has been asked for a while, or curl
  * closes it: to begin and to end costs six calls of the system and some memory. (Measured, 5,000
  * files of 1 to 16 KiB to a real S3, four times in turn: 173 us of CPU a file without, 161 this way.)
+ *
+ * An answer of which more is to come is acknowledged at once: a server that writes head and body in two
+ * pieces, and leaves Nagle's rule on, holds the second one back until it hears of the first, for which
+ * the system would take 40 ms. (Measured, a GET of 8 KiB from Ceph RGW: 44 ms without, 0.9 this way.)
  */
 
 struct http_socket {
@@ -45,9 +49,13 @@ static void drop(struct http_socket *socket) {
 
 static void ready(void *user, int events) {
 	struct http_socket *socket = user;
+	struct http *http = socket->http;
+	curl_socket_t fd = socket->fd;
 
 	if (socket->wanted) {
-		http_socket_ready(socket->http, socket->fd, events);
+		http_socket_ready(http, fd, events);
+		socket = find(http, fd); /* it may be gone */
+		if (socket && socket->wanted && (events & POLL_READ)) os_acknowledge(fd);
 		return;
 	}
 	/* Nobody is asked anything: its server closed it. Curl sees that when it wants it next. */

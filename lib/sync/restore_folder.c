@@ -28,6 +28,8 @@ struct restore_home {
 	bool gathering;
 	struct err err; /* of the gathering */
 	bool opens;     /* no capture begins meanwhile */
+	char *above;    /* the folder that was asked for last, and its mode: files come folder by folder */
+	int above_mode;
 
 	struct job open;
 	char *root, *user;
@@ -135,13 +137,18 @@ void restore_home_knows(
 }
 
 int restore_home_mode(const struct restore *r, const char *folder) {
+	struct restore_home *home = r->home;
 	struct index_entry base;
 	struct err err;
-	if (index_get(r->home->folder->index, folder, true, &base, &err) != 1)
+	if (home->above && str_equal(home->above, folder)) return home->above_mode;
+	free(home->above);
+	home->above = xstrdup(folder);
+	home->above_mode = STORE_MODE_UNKNOWN;
+	if (index_get(home->folder->index, folder, true, &base, &err) != 1)
 		return STORE_MODE_UNKNOWN;
-	int mode = base.mode < 0 ? STORE_MODE_UNKNOWN : base.mode & 0777;
+	if (base.mode >= 0) home->above_mode = base.mode & 0777;
 	index_entry_release(&base);
-	return mode;
+	return home->above_mode;
 }
 
 /* Of what stands there now, and of the version that the index speaks of. */
@@ -300,6 +307,7 @@ void restore_home_ended(struct restore *r) {
 void restore_home_free(struct restore *r) {
 	struct restore_home *home = r->home;
 	strv_free(home->paths);
+	free(home->above);
 	free(home->root);
 	free(home->user);
 	free(home);

@@ -39,6 +39,7 @@ static int folder_make(struct restore_slot *slot, const char *path, int mode, st
 	struct disk_stat stat;
 	int there = stands(slot->disk, path, &stat, err);
 	if (there < 0) return -1;
+	if (there && stat.kind == DISK_FOLDER) return 0;
 	if (!there) {
 		char *parent = path_parent(path);
 		int rc = parents_make(slot, path, err);
@@ -51,7 +52,7 @@ static int folder_make(struct restore_slot *slot, const char *path, int mode, st
 	}
 	for (size_t i = 0; i < slot->above_count && !there; i++)
 		slot->above[i].made |= str_equal(slot->above[i].path, path);
-	return disk_mkdir(slot->disk, path, there ? 0700 : mode | 0700, err);
+	return disk_mkdir(slot->disk, path, mode | 0700, err);
 }
 
 static int parents_make(struct restore_slot *slot, const char *path, struct err *err) {
@@ -69,13 +70,17 @@ int restore_make_work(struct job *job, struct err *err) {
 	struct restore_slot *slot = container_of(job, struct restore_slot, job);
 	struct disk *disk = slot->disk;
 	const char *path = slot->place.path;
-	if (parents_make(slot, path, err)) return -1;
+	if (slot->item.kind != PAST_FILE && parents_make(slot, path, err)) return -1;
 	if (slot->item.kind == PAST_FOLDER) return folder_make(slot, path, slot->item.mode, err);
 	if (slot->item.kind == PAST_LINK) return 0;
+	int *fd = &slot->content.fd;
 	char *parent = path_parent(path);
-	slot->content.fd = disk_create_beside(disk, parent, RESTORE_HINT, &slot->place.beside, err);
+	/* Its folder is there for all but the first of many. */
+	*fd = disk_create_beside(disk, parent, RESTORE_HINT, &slot->place.beside, err);
+	if (*fd < 0 && err->kind == ERR_NOT_FOUND && !parents_make(slot, path, err))
+		*fd = disk_create_beside(disk, parent, RESTORE_HINT, &slot->place.beside, err);
 	free(parent);
-	return slot->content.fd < 0 ? -1 : 0;
+	return *fd < 0 ? -1 : 0;
 }
 
 int restore_look_work(struct job *job, struct err *err) {

@@ -8,3 +8,7 @@ int64_t os_unsent_bytes(int fd) {
 
 	return getsockopt(fd, SOL_SOCKET, SO_NWRITE, &bytes, &size) ? 0 : bytes;
 }
+
+void os_acknowledge(int fd) {
+	(void)fd; /* it cannot be asked for */
+}
