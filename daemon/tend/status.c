@@ -65,7 +65,7 @@ static void add_warning(
 
 /* Where [idle] is: what it waits for, and how long. */
 static void add_idle(const json_t *idle, struct buf *out) {
-	const json_t *left = json_object_get(idle, "left_s");
+	const json_t *left = json_object_get(idle, "left_seconds");
 	if (!json_is_object(idle)) return;
 	char *why = str_printable(json_text(idle, "why")),
 	     *action = str_printable(json_text(idle, "action"));

@@ -148,7 +148,7 @@ static void print_progress(const struct page *page, const json_t *folder) {
 }
 
 static void print_to_go(const struct page *page, const json_t *folder) {
-	int64_t left_s = json_number(folder, "left_s");
+	int64_t left_s = json_number(folder, "left_seconds");
 	char *span = span_text(left_s * 1000);
 
 	if (left_s > 0)

@@ -201,8 +201,8 @@ static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *ou
 
 	if (json_is_object(json_object_get(folder, "restoring"))) return; /* its detail says it */
 	add_count(out, folder, "pending", "to go");
-	if (json_number(folder, "left_s") > 0) {
-		char *span = span_text(json_number(folder, "left_s") * 1000);
+	if (json_number(folder, "left_seconds") > 0) {
+		char *span = span_text(json_number(folder, "left_seconds") * 1000);
 		add_part(out, "about %s left", span);
 		free(span);
 	}

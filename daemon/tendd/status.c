@@ -192,7 +192,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		json_object_set_new(part, numbers[i].name, json_integer(numbers[i].value));
 	}
-	json_object_set_new(part, "left_s", count_or_null(status.left_s));
+	json_object_set_new(part, "left_seconds", count_or_null(status.left_s));
 	json_object_set_new(part, "conditions",
 		status.conditions_known ? json_boolean(status.conditions) : json_null());
 	json_object_set_new(part, "forgotten", forgotten_of(folder, &status, troubles > 0));

@@ -172,7 +172,7 @@ def test_status_says_up_to_when_all_is_in_the_cloud(tendd, changes, shown):
 
 def test_status_of_a_folder_lists_what_is_on_its_way(tendd):
     tendd.units = [folder("a", folder={
-        "state": "syncing", "pending": 9, "left_s": 75,
+        "state": "syncing", "pending": 9, "left_seconds": 75,
         "in_flight": [{"path": "big film.mkv", "size_bytes": 3 << 30, "done_bytes": 1 << 30, "doing": "sending"},
                       {"path": "photo", "size_bytes": 2 << 20, "done_bytes": None, "doing": "bringing"},
                       {"path": "dir", "size_bytes": None, "done_bytes": None, "doing": "waiting"}],

@@ -90,7 +90,7 @@ def test_awake_and_why_awake(tendd, power):
     power.used.unlink()
     tendd.configure(power.idle(warn="1h")).start()
     tendd.until(lambda: power.phase() == "warned", "the warning")
-    assert tendd.get("/v1/status")["idle"]["left_s"] > 3000
+    assert tendd.get("/v1/status")["idle"]["left_seconds"] > 3000
     got = tendd.tend("awake", "2h")
     assert got.returncode == 0 and got.stdout.startswith("stays up until "), got
     tendd.until(lambda: power.phase() == "watching" and power.why() == "tend awake", "the end of the warning")

@@ -145,9 +145,9 @@ const AWAKE_HOURS = 4;
 // What keeps the machine awake, or how long until it goes off; where this tendd looks at that.
 function idlePanel(idle) {
 	if (!idle) return null;
-	const awake = () => post("/v1/awake", {duration_ms: AWAKE_HOURS * 3600000});
+	const awake = () => post("/v1/awake", {duration_seconds: AWAKE_HOURS * 3600});
 	return el("section", {class: idle.idle ? "panel call" : "panel", "aria-label": "Idle"},
-		el("h3", {}, idle.idle ? "Idle" + (idle.left_s >= 0 && idle.left_s !== null ? ": " + (idle.action || "off") + " in " + span(idle.left_s) : "") : "Awake"),
+		el("h3", {}, idle.idle ? "Idle" + (idle.left_seconds >= 0 && idle.left_seconds !== null ? ": " + (idle.action || "off") + " in " + span(idle.left_seconds) : "") : "Awake"),
 		el("p", {}, localTimes(idle.why)), idle.awake && el("p", {}, "Kept awake " + (idle.awake_until ? "until " + moment(idle.awake_until) : "for good")),
 		idle.warning && el("p", {}, idle.warning), idle.dry_run && el("p", {class: "dim"}, "dry_run: it is only said."),
 		el("div", {class: "row"}, button("Stay awake for " + AWAKE_HOURS + " hours", awake), idle.awake && button("No longer", () => post("/v1/awake", {off: true}))));

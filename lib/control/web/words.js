@@ -36,7 +36,7 @@ export function folderLine(unit) {
 		return "brought back " + number(folder.restoring.files) + " of " + plural(folder.restoring.of_files, "file") + ", " +
 			bytes(folder.restoring.size_bytes) + " of " + bytes(folder.restoring.of_size_bytes);
 	if (folder.pending > 0)
-		return plural(folder.pending, "change") + " on the way" + (folder.left_s > 0 ? ", about " + span(folder.left_s) + " to go" : "");
+		return plural(folder.pending, "change") + " on the way" + (folder.left_seconds > 0 ? ", about " + span(folder.left_seconds) + " to go" : "");
 	if (folder.last_sync) return "everything up to " + moment(folder.last_sync) + " is " + (folder.mode === "fetch" ? "here" : "in the cloud");
 	return unit.detail || "";
 }
