@@ -33,7 +33,7 @@ install(FILES ${examples} conf/tend.rules.yml DESTINATION share/doc/tend/example
 
 install(FILES conf/tend.1 DESTINATION share/man/man1)
 install(FILES conf/tend.ini.5 DESTINATION share/man/man5)
-install(FILES conf/tendd.8 DESTINATION share/man/man8)
+install(FILES conf/tendd.8 conf/tend-keeper.8 DESTINATION share/man/man8)
 install(FILES conf/completions/tend.bash DESTINATION share/bash-completion/completions RENAME tend)
 install(FILES conf/completions/_tend DESTINATION share/zsh/site-functions)
 install(FILES conf/completions/tend.fish DESTINATION share/fish/vendor_completions.d)

@@ -3,7 +3,16 @@
 set(CPACK_PACKAGE_NAME tend)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGE_VENDOR "the authors of tend")
+# Whoever builds it for others answers for it: as Debian's own tools take it from the environment. Else nobody is named who
+# does not know of it.
 set(CPACK_PACKAGE_CONTACT "the authors of tend <tend@tend.invalid>")
+if(NOT "$ENV{DEBEMAIL}" STREQUAL "")
+  set(name "$ENV{DEBFULLNAME}")
+  if(name STREQUAL "")
+    set(name "the authors of tend")
+  endif()
+  set(CPACK_PACKAGE_CONTACT "${name} <$ENV{DEBEMAIL}>")
+endif()
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "folders in the cloud and services running, from one ini file")
 set(CPACK_GENERATOR DEB)
 set(CPACK_STRIP_FILES ON)

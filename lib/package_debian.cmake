@@ -49,12 +49,13 @@ file(WRITE ${doc}/changelog.Debian
 ")
 compress(${doc}/changelog ${doc}/changelog.Debian)
 
+file(COPY ${debian}/README.Debian DESTINATION ${doc})
 file(MAKE_DIRECTORY ${root}/etc/needrestart/conf.d)
 file(COPY ${debian}/needrestart.conf DESTINATION ${root}/etc/needrestart/conf.d)
 file(RENAME ${root}/etc/needrestart/conf.d/needrestart.conf ${root}/etc/needrestart/conf.d/tend.conf)
 file(MAKE_DIRECTORY ${root}/usr/share/lintian/overrides)
 file(COPY ${debian}/lintian-overrides DESTINATION ${root}/usr/share/lintian/overrides)
 file(RENAME ${root}/usr/share/lintian/overrides/lintian-overrides ${root}/usr/share/lintian/overrides/tend)
-file(GLOB written ${doc}/copyright ${doc}/changelog*.gz ${root}/etc/needrestart/conf.d/tend.conf
+file(GLOB written ${doc}/copyright ${doc}/README.Debian ${doc}/changelog*.gz ${root}/etc/needrestart/conf.d/tend.conf
      ${root}/usr/share/lintian/overrides/tend ${root}/usr/share/man/man*/*.gz)
 file(CHMOD ${written} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)

@@ -48,7 +48,7 @@ _tend() {
 	history) options+=' --lines --folder --since' kind='' ;;
 	sync) options+=' --wait --dry-run' kind=folder ;;
 	wait) options+=' --timeout' kind=folder ;;
-	pause | resume | versions) kind=folder ;;
+	pause | resume | versions | resolve) kind=folder ;;
 	verify) options+=' --read' kind=folder ;;
 	forget) options+=' --remote --yes' kind=folder ;;
 	approve) options+=' --strangers --yes' kind=folder ;;
@@ -73,7 +73,7 @@ _tend() {
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [[ ! $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run awake why-awake init edit doctor ui' -- "$cur")
+			'status sync wait pause resume approve resolve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth plan run awake why-awake init edit doctor ui' -- "$cur")
 	elif [[ $kind == awake ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '30m 2h off' -- "$cur")
 	elif [[ $kind == remote ]]; then

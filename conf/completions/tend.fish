@@ -22,6 +22,7 @@ complete -c tend -n __fish_use_subcommand -a wait -d 'until all that was written
 complete -c tend -n __fish_use_subcommand -a pause -d 'send nothing of a folder'
 complete -c tend -n __fish_use_subcommand -a resume -d 'go on with a paused folder'
 complete -c tend -n __fish_use_subcommand -a approve -d 'let deletions go that are held back'
+complete -c tend -n __fish_use_subcommand -a resolve -d 'files edited on both sides, keep one of the two'
 complete -c tend -n __fish_use_subcommand -a verify -d 'compare the remote with what was stored there'
 complete -c tend -n __fish_use_subcommand -a forget -d 'what the rules no longer cover'
 complete -c tend -n __fish_use_subcommand -a history -d 'what happened, and who ordered it'
@@ -47,12 +48,13 @@ complete -c tend -n __fish_use_subcommand -a edit -d 'edit the configuration, ch
 complete -c tend -n __fish_use_subcommand -a doctor -d 'what is wrong, and what to do'
 
 complete -c tend -n '__fish_seen_subcommand_from status history' -a '(__tend_units)'
-complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve verify forget ls versions restore' -a '(__tend_units folder)'
+complete -c tend -n '__fish_seen_subcommand_from sync wait pause resume approve resolve verify forget ls versions restore' -a '(__tend_units folder)'
 complete -c tend -n '__fish_seen_subcommand_from start stop restart logs env' -a '(__tend_units service)'
 
 complete -c tend -n '__fish_seen_subcommand_from run' -a '(__tend_units step)'
 
 complete -c tend -n '__fish_seen_subcommand_from remote' -a 'ls check'
+complete -c tend -n '__fish_seen_subcommand_from resolve' -a 'mine theirs both'
 complete -c tend -n '__fish_seen_subcommand_from awake' -a '30m 2h off'
 
 complete -c tend -n '__fish_seen_subcommand_from status' -s w -l watch -d 'again and again'

@@ -61,3 +61,27 @@ json_t *answer_plan(const char *name, const struct step_finding *finding, const 
 	free(unit);
 	return step;
 }
+
+static json_t *words_of(char **words) {
+	json_t *array = json_array();
+	for (char **word = words; word && *word; word++)
+		json_array_append_new(array, json_string(*word));
+	strv_free(words);
+	return array;
+}
+
+json_t *answer_order(const struct unit_graph *graph) {
+	json_t *order = json_array();
+	size_t count;
+	struct unit_place *places = unit_graph_order(graph, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct unit *unit = places[i].unit;
+		json_array_append_new(
+			order, json_pack("{s:s, s:I, s:b, s:o, s:o}", "unit", unit->id, "wave",
+				       (json_int_t)places[i].wave, "enabled", unit->enabled,
+				       "requires", words_of(unit_needs(unit, true)), "after",
+				       words_of(unit_needs(unit, false))));
+	}
+	free(places);
+	return order;
+}

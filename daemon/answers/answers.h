@@ -22,6 +22,8 @@ json_t *answer_restore(const char *folder, int64_t at_ns, const struct restore_c
 	json_t *left, json_t *failed);
 /* A step in a plan: what a start of it would do; `err` (NULL: none): why that is not known. */
 json_t *answer_plan(const char *name, const struct step_finding *finding, const struct err *err);
+/* All units in the order of a start, with what each waits for; units that wait for nothing have wave 1. */
+json_t *answer_order(const struct unit_graph *graph);
 
 /* ---- doctor.c ---- */
 

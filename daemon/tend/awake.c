@@ -28,7 +28,7 @@ static int awake_run(struct call *call) {
 	}
 	json_t *body = json_object();
 	if (off) json_object_set_new(body, "off", json_true());
-	if (ms) json_object_set_new(body, "duration_ms", json_integer(ms));
+	if (ms) json_object_set_new(body, "duration_seconds", json_integer((ms + 999) / 1000));
 	json_t *answer = client_ask(&call->client, "POST", "/v1/awake", body, &err);
 	if (!answer) return say_failure(call, &err);
 	if (call->json)
@@ -45,7 +45,7 @@ static void print_head(const json_t *idle) {
 	char *why = str_printable(json_text(idle, "why")),
 	     *action = str_printable(json_text(idle, "action"));
 	char *warning = str_printable(json_text(idle, "warning"));
-	const json_t *left = json_object_get(idle, "left_s");
+	const json_t *left = json_object_get(idle, "left_seconds");
 	printf("%s: %s\n", json_text(idle, "phase"), why);
 	if (json_is_integer(left)) {
 		char *span = span_text(json_integer_value(left) * 1000);

@@ -47,9 +47,9 @@ struct command {
 };
 
 extern const struct command command_status, command_history, command_sync, command_wait,
-	command_pause, command_resume, command_approve, command_verify, command_forget,
-	command_start, command_stop, command_restart, command_logs, command_reload, command_ls,
-	command_versions, command_restore, command_remote, command_auth, command_env,
+	command_pause, command_resume, command_approve, command_resolve, command_verify,
+	command_forget, command_start, command_stop, command_restart, command_logs, command_reload,
+	command_ls, command_versions, command_restore, command_remote, command_auth, command_env,
 	command_upgrade, command_plan, command_run, command_awake, command_why_awake, command_init,
 	command_edit, command_doctor, command_ui;
 
@@ -105,8 +105,14 @@ enum unit_verdict unit_verdict(const json_t *unit);
 const char *unit_word(const json_t *unit); /* its state in the words of its kind. Borrowed */
 /* What there is to say about it in a line. The caller's. */
 char *unit_summary(const json_t *unit, int64_t wall_ns);
+/* How a service ended last, in words; "" where it never did. The caller's. */
+char *exit_text(const json_t *service);
 /* "everything up to 14:03:07 is in the cloud"; "" where that is not known. The caller's. */
 char *durable_text(const json_t *folder, int64_t wall_ns);
+/* moment.c: "14:03:07" of today, else with the day; the same of the times that stand in a sentence of tendd's. The
+ * caller's. */
+char *moment_text(int64_t at_ns, int64_t wall_ns);
+char *moments_local(const char *text, int64_t wall_ns);
 /* "3d4h": the two largest units. The caller's. */
 char *span_text(int64_t ms);
 

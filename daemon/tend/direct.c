@@ -5,7 +5,6 @@
 
 #include "answers/answers.h"
 #include "config/config.h"
-#include "ledger/ledger.h"
 #include "service/service.h"
 #include "step/step.h"
 #include "store/store.h"
@@ -184,46 +183,6 @@ int direct_service_open(
 void direct_service_close(struct direct_service *service) {
 	config_free(service->config);
 	service->config = NULL;
-}
-
-/* Without it nothing is known to be done. Only its owner can open it, and it is never made here. NULL: none. */
-static struct ledger *open_ledger(const struct config *config) {
-	struct err err;
-	char *state = direct_state_dir(config),
-	     *path = state ? path_join(state, "ledger.db") : NULL;
-	struct ledger *ledger = path && access(path, W_OK) == 0 ? ledger_open(path, &err) : NULL;
-	free(path);
-	free(state);
-	return ledger;
-}
-
-static json_t *plan_one(struct ledger *ledger, const struct config_section *section) {
-	struct ledger_step record = { 0 };
-	struct step_finding finding = { 0 };
-	struct err err;
-	char *unit = xasprintf("step:%s", section->name);
-	int result = ledger ? ledger_step_read(ledger, unit, &record, &err) : 0;
-	if (result == 0)
-		result = step_look(section->name, section->settings, &record, NULL, &finding, &err);
-	json_t *step = answer_plan(section->name, &finding, result == 0 ? NULL : &err);
-	step_finding_release(&finding);
-	free(unit);
-	return step;
-}
-
-json_t *direct_plan(struct call *call, struct err *err) {
-	char *file = direct_file(call, err);
-	struct config *config = file ? direct_config(file, err) : NULL;
-	const struct config_section *section = NULL;
-	free(file);
-	if (!config) return NULL;
-	struct ledger *ledger = open_ledger(config);
-	json_t *steps = json_array();
-	while ((section = config_next(config, "step", section)))
-		json_array_append_new(steps, plan_one(ledger, section));
-	ledger_close(ledger);
-	config_free(config);
-	return json_pack("{s:o}", "steps", steps);
 }
 
 static int open_by(struct direct *direct, struct call *call, const char *file, const char *folder,

@@ -60,14 +60,20 @@ static int env_run(struct call *call) {
 			service.name, settings->user);
 		telling.code = EXIT_FAILED;
 	} else {
+		/* The keeper listens beside tendd. */
+		char *dir = path_parent(call->client.socket);
+		char *notify_path = path_join(dir, "notify.sock");
 		const struct service_show_options options = { .loop = call->client.loop,
 			.name = service.name,
 			.settings = settings,
 			.path = service.path,
-			.environment = service.environment };
+			.environment = service.environment,
+			.notify_path = notify_path };
 		struct service_show *show = service_show_start(&options, told, &telling);
 		loop_run_until(call->client.loop, &telling.done);
 		service_show_free(show);
+		free(notify_path);
+		free(dir);
 	}
 	direct_service_close(&service);
 	return telling.code;

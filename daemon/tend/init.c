@@ -148,10 +148,14 @@ static char *standing_text(const char *file, struct err *err) {
 }
 
 static void print_next(const char *file, const struct init_answers *answers, struct call *call) {
+	struct err ignored;
+
 	printf("wrote %s\n", file);
 	init_remote_next(answers->where, stdout);
 	if (call_option(call, "config"))
 		printf("then start it: tendd -c %s\n", file);
+	else if (client_probe(&call->client, &ignored) == 0)
+		puts("then let tendd read it: tend reload");
 	else
 		printf("then start it: systemctl %senable --now tend-services tend\n",
 			geteuid() == 0 ? "" : "--user ");

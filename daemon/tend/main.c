@@ -30,6 +30,7 @@ static const struct command *const commands[] = {
 	&command_pause,
 	&command_resume,
 	&command_approve,
+	&command_resolve,
 	&command_verify,
 	&command_forget,
 	&command_start,

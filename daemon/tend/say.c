@@ -41,7 +41,8 @@ int say_failure(const struct call *call, const struct err *err) {
 }
 
 void print_json(const json_t *answer) {
-	char *text = json_dumps(answer, JSON_INDENT(2));
+	/* Seconds and per cents: nobody wants -0.0050000000000000001. */
+	char *text = json_dumps(answer, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 
 	puts(text);
 	free(text);

@@ -70,7 +70,8 @@ struct past *direct_past(struct direct *direct, const char *path, int64_t at_ns,
 int direct_dry(struct direct *direct,
 	void (*found)(void *user, enum dry_what what, const char *path, int64_t bytes), void *user,
 	struct dry_totals *totals, struct err *err);
-/* What GET /v1/plan answers, found here by the configuration and, where it can be read, the ledger. NULL with err. The caller's. */
+/* direct_plan.c: what GET /v1/plan answers, found here by the configuration and, where it can be read, the ledger. NULL with err.
+ * The caller's. */
 json_t *direct_plan(struct call *call, struct err *err);
 const struct past_options *direct_options(const struct direct *direct);
 

@@ -65,7 +65,7 @@ static void add_warning(
 
 /* Where [idle] is: what it waits for, and how long. */
 static void add_idle(const json_t *idle, struct buf *out) {
-	const json_t *left = json_object_get(idle, "left_s");
+	const json_t *left = json_object_get(idle, "left_seconds");
 	if (!json_is_object(idle)) return;
 	char *why = str_printable(json_text(idle, "why")),
 	     *action = str_printable(json_text(idle, "action"));
@@ -112,6 +112,20 @@ static void add_row(struct term_table *table, const json_t *unit, int64_t wall_n
 	free(span);
 }
 
+/* The network is looked at in any case. */
+static bool is_configured(const json_t *status) {
+	size_t i;
+	json_t *unit;
+
+	json_array_foreach(json_object_get(status, "units"), i, unit) {
+		if (!str_equal(json_text(unit, "kind"), "network")) return true;
+	}
+	return false;
+}
+
+static const char nothing_yet[] =
+	"nothing is configured yet: 'tend init' asks three questions, 'tend edit' opens the file\n";
+
 static void print_table(
 	const json_t *status, const struct term *term, int64_t wall_ns, struct buf *out) {
 	static const struct term_column columns[] = {
@@ -129,7 +143,7 @@ static void print_table(
 	json_array_foreach(json_object_get(status, "units"), i, unit)
 		add_row(&table, unit, wall_ns);
 	(void)term_table_render(&table, term, out);
-	if (table.row_count == 0) buf_adds(out, "no units: nothing is configured yet\n");
+	if (!is_configured(status)) buf_adds(out, nothing_yet);
 	term_table_release(&table);
 }
 

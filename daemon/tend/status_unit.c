@@ -32,6 +32,15 @@ static void line(const struct page *page, const char *label, const char *format,
 	free(raw);
 }
 
+/* A time, or a sentence of tendd's with times in it; names of files stay as they are. */
+static void line_time(
+	const struct page *page, const char *label, const json_t *object, const char *key) {
+	char *local = moments_local(json_text(object, key), page->wall_ns);
+
+	line(page, label, "%s", local);
+	free(local);
+}
+
 static void line_count(
 	const struct page *page, const json_t *object, const char *key, const char *label) {
 	if (json_number(object, key) > 0)
@@ -72,9 +81,10 @@ static void print_troubles(const struct page *page, const json_t *troubles) {
 	json_array_foreach(troubles, i, trouble) {
 		const char *why = json_text(trouble, "why"), *reason = json_text(trouble, "reason");
 		char *both = xasprintf("%s%s%s", why, *why && *reason ? ": " : "", reason);
-		const char *cells[] = { json_text(trouble, "path"), both,
-			json_text(trouble, "next_try") };
+		char *next = moments_local(json_text(trouble, "next_try"), page->wall_ns);
+		const char *cells[] = { json_text(trouble, "path"), both, next };
 		term_table_add(&table, cells);
+		free(next);
 		free(both);
 	}
 	buf_init(&out, TEXT_MAX);
@@ -89,21 +99,28 @@ static void print_flights(const struct page *page, const json_t *flights) {
 	size_t i;
 
 	json_array_foreach(flights, i, flight) {
-		char size[32] = "";
+		char size[32] = "", done[32] = "";
 		if (json_is_integer(json_object_get(flight, "size_bytes")))
 			size_format(json_number(flight, "size_bytes"), size, sizeof(size));
-		line(page, "in flight", "%s%s%s (%s)", json_text(flight, "path"), *size ? ", " : "",
-			size, json_text(flight, "doing"));
+		if (*size && json_is_integer(json_object_get(flight, "done_bytes")))
+			size_format(json_number(flight, "done_bytes"), done, sizeof(done));
+		line(page, "in flight", "%s%s%s%s%s (%s)", json_text(flight, "path"),
+			*size ? ", " : "", done, *done ? " of " : "", size,
+			json_text(flight, "doing"));
 	}
 }
 
-static void print_conflicts(const struct page *page, const json_t *conflicts) {
+static void print_conflicts(const struct page *page, const json_t *conflicts, const char *name) {
 	json_t *conflict;
 	size_t i;
 
-	json_array_foreach(conflicts, i, conflict) line(page, "conflict",
-		"'%s' is another edit of '%s' (%s): keep one of them", json_text(conflict, "path"),
-		json_text(conflict, "of"), json_text(conflict, "time"));
+	json_array_foreach(conflicts, i, conflict) {
+		char *since = moments_local(json_text(conflict, "time"), page->wall_ns);
+		line(page, "conflict",
+			"'%s' is another edit of '%s' (%s): 'tend resolve %s' keeps one of them",
+			json_text(conflict, "path"), json_text(conflict, "of"), since, name);
+		free(since);
+	}
 }
 
 /* For eyes alone: a script has the numbers. */
@@ -131,7 +148,7 @@ static void print_progress(const struct page *page, const json_t *folder) {
 }
 
 static void print_to_go(const struct page *page, const json_t *folder) {
-	int64_t left_s = json_number(folder, "left_s");
+	int64_t left_s = json_number(folder, "left_seconds");
 	char *span = span_text(left_s * 1000);
 
 	if (left_s > 0)
@@ -189,9 +206,11 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 			(long long)json_number(verify, "compared"));
 	else if (*json_text(verify, "trouble"))
 		line(page, "verify", "put off: %s", json_text(verify, "trouble"));
-	else if (*json_text(verify, "text"))
-		line(page, "verify", "%s (%s)", json_text(verify, "text"),
-			json_text(verify, "last"));
+	else if (*json_text(verify, "text")) {
+		char *last = moments_local(json_text(verify, "last"), page->wall_ns);
+		line(page, "verify", "%s (%s)", json_text(verify, "text"), last);
+		free(last);
+	}
 	line_count(page, json_object_get(folder, "deletions"), "files", "held back");
 	print_names(page, folder, "away", "away");
 	line_count(page, folder, "not_kept", "not kept");
@@ -209,14 +228,14 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 			(long long)json_number(folder, "brought_files"), size,
 			(long long)json_number(folder, "removed_here"));
 	}
-	print_conflicts(page, json_object_get(folder, "conflicts"));
-	line(page, "last sync", "%s", json_text(folder, "last_sync"));
+	print_conflicts(page, json_object_get(folder, "conflicts"), name);
+	line_time(page, "last sync", folder, "last_sync");
 	if (json_number(folder, "versions") > 0) {
 		size_format(json_number(folder, "versions_bytes"), size, sizeof(size));
 		line(page, "old versions", "%lld, %s", (long long)json_number(folder, "versions"),
 			size);
 	}
-	line(page, "pruned", "%s", json_text(folder, "pruned"));
+	line_time(page, "pruned", folder, "pruned");
 	line(page, "not pruned", "%s", json_text(folder, "prune_trouble"));
 	print_troubles(page, json_object_get(folder, "troubles"));
 }
@@ -224,22 +243,18 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 /* ---- service ---- */
 
 static void print_service(const struct page *page, const json_t *service) {
-	const json_t *last = json_object_get(service, "exit");
-	const char *class = json_text(last, "class");
+	const char *ended = json_text(json_object_get(service, "exit"), "time");
+	char *when = moments_local(ended, page->wall_ns), *how = exit_text(service);
 
 	line(page, "command", "%s", json_text(service, "command"));
 	line_count(page, service, "pid", "pid");
 	line_count(page, service, "restarts", "restarts");
 	line_count(page, service, "failures", "failures");
-	if (str_equal(class, "signal")) {
-		line(page, "last exit", "signal %lld, %s", (long long)json_number(last, "signal"),
-			json_text(last, "time"));
-	} else if (*class) {
-		line(page, "last exit", "%s, code %lld, %s", class,
-			(long long)json_number(last, "code"), json_text(last, "time"));
-	}
+	if (*how) line(page, "last exit", "%s, %s", how, when);
+	free(how);
+	free(when);
 	line(page, "degraded", "%s", json_text(service, "degraded"));
-	line(page, "next try", "%s", json_text(service, "next_try"));
+	line_time(page, "next try", service, "next_try");
 	line(page, "log", "%s", json_text(service, "log"));
 }
 
@@ -248,10 +263,10 @@ static void print_service(const struct page *page, const json_t *service) {
 static void print_a_step(const struct page *page, const json_t *step) {
 	line(page, "kind", "%s", json_text(step, "kind"));
 	line(page, "why", "%s", json_text(step, "why"));
-	line(page, "done", "%s", json_text(step, "done"));
+	line_time(page, "done", step, "done");
 	line_count(page, step, "pid", "pid");
 	line_count(page, step, "tries", "tries");
-	line(page, "next try", "%s", json_text(step, "next_try"));
+	line_time(page, "next try", step, "next_try");
 	line(page, "log", "%s", json_text(step, "log"));
 }
 
@@ -267,7 +282,10 @@ void status_unit_print(const json_t *unit, int64_t wall_ns) {
 	line(&page, "state", "%s for %s%s%s", unit_word(unit), span,
 		json_flag(unit, "enabled") ? "" : ", not enabled",
 		json_flag(unit, "needs_person") ? ", a person is needed" : "");
-	line(&page, "detail", "%s", json_text(unit, "detail"));
+	if (json_is_object(folder))
+		line(&page, "detail", "%s", json_text(unit, "detail"));
+	else
+		line_time(&page, "detail", unit, "detail");
 	print_names(&page, unit, "waits_for", "waits for");
 	print_names(&page, unit, "dependents", "needed by");
 	if (json_is_object(folder)) print_folder(&page, folder, json_text(unit, "name"));

@@ -185,60 +185,58 @@ static int64_t durable_ns(const json_t *folder, int64_t wall_ns) {
 }
 
 char *durable_text(const json_t *folder, int64_t wall_ns) {
-	char then[TIME_TEXT_SIZE], now[TIME_TEXT_SIZE];
 	int64_t at_ns = durable_ns(folder, wall_ns);
 
 	/* What comes from the remote alone is there anyway. */
 	if (at_ns == 0 || str_equal(json_text(folder, "mode"), "fetch")) return xstrdup("");
-	time_format_local(at_ns, then);
-	time_format_local(wall_ns, now);
-	const char *clock = strchr(then, ' ');
-	bool today = clock && strncmp(then, now, (size_t)(clock - then)) == 0;
-	return xasprintf("everything up to %s is in the cloud", today ? clock + 1 : then);
+	char *moment = moment_text(at_ns, wall_ns);
+	char *text = xasprintf("everything up to %s is in the cloud", moment);
+	free(moment);
+	return text;
 }
 
+/* What matters most first: a narrow terminal cuts the end. */
 static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *out) {
 	char size[32];
 
 	if (json_is_object(json_object_get(folder, "restoring"))) return; /* its detail says it */
-	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
-	add_part(out, "%lld files, %s", (long long)json_number(folder, "files"), size);
 	add_count(out, folder, "pending", "to go");
-	if (json_number(folder, "left_s") > 0) {
-		char *span = span_text(json_number(folder, "left_s") * 1000);
+	if (json_number(folder, "left_seconds") > 0) {
+		char *span = span_text(json_number(folder, "left_seconds") * 1000);
 		add_part(out, "about %s left", span);
 		free(span);
 	}
-	add_count(out, folder, "refused", "refused");
-	add_count(out, folder, "strangers", "only at the remote");
-	if (json_array_size(json_object_get(folder, "away")) > 0)
-		add_part(out, "%zu away", json_array_size(json_object_get(folder, "away")));
 	if (json_number(folder, "bytes_per_second") > 0) {
 		size_format(json_number(folder, "bytes_per_second"), size, sizeof(size));
 		add_part(out, "%s/s", size);
 	}
+	add_count(out, folder, "refused", "refused");
+	add_count(out, folder, "conflict_count",
+		json_number(folder, "conflict_count") == 1 ? "conflict" : "conflicts");
+	add_count(out, folder, "strangers", "only at the remote");
+	if (json_array_size(json_object_get(folder, "away")) > 0)
+		add_part(out, "%zu away", json_array_size(json_object_get(folder, "away")));
+	if (*json_text(folder, "degraded"))
+		add_part(out, "degraded: %s", json_text(folder, "degraded"));
 	char *durable = durable_text(folder, wall_ns);
 	if (*durable) add_part(out, "%s", durable);
 	free(durable);
-	if (*json_text(folder, "degraded"))
-		add_part(out, "degraded: %s", json_text(folder, "degraded"));
+	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
+	add_part(out, "%lld %s, %s", (long long)json_number(folder, "files"),
+		json_number(folder, "files") == 1 ? "file" : "files", size);
 }
 
-static void exit_summary(const json_t *service, struct buf *out) {
+char *exit_text(const json_t *service) {
 	const json_t *last = json_object_get(service, "exit");
 	const char *class = json_text(last, "class");
 
-	if (!json_is_object(last) || str_equal(class, "ok")) return;
+	if (!json_is_object(last)) return xstrdup("");
 	if (str_equal(class, "signal"))
-		add_part(out, "ended by signal %lld", (long long)json_number(last, "signal"));
-	else if (str_equal(class, "oom"))
-		add_part(out, "ended for lack of memory");
-	else if (str_equal(class, "exec_error"))
-		add_part(out, "cannot be run");
-	else if (str_equal(class, "bad"))
-		add_part(out, "exit code %lld", (long long)json_number(last, "code"));
-	else
-		add_part(out, "exit status unknown");
+		return xasprintf("ended by signal %lld", (long long)json_number(last, "signal"));
+	if (str_equal(class, "oom")) return xstrdup("ended for lack of memory");
+	if (str_equal(class, "exec_error")) return xstrdup("cannot be run");
+	if (str_equal(class, "unknown")) return xstrdup("exit status unknown");
+	return xasprintf("exit code %lld", (long long)json_number(last, "code"));
 }
 
 static void service_summary(const json_t *service, int64_t wall_ns, struct buf *out) {
@@ -246,14 +244,29 @@ static void service_summary(const json_t *service, int64_t wall_ns, struct buf *
 
 	if (pid > 0) add_part(out, "pid %lld", (long long)pid);
 	/* Once it runs again, how it ended last time is for `tend status UNIT`. */
-	if (!str_equal(json_text(service, "state"), "up")) exit_summary(service, out);
+	bool well = str_equal(json_text(json_object_get(service, "exit"), "class"), "ok");
+	char *ended = exit_text(service);
+	if (*ended && !well && !str_equal(json_text(service, "state"), "up"))
+		add_part(out, "%s", ended);
+	free(ended);
 	if (time_parse(json_text(service, "next_try"), &next_ns) == 0 && next_ns > wall_ns) {
 		/* Rounded up: "next try in 0s" would be a lie. */
 		char *span = span_text((next_ns - wall_ns + NS_PER_S - 1) / NS_PER_MS);
 		add_part(out, "next try in %s", span);
 		free(span);
 	}
-	add_count(out, service, "restarts", "restarts");
+	add_count(out, service, "restarts",
+		json_number(service, "restarts") == 1 ? "restart" : "restarts");
+}
+
+/* What tendd says of services and steps tells when the next try is; of folders, names of files. */
+static void add_detail(const json_t *unit, int64_t wall_ns, struct buf *out) {
+	const char *detail = json_text(unit, "detail");
+	char *local =
+		json_object_get(unit, "folder") ? xstrdup(detail) : moments_local(detail, wall_ns);
+
+	buf_adds(out, local);
+	free(local);
 }
 
 char *unit_summary(const json_t *unit, int64_t wall_ns) {
@@ -268,7 +281,7 @@ char *unit_summary(const json_t *unit, int64_t wall_ns) {
 	if (json_is_object(trouble))
 		buf_adds(&out, json_text(trouble, "text"));
 	else if (*json_text(unit, "detail"))
-		buf_adds(&out, json_text(unit, "detail"));
+		add_detail(unit, wall_ns, &out);
 	else if (json_array_size(waits) > 0) {
 		size_t i;
 		json_t *other;

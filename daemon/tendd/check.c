@@ -23,15 +23,15 @@ struct checking {
 	char **ends; /* from, to, from, to, ...: ids of units */
 };
 
-/* " (did you mean 'x'?)" for a name that no section of `kind` has; else "". */
-static void nearest_name(
-	const struct config *config, const char *kind, const char *name, char *out, size_t size) {
+/* " (did you mean 'x'?)" for a name that no section of `kind` has, with `prefix` before it; else "". */
+static void nearest_name(const struct config *config, const char *kind, const char *prefix,
+	const char *name, char *out, size_t size) {
 	char **names = NULL;
 	const struct config_section *section = NULL;
 	*out = '\0';
 	while ((section = config_next(config, kind, section))) strv_add(&names, section->name);
 	const char *nearest = names ? str_nearest(name, (const char *const *)names) : NULL;
-	if (nearest) snprintf(out, size, " (did you mean '%s'?)", nearest);
+	if (nearest) snprintf(out, size, " (did you mean '%s%s'?)", prefix, nearest);
 	strv_free(names);
 }
 
@@ -42,7 +42,7 @@ static void check_remote(struct checking *checking, const struct config_section 
 	if (folder_remote_split(folder->remote, &name, &key, &err))
 		return; /* the table has said it */
 	if (!config_find(checking->config, "remote", name)) {
-		nearest_name(checking->config, "remote", name, hint, sizeof(hint));
+		nearest_name(checking->config, "remote", "", name, hint, sizeof(hint));
 		config_error(checking->errors, checking->err, section, "remote",
 			"unknown remote '%s'%s", name, hint);
 		checking->failed = true;
@@ -80,7 +80,12 @@ static bool check_reference(struct checking *checking, const struct config_secti
 			checking->failed = false;
 			return true;
 		}
-		nearest_name(checking->config, kinds[i], colon + 1, hint, sizeof(hint));
+		char *prefix = xstrndup(id, len + 1);
+		nearest_name(checking->config, kinds[i], prefix, colon + 1, hint, sizeof(hint));
+		free(prefix);
+		if (strchr(id, ','))
+			snprintf(hint, sizeof(hint),
+				": units stand with spaces between them, without commas");
 		config_error(checking->errors, checking->err, section, key, "unknown unit '%s'%s",
 			id, hint);
 		return false;

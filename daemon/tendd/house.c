@@ -173,23 +173,13 @@ void house_orphans_stop(struct house *house) {
 }
 
 /* That every id exists was checked; one whose folder could not be opened is not waited for. */
-static void link_folder(struct house *house, struct unit *unit, char *const *ids, bool requires) {
-	for (size_t i = 0; ids && ids[i]; i++) {
-		struct unit *other = unit_find(house->graph, ids[i]);
-		if (other) unit_add_edge(unit, other, requires);
-	}
-}
-
 void house_link(struct house *house) {
 	const struct config_section *section = NULL;
 	while ((section = config_next(house->config, "folder", section))) {
 		const struct folder_settings *settings = section->settings;
 		struct house_folder *folder = house_folder_find(house, section->name);
 		if (!folder) continue;
-		struct unit *unit = folder_unit(folder->folder);
-		unit_clear_edges(unit);
-		link_folder(house, unit, settings->after, false);
-		link_folder(house, unit, settings->requires, true);
+		unit_link(folder_unit(folder->folder), settings->after, settings->requires, false);
 	}
 	steps_link(house->steps);
 	services_link(house->services);
@@ -377,6 +367,7 @@ struct house *house_new(struct loop *loop, char *home, struct config *config, st
 	list_init(&house->pasts);
 	list_init(&house->contents);
 	list_init(&house->restores);
+	list_init(&house->resolves);
 	list_init(&house->plans);
 	list_init(&house->doctors);
 	house->line = (struct store_line){ bandwidth_new(loop), bandwidth_new(loop) };

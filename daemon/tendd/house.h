@@ -72,8 +72,8 @@ struct house {
 	struct notifies *notifies;
 	struct preemption *preemption; /* NULL: there is no [preempt] */
 	struct power *power;           /* [idle]; NULL: not yet, or no more */
-	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, plan.c, doctor.c. */
-	struct list orders, barriers, logs, pasts, contents, restores, plans, doctors;
+	/* Of open requests: orders.c, barrier.c, log.c, past.c, content.c, restore.c, resolve.c, plan.c, doctor.c. */
+	struct list orders, barriers, logs, pasts, contents, restores, resolves, plans, doctors;
 	struct reload *reload; /* the one under way; NULL: none */
 	bool orphans_stop;     /* what folders that are gone left is still being let go */
 	struct stopping *stopping;

@@ -197,6 +197,8 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "%s\n", err.text);
 		return EXIT_USAGE;
 	}
+	/* systemd gives root's units none, and credentials are looked for there. */
+	setenv("HOME", home, 1);
 	struct config *config = read_config(&arguments, home);
 	if (!config) {
 		free(home);

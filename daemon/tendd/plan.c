@@ -13,6 +13,7 @@ struct plan_item {
 
 struct plan {
 	struct list link;
+	struct house *house;
 	struct control_request *request; /* NULL: nobody waits any more */
 	struct plan_item *items;
 	size_t count, left;
@@ -34,7 +35,9 @@ static void plan_step(struct plan *plan) {
 		json_array_append_new(steps, answer_plan(planning->name, &planning->finding, err));
 	}
 	if (plan->request)
-		control_answer(plan->request, 200, json_pack("{s:o}", "steps", steps));
+		control_answer(plan->request, 200,
+			json_pack("{s:o, s:o}", "steps", steps, "order",
+				answer_order(plan->house->graph)));
 	else
 		json_decref(steps);
 	plan_free(plan);
@@ -55,6 +58,7 @@ void route_plan(void *user, struct control_request *request) {
 	struct house *house = user;
 	struct plan *plan = xcalloc(1, sizeof(*plan));
 	struct step *step = NULL;
+	plan->house = house;
 	plan->request = request;
 	list_add_tail(&house->plans, &plan->link);
 	while ((step = step_each(house->steps, step))) plan->count++;

@@ -15,8 +15,7 @@
 #include "tendd/state.h"
 #include "tendd/status.h"
 
-enum { AWAKE_USUAL_MS = 2 * 3600 * 1000, AWAKE_FILE_MAX = 200 };
-#define AWAKE_MAX_MS (30LL * 24 * 3600 * 1000)
+enum { AWAKE_USUAL_S = 2 * 3600, AWAKE_MAX_S = 30 * 24 * 3600, AWAKE_FILE_MAX = 200 };
 
 struct power {
 	struct house *house;
@@ -68,9 +67,11 @@ static void look_at_folder(struct house_folder *folder, struct idle_house *facts
 	struct folder_status status;
 	const char *id = folder_unit(folder->folder)->id;
 	folder_status(folder->folder, &status);
-	bool waits = status.paused || status.needs_person || str_equal(status.state, "failed");
-	bool works = status.pending > status.refused || str_equal(status.state, "scanning") ||
-		     str_equal(status.state, "syncing") || str_equal(status.state, "contact");
+	bool waits = status.paused || status.needs_person;
+	/* "failed" is tried again; what there is to store may not be known before that. */
+	bool works = status.pending > status.refused || str_equal(status.state, "failed") ||
+		     str_equal(status.state, "scanning") || str_equal(status.state, "syncing") ||
+		     str_equal(status.state, "contact");
 	if (status.restoring) {
 		facts->restoring = true;
 		snprintf(facts->restore, sizeof(facts->restore), "%.150s", id);
@@ -193,7 +194,7 @@ static void recall_awake(struct power *power) {
 	int64_t until_ns = strtoll(text, &boot, 10);
 	str_trim(boot);
 	/* A clock that was wrong must not keep the machine up for years. */
-	bool sane = until_ns == INT64_MAX || until_ns < wall_ns + (AWAKE_MAX_MS * NS_PER_MS);
+	bool sane = until_ns == INT64_MAX || until_ns < wall_ns + (AWAKE_MAX_S * NS_PER_S);
 	if (sane && str_equal(boot, process_boot_id())) idle_awake(power->idle, until_ns, true);
 }
 
@@ -224,7 +225,7 @@ json_t *power_status(struct house *house) {
 	bool forever = status.awake_until_ns == INT64_MAX;
 	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "phase",
 		idle_phase_name(status.phase), "idle", idle, "why", answer_text(status.text),
-		"left_s", seconds(status.left_ms), "after_s", seconds(status.after_ms),
+		"left_seconds", seconds(status.left_ms), "after_seconds", seconds(status.after_ms),
 		"awake_until", forever ? json_null() : answer_moment(status.awake_until_ns),
 		"awake", status.awake_until_ns != 0, "dry_run", status.dry_run, "action",
 		answer_text(status.action), "cloud", answer_text(status.cloud), "warning",
@@ -245,21 +246,22 @@ void route_why_awake(void *user, struct control_request *request) {
 void route_awake(void *user, struct control_request *request) {
 	struct house *house = user;
 	const json_t *body = control_body(request),
-		     *duration = json_object_get(body, "duration_ms");
+		     *duration = json_object_get(body, "duration_seconds");
 	bool off = json_is_true(json_object_get(body, "off"));
-	int64_t ms = duration ? json_integer_value(duration) : AWAKE_USUAL_MS;
+	int64_t seconds = duration ? json_integer_value(duration) : AWAKE_USUAL_S;
 	struct err err;
-	if (duration && (!json_is_integer(duration) || ms <= 0 || ms > AWAKE_MAX_MS)) {
-		err_set(&err, ERR_INVALID, "'duration_ms' is a number up to 30 days");
+	if (duration && (!json_is_integer(duration) || seconds <= 0 || seconds > AWAKE_MAX_S)) {
+		err_set(&err, ERR_INVALID, "'duration_seconds' is a number up to 30 days");
 		control_refuse(request, &err, NULL);
 		return;
 	}
 	route_ordered(house, request, "tendd", off ? "awake off" : "awake");
-	idle_awake(house->power->idle, off ? 0 : loop_wall_ns(house->loop) + ms * NS_PER_MS, false);
+	idle_awake(house->power->idle, off ? 0 : loop_wall_ns(house->loop) + seconds * NS_PER_S,
+		false);
 	control_answer(request, 200,
 		json_pack("{s:o, s:o}", "awake_until",
 			off ? json_null()
-			    : answer_moment(loop_wall_ns(house->loop) + ms * NS_PER_MS),
+			    : answer_moment(loop_wall_ns(house->loop) + seconds * NS_PER_S),
 			"idle", power_status(house)));
 }
 

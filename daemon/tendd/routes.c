@@ -282,6 +282,7 @@ const struct control_route tendd_routes[] = {
 	{ "POST", "/v1/reload", asked_reload },
 	{ "POST", "/v1/stop", asked_stop },
 	{ "POST", "/v1/units/:id/restore", route_restore },
+	{ "POST", "/v1/units/:id/resolve", route_resolve },
 	{ "POST", "/v1/units/:id/run", route_run },
 	{ "GET", "/v1/units/:id/tree", route_tree },
 	{ "GET", "/v1/units/:id/versions", route_versions },
@@ -304,6 +305,7 @@ void routes_close(struct house *house) {
 	pasts_close(house);
 	contents_close(house);
 	restores_close(house);
+	resolves_close(house);
 	plans_close(house);
 	doctors_close(house);
 }

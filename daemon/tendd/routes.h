@@ -65,6 +65,10 @@ void route_upgrade(void *user, struct control_request *request);
 void route_restore(void *user, struct control_request *request);
 void restores_close(struct house *house);
 
+/* ---- resolve.c: POST /v1/units/folder:NAME/resolve ---- */
+void route_resolve(void *user, struct control_request *request);
+void resolves_close(struct house *house);
+
 /* ---- doctor.c: GET /v1/doctor ---- */
 void route_doctor(void *user, struct control_request *request);
 /* What is being looked at is one of the ends that house_close waits for. */

@@ -45,16 +45,19 @@ static json_t *trouble_list(struct folder *folder, size_t limit) {
 	return list;
 }
 
+static json_t *count_or_null(int64_t count) {
+	return count < 0 ? json_null() : json_integer((json_int_t)count);
+}
+
 static json_t *flight_list(struct folder *folder, size_t limit) {
 	json_t *list = json_array();
 	struct folder_flight *flights = NULL;
 	size_t count = folder_flights(folder, limit, &flights);
 	for (size_t i = 0; i < count; i++) {
-		json_int_t size = (json_int_t)flights[i].size_bytes;
-		json_array_append_new(
-			list, json_pack("{s:o, s:o, s:s}", "path", answer_text(flights[i].path),
-				      "size_bytes", size < 0 ? json_null() : json_integer(size),
-				      "doing", flights[i].doing));
+		json_array_append_new(list,
+			json_pack("{s:o, s:o, s:o, s:s}", "path", answer_text(flights[i].path),
+				"size_bytes", count_or_null(flights[i].size_bytes), "done_bytes",
+				count_or_null(flights[i].done_bytes), "doing", flights[i].doing));
 	}
 	folder_flights_free(flights, count);
 	return list;
@@ -65,10 +68,13 @@ static json_t *conflict_list(struct folder *folder, size_t limit) {
 	struct folder_conflict *conflicts = NULL;
 	size_t count = folder_conflicts(folder, limit, &conflicts);
 	for (size_t i = 0; i < count; i++) {
-		json_array_append_new(
-			list, json_pack("{s:o, s:o, s:o}", "path", answer_text(conflicts[i].path),
-				      "of", answer_text(conflicts[i].origin), "time",
-				      answer_moment(conflicts[i].noted_ns)));
+		const char *path = conflicts[i].path, *of = conflicts[i].origin;
+		bool theirs = conflicts[i].theirs;
+		json_array_append_new(list,
+			json_pack("{s:o, s:o, s:o, s:o, s:o}", "path", answer_text(path), "of",
+				answer_text(of), "mine", answer_text(theirs ? of : path), "theirs",
+				answer_text(theirs ? path : of), "time",
+				answer_moment(conflicts[i].noted_ns)));
 	}
 	folder_conflicts_free(conflicts, count);
 	return list;
@@ -178,6 +184,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 		{ "set_only", status.set_only },
 		{ "moved", status.moved },
 		{ "removed", status.removed },
+		{ "conflict_count", status.conflicts },
 		{ "scans", status.scans },
 		{ "versions", status.versions },
 		{ "versions_bytes", status.version_bytes },
@@ -185,8 +192,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		json_object_set_new(part, numbers[i].name, json_integer(numbers[i].value));
 	}
-	json_object_set_new(
-		part, "left_s", status.left_s < 0 ? json_null() : json_integer(status.left_s));
+	json_object_set_new(part, "left_seconds", count_or_null(status.left_s));
 	json_object_set_new(part, "conditions",
 		status.conditions_known ? json_boolean(status.conditions) : json_null());
 	json_object_set_new(part, "forgotten", forgotten_of(folder, &status, troubles > 0));

@@ -26,7 +26,7 @@ void time_format(int64_t wall_ns, char *out);
 int time_parse(const char *text, int64_t *wall_ns); /* the same form, fraction optional; 0 or -1 */
 
 /* A time as people say it, in their time zone: "2026-11-22 14:03", "2026-11-22", "14:00" (today), "yesterday 14:00", "yesterday" (at this
- * time of day), "2h ago", "3d ago", "now", and the form above. 0 or -1. */
+ * time of day), "2h ago", "3d", "now", and the form above. 0 or -1. */
 int time_parse_words(const char *text, int64_t now_ns, int64_t *wall_ns);
 /* "2026-11-22 14:03:07" in the local time zone. */
 void time_format_local(int64_t wall_ns, char *out);

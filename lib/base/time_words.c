@@ -44,14 +44,14 @@ static int read_clock(const char *text, struct tm *tm) {
 	return *text ? -1 : 0;
 }
 
-/* "2h ago" */
+/* "2h ago", or "2h", as other programs take it. */
 static int read_ago(const char *text, int64_t now_ns, int64_t *wall_ns) {
 	char span[40];
 	int64_t ms;
-	size_t len = strlen(text);
-	if (!str_ends(text, " ago") || len - 4 >= sizeof(span)) return -1;
-	memcpy(span, text, len - 4);
-	span[len - 4] = 0;
+	size_t len = strlen(text) - (str_ends(text, " ago") ? strlen(" ago") : 0);
+	if (len >= sizeof(span) || *text < '0' || *text > '9') return -1;
+	memcpy(span, text, len);
+	span[len] = 0;
 	if (duration_parse(span, &ms) || ms > now_ns / NS_PER_MS) return -1;
 	*wall_ns = now_ns - ms * NS_PER_MS;
 	return 0;

@@ -65,9 +65,6 @@ static int check_head(
 	const char *kind = table->kind;
 	if (!table->named && *name) {
 		config_wrong(&loading->reading, loading->file, line, "[%s] takes no name", kind);
-	} else if (table->flags & CONFIG_NOT_BUILT) {
-		config_wrong(&loading->reading, loading->file, line,
-			"[%s%s%s] is not built yet in this version", kind, *name ? " " : "", name);
 	} else if (table->named && !*name) {
 		config_wrong(&loading->reading, loading->file, line,
 			"[%s] has no name: write [%s NAME]", kind, kind);
@@ -326,7 +323,7 @@ struct config *config_read(const char *path, const struct config_options *option
 	load_includes(&loading, path);
 	/* Sections that exist once are always there: their presets hold when nobody wrote them. */
 	for (const struct config_table *const *table = options->tables; *table; table++) {
-		if ((*table)->named || ((*table)->flags & CONFIG_NOT_BUILT)) continue;
+		if ((*table)->named) continue;
 		if (!config_find(config, (*table)->kind, ""))
 			add_section(&loading, *table, "", path, 0);
 	}

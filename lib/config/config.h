@@ -38,9 +38,6 @@ enum config_reload { RELOAD_LIVE, RELOAD_RESTART, RELOAD_REBUILD };
 
 enum {
 	CONFIG_REQUIRED = 1,
-	/* In the contract, not in this version: setting it is an error that says so; its field
-	 * is not touched. */
-	CONFIG_NOT_BUILT = 2,
 };
 
 struct config_key {
@@ -54,15 +51,12 @@ struct config_key {
 	enum config_reload reload;
 	const char *only; /* valid only when the section's `type` key is this word; NULL: always */
 	const char *help; /* one line for --help-config */
-	/* CONFIG_ENUM: NULL-ended words of the contract that are not built yet; NULL: none. */
-	const char *const *later;
 };
 
 /* A section a room understands. `size`: of the struct that one section fills. */
 struct config_table {
 	const char *kind; /* "folder" of [folder NAME] */
 	bool named;       /* false: [tend] */
-	unsigned flags;   /* CONFIG_NOT_BUILT for a whole section */
 	size_t size;
 	const struct config_key *keys;
 	size_t key_count;

@@ -8,24 +8,20 @@ static void print_key(const struct config_key *key, struct buf *out) {
 			     : key->preset                ? key->preset
 							  : "-";
 	buf_addf(out, "  %-20s %-12s %-8s", key->name, preset, effects[key->reload]);
-	if (key->flags & CONFIG_NOT_BUILT) buf_adds(out, " (not built yet)");
 	if (key->only) buf_addf(out, " (type %s)", key->only);
 	if (key->help) buf_addf(out, " %s", key->help);
 	for (int i = 0; key->names && key->names[i]; i++) {
 		buf_addf(out, "%s%s", i == 0 ? ": " : ", ", key->names[i]);
 	}
-	for (int i = 0; key->later && key->later[i]; i++)
-		buf_addf(out, "; %s (not built yet)", key->later[i]);
 	buf_addc(out, '\n');
 }
 
 void config_print_help(const struct config_table *const *tables, struct buf *out) {
 	for (size_t t = 0; tables[t]; t++) {
 		const struct config_table *table = tables[t];
-		buf_addf(out, "%s[%s%s]%s%s%s\n", t > 0 ? "\n" : "", table->kind,
-			table->named ? " NAME" : "",
-			table->flags & CONFIG_NOT_BUILT ? " (not built yet)" : "",
-			table->help ? " " : "", table->help ? table->help : "");
+		buf_addf(out, "%s[%s%s]%s%s\n", t > 0 ? "\n" : "", table->kind,
+			table->named ? " NAME" : "", table->help ? " " : "",
+			table->help ? table->help : "");
 		for (size_t i = 0; i < table->key_count; i++) print_key(&table->keys[i], out);
 	}
 }

@@ -73,7 +73,7 @@ int config_line(const struct config_section *section, const char *key) {
 }
 
 bool config_key_applies(const struct config_key *key, const char *type) {
-	return !(key->flags & CONFIG_NOT_BUILT) && (!key->only || str_equal(key->only, type));
+	return !key->only || str_equal(key->only, type);
 }
 
 /* The row for `name` in a section of this type; rows of one name may differ in `only`. */
@@ -138,12 +138,7 @@ static const struct config_key *row_of_value(struct config_reading *reading,
 	const struct config_section *section, const struct config_value *value) {
 	const char *type = config_section_type(section);
 	const struct config_key *key = find_row(section->table, value->name, type);
-	if (key && !(key->flags & CONFIG_NOT_BUILT)) return key;
-	if (key) {
-		config_wrong(reading, section->file, value->line,
-			"'%s' is not built yet in this version", value->name);
-		return NULL;
-	}
+	if (key) return key;
 	for (size_t i = 0; i < section->table->key_count; i++) {
 		key = &section->table->keys[i];
 		if (!str_equal(key->name, value->name)) continue;

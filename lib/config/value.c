@@ -119,11 +119,6 @@ static int parse_enum(const struct config_key *key, const char *text, const char
 			return 0;
 		}
 	}
-	for (int i = 0; key->later && key->later[i]; i++) {
-		if (!str_equal(key->later[i], text)) continue;
-		return err_set(err, ERR_INVALID, "'%s = %s' is not built yet in this version",
-			key->name, text);
-	}
 	buf_init(&words, 200);
 	for (int i = 0; key->names[i]; i++) {
 		buf_addf(&words, "%s%s",

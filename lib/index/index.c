@@ -137,7 +137,9 @@ static struct index *open_as(const char *path, struct index_past *past, struct e
 	index->past = past;
 	map_init(&index->meta);
 	map_init(&index->claims);
-	index->db = db_open(path, NULL, err);
+	/* Each commit of a past is copied as a whole: of small pages it is a quarter. */
+	const struct db_options small = { .page_size = 512 };
+	index->db = db_open(path, past ? &small : NULL, err);
 	if (!index->db) goto fail;
 	if (past && index_past_restore(past, index->db, err) < 0) goto fail;
 	if (db_migrate(index->db, index_schema, index_schema_steps, err) < 0) goto fail;

@@ -363,7 +363,7 @@ int index_news_get(struct index *index, const char *path, bool folder, struct in
 int index_news_drop(struct index *index, const char *path, bool folder, struct err *err);
 int index_news_any(struct index *index, struct err *err); /* 1, 0, -1 */
 
-/* Two edits of one path, both kept: ours got the name `path`. */
+/* Two edits of `origin`, both kept: one of them got the name `path`. */
 struct index_conflict {
 	char *path, *origin;
 	int64_t noted_ns;
@@ -373,6 +373,7 @@ int index_conflict_drop(struct index *index, const char *path, struct err *err);
 /* The newest first, at most `limit`. The caller's: index_conflicts_free. */
 int index_conflicts(struct index *index, size_t limit, struct index_conflict **rows, size_t *count,
 	struct err *err);
+int64_t index_conflict_count(struct index *index); /* 0: none, or the index cannot be read */
 void index_conflicts_free(struct index_conflict *rows, size_t count);
 
 /* ---- versions kept (SYNC.md §8), intents first ---- */

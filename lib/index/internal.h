@@ -114,6 +114,7 @@ enum index_sql {
 	SQL_CONFLICT_ADD,
 	SQL_CONFLICT_DROP,
 	SQL_CONFLICT_LIST,
+	SQL_CONFLICT_COUNT,
 	SQL_COUNT
 };
 extern const char *const index_sql_text[SQL_COUNT];

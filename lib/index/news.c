@@ -110,6 +110,16 @@ int index_conflicts(struct index *index, size_t limit, struct index_conflict **r
 	return -1;
 }
 
+int64_t index_conflict_count(struct index *index) {
+	struct err ignored;
+	struct db_stmt *stmt = index_stmt(index, SQL_CONFLICT_COUNT, &ignored);
+
+	if (!stmt) return 0;
+	int64_t count = db_step(stmt, &ignored) == 1 ? db_int(stmt, 0) : 0;
+	db_reset(stmt);
+	return count;
+}
+
 void index_conflicts_free(struct index_conflict *rows, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		free(rows[i].path);

@@ -295,4 +295,5 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_CONFLICT_DROP] = "DELETE FROM conflict WHERE path = ?1",
 	[SQL_CONFLICT_LIST] =
 		"SELECT path, origin, noted FROM conflict ORDER BY noted DESC LIMIT ?1",
+	[SQL_CONFLICT_COUNT] = "SELECT count(*) FROM conflict",
 };

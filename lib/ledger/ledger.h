@@ -45,7 +45,7 @@ struct ledger_service {
 	unsigned exit_oom; /* LEDGER_OOM_* */
 	int64_t ended_ns;
 	char stopped_boot[LEDGER_BOOT_SIZE]; /* stopped by hand during this boot; empty: not */
-	char done_boot[LEDGER_BOOT_SIZE]; /* a task that ended well during this boot; empty: not */
+	char done_boot[LEDGER_BOOT_SIZE];    /* ended well during this boot, for good; empty: not */
 };
 
 /* An unknown unit gives a zeroed record. */

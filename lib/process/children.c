@@ -16,9 +16,7 @@
 enum {
 	CHECK_FIRST_MS = 10,
 	CHECK_MAX_MS = 1000,
-	OOM_MS = 250, /* the end of main, if it was that, is mostly known by then */
-	OOM_DYING_MS =
-		10000, /* the kernel counts it first, and a slow machine takes its time to end it */
+	OOM_MS = 250,   /* the end of main, if it was that, is mostly known by then */
 	NOTICE_MS = 20, /* what a program says of itself meanwhile is told together */
 };
 
@@ -43,10 +41,9 @@ struct child {
 	int error_fd, fifo_fd;
 	struct poll *error_poll;
 	char *fifo_path;
-	char *leaf;        /* NULL: no cgroup */
-	int64_t oom_kills; /* before it began */
-	int64_t oom_ms;    /* when the last one was noted */
-	bool killed;       /* by us: no out-of-memory */
+	char *leaf; /* NULL: no cgroup */
+	struct oom_count oom;
+	bool killed; /* by us: no out-of-memory */
 	bool reaped;
 	bool failing; /* exec was refused; a failed fact once it is reaped too */
 	bool sweeping;
@@ -177,26 +174,16 @@ static void notice_came(void *user, pid_t pid, const char *text) {
 
 /* Only where its own group counts; what is counted for all says nothing of one. */
 static bool note_oom(struct child *child) {
-	struct facts *facts = &child->run.facts;
 	int64_t kills = child->leaf ? cgroup_leaf_oom_kills(child->leaf) : -1;
-	if (kills < 0) return false;
-	int64_t others = kills - child->oom_kills - (facts->exit.oom ? 1 : 0);
-	bool news = others > facts->notice.oom_kills;
-	if (news) facts->notice.oom_kills = others;
-	if (news) child->oom_ms = loop_now_ms(child->children->loop);
+	bool news = oom_others(&child->oom, kills, loop_now_ms(child->children->loop));
+	child->run.facts.notice.oom_kills = child->oom.others;
 	return news;
 }
 
-/* Was it the kernel's doing that main was killed? What was counted a moment ago, as of one of its processes, was of main then. */
 static bool main_was_oom(struct child *child) {
-	struct facts *facts = &child->run.facts;
 	int64_t kills = cgroup_oom_kills(child->children->cgroups, child->leaf);
-	if (facts->exit.signal != SIGKILL || child->killed) return false;
-	if (kills > child->oom_kills + facts->notice.oom_kills) return true;
-	int64_t since_ms = loop_now_ms(child->children->loop) - child->oom_ms;
-	if (!facts->notice.oom_kills || since_ms > OOM_DYING_MS) return false;
-	facts->notice.oom_kills--;
-	return true;
+	if (child->run.facts.exit.signal != SIGKILL || child->killed) return false;
+	return oom_main(&child->oom, kills, loop_now_ms(child->children->loop));
 }
 
 static void oom_looked(struct timer *timer) {
@@ -365,7 +352,7 @@ struct run *children_spawn(struct children *children, const char *id, const char
 	if (child->leaf && (spec->memory_max_bytes || spec->cpu_max_percent))
 		facts->limited = cgroup_limit(children->cgroups, child->leaf,
 			spec->memory_max_bytes, spec->cpu_max_percent);
-	child->oom_kills = cgroup_oom_kills(children->cgroups, child->leaf);
+	oom_begin(&child->oom, cgroup_oom_kills(children->cgroups, child->leaf));
 	if (child->leaf) cgroup_watch_oom(children->cgroups, child->leaf);
 	facts->notice.given = spec->notify && children->notices;
 	if (facts->notice.given) facts->notice.watchdog_us = spec->watchdog_us;

@@ -225,6 +225,21 @@ int64_t cgroup_leaf_oom_kills(const char *leaf);                  /* -1: nobody 
 int64_t cgroup_oom_kills(struct cgroups *cgroups, const char *leaf);
 int cgroup_remove(const char *leaf);
 
+/* ---- whom the kernel ended for want of memory (oom.c): pure ---- */
+
+struct oom_count {
+	int64_t before; /* the group's count when the run began */
+	int64_t others; /* of the run, but for its main process */
+	bool main;
+	int64_t told_ms; /* when `others` rose last */
+};
+
+void oom_begin(struct oom_count *count, int64_t kills);
+/* The group's count now (-1: nobody counts). True: more of its others were ended. */
+bool oom_others(struct oom_count *count, int64_t kills, int64_t now_ms);
+/* The main process was ended by a SIGKILL that is not ours: was it that? Takes back what was taken for another a moment ago. */
+bool oom_main(struct oom_count *count, int64_t kills, int64_t now_ms);
+
 /* ---- the wire between tendd and the keeper (frames.c) ---- */
 
 enum { FRAME_VERSION = 2, FRAME_MAX = 4 << 20, FRAME_LIST_MAX = 65536 };

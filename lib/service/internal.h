@@ -220,7 +220,8 @@ void service_watch_end(struct service *service);
 void service_probed(struct service *service, const struct err *err); /* err NULL: it is well */
 /* Its sd_notify: what `ready` and `check` ask of the host, and what it said. */
 bool service_asks_notify(const struct service *service);
-void service_notify_ask(const struct service *service, struct process_spec *spec);
+/* What a spawn asks of the keeper for `settings`. */
+void service_notify_ask(const struct service_settings *settings, struct process_spec *spec);
 void service_notified(struct process *process);
 
 /* ---- hook.c: a command before each start and after each end ---- */

@@ -84,7 +84,23 @@ void service_adopt(struct service *service, const char *run) {
 	process_adopt(&service->process, service->record.run);
 	unit_want(&service->unit);
 	service_report(service);
+	/* It runs since before this tendd did. */
+	service->since_ns = service->unit.since_ns = service->record.started_ns;
 	if (stopped || !service->settings->enabled) service_feed(service, SERVICE_WANT_DOWN);
+}
+
+/* It ended well during this boot, and by its settings of now that is for good. */
+static bool is_done(const struct service *service) {
+	const struct ledger_service *record = &service->record;
+	const struct service_settings *settings = service->settings;
+	const struct service_question question = {
+		.wanted = true,
+		.class = SERVICE_EXIT_OK,
+		.no_restart = service_code_in(settings->no_restart_exit, record->exit_code),
+		.policy = (enum service_policy)settings->restart,
+	};
+	return str_equal(record->done_boot, process_boot_id()) &&
+	       service_verdict(&question) == SERVICE_DONE;
 }
 
 void service_take_up(struct service *service) {
@@ -105,10 +121,13 @@ void service_take_up(struct service *service) {
 		record->pid = 0;
 		service_forget_failures(service);
 	}
+	/* That it gave up was of an earlier tendd: it is tried again, as often as ever. */
+	if (!record->run[0] && service->settings->give_up_after > 0 &&
+		record->failures >= service->settings->give_up_after)
+		service_forget_failures(service);
 	if (record->run[0]) {
 		service_adopt(service, record->run);
-	} else if (service->settings->restart == SERVICE_RESTART_NEVER &&
-		   str_equal(record->done_boot, process_boot_id())) {
+	} else if (is_done(service)) {
 		service->wanted = true;
 		service_set_state(service, SERVICE_DONE);
 		unit_want(&service->unit);

@@ -74,14 +74,17 @@ static bool asks_notify(const char *text) {
 	return service_probe_parse(text, &probe, &err) == 0 && probe.kind == PROBE_NOTIFY;
 }
 
-bool service_asks_notify(const struct service *service) {
-	return asks_notify(service->settings->ready) || asks_notify(service->settings->check);
+static bool settings_ask(const struct service_settings *settings) {
+	return asks_notify(settings->ready) || asks_notify(settings->check);
 }
 
-void service_notify_ask(const struct service *service, struct process_spec *spec) {
-	spec->notify = service_asks_notify(service);
-	if (asks_notify(service->settings->check))
-		spec->watchdog_us = service->settings->check_every_ms * 1000;
+bool service_asks_notify(const struct service *service) {
+	return settings_ask(service->settings);
+}
+
+void service_notify_ask(const struct service_settings *settings, struct process_spec *spec) {
+	spec->notify = settings_ask(settings);
+	if (asks_notify(settings->check)) spec->watchdog_us = settings->check_every_ms * 1000;
 }
 
 /* Not more often than it was told to speak: `check_every` may have changed since it began. */
@@ -171,11 +174,11 @@ static void check_went(struct service *service, const struct err *err) {
 			&service->trouble, xasprintf("check failed, %lld of %lld: %s",
 						   (long long)service->check_failures,
 						   (long long)settings->check_failures, err->text));
-		log_warn("%s: %s", service->unit.id, service->trouble);
 		if (service->check_failures >= settings->check_failures) {
-			service_feed(service, SERVICE_CHECK_FAILED);
+			service_feed(service, SERVICE_CHECK_FAILED); /* which tells it */
 			return;
 		}
+		log_warn("%s: %s", service->unit.id, service->trouble);
 		service_report(service);
 	}
 	timer_start(&service->probe_timer, check_every_ms(service));

@@ -62,7 +62,7 @@ void service_forget_failures(struct service *service) {
 static void launch(struct service *service) {
 	struct ledger_service *record = &service->record;
 	struct process_spec spec = service_plan_spec(&service->plan, service->log.fifo_path);
-	service_notify_ask(service, &spec);
+	service_notify_ask(service->settings, &spec);
 	process_make_run(loop_of(service), record->run);
 	snprintf(record->boot, sizeof(record->boot), "%s", process_boot_id());
 	record->pid = 0;
@@ -198,7 +198,9 @@ static void note_end(struct service *service) {
 	record->exit_oom = service_oom_of(service);
 	record->ended_ns = wall_of(service);
 	char *why = service_explain_end(service);
-	const char *wish = service->asked ? " (as asked)" : "";
+	const char *wish = service->counted ? ": it has ended"
+			   : service->asked ? " (as asked)"
+					    : "";
 	if (service->class == SERVICE_EXIT_OK || service->asked)
 		log_info("%s: %s%s", service->unit.id, why, wish);
 	else
@@ -257,16 +259,26 @@ static void settle(struct service *service) {
 	if (service->state == SERVICE_DOWN) service_gone(service);
 }
 
+/* What ended well stays ended over a restart of tendd. Sent away it begins anew with the others; but a task runs once a boot. */
+static void forget_done(struct service *service) {
+	if (!service->record.done_boot[0] || service->settings->restart == SERVICE_RESTART_NEVER)
+		return;
+	service->record.done_boot[0] = '\0';
+	service_write_record(service);
+}
+
 static void act(struct service *service, enum service_action action) {
 	switch (action) {
 	case SERVICE_NOTHING:
 	case SERVICE_NOTE: break;
 	case SERVICE_WAIT_ANEW:
+		service->record.done_boot[0] = '\0';
 		service_forget_failures(service);
 		wait_for_graph(service);
 		break;
 	case SERVICE_WAIT: wait_for_graph(service); break;
 	case SERVICE_LEAVE:
+		forget_done(service);
 		timer_cancel(&service->timer);
 		service->next_try_ns = 0;
 		service_gone(service);

@@ -253,6 +253,7 @@ struct service_show_options {
 	const char *name;
 	const struct service_settings *settings; /* copied, as all of it */
 	char *const *path, *const *environment;  /* of [tend] */
+	const char *notify_path; /* where the keeper hears sd_notify's words; NULL: not known */
 };
 
 struct service_show;

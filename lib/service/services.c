@@ -98,25 +98,12 @@ struct service *service_add(
 
 /* ---- edges ---- */
 
-static void link_one(struct service *service, char *const *ids, bool requires) {
-	for (; ids && *ids; ids++) {
-		struct unit *other = unit_find(service->unit.graph, *ids);
-		if (other && other != &service->unit)
-			unit_add_edge(&service->unit, other, requires);
-	}
-}
-
 void services_link(struct services *services) {
 	list_each(&services->all, link) {
 		struct service *service = container_of(link, struct service, link);
 		if (service->leaving) continue;
-		unit_clear_edges(&service->unit);
-		link_one(service, service->settings->after, false);
-		link_one(service, service->settings->requires, true);
-		struct unit *network = unit_find(service->unit.graph, "network");
-		/* An order, no more: what is lost later does not keep a crashed service down. */
-		if (network && service->settings->network)
-			unit_add_edge(&service->unit, network, false);
+		unit_link(&service->unit, service->settings->after, service->settings->requires,
+			service->settings->network);
 	}
 }
 

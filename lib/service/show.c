@@ -20,6 +20,7 @@ struct service_show {
 	int fd; /* what env writes; -1: not yet, or not any more */
 	struct poll *poll;
 	struct buf text;
+	char *notify_path;
 	struct defer defer;
 	struct err err;
 	void (*done)(void *user, char *const *env, const struct err *err);
@@ -41,6 +42,16 @@ static void output_came(void *user, int events) {
 	take_output(user);
 }
 
+/* What the keeper adds, but for WATCHDOG_PID, which only a start knows. */
+static void add_notify(const struct service_show *show, char ***env) {
+	struct process_spec asked = { 0 };
+	service_notify_ask(show->plan.settings, &asked);
+	if (asked.notify && show->notify_path)
+		strv_add_owned(env, xasprintf("NOTIFY_SOCKET=%s", show->notify_path));
+	if (asked.watchdog_us)
+		strv_add_owned(env, xasprintf("WATCHDOG_USEC=%lld", (long long)asked.watchdog_us));
+}
+
 static void tell(struct defer *defer) {
 	struct service_show *show = container_of(defer, struct service_show, defer);
 	char **env = NULL;
@@ -50,6 +61,7 @@ static void tell(struct defer *defer) {
 	if (show->err.kind == ERR_NONE) {
 		for (size_t at = 0; at < show->text.len; at += strlen(show->text.at + at) + 1)
 			strv_add(&env, show->text.at + at);
+		add_notify(show, &env);
 		show->done(show->user, env, NULL);
 	} else {
 		show->done(show->user, NULL, &show->err);
@@ -140,6 +152,7 @@ struct service_show *service_show_start(const struct service_show_options *optio
 	show->fd = -1;
 	show->done = done;
 	show->user = user;
+	show->notify_path = xstrdup(options->notify_path);
 	buf_init(&show->text, SHOW_BYTES);
 	process_init(&show->process, show->host, unit, &calls);
 	defer_init(&show->defer, tell);
@@ -166,5 +179,6 @@ void service_show_free(struct service_show *show) {
 	process_host_free(show->host);
 	service_plan_release(&show->plan);
 	buf_release(&show->text);
+	free(show->notify_path);
 	free(show);
 }

@@ -162,6 +162,8 @@ void steps_set_environment(struct steps *steps, char *const *path, char *const *
 struct step *step_add(struct steps *steps, const char *name, const struct step_settings *settings);
 /* Makes the edges of all steps anew; once all units of the configuration exist. */
 void steps_link(struct steps *steps);
+/* A kind that fetches something is ordered after the network. Any thread. */
+bool step_needs_network(const struct step_settings *settings);
 /* Wants up all that are enabled and down. */
 void steps_begin(struct steps *steps);
 /* Takes new settings. 0: nothing changed, 1: live, 2: it is looked at anew, after a command that runs has ended. */

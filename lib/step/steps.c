@@ -90,23 +90,17 @@ struct step *step_add(struct steps *steps, const char *name, const struct step_s
 	return step;
 }
 
-static void link_one(struct step *step, char *const *ids, bool requires) {
-	for (; ids && *ids; ids++) {
-		struct unit *other = unit_find(step->unit.graph, *ids);
-		if (other && other != &step->unit) unit_add_edge(&step->unit, other, requires);
-	}
+bool step_needs_network(const struct step_settings *settings) {
+	const struct step_kind *kind = step_kind_of(settings, NULL);
+	return kind && kind->network;
 }
 
 void steps_link(struct steps *steps) {
 	list_each(&steps->all, link) {
 		struct step *step = container_of(link, struct step, link);
-		const struct step_kind *kind = step_kind_of(step->settings, NULL);
-		struct unit *network = unit_find(step->unit.graph, "network");
 		if (step->leaving) continue;
-		unit_clear_edges(&step->unit);
-		link_one(step, step->settings->after, false);
-		link_one(step, step->settings->requires, true);
-		if (kind && kind->network && network) unit_add_edge(&step->unit, network, false);
+		unit_link(&step->unit, step->settings->after, step->settings->requires,
+			step_needs_network(step->settings));
 	}
 }
 

@@ -144,10 +144,9 @@ static const struct config_key remote_keys[] = {
 	{ .name = "profile",
 		.type = CONFIG_TEXT,
 		.offset = FIELD(profile),
-		.preset = "default",
 		.only = "s3",
 		.reload = RELOAD_RESTART,
-		.help = "section of ~/.aws/credentials" },
+		.help = "section of ~/.aws/credentials, where it is not 'default'" },
 
 	{ .name = "client_id",
 		.type = CONFIG_TEXT,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 enum { HELD_FROM_MS = 12 * 3600 * 1000 };
 
@@ -13,6 +14,7 @@ enum { HELD_FROM_MS = 12 * 3600 * 1000 };
 static bool set_of_another(const struct transfer *t) {
 	const struct folder *f = t->folder;
 	const struct store_entry *now = &t->op.entry;
+	if (MUTANT(set_on_any_content)) return false;
 	if (!folder_brings(f) || t->op.kind != STORE_FILE || t->file.kind != INDEX_FILE)
 		return false;
 	if (store_hash_tells(f->store, &now->hash) && hash_known(f->store, &t->file))
@@ -282,7 +284,7 @@ static void remove_done(struct transfer *t, const struct err *err) {
 void act_remove_start(
 	struct transfer *t, void (*done)(struct transfer *transfer, const struct err *err)) {
 	act_op_init(t, STORE_REMOVE, base_store_kind(t));
-	t->op.if_version = t->file.version;
+	t->op.if_version = MUTANT(remove_without_condition) ? NULL : t->file.version;
 	if (!act_keep_intend(t) || !base_doubt(t->folder, t->path, &t->file)) return;
 	/* On the disk before it is sent: when the power goes the file may stand here again. */
 	transfer_submit(t, true, done);
@@ -297,9 +299,12 @@ static void check_done(struct transfer *t, const struct err *err) {
 		transfer_fail(t, err);
 		return;
 	}
-	bool same = !err && remote->size == base->size &&
-		    (remote->mtime_ns == STORE_MTIME_UNKNOWN ||
-			    store_time_same(t->folder->store, remote->mtime_ns, base->mtime_ns));
+	bool same = MUTANT(unsealed_is_whole)
+			    ? !err
+			    : !err && remote->size == base->size &&
+				      (remote->mtime_ns == STORE_MTIME_UNKNOWN ||
+					      store_time_same(t->folder->store, remote->mtime_ns,
+						      base->mtime_ns));
 	if (!err && store_hash_tells(t->folder->store, &remote->hash) && base->hash_len)
 		same = hash_same(t->folder->store, base, remote->hash.bytes);
 	if (!same) {

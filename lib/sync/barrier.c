@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 enum wait_state { WAIT_SCAN, WAIT_MARKS, WAIT_SYNC, WAIT_SYNCING, WAIT_ENDED };
 
@@ -162,7 +163,9 @@ static void wait_step(struct folder *f, struct folder_wait *wait) {
 			wait->polled = polling_request(f);
 			wait->scanned = true; /* what it finds counts too */
 		}
-		if (wait->polled && !polling_passed(f, wait->polled)) return;
+		if (wait->polled && !polling_passed(f, wait->polled) &&
+			!MUTANT(barrier_before_the_poll))
+			return;
 		if (!scan_is_idle(f)) return;
 		/* What happened in a folder while it was being watched is told after its listing,
 		 * and asks for another. */
@@ -177,7 +180,7 @@ static void wait_step(struct folder *f, struct folder_wait *wait) {
 	}
 	if (wait->state == WAIT_MARKS) {
 		int64_t upto = wait->upto > wait->owed ? wait->upto : wait->owed;
-		if (index_oldest(f->index) <= upto) {
+		if (index_oldest(f->index) <= upto && !MUTANT(barrier_waits_for_nothing)) {
 			wait_refused(f, wait, upto);
 			return;
 		}

@@ -8,6 +8,7 @@
 
 #include "sync/both_same.h"
 #include "sync/bring.h"
+#include "sync/mutant.h"
 
 enum { TRIES_MAX = 5 };
 
@@ -69,8 +70,9 @@ static enum both_same here_same(const struct transfer *t, const struct index_ent
 static enum both_same equal(const struct transfer *t, const struct index_entry *there) {
 	const struct folder *f = t->folder;
 	if (there == &t->file) return from_plan(transfer_compare(t)); /* of a stranger */
-	if (!t->have_hash || !hash_known(f->store, there) || !hash_same(f->store, there, t->hash))
-		return BOTH_CHANGED;
+	bool same =
+		t->have_hash && hash_known(f->store, there) && hash_same(f->store, there, t->hash);
+	if (!same && !MUTANT(what_differs_is_equal)) return BOTH_CHANGED;
 	bool times = there->mtime_ns == STORE_MTIME_UNKNOWN ||
 		     store_time_same(f->store, there->mtime_ns, t->mtime_ns);
 	bool modes = there->mode < 0 || (there->mode & 0777) == (t->stat.mode & 0777);
@@ -163,6 +165,8 @@ void both_agree(struct transfer *t) {
 		return;
 	}
 	if (!there) { /* gone on both sides */
+		/* By our own hand, when an answer was lost that said so. */
+		brake_gone(t, !t->has_file);
 		if (t->has_file && !base_drop(t, false)) return;
 		if (t->has_folder && !base_drop(t, true)) return;
 		act_emptied(t, t->path);
@@ -230,6 +234,8 @@ static bool ask(struct transfer *t, bool folder) {
 }
 
 static bool ask_gone(struct transfer *t) {
+	/* Both at once: a list that was cut is harmless as long as what it lacks is asked for. */
+	if (MUTANT(lists_are_believed) || MUTANT(failed_list_is_whole)) return false;
 	if (t->has_news_file && (t->news_file.flags & INDEX_GONE) && !t->file_gone)
 		return ask(t, false);
 	if (t->has_news_folder && (t->news_folder.flags & INDEX_GONE) && !t->folder_gone)
@@ -289,7 +295,7 @@ static void refuse(struct transfer *t, const char *why) {
 static void remove_here(struct transfer *t) {
 	bool folder = t->stat.kind == DISK_FOLDER;
 	t->action = folder ? PLAN_REMOVE_FOLDER : PLAN_REMOVE;
-	if (brake_holds(t)) return;
+	if (!MUTANT(removed_here_unbraked) && brake_holds(t)) return;
 	bring_start(t, folder ? BRING_RMDIR : BRING_REMOVE);
 }
 
@@ -305,7 +311,7 @@ static void bring(struct transfer *t, bool conflict) {
 		remove_here(t);
 		return;
 	}
-	t->conflict = conflict;
+	t->conflict = conflict && !MUTANT(no_conflict_copy);
 	bring_start(t, there->kind == INDEX_FOLDER ? BRING_FOLDER
 		       : there->kind == INDEX_LINK ? BRING_LINK
 						   : BRING_FILE);
@@ -373,7 +379,7 @@ bool both_rests(struct transfer *t) {
 		index_failed(t, &err);
 		return true;
 	}
-	if (f->settings.mode != FOLDER_FETCH || both_differs(t) ||
+	if (f->settings.mode != FOLDER_FETCH || MUTANT(fetch_sends) || both_differs(t) ||
 		is_stranger(t->has_folder, &t->folder_entry))
 		return false;
 	bool known = t->has_file || t->has_folder;

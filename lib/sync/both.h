@@ -31,6 +31,8 @@ void polling_entry(
 
 /* conflict.c: the name that one of two edits gets. The caller's. */
 char *conflict_name(const char *path, const char *host, int64_t wall_ns);
+#define CONFLICT_THEIRS "remote" /* the host of theirs, where ours keeps its name */
+bool conflict_is_theirs(const char *copy);
 
 /* trash.c: what the remote replaced or removed here, in state_dir/trash/FOLDER/DAY, in UTC */
 void trash_times(int64_t wall_ns, char day[16], char time[24]);

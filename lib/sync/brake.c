@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 /* What is held has a row in the queue; nobody looks at it before it is let go, or something happens
  * to it. */
@@ -217,7 +218,7 @@ bool brake_holds(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return true;
 	}
-	if (known && state >= INDEX_HELD_LET_GO) {
+	if (known && (state >= INDEX_HELD_LET_GO || MUTANT(held_is_let_go))) {
 		t->let_go = true;
 		t->approved = state == INDEX_HELD_APPROVED;
 		return false;
@@ -259,7 +260,7 @@ bool brake_moved(struct folder *f, const char *path, bool tree) {
 
 void brake_gone(struct transfer *t, bool folder) {
 	struct brake *b = &t->folder->brake;
-	if (!t->let_go || folder || t->approved) return;
+	if (!t->let_go || folder || t->approved || MUTANT(deletions_are_not_counted)) return;
 	brake_window_add(&b->window, minute_now(t->folder), 1, agreed_now(t->folder) + 1);
 	b->window_changed = true;
 }
@@ -291,7 +292,7 @@ void brake_init(struct folder *f) {
 int brake_load(struct folder *f, struct err *err) {
 	struct brake *b = &f->brake;
 	char *window = index_meta_get(f->index, "deletions");
-	brake_window_read(&b->window, window);
+	brake_window_read(&b->window, MUTANT(hour_begins_at_the_start) ? NULL : window);
 	free(window);
 	b->window_changed = b->root_empty = b->stale = false;
 	/* What was let go is counted anew: the window tells what was done of it. */

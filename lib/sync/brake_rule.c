@@ -1,5 +1,7 @@
 #include "sync/brake_rule.h"
 
+#include "sync/mutant.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +59,7 @@ void brake_window_add(struct brake_window *w, int64_t minute, int64_t count, int
 
 int64_t brake_window_sum(const struct brake_window *w, int64_t minute, int64_t *base) {
 	int64_t sum = 0;
+	if (MUTANT(hour_is_forgotten)) return 0;
 	for (size_t i = w->used; i-- > 0 && w->minutes[i].minute > minute - BRAKE_MINUTES;) {
 		sum += w->minutes[i].count;
 		*base = w->minutes[i].base;
@@ -103,7 +106,8 @@ int64_t brake_limit(const struct brake_rule *rule, int64_t base) {
 
 enum brake_verdict brake_judge(const struct brake_rule *rule, const struct brake_question *q) {
 	int64_t limit = brake_limit(rule, q->base);
-	if (q->root_empty && q->now > 0) return BRAKE_STOP_EMPTY;
+	if (MUTANT(brake_lets_all_go)) return BRAKE_GO;
+	if (q->root_empty && q->now > 0 && !MUTANT(empty_root_is_believed)) return BRAKE_STOP_EMPTY;
 	/* What comes while a person is asked is not covered by the answer: it waits as well. */
 	if (q->stopped) return BRAKE_STOP_COUNT;
 	return limit >= 0 && q->now > 0 && q->gone + q->now > limit ? BRAKE_STOP_COUNT : BRAKE_GO;

@@ -21,12 +21,9 @@ static void place_start(struct transfer *t) {
 		transfer_again(t, INDEX_WHY_CHANGE, NULL, f->settings.settle_ms);
 		return;
 	}
-	trash_times(now, b->day_text, b->time_text);
-	if (f->sync->state_dir) b->trash = xasprintf("%s/trash", f->sync->state_dir);
-	b->name = f->name;
-	b->ground = f->sync->ground;
+	trash_place(f, b);
 	if (t->conflict) b->aside = conflict_name(t->path, loop_host(f->loop), now);
-	b->theirs = conflict_name(t->path, "remote", now);
+	b->theirs = conflict_name(t->path, CONFLICT_THEIRS, now);
 	b->snapshots = f->settings.sqlite == FOLDER_SQLITE_SNAPSHOT;
 	t->state = TRANSFER_READING;
 	t->job.work = bring_place_work;

@@ -60,7 +60,9 @@ void bring_placed(struct job *job, const struct err *err); /* of bring_place_wor
 int bring_write_work(struct job *job, struct err *err);
 int bring_place_work(struct job *job, struct err *err);
 
-/* trash.c: what stands at `path` is copied below bring->trash; in a job */
+/* trash.c: where that is; bring->trash is the caller's to free */
+void trash_place(const struct folder *folder, struct bring *bring);
+/* What stands at `path` is copied below bring->trash; in a job */
 int trash_keep(struct disk *disk, const char *path, const struct disk_stat *stat,
 	const struct bring *bring, struct err *err);
 

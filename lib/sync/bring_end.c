@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sync/bring.h"
+#include "sync/mutant.h"
 
 /* ---- its end ---- */
 
@@ -58,6 +59,17 @@ static int parent_filled(struct folder *f, const char *parent, struct err *err) 
 	return rc;
 }
 
+/* It failed, or was refused, and waits for its next try. What lies in it does not hurry that: a folder whose place something else took here
+ * would be tried by each of them without end. */
+static bool waits_for_try(struct folder *f, const char *path) {
+	struct index_dirty row;
+	struct err err;
+	if (index_dirty_get(f->index, path, &row, &err) != 1) return false;
+	bool waits = row.tries > 0;
+	index_dirty_release(&row);
+	return waits;
+}
+
 /* The folder it is to lie in is none here, not yet perhaps; or something else took its place, which does not hold against what is new
  * in it over there. */
 static bool parents_filled(struct folder *f, const char *path) {
@@ -66,10 +78,10 @@ static bool parents_filled(struct folder *f, const char *path) {
 	char *parent = path_parent(path);
 	if (*parent) {
 		good = !parent_filled(f, parent, &err);
-		if (good)
-			folder_mark_path(f, parent, PRIO_FOLDER, 0);
-		else
+		if (!good)
 			folder_index_failed(f, &err);
+		else if (!waits_for_try(f, parent))
+			folder_mark_path(f, parent, PRIO_FOLDER, 0);
 		good = good && parents_filled(f, parent);
 	}
 	free(parent);
@@ -240,7 +252,8 @@ static void placed_well(struct transfer *t) {
 	}
 	seen_now(t);
 	count(t->folder, b);
-	if (!base_brought(t) || !both_news_drop(t)) return;
+	if (!MUTANT(base_is_not_moved) && !base_brought(t)) return;
+	if (!both_news_drop(t)) return;
 	if (b->aside && !conflict_note(t, b->aside)) return;
 	bring_release(t);
 	turn_end_want(&t->folder->turn_end);
@@ -319,7 +332,14 @@ static void occupied(struct transfer *t) {
 	const struct index_entry *there = both_there(t);
 	if (there && there->kind !=
 			     INDEX_FOLDER) { /* a folder keeps its name, whichever side it is on */
-		both_aside_there(t);
+		if (f->settings.mode == FOLDER_FETCH)
+			transfer_again(t, INDEX_WHY_REFUSED,
+				"is a file at the remote, and a folder here with things in it: "
+				"move "
+				"one of them away",
+				transfer_retry_ms(t->row.tries));
+		else
+			both_aside_there(t);
 		return;
 	}
 	struct index_entry hollow = t->folder_entry;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sync/bring.h"
+#include "sync/mutant.h"
 #include "sync/restore.h"
 
 enum { NUMBERS_MAX = 100, FILE_MODE = 0644, FOLDER_MODE = 0755 };
@@ -50,7 +51,7 @@ static int check(struct transfer *t, bool *there, struct disk_stat *now, struct 
 	bool same = *there && now->kind == DISK_FOLDER
 			    ? t->stat.kind == DISK_FOLDER && now->ino == t->stat.ino
 			    : *there && now->kind == t->stat.kind && disk_stat_same(now, &t->stat);
-	b->changed = t->absent ? *there : !same;
+	b->changed = !MUTANT(place_without_a_look) && (t->absent ? *there : !same);
 	return 0;
 }
 
@@ -149,7 +150,8 @@ static int place_content(struct transfer *t, struct err *err) {
 	/* Keeping it may have taken its time. */
 	if (there && !b->aside && (check(t, &there, &now, err) || b->changed))
 		return b->changed ? 0 : -1;
-	if (rename_into(t, t->path, there && !b->aside, err)) return b->changed ? 0 : -1;
+	bool replace = (there && !b->aside) || MUTANT(newcomer_is_replaced);
+	if (rename_into(t, t->path, replace, err)) return b->changed ? 0 : -1;
 	if (disk_stat(t->disk, t->path, &b->now, err)) {
 		b->raced = err->kind == ERR_NOT_FOUND;
 		if (!b->raced) return -1;

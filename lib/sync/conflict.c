@@ -24,6 +24,15 @@ static size_t cut(const char *text, size_t len, size_t most) {
 	return most;
 }
 
+static const char mark_begins[] = " (conflict ";
+
+/* By the last mark: an edit of an edit has two. */
+bool conflict_is_theirs(const char *copy) {
+	const char *last = NULL;
+	for (const char *at = copy; (at = strstr(at, mark_begins)); at++) last = at;
+	return last && str_starts(last + strlen(mark_begins), CONFLICT_THEIRS " ");
+}
+
 char *conflict_name(const char *path, const char *host, int64_t wall_ns) {
 	char when[TIME_TEXT_SIZE];
 	const char *name = path_name(path);
@@ -34,7 +43,7 @@ char *conflict_name(const char *path, const char *host, int64_t wall_ns) {
 	char *here = xstrndup(host, cut(host, strlen(host), HOST_MAX_BYTES));
 	for (char *at = here; *at; at++)
 		if (*at == '/') *at = '-';
-	char *mark = xasprintf(" (conflict %s %s)", here, when);
+	char *mark = xasprintf("%s%s %s)", mark_begins, here, when);
 	free(here);
 	if (extension + strlen(mark) >= NAME_MAX_BYTES) { /* that is no extension */
 		stem = strlen(name);

@@ -1,9 +1,12 @@
 /* What is on its way, for whoever wants to see it: nothing here decides anything. */
 #include <stdlib.h>
 
-#include "sync/internal.h"
+#include "sync/bring.h"
+#include "sync/restore.h"
+#include "sync/upload.h"
 
 static const char *doing_of(const struct transfer *transfer) {
+	if (transfer->bring) return "bringing";
 	switch (transfer->state) {
 	case TRANSFER_OPERATING:
 	case TRANSFER_PARTS: return "sending";
@@ -17,25 +20,63 @@ static const char *doing_of(const struct transfer *transfer) {
 
 /* What a job found is the worker's until it has ended. */
 static int64_t size_of(const struct transfer *transfer) {
+	if (transfer->bring)
+		return transfer->bring->what == BRING_FILE ? transfer->bring->size : -1;
 	bool known = !transfer->job_running && !transfer->absent &&
 		     transfer->stat.kind == DISK_FILE && transfer->state > TRANSFER_LOOKING;
 
 	return known ? transfer->stat.size : -1;
 }
 
-size_t folder_flights(struct folder *f, size_t limit, struct folder_flight **flights) {
-	size_t count = 0;
+/* Of an upload those parts that the server holds; what goes in one piece is told by nobody. */
+static int64_t done_of(const struct transfer *transfer) {
+	const struct upload *upload = transfer->upload;
+	int64_t held = 0;
+	if (transfer->bring)
+		return transfer->bring->what == BRING_FILE ? transfer->bring->offset : -1;
+	if (!upload || transfer->job_running) return -1;
+	if (transfer->state == TRANSFER_HASHING) return upload->offset;
+	if (transfer->state != TRANSFER_PARTS) return -1;
+	for (size_t i = 0; i < upload->held; i++) held += upload->parts[i].size;
+	return held;
+}
 
-	*flights = NULL;
+struct flights {
+	struct folder_flight *at;
+	size_t count, limit;
+};
+
+static void add(
+	struct flights *flights, const char *path, int64_t size, int64_t done, const char *doing) {
+	if (flights->count == flights->limit) return;
+	flights->at = xrealloc(flights->at, (flights->count + 1) * sizeof(*flights->at));
+	flights->at[flights->count++] = (struct folder_flight){
+		.path = xstrdup(path), .size_bytes = size, .done_bytes = done, .doing = doing
+	};
+}
+
+/* What a person asked for, or what an empty folder gets back. */
+static void add_restore(struct flights *flights, const struct restore *restore) {
+	for (size_t i = 0; restore->slots && i < restore->options.slots; i++) {
+		const struct restore_slot *slot = &restore->slots[i];
+		if (slot->state == SLOT_FREE || !slot->place.path) continue;
+		if (slot->item.kind == PAST_FOLDER) continue;
+		add(flights, slot->place.path, slot->item.kind == PAST_FILE ? slot->item.size : -1,
+			-1, "bringing");
+	}
+}
+
+size_t folder_flights(struct folder *f, size_t limit, struct folder_flight **flights) {
+	struct flights found = { .limit = limit };
+
 	list_each(&f->transfers, link) {
 		const struct transfer *transfer = list_entry(link, struct transfer, link);
-		if (count == limit) break;
-		*flights = xrealloc(*flights, (count + 1) * sizeof(**flights));
-		(*flights)[count++] = (struct folder_flight){ .path = xstrdup(transfer->path),
-			.size_bytes = size_of(transfer),
-			.doing = doing_of(transfer) };
+		add(&found, transfer->path, size_of(transfer), done_of(transfer),
+			doing_of(transfer));
 	}
-	return count;
+	list_each(&f->restores, link) add_restore(&found, restore_home_of(link));
+	*flights = found.at;
+	return found.count;
 }
 
 void folder_flights_free(struct folder_flight *flights, size_t count) {

@@ -399,12 +399,13 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		struct err err;
 		err_set(&err, ERR_CANCELLED, "folder '%s' stops", f->name);
 		barrier_end_all(f, &err);
+		resolve_stops(f);
 		folder_drop_work(f);
 		timers_cancel(f);
 	}
 	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
 		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
-		polling_is_busy(f) || f->trash_runs || f->away_looking ||
+		polling_is_busy(f) || resolve_is_busy(f) || f->trash_runs || f->away_looking ||
 		!list_empty(&f->transfers)) {
 		return; /* their ends wake us */
 	}

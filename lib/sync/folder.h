@@ -50,6 +50,7 @@ struct prune;
 struct verify;
 struct polling;
 struct forget;
+struct resolve;
 
 struct scan {
 	struct path_stack queue; /* folders to list, last in first out */
@@ -139,7 +140,8 @@ struct folder {
 	struct verify *verify;
 	struct forget *forget;
 	struct polling *polling;
-	bool trash_runs; /* its old days are being removed */
+	struct resolve *resolve; /* one at a time; NULL: none */
+	bool trash_runs;         /* its old days are being removed */
 	int64_t trash_ms;
 	int64_t brought_files, brought_bytes, brought_set, removed_here,
 		conflicts;      /* since this start */
@@ -404,6 +406,11 @@ void restore_scanned(struct folder *folder); /* all of the tree */
 void restore_folder_stops(struct folder *folder);
 void restore_homes_wake(struct sync *sync); /* a capture ended */
 bool restore_is_leftover(const struct disk_item *item, int64_t before_ns);
+
+/* resolve.c: of two edits that were both kept one goes */
+void resolve_go(struct folder *folder);    /* a capture ended */
+void resolve_stops(struct folder *folder); /* given up, where it has not begun */
+bool resolve_is_busy(const struct folder *folder);
 
 /* durable.c */
 void durable_start(struct folder *folder); /* SYNC now */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 /* Of a longer hash its beginning: it tells ours from any other. */
 enum { INVALID_TRIES = 3, HASH_LEN = 16, MAKER_LEN = 16, INTENT_LEN = HASH_LEN + MAKER_LEN };
@@ -71,7 +72,10 @@ void intent_making_note(struct folder *f, const char *path, const char *place, c
 		return;
 	}
 	f->intents = true;
-	submit_add(f, submit);
+	if (MUTANT(id_is_not_committed))
+		submit->start(submit);
+	else
+		submit_add(f, submit);
 }
 
 void intent_making(struct store_op *op, const char *place, bool implied, const char *id) {
@@ -169,7 +173,7 @@ static void intent_asked(struct transfer *t, const struct err *err) {
 /* Before a path is planned. True: the remote is being asked. */
 bool intent_ask(struct transfer *t) {
 	enum store_kind kind = (enum store_kind)t->row.sending_kind;
-	if (!t->row.sending || t->intent_known) return false;
+	if (!t->row.sending || t->intent_known || MUTANT(intents_are_forgotten)) return false;
 	t->intent_known = true;
 	act_op_init(t, STORE_STAT, kind);
 	t->op.want_hash = true;

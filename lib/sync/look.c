@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 static const char sqlite_header[16] = "SQLite format 3";
 
@@ -20,6 +21,7 @@ bool look_wants_bytes(const struct transfer *t) {
 	if (!t->has_file || base->kind != INDEX_FILE) return true;
 	if (base->flags & INDEX_STRANGER)
 		return !(base->size == t->stat.size && base->mtime_ns == t->stat.mtime_ns);
+	if (MUTANT(same_size_is_same_file)) return base->size != t->stat.size;
 	return (base->flags & INDEX_RACY) || !base_identity_same(base, &t->stat);
 }
 
@@ -28,6 +30,7 @@ static void look_absent(struct transfer *t) {
 	struct disk_identity now;
 	struct err err;
 	t->absent = true;
+	if (MUTANT(root_that_is_gone_is_empty)) return;
 	if (disk_identity_now(t->disk, &now, &err) || now.ino != t->root.ino ||
 		now.fsid != t->root.fsid)
 		t->root_gone = true;

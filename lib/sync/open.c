@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 static int open_work(struct job *job, struct err *err) {
 	struct open_job *open = container_of(job, struct open_job, job);
@@ -120,7 +121,7 @@ static int index_reopen(struct folder *f) {
 void folder_open_start(struct folder *f) {
 	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing ||
 		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
-		polling_is_busy(f) || f->trash_runs || f->away_looking)
+		polling_is_busy(f) || resolve_is_busy(f) || f->trash_runs || f->away_looking)
 		return; /* ends of before wake us */
 	if (f->index_broken && index_reopen(f)) return;
 	struct err err;
@@ -189,6 +190,7 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 		folder_mark_path(f, event->path, PRIO_FOLDER, f->settings.settle_ms);
 		break;
 	case WATCH_OVERFLOW:
+		if (MUTANT(overflow_is_ignored)) break;
 		transfer_mark_below(f, "");
 		scan_request(f, "");
 		break;

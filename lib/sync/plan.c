@@ -1,5 +1,7 @@
 #include "sync/plan.h"
 
+#include "sync/mutant.h"
+
 /* A thing of one kind where the base has the other kind under the same name: the old one goes first. */
 static enum plan_action plan_clear_folder(const struct plan_question *q) {
 	return q->folder_has_children ? PLAN_EMPTY_FOLDER : PLAN_REMOVE_FOLDER;
@@ -21,7 +23,7 @@ static enum plan_action plan_content(const struct plan_question *q, bool link) {
 	switch (q->same) {
 	case SAME_ALL: return PLAN_NOTHING;
 	case SAME_BYTES: return PLAN_RECORD;
-	case SAME_CONTENT: return PLAN_SET;
+	case SAME_CONTENT: return MUTANT(attributes_are_not_sent) ? PLAN_RECORD : PLAN_SET;
 	case SAME_NOT: break;
 	}
 	return PLAN_PUT;

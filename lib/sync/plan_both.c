@@ -1,11 +1,13 @@
 #include "sync/plan_both.h"
 
+#include "sync/mutant.h"
+
 static bool is_content(enum both_kind kind) {
 	return kind == BOTH_FILE || kind == BOTH_LINK;
 }
 
 static enum both_same changed(enum both_kind now, enum both_kind agreed, enum both_same same) {
-	if (now != agreed) return BOTH_CHANGED;
+	if (now != agreed || MUTANT(base_is_ignored)) return BOTH_CHANGED;
 	return agreed == BOTH_NONE || agreed == BOTH_OTHER ? BOTH_SAME : same;
 }
 
@@ -15,12 +17,14 @@ static enum both_action plan_clash(const struct both_question *q) {
 		if (q->equal == BOTH_SAME) return BOTH_AGREE;
 		if (q->equal == BOTH_ATTRIBUTES)
 			return q->here_newer && !q->fetch ? BOTH_SEND : BOTH_BRING_ATTRIBUTES;
-		return q->fetch ? BOTH_BRING : BOTH_ASIDE_HERE;
+		if (MUTANT(clash_sends_ours)) return BOTH_SEND;
+		return q->fetch || MUTANT(clash_takes_theirs) ? BOTH_BRING : BOTH_ASIDE_HERE;
 	}
 	/* Two folders are one, with the mode that the remote has. */
 	if (q->here == BOTH_FOLDER && q->there == BOTH_FOLDER) return BOTH_BRING_ATTRIBUTES;
 	/* A folder keeps its name, whichever side it is on: much may lie in it. */
-	if (q->here == BOTH_FOLDER) return q->fetch ? BOTH_REFUSE : BOTH_ASIDE_THERE;
+	if (q->here == BOTH_FOLDER && !MUTANT(folder_gives_way))
+		return q->fetch ? BOTH_REFUSE : BOTH_ASIDE_THERE;
 	return q->fetch && q->there != BOTH_FOLDER ? BOTH_BRING : BOTH_ASIDE_HERE;
 }
 
@@ -36,14 +40,16 @@ enum both_action plan_both(const struct both_question *q) {
 		return q->there == BOTH_NONE ? BOTH_AGREE : BOTH_REFUSE;
 	}
 	if (there == BOTH_SAME) {
-		if (here == BOTH_SAME || q->fetch) return BOTH_NOTHING;
+		if (here == BOTH_SAME || (q->fetch && !MUTANT(fetch_sends))) return BOTH_NOTHING;
 		return BOTH_SEND;
 	}
 	if (q->here == BOTH_NONE && q->there == BOTH_NONE) return BOTH_AGREE;
 	/* Whoever only touched it, or its mode, has edited nothing: the other side's deletion or edit holds. */
 	bool here_edited = here == BOTH_CHANGED, there_edited = there == BOTH_CHANGED;
-	if (q->there == BOTH_NONE && !here_edited) return BOTH_REMOVE_HERE;
-	if (q->here == BOTH_NONE && !there_edited) return q->fetch ? BOTH_NOTHING : BOTH_SEND;
+	if (q->there == BOTH_NONE && (!here_edited || MUTANT(deletion_beats_our_edit)))
+		return BOTH_REMOVE_HERE;
+	if (q->here == BOTH_NONE && (!there_edited || MUTANT(deletion_beats_their_edit)))
+		return q->fetch ? BOTH_NOTHING : BOTH_SEND;
 	if (here == BOTH_SAME) return there == BOTH_ATTRIBUTES ? BOTH_BRING_ATTRIBUTES : BOTH_BRING;
 	if (q->here == BOTH_NONE) return BOTH_BRING;
 	/* Removed there, edited here: it stays. In fetch it is nobody's business any more. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sync/mutant.h"
 #include "sync/polling.h"
 
 enum { PAGE_ROWS = 256, MARKS_A_TURN = 500 };
@@ -148,10 +149,12 @@ static void list_next(struct polling *p);
 static void page_listed(struct store_op *op, const struct err *err) {
 	struct polling *p = container_of(op, struct polling, op);
 	struct folder *f = p->folder;
+	static const struct err whole = { .kind = ERR_NOT_FOUND };
 	struct index_totals totals;
 	p->in_flight = false;
 	folder_wake(f);
 	if (p->state != POLLING_LISTING) return; /* the folder gave it up meanwhile */
+	if (err && MUTANT(failed_list_is_whole)) err = &whole;
 	if (err && (err->kind == ERR_OFFLINE || err->kind == ERR_BUSY)) {
 		p->waits =
 			true; /* it goes on with this page: where each tenth question fails, none would come to its end */
@@ -174,7 +177,8 @@ static void page_listed(struct store_op *op, const struct err *err) {
 		p->at = NULL;
 	}
 	totals = index_totals(f->index);
-	if (!p->token && !p->queue.count && !p->any && totals.files + totals.links > 0) {
+	if (!p->token && !p->queue.count && !p->any && totals.files + totals.links > 0 &&
+		!MUTANT(empty_remote_is_believed)) {
 		bool of_before = p->writes != f->writes;
 		polling_rest(p, 0);
 		p->due = true;

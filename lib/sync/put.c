@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 #include "sync/version.h"
 
 /* ---- the base ---- */
@@ -125,7 +126,7 @@ bool act_keep_intend(struct transfer *t) {
 	struct err err;
 	char name[VERSION_NAME_SIZE];
 	int64_t now = loop_wall_ns(f->loop);
-	if (!t->has_file || !folder_keeps(f)) return true;
+	if (!t->has_file || !folder_keeps(f) || MUTANT(no_version_is_kept)) return true;
 	int64_t born = base->born_ns;
 	if (born <= 0) born = base->mtime_ns > 0 && base->mtime_ns < now ? base->mtime_ns : now;
 	version_name(&(struct version_span){ .born_ns = born,
@@ -190,7 +191,8 @@ void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept)
 }
 
 static void put_done(struct transfer *t, const struct err *err) {
-	if (!err) {
+	/* As if the row had been committed before the upload. */
+	if (!err || MUTANT(commit_before_the_upload)) {
 		act_put_recorded(t, &t->op.entry, t->op.kept);
 		return;
 	}
@@ -207,6 +209,7 @@ static void put_done(struct transfer *t, const struct err *err) {
 }
 
 void act_put_conditions(struct transfer *t) {
+	if (MUTANT(put_without_condition)) return;
 	if (t->has_file && base_store_kind(t) == t->op.kind)
 		t->op.if_version = t->file.version;
 	else if (!t->has_file)

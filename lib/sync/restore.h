@@ -129,6 +129,7 @@ void restore_home_expects(struct restore *restore, struct restore_slot *slot);
 /* What only the remote was known to have is here now, by these bytes: nobody need read it again. */
 void restore_home_placed(struct restore *restore, const struct restore_slot *slot);
 char **restore_home_mounts(const struct restore *restore, const char *path);
+struct restore *restore_home_of(struct list *link); /* of folder->restores */
 bool restore_home_busy(const struct restore *restore);
 /* It is going to open databases: true when it may; else it goes on when it may. */
 bool restore_home_opens(struct restore *restore);

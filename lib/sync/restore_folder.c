@@ -267,11 +267,16 @@ bool restore_home_opens(struct restore *r) {
 	return !capture_runs(sync);
 }
 
+struct restore *restore_home_of(struct list *link) {
+	return list_entry(link, struct restore_home, link)->restore;
+}
+
 void restore_homes_wake(struct sync *sync) {
 	list_each(&sync->folders, link) {
 		struct folder *f = list_entry(link, struct folder, link);
 		list_each(&f->restores, home)
 			restore_go(list_entry(home, struct restore_home, link)->restore);
+		resolve_go(f);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 enum {
 	CHUNK_FOLDERS = 32,   /* a job lists so many folders at the most */
@@ -161,7 +162,8 @@ static void merge(struct scan_job *job, struct listed_folder *l, const struct di
 		if (order > 0) {
 			if (row->entry.flags & INDEX_MOUNT)
 				found_add(l, row->name, FOUND_AWAY, DISK_FOLDER, NULL);
-			else if (!(row->entry.flags & INDEX_STRANGER))
+			else if (!(row->entry.flags & INDEX_STRANGER) &&
+				 !MUTANT(scan_misses_what_is_gone))
 				found_add(l, row->name, FOUND_GONE,
 					row->entry.kind == INDEX_FOLDER ? DISK_FOLDER : DISK_FILE,
 					NULL);

@@ -69,6 +69,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.brought_files = f->brought_files,
 		.brought_bytes = f->brought_bytes,
 		.removed_here = f->removed_here,
+		.conflicts = folder_brings(f) ? index_conflict_count(f->index) : 0,
 		.last_sync_ns = f->last_sync_ns,
 		.scans = f->scans,
 		.versions = totals.versions,
@@ -180,6 +181,7 @@ size_t folder_conflicts(struct folder *f, size_t limit, struct folder_conflict *
 	for (size_t i = 0; i < count; i++)
 		(*conflicts)[i] = (struct folder_conflict){ .path = xstrdup(rows[i].path),
 			.origin = xstrdup(rows[i].origin),
+			.theirs = conflict_is_theirs(rows[i].path),
 			.noted_ns = rows[i].noted_ns };
 	index_conflicts_free(rows, count);
 	return count;

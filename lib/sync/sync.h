@@ -164,6 +164,7 @@ struct folder_status {
 	int64_t plain_databases; /* sent as they lie: no image can be had */
 	int64_t brought_files, brought_bytes, removed_here; /* from the remote, since this start */
 	int64_t moved;                   /* renamed or copied at the remote: no content was sent */
+	int64_t conflicts;               /* of two edits that were both kept */
 	int64_t last_sync_ns;            /* when nothing was pending last; 0 never */
 	int64_t scans;                   /* full scans since this start */
 	int64_t versions, version_bytes; /* old ones kept at the remote */
@@ -198,7 +199,8 @@ void folder_troubles_free(struct folder_trouble *troubles, size_t count);
 struct folder_flight {
 	char *path;
 	int64_t size_bytes; /* -1: not known (yet), or it is no file */
-	const char *doing;  /* "reading" "sending" "waiting" */
+	int64_t done_bytes; /* of what it does now; -1: not known */
+	const char *doing;  /* "reading" "sending" "bringing" "waiting" */
 };
 size_t folder_flights(struct folder *folder, size_t limit, struct folder_flight **flights);
 void folder_flights_free(struct folder_flight *flights, size_t count);
@@ -206,10 +208,18 @@ void folder_flights_free(struct folder_flight *flights, size_t count);
 /* Two edits of one path that were both kept, the newest first, as long as the copy is there; at most `limit`. The caller's array. */
 struct folder_conflict {
 	char *path, *origin; /* the copy, and what it is one of */
+	bool theirs;         /* the copy is what the remote had, and the other is ours */
 	int64_t noted_ns;
 };
 size_t folder_conflicts(struct folder *folder, size_t limit, struct folder_conflict **conflicts);
 void folder_conflicts_free(struct folder_conflict *conflicts, size_t count);
+
+/* A person says which edit gets the name of both, and which one goes; the conflict of `copy` is over then. What goes is in the trash
+ * before. ERR_BUSY: not now, or a program has the database open; ERR_NOT_FOUND: no such conflict, or what is to stay is gone. `done`:
+ * exactly once, never inside, unless -1 was returned; ERR_CANCELLED when the folder stops. */
+enum folder_keep { FOLDER_KEEP_MINE, FOLDER_KEEP_THEIRS, FOLDER_KEEP_BOTH };
+int folder_resolve(struct folder *folder, const char *copy, enum folder_keep keep,
+	void (*done)(void *user, const struct err *err), void *user, struct err *err);
 
 /* The machine may be taken away at any moment: what is dirty goes at once, without settling and pace, small files before large ones and
  * of each size the newest first, and nothing waits for another. Again: for what was written since. False: as usual. */

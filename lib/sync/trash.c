@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sync/bring.h"
+#include "sync/mutant.h"
 
 enum { DAY_LEN = 10, COPY_BYTES = 8 << 20, DEPTH_MAX = 1024, EVERY_MS = 3600000 };
 
@@ -19,6 +20,14 @@ void trash_times(int64_t wall_ns, char day[16], char time[24]) {
 	(void)snprintf(time, 24, "%.12s", text + DAY_LEN + 1);
 	for (char *at = time; *at; at++)
 		if (*at == ':') *at = '.';
+}
+
+/* Where what goes now is kept; b->trash is the caller's to free. */
+void trash_place(const struct folder *f, struct bring *b) {
+	trash_times(loop_wall_ns(f->loop), b->day_text, b->time_text);
+	b->trash = f->sync->state_dir ? xasprintf("%s/trash", f->sync->state_dir) : NULL;
+	b->name = f->name;
+	b->ground = f->sync->ground;
 }
 
 static int copy_file(struct disk *from, const char *path, struct disk *trash, const char *to,
@@ -63,6 +72,7 @@ static int keep_as(struct disk *from, const char *path, struct disk *trash, cons
 int trash_keep(struct disk *disk, const char *path, const struct disk_stat *stat,
 	const struct bring *b, struct err *err) {
 	if (stat->kind != DISK_FILE && stat->kind != DISK_LINK) return 0;
+	if (MUTANT(nothing_to_the_trash)) return 0;
 	if (b->ground) b->ground->trash_keep(b->ground->user, path);
 	if (!b->trash) return 0;
 	/* The daemon's own place, by its own rights. */
@@ -122,14 +132,18 @@ static int prune_work(struct job *base, struct err *err) {
 	struct disk_list list;
 	struct disk *disk = disk_open(job->place, err);
 	if (!disk) return err->kind == ERR_NOT_FOUND ? 0 : -1;
-	int rc = disk_list(disk, "", &list, err);
+	if (disk_list(disk, "", &list, err)) {
+		disk_close(disk);
+		return -1;
+	}
+	int rc = 0;
 	for (size_t i = 0; !rc && i < list.count; i++) {
 		const char *name = list.items[i].name;
 		if (list.items[i].stat.kind == DISK_FOLDER && is_day(name) &&
 			strcmp(name, job->oldest) < 0)
 			rc = tree_remove(disk, name, 0, err);
 	}
-	if (rc == 0) disk_list_release(&list);
+	disk_list_release(&list);
 	disk_close(disk);
 	return rc;
 }

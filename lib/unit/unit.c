@@ -170,6 +170,21 @@ void unit_clear_edges(struct unit *unit) {
 	unit_look_again(unit);
 }
 
+static void link_all(struct unit *unit, char *const *ids, bool requires) {
+	for (; ids && *ids; ids++) {
+		struct unit *other = unit_find(unit->graph, *ids);
+		if (other && other != unit) unit_add_edge(unit, other, requires);
+	}
+}
+
+void unit_link(struct unit *unit, char *const *after, char *const *requires, bool network) {
+	struct unit *net = network ? unit_find(unit->graph, "network") : NULL;
+	unit_clear_edges(unit);
+	link_all(unit, after, false);
+	link_all(unit, requires, true);
+	if (net) unit_add_edge(unit, net, false);
+}
+
 void unit_set_state(struct unit *unit, enum unit_state state, const char *detail) {
 	bool moved = unit->state != state;
 	if (!moved && str_equal(unit->detail, detail)) return;

@@ -80,11 +80,25 @@ struct unit *unit_next(const struct unit_graph *graph, const struct unit *unit);
  * wanted in one turn is seen together. */
 void unit_add_edge(struct unit *unit, struct unit *other, bool requires);
 void unit_clear_edges(struct unit *unit); /* those to what it waits for */
+/* Instead of the edges it had: to the units of these ids (vectors, NULL: none) that are in the graph, and to the network, for an
+ * order only: what is lost later keeps nothing down. */
+void unit_link(struct unit *unit, char *const *after, char *const *requires, bool network);
 
 /* -1 with ERR_INVALID naming the circle ("service:a after service:b after service:a"). */
 int unit_check_cycles(const struct unit_graph *graph, struct err *err);
 /* The same on names alone, before units exist: edges[i] = {from, to}. */
 int unit_check_names(const char *const (*edges)[2], size_t count, struct err *err);
+
+/* The order of a start. */
+struct unit_place {
+	const struct unit *unit;
+	size_t wave;   /* 1: waits for nothing; others: one more than the last that it waits for */
+	size_t number; /* in order of adding */
+};
+/* By wave, then by kind, then by number; the graph has no circle. The caller frees. */
+struct unit_place *unit_graph_order(const struct unit_graph *graph, size_t *count);
+/* Ids of what it requires, or of what it is only after. The caller's vector. */
+char **unit_needs(const struct unit *unit, bool requires);
 
 /* DOWN and FAILED become WAITING, and when nothing holds it any more STARTING with may_start. A
  * unit that is still going down has its turn after it reported DOWN. Nothing happens while the

@@ -90,7 +90,10 @@ class Browser:
         return self.until(lambda: self.run(script, css, text), "%s with %r" % (css, text))[ELEMENT]
 
     def click(self, css, text=None):
-        self.do("POST", "element/%s/click" % self.find(css, text), {})
+        element = self.find(css, text)
+        # Not behind the head of the page, which stays where it is.
+        self.run("arguments[0].scrollIntoView({block: 'center'})", {ELEMENT: element})
+        self.do("POST", "element/%s/click" % element, {})
 
     def type(self, css, text):
         element = self.find(css)

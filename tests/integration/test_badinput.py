@@ -68,7 +68,7 @@ CASES = {
     "remote without colon": (REMOTE + "[folder data]\npath = {root}/data\nremote = disk\n", "names no remote"),
     "unknown unit in after": ("[service a]\ncommand = sleep 1\nafter = service:b\n", "unknown unit 'service:b'"),
     "unknown unit, nearly right": ("[service first]\ncommand = sleep 1\n[service a]\ncommand = sleep 1\n"
-                                   "after = service:frist\n", "(did you mean 'first'?)"),
+                                   "after = service:frist\n", "(did you mean 'service:first'?)"),
     "unknown unit in requires": (REMOTE + FOLDER + "requires = folder:other\n", "unknown unit 'folder:other'"),
     "unit without kind": ("[service a]\ncommand = sleep 1\nafter = b\n", "unknown unit 'b'"),
     "unknown step in after": ("[service a]\ncommand = sleep 1\nafter = step:setup\n", "unknown unit 'step:setup'"),

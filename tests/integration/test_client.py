@@ -95,7 +95,7 @@ def test_wrong_usage_is_said(tendd, words, text):
 def test_every_command_has_help():
     listed = re.findall(r"^  ([a-z-]+) ", tend(None, "--help").stdout, re.M)
     assert sorted(listed) == sorted(
-        "status sync wait pause resume approve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth "
+        "status sync wait pause resume approve resolve verify forget start stop restart logs reload upgrade ls versions restore remote history env auth "
         "plan run awake why-awake init edit doctor ui".split())
     for name in listed:
         got = tend(None, name, "--help")
@@ -172,15 +172,17 @@ def test_status_says_up_to_when_all_is_in_the_cloud(tendd, changes, shown):
 
 def test_status_of_a_folder_lists_what_is_on_its_way(tendd):
     tendd.units = [folder("a", folder={
-        "state": "syncing", "pending": 9, "left_s": 75,
-        "in_flight": [{"path": "big film.mkv", "size_bytes": 3 << 30, "doing": "sending"},
-                      {"path": "dir", "size_bytes": None, "doing": "waiting"}],
-        "conflicts": [{"path": "a (conflict box 2026)", "of": "a", "time": "2026-11-22T14:03:08.000Z"}],
+        "state": "syncing", "pending": 9, "left_seconds": 75,
+        "in_flight": [{"path": "big film.mkv", "size_bytes": 3 << 30, "done_bytes": 1 << 30, "doing": "sending"},
+                      {"path": "photo", "size_bytes": 2 << 20, "done_bytes": None, "doing": "bringing"},
+                      {"path": "dir", "size_bytes": None, "done_bytes": None, "doing": "waiting"}],
+        "conflicts": [{"path": "a (conflict box 2026)", "of": "a", "mine": "a (conflict box 2026)", "theirs": "a", "time": "2026-11-22T14:03:08.000Z"}],
         "troubles": [{"path": "log", "why": "hot", "reason": "it grows", "next_try": "2026-11-22T15:00:00.000Z"}]})]
     said = tend(tendd, "status", "a").stdout
-    assert re.search(r"^in flight +big film.mkv, 3.0 GiB \(sending\)\nin flight +dir \(waiting\)\nwaiting +7$", said, re.M), said
+    assert re.search(r"^in flight +big film.mkv, 1.0 GiB of 3.0 GiB \(sending\)\nin flight +photo, 2.0 MiB \(bringing\)\n"
+                     r"in flight +dir \(waiting\)\nwaiting +6$", said, re.M), said
     assert re.search(r"^to go +9, about 1m15s", said, re.M)
-    assert "'a (conflict box 2026)' is another edit of 'a'" in said and "hot: it grows" in said
+    assert "'a (conflict box 2026)' is another edit of 'a'" in said and "'tend resolve a' keeps one" in said and "hot: it grows" in said
 
 
 @pytest.mark.parametrize("changes, bar", [
@@ -661,7 +663,7 @@ def test_something_else_that_answers_is_no_tendd(tendd):
 
 
 @pytest.mark.parametrize("words", [
-    ["status"], ["status", "x"], ["sync"], ["sync", "x"], ["wait"], ["wait", "x"], ["pause", "x"], ["resume", "x"], ["approve", "x"], ["verify", "x"], ["forget", "x"],
+    ["status"], ["status", "x"], ["sync"], ["sync", "x"], ["wait"], ["wait", "x"], ["pause", "x"], ["resume", "x"], ["approve", "x"], ["resolve", "x"], ["verify", "x"], ["forget", "x"],
     ["start", "x"], ["stop", "x"], ["stop", "--yes"], ["restart", "x"], ["logs", "x"], ["history"], ["history", "x"], ["reload"]])
 def test_without_tendd_it_is_exit_3(place, words):
     got = tend(None, "--socket", str(place / "nobody"), *words)

@@ -66,7 +66,7 @@ def test_stable_fields(tendd):
     ("POST", "/v1/wait", {"marks": []}, 400, "an object"),
     ("POST", "/v1/stop", {"services": "maybe"}, 400, "'stop' or 'keep'"),
     ("POST", "/v1/units/folder:data/approve", {}, 400, "'upto'"),
-    ("POST", "/v1/awake", {"duration_ms": 0}, 400, "a number"),
+    ("POST", "/v1/awake", {"duration_seconds": 0}, 400, "a number"),
     ("POST", "/v1/web/login", {}, 400, "the dashboard is off"),
 ])
 def test_refusals(tendd, method, path, body, status, text):

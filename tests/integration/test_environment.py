@@ -76,6 +76,13 @@ def test_env_tells_what_the_service_gets(tendd):
     assert same(answer["environment"], got)
 
 
+def test_env_of_one_that_speaks(tendd):
+    tendd.configure("[service a]\nnetwork = no\ncheck = notify\ncheck_every = 7s\n" + SHOW).start()
+    got, real = told(tendd, "a"), environment_of(tendd, "a")
+    assert got["WATCHDOG_USEC"] == "7000000" and got["NOTIFY_SOCKET"].endswith("/notify.sock")
+    assert real.pop("WATCHDOG_PID") and same(got, real)
+
+
 def test_env_says_what_would_fail(tendd):
     tendd.configure("[service a]\ncommand = sleep 1\nenvironment_file = /no/such/file\n"
                     "[service b]\ncommand = sleep 1\ndirectory = /no/such/folder\n")

@@ -250,21 +250,21 @@ def test_many_small_files_take_their_time(tendd, store):
     (data / "first").touch()
     tendd.configure(store.folder(data, more=QUICK)).start()
     tendd.barrier("data")
-    assert tendd.folder_part("data")["left_s"] is None
+    assert tendd.folder_part("data")["left_seconds"] is None
     store.server.delay_ms = 1000
     fill(data)
     tendd.until(lambda: tendd.folder_part("data")["pending"] >= 40, "the new files in status")
     folder = tendd.folder_part("data")
-    assert folder["left_s"] == math.ceil(folder["pending"] / 2.5)
+    assert folder["left_seconds"] == math.ceil(folder["pending"] / 2.5)
     assert " at the pace of this remote" in tendd.tend("status", "data").stdout
     assert " left" in tendd.tend("status").stdout
     # What does not go on by itself has no end that could be told.
     tendd.tend("pause", "data")
-    assert tendd.folder_part("data")["left_s"] is None
+    assert tendd.folder_part("data")["left_seconds"] is None
     tendd.tend("resume", "data")
     store.server.delay_ms = 0
     tendd.barrier("data")
-    assert tendd.folder_part("data")["left_s"] is None
+    assert tendd.folder_part("data")["left_seconds"] is None
 
 
 def test_no_room_and_too_fast_are_told(tendd, store):

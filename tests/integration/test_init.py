@@ -133,6 +133,21 @@ def test_the_defaults_work(tendd):
     assert tendd.ini.read_bytes() == before
 
 
+def test_a_bucket_whose_key_comes_later(tendd):
+    """What init writes of a bucket starts, and says what is missing: also where there is no HOME, as below systemd."""
+    assert tend(tendd.root, "init", answers="%s\ns3:bucket\nsleep 1000\n" % tendd.folder("data")).returncode == 0
+    written = tendd.ini.read_text().replace("\n; endpoint = https://s3.example.org", "\nendpoint = http://127.0.0.1:1")
+    tendd.configure(written)
+    for name in [name for name in tendd.environment if name == "HOME" or name.startswith("AWS_")]:
+        del tendd.environment[name]
+    tendd.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = "http://127.0.0.1:1"
+    tendd.start()
+    trouble = tendd.until(lambda: tendd.folder_part("data")["trouble"], "a trouble")
+    assert trouble["text"].startswith("no credentials: set `access_key_id`"), trouble
+    assert "no role of this machine answers" in trouble["text"]
+    tendd.until_state("service:sleep", "ready")
+
+
 def test_comments_alone_stay_above(tmp_path):
     (tmp_path / "tend.ini").write_text("; what a package brings\n\n# and more\n")
     (tmp_path / "tend.ini").chmod(0o640)

@@ -41,7 +41,7 @@ def mode(path):
 def test_everything_has_its_place(usr):
     assert files_below(usr) == sorted(
         ["etc/tend/tend.ini", "usr/lib/sysusers.d/tend.conf", "usr/share/man/man1/tend.1",
-         "usr/share/man/man5/tend.ini.5", "usr/share/man/man8/tendd.8", "usr/share/bash-completion/completions/tend",
+         "usr/share/man/man5/tend.ini.5", "usr/share/man/man8/tendd.8", "usr/share/man/man8/tend-keeper.8", "usr/share/bash-completion/completions/tend",
          "usr/share/zsh/site-functions/_tend", "usr/share/fish/vendor_completions.d/tend.fish"]
         + ["usr/bin/" + name for name in PROGRAMS]
         + ["usr/lib/systemd/%s/%s" % (side, name) for side in ("system", "user") for name in UNITS]

@@ -149,7 +149,7 @@ def test_service(page):
     b.click("main button", "Stop talk")
     b.until_text("stopped by hand")
     b.click("a", "Overview")
-    assert page.tag("service:talk") == "– down"
+    page.until_tag("service:talk", "– down")
 
 
 def test_folder(page):
@@ -276,6 +276,16 @@ def test_conflict(page):
     b.until_text("1 conflict")
     b.click("button", "Versions of notes.txt")
     b.until(lambda: b.run("return document.querySelector('table[data-versions]')?.dataset.versions") == "notes.txt", "its versions")
+    b.click("button", "Keep mine of notes.txt")
+    assert "notes.txt (goes)" in page.asks("Keep mine?")
+    page.answer("Cancel")
+    b.click("button", "Keep theirs of notes.txt")
+    assert ").txt (goes)" in page.asks("Keep theirs?")
+    page.answer("Keep theirs")
+    b.until_text("notes.txt is theirs now", "#message")
+    page.until_gone("1 conflict")
+    page.tendd.until(lambda: [path.name for path in data.iterdir()] == ["notes.txt"], "one of them")
+    assert (data / "notes.txt").read_text() == "theirs, also longer"
 
 
 def test_step_and_history(page):

@@ -90,7 +90,7 @@ def test_awake_and_why_awake(tendd, power):
     power.used.unlink()
     tendd.configure(power.idle(warn="1h")).start()
     tendd.until(lambda: power.phase() == "warned", "the warning")
-    assert tendd.get("/v1/status")["idle"]["left_s"] > 3000
+    assert tendd.get("/v1/status")["idle"]["left_seconds"] > 3000
     got = tendd.tend("awake", "2h")
     assert got.returncode == 0 and got.stdout.startswith("stays up until "), got
     tendd.until(lambda: power.phase() == "watching" and power.why() == "tend awake", "the end of the warning")
@@ -174,7 +174,7 @@ def test_nobody_answers(tendd, power):
     assert not power.acted.exists()
     # In the list of signals it is not even tried.
     tendd.configure(remote + folder + power.idle(active="sync"), tend="shutdown_timeout = 1s\n")
-    tendd.reload()
+    assert tendd.reload().status == 200
     tendd.until(lambda: power.why().startswith("sync: folder:data: "), "the signal")
 
 

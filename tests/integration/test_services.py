@@ -65,6 +65,7 @@ def test_a_killed_tendd_costs_no_line_and_no_pid(tendd):
     tendd.until_state("service:quick", "ready")
     tendd.until_state("service:slow", "ready")
     pids = [pid_of(tendd, "quick"), pid_of(tendd, "slow")]
+    started = tendd.unit("service:quick")["since"]
     chance = random.Random(int(os.environ.get("TEND_SEED", "1")))
     for _ in range(20):
         until(lambda: len(log_of(tendd, "slow")) > 0)
@@ -72,6 +73,7 @@ def test_a_killed_tendd_costs_no_line_and_no_pid(tendd):
         tendd.kill()
         tendd.start()
         assert [pid_of(tendd, "quick"), pid_of(tendd, "slow")] == pids
+    assert tendd.unit("service:quick")["since"] <= started  # as long as it runs, not as tendd does
     assert tendd.stop() == 0
     for name in "quick", "slow":
         numbers = [int(text[1:]) for text in texts_of(tendd, name)]
@@ -291,6 +293,12 @@ def test_give_up_and_start_again(tendd):
     assert len(texts_of(tendd, "crash")) == 3
     tendd.post("/v1/units/service:crash/start")
     tendd.until(lambda: len(texts_of(tendd, "crash")) == 6, "three more tries")
+    tendd.until(lambda: tendd.service_part("crash")["state"] == "failed", "failed again")
+    tendd.kill()
+    tendd.start()
+    tendd.until(lambda: len(texts_of(tendd, "crash")) == 9, "another tendd tries as often")
+    tendd.until(lambda: tendd.service_part("crash")["state"] == "failed", "failed again")
+    assert "gave up after 3 failures in a row" in tendd.unit("service:crash")["detail"]
 
 
 @pytest.mark.parametrize("keys, code, state", [
@@ -318,6 +326,25 @@ def test_a_task_runs_once_a_boot(tendd):
     assert texts_of(tendd, "task") == ["ran"]
     tendd.post("/v1/units/service:task/start")
     tendd.until(lambda: texts_of(tendd, "task") == ["ran", "ran"], "the task once more")
+
+
+@pytest.mark.parametrize("keys, runs_again", [({"restart": "on-failure"}, False),
+                                              ({"restart": "always", "ok_exit": "4", "no_restart_exit": "4"}, False),
+                                              ({"restart": "always", "restart_delay": "1h", "restart_max_delay": "1h"}, True)])
+def test_what_ended_well_stays_ended(tendd, keys, runs_again):
+    """A training that is through is not begun anew since tendd was killed or upgraded; after a stop of all it is."""
+    code = 4 if "ok_exit" in keys else 0
+    tendd.configure(service("training", "echo ran; exit %d" % code, **keys)).start()
+    ends = "delayed" if runs_again else "done"
+    for times in (1, 2) if runs_again else (1, 1, 1):
+        tendd.until(lambda: tendd.service_part("training")["state"] == ends, ends)
+        assert texts_of(tendd, "training") == ["ran"] * times
+        tendd.kill()
+        tendd.start()
+    if not runs_again:
+        assert tendd.stop() == 0
+        tendd.start()
+        tendd.until(lambda: texts_of(tendd, "training") == ["ran", "ran"], "a new run after a stop of all")
 
 
 def test_a_stop_by_hand_is_remembered(tendd):

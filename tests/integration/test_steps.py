@@ -380,12 +380,17 @@ def test_plan_with_and_without_tendd(tendd):
     secret.write_text("password\n")
     secret.chmod(0o600)
     tendd.configure(step("conf", file=path, content="\none\n2\nthree") + step("key", file=secret, content="other") +
-                    step("mark", run="echo x >>%s" % marks) + step("off", run="false", enabled="no"))
+                    step("mark", run="echo x >>%s" % marks) + step("off", run="false", enabled="no") +
+                    "[service last]\ncommand = sleep 1000\nrequires = step:conf\n")
     got = tendd.tend("plan")
     assert got.returncode == 0, got
     assert re.search(r"^would run +step:conf +file %s: another one is there$" % path, got.stdout, re.M), got.stdout
     assert "    -two\n    +2\n" in got.stdout and "password" not in got.stdout
     assert re.search(r"^would run +step:mark +run .*: not done yet$", got.stdout, re.M)
+    order = got.stdout.partition("order of a start")[2].splitlines()[1:]
+    assert [line.split()[:2] for line in order] == [
+        ["1", "network"], ["1", "step:conf"], ["1", "step:key"], ["2", "step:mark"], ["2", "step:off"], ["2", "service:last"]], order
+    assert order[4].endswith("after network; not enabled") and order[5].endswith("requires step:conf; after network")
     assert path.read_text() == "one\ntwo\nthree\n" and not marks.exists() and not tendd.state.exists()
     tendd.start()
     for name in ("conf", "mark"):
@@ -398,6 +403,13 @@ def test_plan_with_and_without_tendd(tendd):
     tendd.stop()
     assert tendd.tend("plan").stdout == with_daemon.stdout
     assert path.read_text() == "mine\n"
+
+
+def test_a_plan_of_a_bad_configuration(tendd):
+    tendd.configure(step("a", run="true") + "nonsense = 1\n")
+    got = tendd.tend("plan")
+    assert got.returncode == 2 and got.stdout == "" and "unknown key 'nonsense'" in got.stderr
+    assert "mend it" in got.stderr.splitlines()[-1]
 
 
 def test_fields_of_the_api(tendd):

@@ -1,8 +1,10 @@
-"""Links that somebody turns while tend, as root, reads: nothing from outside the folder reaches the remote.
+"""Links that somebody turns while tend, as root, reads and writes: nothing from outside the folder reaches the remote, and nothing of
+the remote lands outside of it.
 
 one build
 """
 
+import ctypes
 import os
 import random
 import threading
@@ -69,3 +71,79 @@ def test_a_swapped_link_leads_nowhere(tendd):
             if not os.path.islink(path):
                 with open(path, "rb") as file:
                     assert SECRET[:24] not in file.read(), path
+
+
+def change_forever(remote, stop):
+    """Somebody else's edits, new files and deletions, where the folder that is swapped lies."""
+    number = 0
+    while not stop.is_set():
+        number += 1
+        for name in ("folder", "deep/er/folder"):
+            place = remote / name
+            try:
+                place.mkdir(parents=True, exist_ok=True)
+                new = place / "new.part"
+                new.write_bytes(b"theirs %d\n" % number * 300)
+                new.rename(place / ("f%d" % (number % 5)))
+                (place / ("f%d" % ((number + 2) % 5))).unlink(missing_ok=True)
+            except OSError:
+                pass  # moved by tend meanwhile
+        time.sleep(0.002)
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def exchange(one, other):
+    """In one step: nobody finds the place empty and makes something there."""
+    return LIBC.renameat2(-100, bytes(one), -100, bytes(other), 2) == 0
+
+
+def exchange_forever(data, stop, rounds):
+    flip = 0
+    while not stop.is_set():
+        good = True
+        for name in ("folder", "file", "deep/er/folder"):
+            good &= exchange(data / name, data / (name + ".aside"))
+            time.sleep(random.random() / 1000)
+        flip += good
+        rounds[0] = flip
+
+
+def looks(outside):
+    """All of it, but for when it was read."""
+    return {path.relative_to(outside): (path.lstat().st_ino, path.lstat().st_mtime_ns, path.lstat().st_ctime_ns,
+                                        path.read_bytes() if path.is_file() else None)
+            for path in [outside, *outside.rglob("*")]}
+
+
+def test_a_swapped_link_is_not_written_through(tendd):
+    """The same while files come from the remote: edited, made and removed in a folder whose place a link takes."""
+    store = Directory(tendd.root / "remote")
+    data, outside = tendd.folder("data"), tendd.folder("outside")
+    for number in range(5):
+        (outside / ("f%d" % number)).write_bytes(SECRET)
+    (outside / "folder").mkdir()
+    for name in ("folder", "deep/er/folder"):
+        (data / name).mkdir(parents=True)
+        (data / name / "f0").write_bytes(b"mine\n")
+        (data / (name + ".aside")).symlink_to(outside)
+    (data / "file").write_bytes(b"mine\n")
+    (data / "file.aside").symlink_to(outside / "f0")
+    before = looks(outside)
+    tendd.configure(store.folder(data, more="mode = two-way\nsettle = 1ms\nmax_settle = 5ms\nmax_delete = none\npoll = 1s\n")).start()
+    tendd.barrier("data")
+    stop, rounds = threading.Event(), [0]
+    threads = [threading.Thread(target=exchange_forever, args=(data, stop, rounds)),
+               threading.Thread(target=change_forever, args=(store.path / "data", stop))]
+    for thread in threads:
+        thread.start()
+    try:
+        while rounds[0] < ROUNDS:
+            tendd.tend("sync")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert looks(outside) == before
+    assert tendd.folder_part("data")["brought_files"] > 20  # files came all the while

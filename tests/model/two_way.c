@@ -9,8 +9,18 @@ static const unsigned kept[] = {
 	1179, 1791, 1872, /* a SET of what another hand put there meanwhile */
 	2416,             /* a file took the name of a folder while that was brought */
 	2800, /* a folder that no scan could list, and that could be read before its own look */
+	4840, /* something else took the place of a folder, and each thing that lies in it there tried that folder anew */
 };
 
+static const struct two_way_plot plot;
+
 int main(int argc, char **argv) {
-	return two_way_main(argc, argv, 1, 200, kept, sizeof(kept) / sizeof(*kept));
+	const struct model model = { .about = "two machines on one remote, in mode two-way",
+		.plot = &plot,
+		.tell = two_way_tell,
+		.first = 1,
+		.last = 200,
+		.kept = kept,
+		.kept_count = sizeof(kept) / sizeof(*kept) };
+	return seeds_main(argc, argv, &model);
 }

@@ -1,6 +1,7 @@
 #include "support/contents.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "support/edits.h"
 #include "support/trees.h"
@@ -8,8 +9,14 @@
 enum { TRACKED_MIN = 8 };
 
 static char *hash_of(const unsigned char *bytes, size_t len) {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < len; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	uint64_t hash = UINT64_C(0xcbf29ce484222325), bits;
+	size_t at = 0;
+	for (; at + sizeof(bits) <= len; at += sizeof(bits)) {
+		memcpy(&bits, bytes + at, sizeof(bits));
+		hash = (hash ^ bits) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	for (; at < len; at++) hash = (hash ^ bytes[at]) * UINT64_C(0x100000001b3);
 	return xasprintf("%016llx.%zu", (unsigned long long)hash, len);
 }
 

@@ -18,7 +18,8 @@ enum {
 /* ---- chance ---- */
 
 uint64_t ground_draw(struct ground *g, uint64_t below) {
-	uint64_t z = (g->random += UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t z = (g->random += GROUND_STEP);
+	g->draws++;
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return (z ^ (z >> 31)) % below;
@@ -115,6 +116,60 @@ static void note_gone(struct ground *g, enum disk_change what, const char *path,
 	if (before && before != now) strv_add(&g->gone, path);
 }
 
+static bool is_here(struct ground *g, const char *path) {
+	struct disk_stat stat;
+	struct err err;
+	bool paused = g->paused;
+	g->paused = true;
+	bool here = disk_stat(g->disk, path, &stat, &err) == 0;
+	g->paused = paused;
+	return here;
+}
+
+/* Of the last hour, by the engine of this machine. What came in the place of a thing right after it makes it no deletion. */
+static void judge_deletions(struct ground *g) {
+	int64_t now = loop_now_ms(g->loop), count = 0, most = g->most_deletions;
+	if (!g->newest_deletion) return;
+	/* What is here again was refused by the remote, or brought back by somebody. */
+	for (struct map_item *it = NULL; (it = map_next(&g->removed, it));)
+		count += now - (int64_t)(uintptr_t)map_value(it) < NEARLY_AN_HOUR_MS &&
+			 !is_here(g, map_key(it));
+	ground_say(g, "  deletion: '%s', number %lld of %lld", g->newest_deletion, (long long)count,
+		(long long)most);
+	/* Some that were counted the remote refused; and in what was counted last before the power went the engine may be wrong. */
+	int64_t slack = g->counts.commits_lost ? most + 2 : 2;
+	if (count > most + slack)
+		ground_wrong(g, "more deletions than max_delete", g->newest_deletion);
+	free(g->newest_deletion);
+	g->newest_deletion = NULL;
+}
+
+static void count_deletion(struct ground *g, const char *path) {
+	judge_deletions(g);
+	if (!g->most_deletions || map_get(&g->approved, path)) return;
+	map_put(&g->removed, path, (void *)(uintptr_t)loop_now_ms(g->loop));
+	g->newest_deletion = xstrdup(path);
+}
+
+/* A file or link that the engine took away here, and put nothing in its place. */
+static void note_removed_here(
+	struct ground *g, enum disk_change what, const char *path, const char *from) {
+	bool brings = g->settings.mode == FOLDER_TWO_WAY || g->settings.mode == FOLDER_FETCH;
+	bool ours = brings && !g->editing && !from && !disk_is_beside(path_name(path));
+	if (what == DISK_FOLDER_MADE && str_equal(g->newest_deletion, path)) {
+		map_take(&g->removed, path);
+		free(g->newest_deletion);
+		g->newest_deletion = NULL;
+	} else if (!str_equal(g->newest_deletion, path)) {
+		judge_deletions(g);
+	}
+	if (is_here(g, path)) map_take(&g->in_trash, path);
+	if (!ours || what != DISK_CHANGED || is_here(g, path)) return;
+	g->counts.removed_here++;
+	/* One that only gets another name is not in the trash. */
+	if (map_take(&g->in_trash, path)) count_deletion(g, path);
+}
+
 static void disk_changed(void *user, enum disk_change what, const char *path, const char *from) {
 	static const char *const words[] = { "changed", "made", "gone", "moved" };
 	struct ground *g = user;
@@ -124,11 +179,12 @@ static void disk_changed(void *user, enum disk_change what, const char *path, co
 	strv_add(&g->hit, path);
 	if (from) strv_add(&g->hit, from);
 	note_gone(g, what, path, from);
+	note_removed_here(g, what, path, from);
 	g->paused = paused;
 	ground_say(g, "  disk: %s '%s'%s%s", words[what], path, from ? " from " : "",
 		from ? from : "");
 	if (!g->watch) return;
-	if (ground_chance(g, g->odds.overflow)) {
+	if (ground_chance(g, g->odds.overflow) && cuts_happens(g, PART_FAULT)) {
 		ground_say(g, "  watch: overflow");
 		g->counts.overflows++;
 		watch_feed(g->watch, WATCH_OVERFLOW, "", NULL);
@@ -167,6 +223,7 @@ static struct index *open_index(void *user, const char *name, struct err *err) {
 
 static void keep_trash(void *user, const char *path) {
 	struct ground *g = user;
+	map_put(&g->in_trash, path, g);
 	if (g->trashed) g->trashed(g, path);
 }
 
@@ -210,33 +267,17 @@ static const char *path_of(const struct ground *g, const char *key) {
 	return key + (*base ? strlen(base) + 1 : 0);
 }
 
-static bool is_here(struct ground *g, const char *path) {
-	struct disk_stat stat;
-	struct err err;
-	bool paused = g->paused;
-	g->paused = true;
-	bool here = disk_stat(g->disk, path, &stat, &err) == 0;
-	g->paused = paused;
-	return here;
-}
-
 /* Another thing under its name makes it no deletion. */
-static void count_deletion(struct ground *g, const char *path) {
-	int64_t now = loop_now_ms(g->loop), count = 0;
-	bool gone = !is_here(g, path);
-	g->counts.deletions += gone;
-	if (!gone || !g->most_deletions) return;
-	map_put(&g->removed, path, (void *)(uintptr_t)now);
-	for (struct map_item *it = NULL; (it = map_next(&g->removed, it));)
-		count += now - (int64_t)(uintptr_t)map_value(it) < NEARLY_AN_HOUR_MS;
-	/* What went as another kind of thing, and is gone only since, is none of them. */
-	if (count > 2 * g->most_deletions + 2)
-		ground_wrong(g, "more deletions than max_delete", path);
+static void note_removed_there(struct ground *g, const char *path) {
+	if (is_here(g, path)) return;
+	g->counts.deletions++;
+	count_deletion(g, path);
 }
 
 static void note(struct ground *g, const struct store_op *op) {
 	int64_t now = loop_now_ms(g->loop);
 	const char *path = path_of(g, op->key);
+	judge_deletions(g);
 	mix(g, &op->verb, sizeof(op->verb));
 	mix(g, &now, sizeof(now));
 	mix_text(g, op->key);
@@ -257,9 +298,11 @@ static void note(struct ground *g, const struct store_op *op) {
 		g->fresh = NULL;
 	}
 	if (path && is_write(op->verb)) g->counts.writes++;
+	if (g->settings.mode == FOLDER_FETCH && is_write(op->verb))
+		ground_wrong(g, "one that only fetches writes at the remote", op->key);
 	if (op->verb == STORE_REMOVE && path) {
 		g->counts.removes++;
-		if (op->kind != STORE_FOLDER) count_deletion(g, path);
+		if (op->kind != STORE_FOLDER) note_removed_there(g, path);
 		/* In the place of what is replaced here something else comes over there. */
 		if (!ground_covers(g->gone, path) && !is_here(g, path))
 			ground_wrong(g, "removed at the remote, never gone here", path);
@@ -283,7 +326,13 @@ static struct err fault(
 		*after = ground_draw(g, 2);
 		err_set(&err, odd[ground_draw(g, ARRAY_LEN(odd))], "the server is out of order");
 	}
-	if (err.kind != ERR_NONE) g->counts.faults++;
+	if (err.kind == ERR_NONE) return err;
+	if (!cuts_happens(g, PART_FAULT)) {
+		*after = false;
+		err_clear(&err);
+		return err;
+	}
+	g->counts.faults++;
 	return err;
 }
 
@@ -324,6 +373,8 @@ static struct ground *make(uint64_t seed, struct ground *first, bool retries,
 	struct err err;
 	map_init(&g->inodes);
 	map_init(&g->removed);
+	map_init(&g->approved);
+	map_init(&g->in_trash);
 	g->random = seed * 2 + 1;
 	g->trace = UINT64_C(0xcbf29ce484222325);
 	g->beside = first != NULL;
@@ -334,7 +385,8 @@ static struct ground *make(uint64_t seed, struct ground *first, bool retries,
 	g->content = first ? first->content : store_memory_new(g->loop);
 	if (!first) store_memory_set(g->content, options);
 	g->naming = naming_new(g, g->content);
-	g->store = store_fault(g->naming, plan);
+	g->lying = lying_new(g, g->naming);
+	g->store = store_fault(g->lying, plan);
 	if (retries) g->store = store_retry(g->store, 4);
 	g->face = (struct sync_ground){ .disk_open = open_disk,
 		.watch_new = new_watch,
@@ -367,9 +419,12 @@ void ground_free(struct ground *g) {
 	strv_free(g->moved_there);
 	map_release(&g->inodes);
 	map_release(&g->removed);
+	map_release(&g->approved);
+	map_release(&g->in_trash);
 	strv_free(g->gone);
 	strv_free(g->hit);
 	free(g->wrong_path);
+	free(g->newest_deletion);
 	free(g);
 }
 
@@ -494,4 +549,34 @@ enum ground_outcome ground_barrier(struct ground *g, struct err *err) {
 	ground_say(g, "barrier: %s", !ended ? "interrupted" : b.err.kind ? b.err.text : "durable");
 	if (!ended) return GROUND_INTERRUPTED;
 	return b.err.kind == ERR_NONE ? GROUND_DURABLE : GROUND_REFUSED;
+}
+
+/* ---- the brake ---- */
+
+char **ground_held(struct ground *g) {
+	struct folder_deletion *deletions;
+	char **paths = NULL;
+	int64_t upto;
+	size_t count = folder_deletions(g->folder, 1000, &deletions, &upto);
+	for (size_t i = 0; i < count; i++) strv_add(&paths, deletions[i].path);
+	folder_deletions_free(deletions, count);
+	return paths;
+}
+
+char **ground_approve(struct ground *g) {
+	struct folder_deletion *deletions;
+	char **paths = NULL;
+	struct err err;
+	int64_t upto;
+	size_t count = folder_deletions(g->folder, 1000, &deletions, &upto);
+	for (size_t i = 0; i < count; i++) {
+		strv_add(&paths, deletions[i].path);
+		map_put(&g->approved, deletions[i].path, g);
+	}
+	folder_deletions_free(deletions, count);
+	if (!count) return NULL;
+	ground_say(g, "a person approves %zu deletions", count);
+	g->counts.asked++;
+	if (folder_approve(g->folder, upto, &err)) ground_say(g, "not approved: %s", err.text);
+	return paths;
 }

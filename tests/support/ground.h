@@ -8,6 +8,8 @@
 
 #include "disk/disk.h"
 #include "index/index.h"
+#include "support/cuts.h"
+#include "support/lying.h"
 #include "sync/sync.h"
 #include "watch/watch.h"
 
@@ -22,10 +24,18 @@ struct ground_odds {
 struct ground_counts {
 	unsigned ops, writes, removes, deletions; /* started; not those of .tend/ */
 	unsigned edits, overflows, faults, foreign, kills, commits_lost;
+	unsigned lies, asked;
+	unsigned removed_here; /* files and links that the engine removed here */
 };
 
+#define GROUND_STEP UINT64_C(0x9e3779b97f4a7c15) /* of `random`, with each chance drawn */
+
 struct ground {
-	uint64_t random;
+	uint64_t random, draws;
+	int number;        /* among those of one story */
+	struct cuts *cuts; /* NULL: all of the story is told */
+	enum lie lie;      /* of the store */
+	bool editing;      /* what changes on the disk is a person's doing */
 	struct loop *loop;
 	bool beside; /* loop and content are another one's */
 	struct disk_memory *memory;
@@ -38,7 +48,7 @@ struct ground {
 	struct index_past *past;
 	struct index *index;           /* the engine's, as it was opened last */
 	bool names;                    /* the store tells ids before it makes things */
-	struct store *naming;          /* over `content` */
+	struct store *naming, *lying;  /* over `content` */
 	struct store *content, *store; /* the memory store; what the engine talks to */
 	struct ground_odds odds;
 	/* Instead of the odds at the store. */
@@ -63,11 +73,15 @@ struct ground {
 	 * power goes, what says so may be lost. */
 	char **fresh, **less_fresh;
 	char **orphans;         /* so that this may stay there when it goes here */
-	int64_t most_deletions; /* in an hour; 0: any number */
-	struct map removed;     /* path to the time, in ms, of what was gone here and is removed */
-	char **meddled;         /* others changed them at the remote since we did */
-	struct map inodes;      /* path to the number that stood there last */
-	char **moves;           /* of folders, here: from and to in turn */
+	int64_t most_deletions; /* in an hour, on both sides together; 0: any number */
+	struct map
+		removed; /* path to the time, in ms, of what was gone on one side and is removed on the other */
+	char *newest_deletion; /* not judged yet */
+	struct map in_trash;   /* paths of which this was said last */
+	struct map approved;   /* by a person: these are not counted */
+	char **meddled;        /* others changed them at the remote since we did */
+	struct map inodes;     /* path to the number that stood there last */
+	char **moves;          /* of folders, here: from and to in turn */
 	/* Folders moved at the remote. What lies in them has no intent of its own: when the answer is
 	 * lost it is known again only as long as it is here. */
 	char **moved_there;
@@ -107,6 +121,11 @@ void ground_stop(struct ground *ground);
 enum ground_outcome { GROUND_DURABLE, GROUND_REFUSED, GROUND_INTERRUPTED };
 /* Until it ends, or ground->stop; ground->hit gets what changes meanwhile. */
 enum ground_outcome ground_barrier(struct ground *ground, struct err *err);
+
+/* A person looks at what the brake holds, and says that it was meant; what it held is the caller's (strv), NULL: nothing. */
+char **ground_approve(struct ground *ground);
+/* What it holds, unanswered. The caller's. */
+char **ground_held(struct ground *ground);
 
 /* For so long, or until ground->stop. */
 void ground_run(struct ground *ground, int64_t ms);

@@ -1,6 +1,5 @@
 #include "support/one_way.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +26,7 @@ static void writer_next(struct timer *timer) {
 		story_meddle(w->s);
 		g->paused = false;
 	} else {
-		edit_random(g);
+		cuts_edit(g, edit_random);
 	}
 	/* Now and then a long quiet. */
 	timer_start(
@@ -131,7 +130,7 @@ static void run_once(struct story *s, struct writer *w) {
 	else
 		ground_stop(g);
 	g->paused = false;
-	for (uint64_t i = ground_draw(g, 8); i > 0; i--) edit_random(g);
+	for (uint64_t i = ground_draw(g, 8); i > 0; i--) cuts_edit(g, edit_random);
 }
 
 static void approve(struct ground *g) {
@@ -227,13 +226,18 @@ static void set_odds(struct ground *g) {
 	g->late_ms = ground_draw(g, 2) ? (int64_t)ground_draw(g, 3000) : 0;
 }
 
-static struct ground *tell_story(unsigned seed, bool tell) {
+static void edit_any(struct ground *g) {
+	cuts_edit(g, edit_random);
+}
+
+static struct ground *tell_story(unsigned seed, struct cuts *cuts, bool tell) {
 	static char *exclude[] = { (char *)"*.tmp", (char *)"/cache/", NULL };
 	struct ground *g = make_ground(seed);
 	struct story s = { .g = g };
 	struct writer w = { .s = &s };
 	g->tell = tell;
-	g->edit = edit_random;
+	g->edit = edit_any;
+	g->cuts = cuts;
 	map_init(&s.durable);
 	map_init(&s.theirs);
 	map_init(&s.strange);
@@ -258,10 +262,11 @@ static struct ground *tell_story(unsigned seed, bool tell) {
 		g->most_deletions = 4;
 		g->settings.max_delete = (char *)"4";
 	}
-	for (uint64_t i = ground_draw(g, 25); i > 0; i--) edit_random(g);
+	for (uint64_t i = ground_draw(g, 25); i > 0; i--) cuts_edit(g, edit_random);
 	edit_put(g, "first");
 	if (ground_draw(g, 3) == 0) story_send_some(&s);
-	for (uint64_t i = 1 + ground_draw(g, 4); i > 0 && !g->wrong; i--) run_once(&s, &w);
+	for (uint64_t i = 1 + ground_draw(g, 4); i > 0 && !g->wrong; i--)
+		if (cuts_happens(g, PART_CHAPTER)) run_once(&s, &w);
 	if (!g->wrong) quiet(&s);
 	timer_cancel(&w.timer);
 	if (g->counts.ops > SPIN_OPS) ground_wrong(g, "asks the store without end", "");
@@ -269,58 +274,23 @@ static struct ground *tell_story(unsigned seed, bool tell) {
 	return g;
 }
 
-/* ---- many seeds ---- */
-
-static const char *program;
-
-static bool seed_fails(unsigned seed, bool tell, bool twice, struct ground_counts *sum) {
-	struct ground *g = tell_story(seed, tell);
-	bool failed = g->wrong != NULL;
-	uint64_t trace = g->trace;
-	if (failed)
-		printf("seed %u: %s: '%s'\n  %s --seed %u --trace\n", seed, g->wrong, g->wrong_path,
-			program, seed);
-	unsigned *to = (unsigned *)sum, *from = (unsigned *)&g->counts;
-	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++) to[i] += from[i];
+void one_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, bool tell,
+	struct told_story *told) {
+	struct ground *g = tell_story(seed, cuts, tell);
+	(void)model;
+	told->wrong = g->wrong;
+	told->path = xstrdup(g->wrong_path);
+	told->trace = g->trace;
+	told->counts = g->counts;
 	ground_free(g);
-	if (failed || !twice) return failed;
-	g = tell_story(seed, false);
-	if (g->trace != trace) {
-		printf("seed %u: a second time it is another trace\n  %s --seed %u --trace\n", seed,
-			program, seed);
-		failed = true;
-	}
-	ground_free(g);
-	return failed;
 }
 
 int one_way_main(int argc, char **argv, unsigned first, unsigned last) {
-	struct ground_counts sum = { 0 };
-	bool tell = false;
-	unsigned failures = 0;
-	program = argv[0];
-	for (int i = 1; i < argc; i++) {
-		if (str_equal(argv[i], "--trace")) {
-			tell = true;
-		} else if (str_equal(argv[i], "--seed") && i + 1 < argc) {
-			first = last = (unsigned)strtoul(argv[++i], NULL, 10);
-		} else if (str_equal(argv[i], "--seeds") && i + 2 < argc) {
-			first = (unsigned)strtoul(argv[++i], NULL, 10);
-			last = (unsigned)strtoul(argv[++i], NULL, 10);
-		} else {
-			fprintf(stderr, "usage: %s [--seed N | --seeds FIRST LAST] [--trace]\n",
-				program);
-			return 2;
-		}
-	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	log_open(tell ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_TEXT);
-	for (unsigned seed = first; seed <= last && failures < 10; seed++)
-		failures += seed_fails(seed, tell, seed % 10 == 0 || first == last, &sum);
-	printf("seeds %u to %u: %u edits, %u operations, %u faults, %u overflows, %u times "
-	       "somebody "
-	       "else, %u kills that lost %u commits: %u wrong\n",
-		first, last, sum.edits, sum.ops, sum.faults, sum.overflows, sum.foreign, sum.kills,
-		sum.commits_lost, failures);
-	return failures ? 1 : 0;
+	const struct model model = {
+		.about = "one machine that sends, in the modes backup and mirror",
+		.tell = one_way_tell,
+		.first = first,
+		.last = last
+	};
+	return seeds_main(argc, argv, &model);
 }

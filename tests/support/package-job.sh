@@ -14,13 +14,22 @@ check 'the group is there' getent group tend
 check 'the socket is its' [ "$(stat -c %a:%G /run/tend/tend.sock)" = 660:tend ]
 check 'secrets are closed' [ "$(stat -c %a:%U /etc/tend/secrets)" = 700:root ]
 check 'what ships is valid' tendd --check
+# As one who has just installed it finds it: what to do next, and an example of everything.
+tend status >/job/status
+check 'status says so, and what to do' grep -q "^nothing is configured yet: 'tend init' asks" /job/status
+check 'only that is missing' [ "$(tail -n +2 /job/status | grep -vc '^nothing is\|^UNIT\|^network ')" = 0 ]
+check 'it names its file' grep -q '^tendd .*, /etc/tend/tend.ini$' /job/status
+check 'with examples to edit' [ "$(grep -c '^; \[\(remote\|folder\|service\) ' /etc/tend/tend.ini)" -ge 5 ]
+systemctl status tend >/job/unit
+check 'the unit names its pages' grep -q 'man:tend.ini(5)' /job/unit
 tend doctor >/job/doctor
 check 'the doctor finds the unit' grep -q '^good .*tend.service is enabled' /job/doctor
 check 'and nothing that needs a person' [ "$(grep -c '^person' /job/doctor)" = 0 ]
 
 # ---- configured by three answers; the comments stay above ----
 printf '/srv/data\ndirectory:/srv/remote\n/srv/only one\n' >/job/answers
-check 'init' tend init </job/answers
+check 'init' sh -c 'tend init </job/answers >/job/init'
+check 'and what is next' grep -q "^then let tendd read it: tend reload$" /job/init
 check 'what shipped is still there' grep -q '^; The configuration of tend' /etc/tend/tend.ini
 sed -i 's/^remote = cloud:data/&\nsettle = 100ms/' /etc/tend/tend.ini
 check 'reload' systemctl reload tend

@@ -1,32 +1,21 @@
 /*
- * Two machines, one remote: random edits on both, lost answers, kills, and in the end both have the same. What an edit wrote is on both
- * then, under whatever name, unless an edit that had it before its eyes replaced or removed it.
+ * Several machines, one remote: random edits on all, lost answers, kills, and in the end they have the same. What an edit wrote is there
+ * then, under whatever name, unless an edit that had it before its eyes replaced or removed it. One that only fetches has in the end what
+ * the others have, and keeps what was done there until the remote replaces it.
  */
 #include "support/two_way.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/contents.h"
+#include "support/duel.h"
 #include "support/edits.h"
 #include "support/trees.h"
 
-enum { MACHINES = 2, ROUNDS = 40, SPIN_OPS = 120000 };
+enum { SPIN_OPS = 120000 };
 
-/* The bytes that edits wrote, by their hash: are they to be there in the end? */
-struct written {
-	struct map alive; /* to CONTENT_ALIVE or CONTENT_DROPPED */
-};
-static char alive_word[] = "written", dropped_word[] = "replaced";
-
-struct duel {
-	struct ground *machines[MACHINES];
-	struct written contents;
-	bool open[MACHINES];
-	bool blind;       /* the remote keeps no conditions */
-	struct map trash; /* by their hash, both machines' */
-};
+char duel_alive[] = "written", duel_dropped[] = "replaced";
 
 struct hand {
 	struct timer timer;
@@ -35,47 +24,59 @@ struct hand {
 	int64_t gap_ms;
 };
 
-static bool is_wrong(const struct duel *d) {
-	return d->machines[0]->wrong || d->machines[1]->wrong;
+bool duel_is_wrong(const struct duel *d) {
+	for (int i = 0; i < d->count; i++)
+		if (d->machines[i]->wrong) return true;
+	return false;
 }
 
 /* ---- edits ---- */
 
 static struct duel *the_duel; /* whose turn it is: edits come from the disk as well */
 
-static void edited(struct ground *g, void (*edit)(struct ground *g)) {
-	struct duel *d = the_duel;
+/* Those that only fetch tell nobody: of theirs counts what they wrote themselves. */
+static void note_contents(
+	struct duel *d, struct ground *g, const struct map *before, const struct map *after) {
+	bool fetches = g->number >= d->senders;
+	struct map *known = fetches ? &d->fetchers : &d->contents;
+	for (struct map_item *it = NULL; (it = map_next(after, it));) {
+		/* What was out of sight comes back as it was. */
+		if (contents_count(before, map_key(it)) || map_get(known, map_key(it)) ||
+			(fetches && map_get(&d->contents, map_key(it))))
+			continue;
+		ground_say(g, "    '%s' holds %s", ((struct contents_holder *)map_value(it))->path,
+			map_key(it));
+		map_put(known, map_key(it), duel_alive);
+	}
+	/* Of several names of one content each may go by another hand. */
+	for (struct map_item *it = NULL; (it = map_next(before, it));) {
+		const struct contents_holder *holder = map_value(it);
+		if (contents_count(after, map_key(it)) >= holder->count) continue;
+		if (fetches && !map_get(known, map_key(it))) continue;
+		ground_say(g, "    '%s' held %s", holder->path, map_key(it));
+		map_put(known, map_key(it), duel_dropped);
+	}
+}
+
+void duel_edit(struct duel *d, int machine, void (*edit)(struct ground *g)) {
+	struct ground *g = d->machines[machine];
 	struct map before, after;
-	bool paused = g->paused;
-	g->paused = true;
+	bool paused = g->paused, editing = g->editing;
+	g->paused = g->editing = true;
 	contents_gather(g, &before);
 	edit(g);
 	struct disk_stat stat;
 	struct err err;
 	/* A side that is wholly empty asks a person: that is another story. */
-	if (disk_stat(g->disk, "keep", &stat, &err) || stat.kind != DISK_FILE) {
+	if (!d->bare && (disk_stat(g->disk, "keep", &stat, &err) || stat.kind != DISK_FILE)) {
 		edit_remove_path(g, "keep");
 		edit_put(g, "keep");
 	}
 	contents_gather(g, &after);
-	for (struct map_item *it = NULL; (it = map_next(&after, it));) {
-		/* What was out of sight comes back as it was. */
-		if (contents_count(&before, map_key(it)) ||
-			map_get(&d->contents.alive, map_key(it)))
-			continue;
-		ground_say(g, "    '%s' holds %s", ((struct contents_holder *)map_value(it))->path,
-			map_key(it));
-		map_put(&d->contents.alive, map_key(it), alive_word);
-	}
-	/* Of several names of one content each may go by another hand. */
-	for (struct map_item *it = NULL; (it = map_next(&before, it));) {
-		const struct contents_holder *holder = map_value(it);
-		if (contents_count(&after, map_key(it)) >= holder->count) continue;
-		ground_say(g, "    '%s' held %s", holder->path, map_key(it));
-		map_put(&d->contents.alive, map_key(it), dropped_word);
-	}
+	note_contents(d, g, &before, &after);
 	contents_release(&before);
 	contents_release(&after);
+	g->editing = editing;
 	g->paused = paused;
 }
 
@@ -83,13 +84,17 @@ static void trashed(struct ground *g, const char *path) {
 	char *hash = contents_hash(g, path);
 	if (hash) {
 		ground_say(g, "  trash: '%s' with %s", path, hash);
-		map_put(&the_duel->trash, hash, dropped_word);
+		map_put(&the_duel->trash, hash, duel_dropped);
 	}
 	free(hash);
 }
 
+static void random_edit(struct ground *g) {
+	duel_edit(the_duel, g->number, edit_random);
+}
+
 static void edit_any(struct ground *g) {
-	edited(g, edit_random);
+	cuts_edit(g, random_edit);
 }
 
 static void put_last(struct ground *g) {
@@ -112,119 +117,36 @@ static void make_way(struct ground *g) {
 	strv_free(paths);
 }
 
+/* Every file gets other bytes. */
+static void write_all(struct ground *g) {
+	char **paths = edit_paths(g);
+	for (char **path = paths; path && *path; path++) {
+		struct disk_stat stat;
+		struct err err;
+		if (!disk_stat(g->disk, *path, &stat, &err) && stat.kind == DISK_FILE)
+			edit_put(g, *path);
+	}
+	strv_free(paths);
+}
+
 static void hand_next(struct timer *timer) {
 	struct hand *h = container_of(timer, struct hand, timer);
 	struct ground *g = h->d->machines[h->machine];
-	if (h->left-- <= 0 || is_wrong(h->d)) return;
+	if (h->left-- <= 0 || duel_is_wrong(h->d)) return;
 	edit_any(g);
 	timer_start(
 		timer, (int64_t)ground_draw(g, ground_draw(g, 12) ? (uint64_t)h->gap_ms : 20000));
 }
 
-/* ---- the two trees ---- */
-
-static bool same_thing(struct duel *d, const char *path, const char **why) {
-	struct disk_stat stats[MACHINES];
-	struct buf targets[MACHINES];
-	struct err err;
-	bool same = false;
-	for (int i = 0; i < MACHINES; i++)
-		if (disk_stat(d->machines[i]->disk, path, &stats[i], &err)) {
-			*why = "is on one side only";
-			return false;
-		}
-	*why = "is of another kind on the other side";
-	if (stats[0].kind != stats[1].kind) return false;
-	*why = "is another one on the other side";
-	if (stats[0].kind == DISK_FILE) {
-		char *one = contents_hash(d->machines[0], path),
-		     *two = contents_hash(d->machines[1], path);
-		same = one && two && str_equal(one, two);
-		free(one);
-		free(two);
-		if (!same) return false;
-		*why = "has another time or mode on the other side";
-		return stats[0].mtime_ns == stats[1].mtime_ns &&
-		       (stats[0].mode & 0777) == (stats[1].mode & 0777);
-	}
-	if (stats[0].kind != DISK_LINK) return true;
-	for (int i = 0; i < MACHINES; i++) {
-		buf_init(&targets[i], 4096);
-		disk_read_link(d->machines[i]->disk, path, &targets[i], &err);
-	}
-	same = targets[0].len == targets[1].len &&
-	       memcmp(targets[0].at, targets[1].at, targets[0].len) == 0;
-	for (int i = 0; i < MACHINES; i++) buf_release(&targets[i]);
-	return same;
-}
-
-/* Not kept, or left out: neither is it of the other side's business. */
-static bool counts(struct ground *g, const char *path) {
-	struct disk_stat stat;
-	struct err err;
-	if (disk_stat(g->disk, path, &stat, &err) || stat.kind == DISK_OTHER) return false;
-	return !story_excludes(path, stat.kind == DISK_FOLDER) && !disk_is_beside(path_name(path));
-}
-
-/* A folder that was gone there may stay here for what the rules leave out in it, also when that is gone by now. */
-static bool is_hollow(const struct ground *g, const char *path) {
-	struct index_entry row;
-	struct err err;
-	if (!g->folder || index_get(g->index, path, true, &row, &err) != 1) return false;
-	bool hollow = (row.flags & INDEX_HOLLOW) != 0;
-	index_entry_release(&row);
-	return hollow;
-}
-
-/* The first difference; the caller's. NULL: none. */
-static char *difference(struct duel *d, const char **why) {
-	char *found = NULL;
-	for (int i = 0; i < MACHINES && !found; i++) {
-		char **paths = edit_paths(d->machines[i]);
-		for (char **path = paths; path && *path && !found; path++) {
-			if (!counts(d->machines[i], *path)) continue;
-			/* A socket or a folder that is left out, in its place, says nothing of it. */
-			struct disk_stat stat, there;
-			struct err err;
-			bool here = !disk_stat(d->machines[i]->disk, *path, &stat, &err);
-			bool over_there = !disk_stat(d->machines[1 - i]->disk, *path, &there, &err);
-			if (!here || (over_there && !counts(d->machines[1 - i], *path))) continue;
-			if (same_thing(d, *path, why) || is_hollow(d->machines[i], *path)) continue;
-			ground_say(d->machines[i], "'%s', of kind %d here, %s", *path, stat.kind,
-				*why);
-			found = xstrdup(*path);
-		}
-		strv_free(paths);
-	}
-	return found;
-}
-
-/* Where the remote keeps no conditions, two that write at one moment do not see each other: what the later one replaced is a kept version,
- * or lies in the trash of the other. */
-static void nothing_lost(struct duel *d) {
-	struct map found[MACHINES], kept;
-	for (int i = 0; i < MACHINES; i++) contents_gather(d->machines[i], &found[i]);
-	contents_gather_remote(d->machines[0], &kept);
-	for (struct map_item *it = NULL; (it = map_next(&d->contents.alive, it));) {
-		if (map_value(it) != alive_word) continue;
-		if (map_get(&found[0], map_key(it)) || map_get(&found[1], map_key(it))) continue;
-		bool past = map_get(&kept, map_key(it)) || map_get(&d->trash, map_key(it));
-		if (d->blind && past) continue;
-		ground_wrong(d->machines[0], "what an edit wrote is nowhere", map_key(it));
-	}
-	for (int i = 0; i < MACHINES; i++) contents_release(&found[i]);
-	contents_release(&kept);
-}
-
 /* ---- the story ---- */
 
-static void open_one(struct duel *d, int machine) {
+void duel_open(struct duel *d, int machine) {
 	if (d->open[machine]) return;
 	ground_open(d->machines[machine]);
 	d->open[machine] = true;
 }
 
-static void end_one(struct duel *d, int machine) {
+void duel_end(struct duel *d, int machine) {
 	struct ground *g = d->machines[machine];
 	if (!d->open[machine]) return;
 	g->kill_at_op = 0;
@@ -237,114 +159,180 @@ static void end_one(struct duel *d, int machine) {
 	d->open[machine] = false;
 }
 
-static void run_both(struct duel *d, int64_t ms) {
+void duel_run(struct duel *d, int64_t ms) {
 	struct ground *g = d->machines[0];
 	int64_t until_ms = loop_now_ms(g->loop) + ms;
-	while (!is_wrong(d) && loop_now_ms(g->loop) < until_ms) {
+	while (!duel_is_wrong(d) && loop_now_ms(g->loop) < until_ms) {
 		ground_run(g, 500);
-		for (int i = 0; i < MACHINES; i++) {
+		for (int i = 0; i < d->count; i++) {
 			struct ground *one = d->machines[i];
-			if (d->open[i] && one->kill_at_op &&
-				(int64_t)one->counts.ops >= one->kill_at_op)
-				end_one(d, i);
+			if (!d->open[i] || !one->kill_at_op ||
+				(int64_t)one->counts.ops < one->kill_at_op)
+				continue;
+			if (cuts_happens(one, PART_KILL))
+				duel_end(d, i);
+			else
+				one->kill_at_op = 0;
 		}
 	}
 }
 
+bool duel_barrier(struct duel *d, int machine) {
+	struct err err;
+	return ground_barrier(d->machines[machine], &err) == GROUND_DURABLE;
+}
+
 static void chapter(struct duel *d, struct hand *hands) {
 	struct ground *g = d->machines[0];
-	for (int i = 0; i < MACHINES; i++) {
+	for (int i = 0; i < d->count; i++) {
 		struct ground *one = d->machines[i];
 		bool away = ground_draw(g, 5) == 0;
 		if (away)
-			end_one(d, i);
+			duel_end(d, i);
 		else
-			open_one(d, i);
+			duel_open(d, i);
 		one->kill_at_op =
 			ground_draw(g, 2) ? one->counts.ops + 1 + (int64_t)ground_draw(g, 120) : 0;
 		hands[i].left = (int)ground_draw(g, 40);
 		hands[i].gap_ms = 1 + (int64_t)ground_draw(g, 3000);
 		timer_start(&hands[i].timer, (int64_t)ground_draw(g, 3000));
 	}
-	run_both(d, (int64_t)ground_draw(g, 60000));
-	int which = (int)ground_draw(g, MACHINES);
+	int64_t ms = (int64_t)ground_draw(g, 60000);
+	duel_run(d, ms);
+	int which = (int)ground_draw(g, (uint64_t)d->count);
 	struct err err;
-	if (!is_wrong(d) && d->open[which] && ground_draw(g, 3) == 0)
+	if (!duel_is_wrong(d) && d->open[which] && ground_draw(g, 3) == 0)
 		ground_barrier(d->machines[which], &err);
-	for (int i = 0; i < MACHINES; i++) timer_cancel(&hands[i].timer);
-	for (int i = 0; i < MACHINES; i++)
-		if (!is_wrong(d) && ground_draw(g, 2)) end_one(d, i);
+	for (int i = 0; i < d->count; i++) timer_cancel(&hands[i].timer);
+	if (d->plot->brakes && !duel_is_wrong(d)) duel_brake_chapter(d, which);
+	for (int i = 0; i < d->count; i++)
+		if (!duel_is_wrong(d) && ground_draw(g, 2)) duel_end(d, i);
+}
+
+/* What only fetches never removes a folder with things in it for a file: a person does. */
+static struct duel *cleared;
+
+static void clear_for_fetched(struct ground *g) {
+	struct ground *first = cleared->machines[0];
+	char **paths = edit_paths(first);
+	for (char **path = paths; path && *path; path++) {
+		struct disk_stat theirs, ours;
+		struct err err;
+		if (!disk_stat(first->disk, *path, &theirs, &err) &&
+			!disk_stat(g->disk, *path, &ours, &err) && ours.kind != theirs.kind)
+			edit_remove_path(g, *path);
+	}
+	strv_free(paths);
+}
+
+static void clear_fetcher(struct duel *d, int machine) {
+	cleared = d;
+	duel_edit(d, machine, clear_for_fetched);
+}
+
+/* Until all barriers end well and `wants` finds nothing any more. */
+static char *settle_until(struct duel *d, struct err *err, const char **why,
+	char *(*wants)(struct duel *d, const char **why)) {
+	char *path = NULL;
+	for (int round = 0; round < ROUNDS && !duel_is_wrong(d); round++) {
+		bool durable = true;
+		err_clear(err);
+		for (int i = 0; i < d->count && !duel_is_wrong(d); i++) {
+			struct err own;
+			/* What came from the other side may be unreadable here too. */
+			duel_edit(d, i, make_way);
+			bool stored = ground_barrier(d->machines[i], &own) == GROUND_DURABLE;
+			durable &= stored;
+			if (stored && round == 0 && i < d->senders) duel_stored(d, i);
+			if (own.kind != ERR_NONE) *err = own;
+			if (d->plot->brakes && own.kind == ERR_DENIED) duel_person(d, i);
+			if (i >= d->senders && own.kind == ERR_INVALID) clear_fetcher(d, i);
+		}
+		free(path);
+		path = wants(d, why);
+		if (durable && !path) break;
+		duel_run(d, 30000);
+	}
+	return path;
+}
+
+static char *not_fetched(struct duel *d, const char **why) {
+	char *path = NULL;
+	for (int i = d->senders; i < d->count && !path; i++) path = duel_not_fetched(d, i, why);
+	return path;
 }
 
 static void settle(struct duel *d) {
 	struct err err = { .kind = ERR_NONE };
 	const char *why = "";
-	char *path = NULL;
-	for (int i = 0; i < MACHINES; i++) {
+	for (int i = 0; i < d->count; i++) {
 		struct ground *g = d->machines[i];
 		g->odds = (struct ground_odds){ 0 };
 		g->kill_at_op = 0;
 		g->paused = true;
-		edited(g, make_way);
+		duel_edit(d, i, make_way);
 	}
 	ground_say(d->machines[0], "quiet");
-	edited(d->machines[0], put_last);
-	for (int i = 0; i < MACHINES; i++) open_one(d, i);
-	for (int round = 0; round < ROUNDS && !is_wrong(d); round++) {
-		bool durable = true;
-		for (int i = 0; i < MACHINES && !is_wrong(d); i++) {
-			/* What came from the other side may be unreadable here too. */
-			edited(d->machines[i], make_way);
-			durable &= ground_barrier(d->machines[i], &err) == GROUND_DURABLE;
-		}
-		free(path);
-		path = difference(d, &why);
-		if (durable && !path) break;
-		run_both(d, 30000);
+	duel_edit(d, 0, put_last);
+	for (int i = 0; i < d->count; i++) duel_open(d, i);
+	char *path = settle_until(d, &err, &why, duel_difference);
+	if (!path && d->senders < d->count && !duel_is_wrong(d)) {
+		ground_say(d->machines[0], "all files get other bytes");
+		duel_edit(d, 0, write_all);
+		path = settle_until(d, &err, &why, not_fetched);
 	}
-	if (is_wrong(d)) {
-		free(path);
-		return;
-	}
-	if (err.kind != ERR_NONE) ground_wrong(d->machines[0], "the last barrier is refused", "");
-	if (path) ground_wrong(d->machines[0], why, path);
+	if (!duel_is_wrong(d) && err.kind != ERR_NONE)
+		ground_wrong(d->machines[0], "the last barrier is refused", err.text);
+	if (!duel_is_wrong(d) && path) ground_wrong(d->machines[0], why, path);
 	free(path);
-	if (!is_wrong(d)) nothing_lost(d);
+	if (!duel_is_wrong(d)) duel_nothing_lost(d);
+}
+
+static void stop_all(struct duel *d) {
+	for (int i = 0; i < d->count && !duel_is_wrong(d); i++) {
+		ground_stop(d->machines[i]);
+		d->open[i] = false;
+	}
 }
 
 static void second_run(struct duel *d) {
-	unsigned writes[MACHINES];
+	unsigned writes[MACHINES_MAX];
 	struct err err;
-	for (int i = 0; i < MACHINES && !is_wrong(d); i++) {
-		ground_stop(d->machines[i]);
-		d->open[i] = false;
-	}
-	if (is_wrong(d)) return;
+	stop_all(d);
+	if (duel_is_wrong(d)) return;
 	ground_say(d->machines[0], "a second run");
-	for (int i = 0; i < MACHINES; i++) {
+	for (int i = 0; i < d->count; i++) {
 		writes[i] = d->machines[i]->counts.writes;
-		open_one(d, i);
+		duel_open(d, i);
 	}
-	for (int i = 0; i < MACHINES && !is_wrong(d); i++)
+	for (int i = 0; i < d->count && !duel_is_wrong(d); i++)
 		if (ground_barrier(d->machines[i], &err) == GROUND_REFUSED)
-			ground_wrong(d->machines[i], "the barrier of a second run is refused", "");
-	run_both(d, 60000);
+			ground_wrong(
+				d->machines[i], "the barrier of a second run is refused", err.text);
+	duel_run(d, 60000);
 	const char *why = "";
-	char *path = difference(d, &why);
-	if (path && !is_wrong(d)) ground_wrong(d->machines[0], why, path);
+	char *path = duel_difference(d, &why);
+	if (!path) path = not_fetched(d, &why);
+	if (path && !duel_is_wrong(d)) ground_wrong(d->machines[0], why, path);
 	free(path);
-	for (int i = 0; i < MACHINES && !is_wrong(d); i++)
+	for (int i = 0; i < d->count && !duel_is_wrong(d); i++)
 		if (d->machines[i]->counts.writes != writes[i])
 			ground_wrong(d->machines[i], "a second run writes", "");
-	for (int i = 0; i < MACHINES && !is_wrong(d); i++) {
-		ground_stop(d->machines[i]);
-		d->open[i] = false;
-	}
+	stop_all(d);
 }
 
 /* ---- a seed ---- */
 
-static void make_machines(struct duel *d, unsigned seed) {
+static void add_machine(struct duel *d, struct ground *g, struct cuts *cuts, bool tell) {
+	static const char *const names[MACHINES_MAX] = { "A ", "B ", "C " };
+	g->number = d->count;
+	g->name = names[d->count];
+	g->cuts = cuts;
+	g->tell = tell;
+	d->machines[d->count++] = g;
+}
+
+static void make_machines(struct duel *d, unsigned seed, struct cuts *cuts, bool tell) {
 	uint64_t bits = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15);
 	bits ^= bits >> 29;
 	struct store_memory_options options = {
@@ -365,11 +353,15 @@ static void make_machines(struct duel *d, unsigned seed) {
 	if (options.hashless && options.conditions == STORE_CONDITIONS_IGNORED)
 		options.conditions = STORE_CONDITIONS_REFUSED;
 	d->blind = options.conditions != STORE_CONDITIONS_KEPT;
-	d->machines[0] = ground_new(seed, &options, (bits >> 11) & 1);
-	d->machines[0]->name = "A ";
-	d->machines[1] = ground_new_beside(d->machines[0], seed + 77777777, (bits >> 13) & 1);
-	d->machines[1]->name = "B ";
-	store_memory_latency(d->machines[0]->content, (int64_t)(bits >> 14) % 200);
+	add_machine(d, ground_new(seed, &options, (bits >> 11) & 1), cuts, tell);
+	struct ground *first = d->machines[0];
+	add_machine(d, ground_new_beside(first, seed + 77777777, (bits >> 13) & 1), cuts, tell);
+	/* Half of those that fetch do so from one machine, the others from two. */
+	if (d->plot->fetch && ((bits >> 20) & 1))
+		add_machine(d, ground_new_beside(first, seed + 177777777, (bits >> 21) & 1), cuts,
+			tell);
+	d->senders = d->count - d->plot->fetch;
+	store_memory_latency(first->content, (int64_t)(bits >> 14) % 200);
 }
 
 static void set_machine(struct duel *d, int machine) {
@@ -392,7 +384,7 @@ static void set_machine(struct duel *d, int machine) {
 		.path = (char *)"/memory",
 		.remote = machine ? first->settings.remote
 				  : (char *)(ground_draw(g, 2) ? "cloud:" : "cloud:deep/place"),
-		.mode = FOLDER_TWO_WAY,
+		.mode = machine < d->senders ? FOLDER_TWO_WAY : FOLDER_FETCH,
 		.exclude = exclude,
 		.max_delete = (char *)"none",
 		.settle_ms = (int64_t)ground_draw(g, 2000),
@@ -400,103 +392,57 @@ static void set_machine(struct duel *d, int machine) {
 		.rescan_ms = ground_draw(g, 3) ? 0 : 20000 + (int64_t)ground_draw(g, 100000),
 		.poll_ms = 500 + (int64_t)ground_draw(g, 20000),
 		.max_transfers = 1 + (int64_t)ground_draw(g, 8) };
+	if (d->plot->brakes) duel_brake_set(d, machine);
 }
 
-static void tell_story(struct duel *d, unsigned seed, bool tell) {
-	struct hand hands[MACHINES] = { 0 };
-	memset(d, 0, sizeof(*d));
-	make_machines(d, seed);
-	map_init(&d->contents.alive);
-	map_init(&d->trash);
-	the_duel = d;
-	for (int i = 0; i < MACHINES; i++) {
+static void begin(struct duel *d, struct hand *hands) {
+	for (int i = 0; i < d->count; i++) {
+		struct ground *g = d->machines[i];
 		hands[i].d = d;
 		hands[i].machine = i;
-		timer_init(&hands[i].timer, d->machines[i]->loop, hand_next);
-		d->machines[i]->tell = tell;
+		timer_init(&hands[i].timer, g->loop, hand_next);
 		set_machine(d, i);
-		for (uint64_t k = ground_draw(d->machines[i], 20); k > 0; k--)
-			edit_any(d->machines[i]);
+		for (uint64_t k = ground_draw(g, 20); k > 0; k--) edit_any(g);
 	}
 	edit_any(d->machines[0]);
-	struct ground *g = d->machines[0];
-	for (uint64_t i = 1 + ground_draw(g, 4); i > 0 && !is_wrong(d); i--) chapter(d, hands);
-	if (!is_wrong(d)) settle(d);
-	if (!is_wrong(d)) second_run(d);
-	for (int i = 0; i < MACHINES; i++) {
+}
+
+static void end(struct duel *d, struct hand *hands, struct told_story *told) {
+	for (int i = 0; i < d->count; i++) {
+		struct ground *g = d->machines[i];
 		timer_cancel(&hands[i].timer);
-		if (d->open[i]) ground_close(d->machines[i]);
-		if (d->machines[i]->counts.ops > SPIN_OPS)
-			ground_wrong(d->machines[i], "asks the store without end", "");
-	}
-}
-
-static void duel_release(struct duel *d) {
-	map_release(&d->contents.alive);
-	map_release(&d->trash);
-	ground_free(d->machines[1]);
-	ground_free(d->machines[0]);
-}
-
-/* ---- many seeds ---- */
-
-static bool seed_fails(
-	const char *program, unsigned seed, bool tell, bool twice, struct ground_counts *sum) {
-	struct duel d;
-	uint64_t traces[MACHINES];
-	bool failed = false;
-	tell_story(&d, seed, tell);
-	for (int i = 0; i < MACHINES; i++) {
-		struct ground *g = d.machines[i];
-		traces[i] = g->trace;
-		if (g->wrong)
-			printf("seed %u: machine %d: %s: '%s'\n  %s --seed %u --trace\n", seed, i,
-				g->wrong, g->wrong_path, program, seed);
-		failed |= g->wrong != NULL;
-		unsigned *to = (unsigned *)sum, *from = (unsigned *)&g->counts;
-		for (size_t k = 0; k < sizeof(*sum) / sizeof(*to); k++) to[k] += from[k];
-	}
-	duel_release(&d);
-	if (failed || !twice) return failed;
-	tell_story(&d, seed, false);
-	for (int i = 0; i < MACHINES; i++) failed |= d.machines[i]->trace != traces[i];
-	if (failed)
-		printf("seed %u: a second time it is another trace\n  %s --seed %u --trace\n", seed,
-			program, seed);
-	duel_release(&d);
-	return failed;
-}
-
-int two_way_main(int argc, char **argv, unsigned first, unsigned last, const unsigned *kept,
-	size_t kept_count) {
-	struct ground_counts sum = { 0 };
-	bool tell = false;
-	unsigned failures = 0;
-	for (int i = 1; i < argc; i++) {
-		if (str_equal(argv[i], "--trace")) {
-			tell = true;
-		} else if (str_equal(argv[i], "--seed") && i + 1 < argc) {
-			first = last = (unsigned)strtoul(argv[++i], NULL, 10);
-			kept_count = 0;
-		} else if (str_equal(argv[i], "--seeds") && i + 2 < argc) {
-			first = (unsigned)strtoul(argv[++i], NULL, 10);
-			last = (unsigned)strtoul(argv[++i], NULL, 10);
-			kept_count = 0;
-		} else {
-			fprintf(stderr, "usage: %s [--seed N | --seeds FIRST LAST] [--trace]\n",
-				argv[0]);
-			return 2;
+		if (d->open[i]) ground_close(g);
+		if (g->counts.ops > SPIN_OPS) ground_wrong(g, "asks the store without end", "");
+		told->trace = told->trace * 31 + g->trace;
+		if (g->wrong && !told->wrong) {
+			told->wrong = g->wrong;
+			told->path = xstrdup(g->wrong_path);
+			told->machine = i;
 		}
+		unsigned *to = (unsigned *)&told->counts;
+		const unsigned *from = (const unsigned *)&g->counts;
+		for (size_t k = 0; k < sizeof(g->counts) / sizeof(*to); k++) to[k] += from[k];
 	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	log_open(tell ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_TEXT);
-	for (unsigned seed = first; seed <= last && failures < 10; seed++)
-		failures += seed_fails(argv[0], seed, tell, seed % 10 == 0 || first == last, &sum);
-	for (size_t i = 0; i < kept_count; i++)
-		failures += seed_fails(argv[0], kept[i], tell, false, &sum);
-	printf("seeds %u to %u: %u edits, %u operations, %u faults, %u overflows, %u kills that "
-	       "lost %u commits: %u wrong\n",
-		first, last, sum.edits, sum.ops, sum.faults, sum.overflows, sum.kills,
-		sum.commits_lost, failures);
-	return failures ? 1 : 0;
+	map_release(&d->contents);
+	map_release(&d->fetchers);
+	map_release(&d->trash);
+	for (int i = d->count; i-- > 0;) ground_free(d->machines[i]);
+}
+
+void two_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, bool tell,
+	struct told_story *told) {
+	struct hand hands[MACHINES_MAX] = { 0 };
+	struct duel d = { .plot = model->plot };
+	make_machines(&d, seed, cuts, tell);
+	map_init(&d.contents);
+	map_init(&d.fetchers);
+	map_init(&d.trash);
+	the_duel = &d;
+	begin(&d, hands);
+	struct ground *g = d.machines[0];
+	for (uint64_t i = 1 + ground_draw(g, 4); i > 0 && !duel_is_wrong(&d); i--)
+		if (cuts_happens(g, PART_CHAPTER)) chapter(&d, hands);
+	if (!duel_is_wrong(&d)) settle(&d);
+	if (!duel_is_wrong(&d)) second_run(&d);
+	end(&d, hands, told);
 }

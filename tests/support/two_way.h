@@ -1,11 +1,16 @@
-/* The story of two machines on one remote, in mode two-way. */
+/* The stories of several machines on one remote, in the modes that bring things here. */
 #ifndef SUPPORT_TWO_WAY_H
 #define SUPPORT_TWO_WAY_H
 
-#include <stddef.h>
+#include "support/seeds.h"
 
-/* Seeds `first` to `last`, and those that failed once, unless the words say others. The program's exit code. */
-int two_way_main(int argc, char **argv, unsigned first, unsigned last, const unsigned *kept,
-	size_t kept_count);
+struct two_way_plot {
+	bool brakes; /* max_delete, people who are asked, remotes that lie */
+	bool fetch;  /* the last machine only fetches */
+};
+
+/* A model's `tell`; its `plot` is one of these. */
+void two_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, bool tell,
+	struct told_story *told);
 
 #endif

@@ -33,7 +33,6 @@ struct main_settings {
 };
 
 static const char *const modes[] = { "backup", "mirror", NULL };
-static const char *const later_modes[] = { "two-way", NULL };
 static const char *const things_types[] = { "plain", "s3", NULL };
 
 #define AT(field) offsetof(struct thing, field)
@@ -73,8 +72,7 @@ static const struct config_key thing_keys[] = {
 		.type = CONFIG_ENUM,
 		.offset = AT(mode),
 		.preset = "backup",
-		.names = modes,
-		.later = later_modes },
+		.names = modes },
 	{ .name = "words", .type = CONFIG_WORDS, .offset = AT(words) },
 	{ .name = "lines", .type = CONFIG_LINES, .offset = AT(lines), .help = "one a line" },
 	{ .name = "bucket",
@@ -92,7 +90,6 @@ static const struct config_key thing_keys[] = {
 		.offset = AT(place),
 		.only = "s3",
 		.preset = "there" },
-	{ .name = "keep", .type = CONFIG_DURATION, .preset = "30d", .flags = CONFIG_NOT_BUILT },
 };
 
 static inline int thing_check(
@@ -138,12 +135,9 @@ static const struct config_table main_table = { .kind = "tend",
 	.size = sizeof(struct main_settings),
 	.keys = main_keys,
 	.key_count = ARRAY_LEN(main_keys) };
-static const struct config_table step_table = {
-	.kind = "step", .named = true, .flags = CONFIG_NOT_BUILT
-};
 
 static const struct config_table *const tables[] = { &main_table, &thing_table, &folder_table,
-	&step_table, NULL };
+	NULL };
 
 /* ---- files ---- */
 

@@ -245,13 +245,10 @@ static void help_shows_the_rows(void **state) {
 		"[tend]\n  workers              4            live    \n",
 		"\n[thing NAME] of every type\n",
 		"  text                 -            restart \n",
-		("  mode                 backup       live    : backup, mirror; two-way (not built "
-		 "yet)\n"),
+		"  mode                 backup       live    : backup, mirror\n",
 		"  lines                -            live     one a line\n",
 		"  bucket               required     live     (type s3)\n",
-		"  keep                 30d          live     (not built yet)\n",
 		"\n[folder NAME]\n  path                 required     live     local folder\n",
-		"\n[step NAME] (not built yet)\n",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
 		if (!strstr(out.at, lines[i])) fail_msg("no line '%s' in:\n%s", lines[i], out.at);

@@ -89,6 +89,7 @@ static void conflicts_are_listed(void **state) {
 		{ (char *)"a (conflict)", (char *)"a", 20 } };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		assert_int_equal(index_conflict_add(index, &all[i], &err), 0);
+	assert_int_equal(index_conflict_count(index), 3);
 	assert_int_equal(index_conflicts(index, 2, &rows, &count, &err), 0);
 	assert_int_equal(count, 2);
 	assert_string_equal(rows[0].path, "c (conflict)");

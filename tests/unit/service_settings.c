@@ -161,10 +161,7 @@ static void each_key_has_its_effect(void **state) {
 		config_free(config);
 	}
 	config_free(base);
-	size_t built = 0;
-	for (size_t i = 0; i < service_table.key_count; i++)
-		built += !(service_table.keys[i].flags & CONFIG_NOT_BUILT);
-	assert_int_equal(built, ARRAY_LEN(cases));
+	assert_int_equal(service_table.key_count, ARRAY_LEN(cases));
 }
 
 static void environment_files_are_read(void **state) {

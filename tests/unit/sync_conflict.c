@@ -57,12 +57,25 @@ static void they_stay_names(void **state) {
 	free(other);
 }
 
+static void whose_the_copy_is(void **state) {
+	(void)state;
+	assert_true(conflict_is_theirs("dir/a (conflict remote 2026-11-22 14.03.05).txt"));
+	assert_true(conflict_is_theirs(
+		"a (conflict box 2026-11-22 14.03.05) (conflict remote 2026-11-23 14.03.05)"));
+	assert_false(conflict_is_theirs("a (conflict box 2026-11-22 14.03.05).txt"));
+	assert_false(conflict_is_theirs(
+		"a (conflict remote 2026-11-22 14.03.05) (conflict box 2026-11-23 14.03.05).txt"));
+	assert_false(conflict_is_theirs("a (conflict remotely.txt"));
+	assert_false(conflict_is_theirs("a.txt"));
+}
+
 int main(void) {
 	setenv("TZ", "UTC", 1);
 	tzset();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_told_apart),
 		cmocka_unit_test(they_stay_names),
+		cmocka_unit_test(whose_the_copy_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,44 @@ static void test_table_and_store_agree(void **state) {
 	assert_true(versions > 10);
 }
 
+/* ---- the trash of the modes that bring things here ---- */
+
+/* As an earlier run has put it aside, so many days ago. */
+static char *plant_day(struct bench *b, int64_t days_ago) {
+	char time[TIME_TEXT_SIZE];
+	time_format(now_ns() - days_ago * DAY_NS, time);
+	char *place = xasprintf("%s/trash/test/%.10s", b->state, time);
+	shell("mkdir -p '%s/a/b' && echo x >'%s/a/b/file' && ln -s /etc '%s/a/link' && chmod 0500 "
+	      "'%s/a/b'",
+		place, place, place, place);
+	return place;
+}
+
+static char *old_day;
+
+static bool old_is_gone(struct bench *b) {
+	(void)b;
+	return access(old_day, F_OK) != 0;
+}
+
+static void test_the_trash_keeps_its_days(void **state) {
+	struct bench *b = *state;
+	impatient(b);
+	b->settings.mode = FOLDER_TWO_WAY;
+	b->settings.poll_ms = 50;
+	char *young = plant_day(b, 29);
+	old_day = plant_day(b, 31);
+	shell("mkdir -p '%s/trash/test/notes' '%s/trash/other/2001-01-01'", b->state, b->state);
+	world_open(b);
+	wait_until(b, "the old day is gone", old_is_gone);
+	world_close(b);
+	shell("test -f '%s/a/b/file' && test -d '%s/trash/test/notes' && "
+	      "test -d '%s/trash/other/2001-01-01' && test -d /etc",
+		young, b->state, b->state);
+	free(young);
+	free(old_day);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_thinned_by_what_lies_there, setup, teardown),
@@ -284,6 +322,7 @@ int main(void) {
 			test_names_tell_what_followed_what, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost_answers_while_pruning, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_table_and_store_agree, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_trash_keeps_its_days, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,7 @@ static void list_of_before(struct bench *b, enum folder_mode mode) {
 	struct err err;
 	b->faults = &plan;
 	b->settings.mode = mode;
+	b->settings.poll_ms = 50; /* the first one of all lists nothing: contact has just done so */
 	world_open(b);
 	wait_until(b, "nothing to send", is_idle);
 	late.hold_ms = 2000;

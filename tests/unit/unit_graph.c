@@ -460,6 +460,47 @@ static void dependents_in_the_order_of_stopping(void **state) {
 	unit_graph_free(graph);
 }
 
+/* As `tend plan` shows it. */
+static void the_order_of_a_start(void **state) {
+	char *after[] = { "folder:data", "service:gone", NULL };
+	char *requires[] = { "service:db", "service:web", NULL };
+	size_t count;
+	(void)state;
+	graph = unit_graph_new(loop);
+	unit_count = 0;
+	words("service:late service:web service:db network folder:data", add_unit_word);
+	words("service:late=service:db service:db>network", add_edge);
+	/* Instead of what there was; what is not there and itself are no edges. */
+	unit_link(&units[1], after, requires, true);
+	unit_add_edge(&units[0], &units[1], false);
+	struct unit_place *places = unit_graph_order(graph, &count);
+	static const struct {
+		const char *id;
+		size_t wave;
+	} expected[] = { { "network", 1 }, { "folder:data", 1 }, { "service:db", 2 },
+		{ "service:web", 3 }, { "service:late", 4 } };
+	assert_int_equal(count, ARRAY_LEN(expected));
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(places[i].unit->id, expected[i].id);
+		assert_int_equal(places[i].wave, expected[i].wave);
+	}
+	free(places);
+	char **needs = unit_needs(&units[1], false);
+	assert_int_equal(strv_count(needs), 2);
+	assert_string_equal(needs[0], "folder:data");
+	assert_string_equal(needs[1], "network");
+	strv_free(needs);
+	needs = unit_needs(&units[1], true);
+	assert_int_equal(strv_count(needs), 1);
+	assert_string_equal(needs[0], "service:db");
+	strv_free(needs);
+	for (size_t i = 0; i < unit_count; i++) unit_release(&units[i]);
+	places = unit_graph_order(graph, &count);
+	assert_int_equal(count, 0);
+	free(places);
+	unit_graph_free(graph);
+}
+
 static int setup(void **state) {
 	(void)state;
 	loop = loop_new_simulated(1);
@@ -482,6 +523,7 @@ int main(void) {
 		cmocka_unit_test(circle_in_a_graph),
 		cmocka_unit_test(status_is_told),
 		cmocka_unit_test(dependents_in_the_order_of_stopping),
+		cmocka_unit_test(the_order_of_a_start),
 	};
 	return cmocka_run_group_tests_name("unit_graph", tests, setup, teardown);
 }

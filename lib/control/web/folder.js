@@ -60,14 +60,40 @@ function calls(unit, folder, fresh) {
 	return made;
 }
 
-function conflictPanel(conflicts, versions) {
+// What a person chose is said again before it is done: the names are long, and one of the two goes.
+async function resolve(unit, row, keep) {
+	const goes = keep === "mine" ? row.theirs : row.mine;
+	const text = {
+		mine: "What was written on this machine becomes " + row.of + ", here and at the remote.",
+		theirs: "What came from the remote becomes " + row.of + ", here and at the remote.",
+		both: "They stay two files, and are no conflict any more.",
+	}[keep];
+	const more = keep === "both" ? undefined : "The other edit is put into the trash of this machine first, and kept as long as old versions are.";
+	if (await confirm({title: "Keep " + (keep === "both" ? "both" : keep) + "?", text, paths: keep === "both" ? [row.of, row.path] : [goes + " (goes)"], more,
+		action: "Keep " + keep, danger: keep !== "both"}))
+		await order(unit, "resolve", {path: row.path, keep}, keep === "both" ? "Both are kept." : "Done: " + row.of + " is " + keep + " now.");
+}
+
+function conflictPanel(unit, conflicts, versions) {
 	if (!conflicts?.length) return null;
 	return el("section", {class: "panel call"}, el("h2", {}, plural(conflicts.length, "conflict")),
-		el("p", {}, "Two edits of one file, both kept: look at them, keep one and delete the other."),
-		el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["The other edit", "Of", "Since", ""].map(title => el("th", {scope: "col"}, title)))),
-			el("tbody", {}, conflicts.map(row => el("tr", {}, el("td", {class: "path"}, row.path), el("td", {class: "path"}, row.of), el("td", {}, moment(row.time)),
-				el("td", {}, el("div", {class: "row"}, [row.of, row.path].map((path, i) =>
-					button(i ? "Versions of the other edit" : "Versions", () => versions(path), {"aria-label": "Versions of " + path})))))))));
+		el("p", {}, "Two edits of one file, both kept: mine was written on this machine, theirs came from the remote. Look at them, and keep one, or both."),
+		el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["Mine", "Theirs", "Since", ""].map(title => el("th", {scope: "col"}, title)))),
+			el("tbody", {}, conflicts.map(row => el("tr", {}, ["mine", "theirs"].map(side => el("td", {class: "path", "data-label": side}, row[side], " ",
+				button("Versions", () => versions(row[side]), {class: "quiet", "aria-label": "Versions of " + row[side]}))), el("td", {}, moment(row.time)),
+				el("td", {}, el("div", {class: "row"}, ["mine", "theirs", "both"].map(keep =>
+					button("Keep " + keep, () => resolve(unit, row, keep), {"aria-label": "Keep " + keep + " of " + row.of})))))))));
+}
+
+// A bar where it is known how far it is.
+function flightPanel(flights) {
+	if (!flights?.length) return null;
+	const sizeOf = row => Number.isFinite(row.size_bytes) ? (Number.isFinite(row.done_bytes) ? bytes(row.done_bytes) + " of " : "") + bytes(row.size_bytes) : "";
+	return el("section", {class: "panel"}, el("h2", {}, "On its way now"),
+		el("div", {class: "scroll"}, el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["Path", "", "Size", ""].map(title => el("th", {scope: "col"}, title)))),
+			el("tbody", {}, flights.map(row => el("tr", {}, el("td", {class: "path"}, row.path), el("td", {}, row.doing), el("td", {}, sizeOf(row)),
+				el("td", {}, row.size_bytes > 0 && Number.isFinite(row.done_bytes) &&
+					el("progress", {value: row.done_bytes, max: row.size_bytes, "aria-label": "How far " + row.path + " is"}))))))));
 }
 
 function troublePanel(troubles) {
@@ -89,7 +115,7 @@ function folderFacts(folder) {
 		["Here", el("span", {class: "path"}, folder.path || "")],
 		["Remote", el("span", {class: "path"}, (folder.remote || "") + " (" + folder.mode + ")")],
 		["Size", plural(folder.files || 0, "file") + ", " + plural(folder.folders || 0, "folder") + ", " + bytes(folder.size_bytes || 0)],
-		["On the way", folder.pending > 0 && plural(folder.pending, "change") + (folder.left_s > 0 ? ", about " + span(folder.left_s) : "")],
+		["On the way", folder.pending > 0 && plural(folder.pending, "change") + (folder.left_seconds > 0 ? ", about " + span(folder.left_seconds) : "")],
 		["Safe up to", folder.last_sync && moment(folder.last_sync)],
 		["Sent since the start", plural(folder.sent_files || 0, "file") + ", " + bytes(folder.sent_bytes || 0)],
 		["Brought here", folder.brought_files > 0 && plural(folder.brought_files, "file") + ", " + bytes(folder.brought_bytes)],
@@ -102,7 +128,7 @@ function folderFacts(folder) {
 }
 
 export function folderView(state, unit) {
-	const mark = tag(unit), line = el("p"), list = el("div"), waiting = el("div"), troubles = el("div"), rate = el("span", {class: "dim"});
+	const mark = tag(unit), line = el("p"), list = el("div"), waiting = el("div"), flights = el("div"), troubles = el("div"), rate = el("span", {class: "dim"});
 	const chart = new Chart(state.charts.get(unit.unit), rateWords, true);
 	const files = filesPanel(unit);
 	const pause = button("", () => post(unitPath(unit.unit, pause.dataset.paused ? "/resume" : "/pause")));
@@ -119,10 +145,11 @@ export function folderView(state, unit) {
 			again = false;
 			const now = (await fresh().catch(() => null))?.folder;
 			if (!now || closed) break;
+			fill(flights, flightPanel(now.in_flight));
 			const whole = JSON.stringify([now.refused_root, now.deletions?.upto, now.only_remote?.upto, now.forgotten, now.troubles, now.conflicts]);
 			if (whole === told) continue;
 			told = whole;
-			fill(waiting, calls(unit, now, fresh), conflictPanel(now.conflicts, files.versions));
+			fill(waiting, calls(unit, now, fresh), conflictPanel(unit, now.conflicts, files.versions));
 			fill(troubles, troublePanel(now.troubles));
 		} while (again);
 		asking = 0;
@@ -148,7 +175,7 @@ export function folderView(state, unit) {
 		element: el("div", {}, head(unit, mark), line,
 			el("div", {class: "row"}, button("Sync now", () => post(unitPath(unit.unit, "/sync")), {class: "main"}), pause,
 				button("Verify", () => order(unit, "verify", {}, "The remote is compared with what was agreed."))),
-			waiting, el("section", {class: "panel"}, list, chart.svg, rate), troubles, files.element),
+			waiting, el("section", {class: "panel"}, list, chart.svg, rate), flights, troubles, files.element),
 		update,
 		all: () => state.units.has(unit.unit) && update(state.units.get(unit.unit)),
 		gone: id => id === unit.unit && (location.hash = "#/"),

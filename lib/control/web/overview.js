@@ -125,6 +125,7 @@ function firstRun(status) {
 	return el("section", {class: "panel", id: "first-run"},
 		el("h1", {}, "Welcome to tend"),
 		el("p", {}, "It runs, and has nothing to do yet: its configuration names no folder, no service and no step."),
+		el("p", {}, "Three questions write one: ", el("code", {}, "tend init"), " in a terminal. Or by hand:"),
 		el("ol", {},
 			el("li", {}, "Open ", el("code", {}, status.configuration?.path || "tend.ini"), " in an editor and write, for example:", el("pre", {}, EXAMPLE)),
 			el("li", {}, "A cloud that wants you to sign in: ", el("code", {}, "tend auth cloud"), ". Is it reachable? ", el("code", {}, "tend remote check cloud")),
@@ -136,7 +137,7 @@ function noteOf(status) {
 	if (status.configuration?.error) notes.push(["The configuration was refused, the one before holds", status.configuration.error]);
 	if (status.keeper) notes.push(["Services cannot be started now", status.keeper]);
 	if (status.preempt?.text) notes.push(["This machine is being taken away", status.preempt.text + (status.preempt.deadline ? ", at " + moment(status.preempt.deadline) : "")]);
-	return [...notes.map(([title, text]) => el("section", {class: "panel call"}, el("h3", {}, title), el("p", {class: "path"}, text))), idlePanel(status.idle)];
+	return [...notes.map(([title, text]) => el("section", {class: "panel call"}, el("h3", {}, title), el("p", {class: "path"}, text))), status.idle?.idle && idlePanel(status.idle)];
 }
 
 const AWAKE_HOURS = 4;
@@ -144,9 +145,9 @@ const AWAKE_HOURS = 4;
 // What keeps the machine awake, or how long until it goes off; where this tendd looks at that.
 function idlePanel(idle) {
 	if (!idle) return null;
-	const awake = () => post("/v1/awake", {duration_ms: AWAKE_HOURS * 3600000});
+	const awake = () => post("/v1/awake", {duration_seconds: AWAKE_HOURS * 3600});
 	return el("section", {class: idle.idle ? "panel call" : "panel", "aria-label": "Idle"},
-		el("h3", {}, idle.idle ? "Idle" + (idle.left_s >= 0 && idle.left_s !== null ? ": " + (idle.action || "off") + " in " + span(idle.left_s) : "") : "Awake"),
+		el("h3", {}, idle.idle ? "Idle" + (idle.left_seconds >= 0 && idle.left_seconds !== null ? ": " + (idle.action || "off") + " in " + span(idle.left_seconds) : "") : "Awake"),
 		el("p", {}, localTimes(idle.why)), idle.awake && el("p", {}, "Kept awake " + (idle.awake_until ? "until " + moment(idle.awake_until) : "for good")),
 		idle.warning && el("p", {}, idle.warning), idle.dry_run && el("p", {class: "dim"}, "dry_run: it is only said."),
 		el("div", {class: "row"}, button("Stay awake for " + AWAKE_HOURS + " hours", awake), idle.awake && button("No longer", () => post("/v1/awake", {off: true}))));
@@ -155,7 +156,7 @@ function idlePanel(idle) {
 const KINDS = [["folder", "Folders", folderCard], ["service", "Services", serviceCard], ["step", "Steps", stepCard]];
 
 export function overviewView(state) {
-	const element = el("div"), notes = el("div");
+	const element = el("div"), notes = el("div"), idle = el("div");
 	let cards = new Map(), banner;
 	const units = () => [...state.units.values()].filter(unit => KINDS.some(([kind]) => kind === unit.kind));
 
@@ -175,7 +176,7 @@ export function overviewView(state) {
 		cards = new Map();
 		if (units().length === 0) {
 			banner = null;
-			fill(element, notes, firstRun(state.status || {}));
+			fill(element, notes, firstRun(state.status || {}), idle);
 			return;
 		}
 		banner = {sign: el("span", {class: "sign", "aria-hidden": "true"}), title: el("h1", {id: "verdict"}), text: el("p")};
@@ -190,10 +191,14 @@ export function overviewView(state) {
 			});
 			return el("section", {"aria-label": title}, el("h2", {}, title + " ", el("span", {class: "count"}, String(some.length))), el("ul", {class: "cards"}, list));
 		});
-		fill(element, notes, banner.element, sections);
+		fill(element, notes, banner.element, sections, idle);
 		showBanner();
 	}
-	const machine = () => fill(notes, noteOf(state.status || {}));
+	// What is about to happen stands above all else; what keeps the machine awake, below what it is there for.
+	const machine = () => {
+		fill(notes, noteOf(state.status || {}));
+		fill(idle, state.status?.idle && !state.status.idle.idle && idlePanel(state.status.idle));
+	};
 	machine();
 	all();
 	// A list that is being read is built anew only when a unit came or went.

@@ -1,9 +1,9 @@
 // One service: how it stands, its buttons, its log as it is written.
 import {unitPath} from "./api.js";
-import {el, fill, moment, number, setText} from "./dom.js";
+import {el, fill, number, setText} from "./dom.js";
 import {logPanel} from "./log.js";
 import {serviceButtons, tag, usedWords} from "./overview.js";
-import {unitLine} from "./words.js";
+import {exitWords, unitLine} from "./words.js";
 
 export function facts(rows) {
 	return el("dl", {class: "facts"}, rows.filter(([, value]) => value).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
@@ -11,11 +11,6 @@ export function facts(rows) {
 
 export function head(unit, mark) {
 	return [el("p", {}, el("a", {href: "#/"}, "← Overview")), el("div", {class: "row"}, el("h1", {}, unit.name), mark.element)];
-}
-
-function exitWords(exit) {
-	if (!exit) return "";
-	return exit.class + (exit.signal ? ", signal " + exit.signal : ", code " + exit.code) + " at " + moment(exit.time);
 }
 
 export function serviceView(state, unit) {

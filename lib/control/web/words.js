@@ -13,6 +13,7 @@ function folderWord(unit, folder) {
 	if (!unit.wanted) return ["off", unit.enabled === false ? "not enabled" : "down"];
 	if (folder.pending > 0 || FOLDER_BUSY.has(word)) return ["busy", word === "idle" ? "syncing" : word];
 	if (folder.refused > 0) return ["warn", plural(folder.refused, "path") + " refused"];
+	if (folder.conflict_count > 0) return ["warn", plural(folder.conflict_count, "conflict")];
 	if (folder.degraded) return ["warn", "safe, degraded"];
 	return ["good", "safe"];
 }
@@ -35,7 +36,7 @@ export function folderLine(unit) {
 		return "brought back " + number(folder.restoring.files) + " of " + plural(folder.restoring.of_files, "file") + ", " +
 			bytes(folder.restoring.size_bytes) + " of " + bytes(folder.restoring.of_size_bytes);
 	if (folder.pending > 0)
-		return plural(folder.pending, "change") + " on the way" + (folder.left_s > 0 ? ", about " + span(folder.left_s) + " to go" : "");
+		return plural(folder.pending, "change") + " on the way" + (folder.left_seconds > 0 ? ", about " + span(folder.left_seconds) + " to go" : "");
 	if (folder.last_sync) return "everything up to " + moment(folder.last_sync) + " is " + (folder.mode === "fetch" ? "here" : "in the cloud");
 	return unit.detail || "";
 }
@@ -49,6 +50,12 @@ export function serviceLine(unit) {
 	else if (service.stopped) words.push("stopped by hand");
 	if (service.next_try && !unit.detail?.includes("next try")) words.push("next try at " + moment(service.next_try));
 	return words.join("; ");
+}
+
+export function exitWords(exit) {
+	if (!exit) return "";
+	const words = {signal: "ended by signal " + exit.signal, oom: "ended for lack of memory", exec_error: "could not be run", unknown: "exit status unknown"};
+	return (words[exit.class] || "exit code " + exit.code) + ", " + moment(exit.time);
 }
 
 export function stepLine(unit) {

@@ -1,0 +1,22 @@
+/* Machines that send, and one that only fetches. */
+#include "support/two_way.h"
+
+static const unsigned kept[] = {
+	169, 236,
+	272, /* a file at the remote took the name of a folder that holds more here: theirs was moved there */
+};
+
+static const struct two_way_plot plot = { .fetch = true };
+
+int main(int argc, char **argv) {
+	const struct model model = {
+		.about = "one machine or two in mode two-way, and one that only fetches",
+		.plot = &plot,
+		.tell = two_way_tell,
+		.first = 1,
+		.last = 100,
+		.kept = kept,
+		.kept_count = sizeof(kept) / sizeof(*kept),
+	};
+	return seeds_main(argc, argv, &model);
+}
