@@ -25,6 +25,8 @@ bool polling_passed(const struct folder *folder, int64_t number);
 int64_t polling_found(const struct folder *folder);
 /* We wrote this path at the remote, perhaps: a list that is on its way may be of before. */
 void polling_touched(struct folder *folder, const char *path);
+/* Before the row of a folder is put. False: the index failed. */
+bool polling_folder_back(struct folder *folder, const char *path);
 /* A row of what the remote told. Release it. */
 void polling_entry(
 	const struct folder *folder, struct index_entry *entry, const struct store_entry *told);

@@ -333,6 +333,19 @@ void polling_touched(struct folder *f, const char *path) {
 	if (f->polling && f->polling->state != POLLING_REST) map_put(&f->polling->touched, path, f);
 }
 
+/* A folder that was found to be missing while something is sent into it loses its row, and keeps those of what lies in it. Until it is
+ * made again a walk over the rows comes to none of them, and no change tells of what went before that walk: they are compared by one
+ * that begins after. */
+bool polling_folder_back(struct folder *f, const char *path) {
+	struct err err;
+	if (!folder_brings(f)) return true;
+	int has = index_has_folder(f->index, path, &err);
+	int holds = has ? has : index_has_children(f->index, path, true, &err);
+	if (!polling_good(f, holds, &err)) return false;
+	if (!has && holds) polling_whole_next(f);
+	return true;
+}
+
 void polling_stop(struct folder *f) {
 	struct polling *p = f->polling;
 	polling_rest(p, 0);

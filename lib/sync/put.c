@@ -55,6 +55,7 @@ bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 	struct err err;
 	t->base_fresh = false;
 	if (!(entry->flags & INDEX_STRANGER) && !forget_agreed(t->folder, t->path)) return false;
+	if (folder && !polling_folder_back(t->folder, t->path)) return false;
 	if (folder && t->mounted) {
 		entry->flags |= INDEX_MOUNT;
 		mount_add(t->folder, t->path);
