@@ -28,7 +28,7 @@ struct restore_home {
 	bool gathering;
 	struct err err; /* of the gathering */
 	bool opens;     /* no capture begins meanwhile */
-	char *above;    /* the folder that was asked for last, and its mode: files come folder by folder */
+	char *above; /* the folder that was asked for last, and its mode: files come folder by folder */
 	int above_mode;
 
 	struct job open;
