@@ -81,6 +81,8 @@ int64_t idle_uptime_ms(const char *root); /* -1: not known */
 bool idle_name_is_shell(const char *name);
 /* What runs in front of terminal `tty` and is no shell; NULL. */
 const struct idle_proc *idle_foreground(const struct idle_procs *procs, uint64_t tty);
+/* On a worker. A user without a name, or one of a test's folder, is "uid 1000". */
+void idle_user_name(const char *root, uid_t uid, char *name, size_t size);
 
 /* ---- what one sample reads, and remembers for the next; the job's alone while it runs ---- */
 

@@ -1,4 +1,6 @@
 /* The table of processes, and what is asked of it. Reading it is idle_procs_linux.c's and idle_procs_macos.c's. */
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,4 +59,14 @@ const struct idle_proc *idle_foreground(const struct idle_procs *procs, uint64_t
 			return proc;
 	}
 	return NULL;
+}
+
+void idle_user_name(const char *root, uid_t uid, char *name, size_t size) {
+	char words[4096];
+	struct passwd entry, *found = NULL;
+	if (str_equal(root, "/")) (void)getpwuid_r(uid, &entry, words, sizeof(words), &found);
+	if (found)
+		snprintf(name, size, "%s", found->pw_name);
+	else
+		snprintf(name, size, "uid %lu", (unsigned long)uid);
 }

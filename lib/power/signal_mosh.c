@@ -29,8 +29,8 @@ void signal_mosh_read(struct idle_sample *sample) {
 		struct idle_mosh *server = &servers[count++];
 		server->pid = proc->pid;
 		server->switches_a_minute = switches_a_minute(sample, proc);
-		snprintf(server->session.user, sizeof(server->session.user), "uid %lu",
-			(unsigned long)proc->uid);
+		idle_user_name(sample->root, proc->uid, server->session.user,
+			sizeof(server->session.user));
 		uint64_t tty = 0;
 		for (size_t j = 0; j < sample->procs.count; j++)
 			if (sample->procs.at[j].parent == proc->pid && sample->procs.at[j].tty)

@@ -4,7 +4,6 @@
  */
 #include <ctype.h>
 #include <dirent.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +37,29 @@ static bool has_tty(const struct idle_sessions *sessions, const char *tty) {
 	return false;
 }
 
+static bool is_sshd(const struct idle_proc *proc) {
+	return str_equal(proc->name, "sshd") || str_equal(proc->name, "sshd-session") ||
+	       str_equal(proc->name, "dropbear");
+}
+
+/* The terminal that something below this process has; 0. */
+static uint64_t tty_below(const struct idle_procs *procs, pid_t pid) {
+	for (size_t i = 0; i < procs->count; i++)
+		if (procs->at[i].parent == pid && procs->at[i].tty && !is_sshd(&procs->at[i]))
+			return procs->at[i].tty;
+	return 0;
+}
+
+/* pam_systemd comes before sshd has made a terminal, and logind learns of that one from utmp alone: where that is gone, from here. The
+ * leader is root's half of the connection, the terminal is below the user's. */
+static uint64_t tty_of_leader(const struct idle_procs *procs, pid_t leader) {
+	uint64_t tty = leader ? tty_below(procs, leader) : 0;
+	for (size_t i = 0; leader && !tty && i < procs->count; i++)
+		if (procs->at[i].parent == leader && is_sshd(&procs->at[i]))
+			tty = tty_below(procs, procs->at[i].pid);
+	return tty;
+}
+
 /* ---- logind ---- */
 
 /* sd-login tells it from systemd 254 on; the file that it reads has it since long. */
@@ -66,11 +88,12 @@ static void add_login(
 	/* A closing session keeps what was started in it; that is a job, not a login. */
 	if (remote && !gone && (!tty || !has_tty(sessions, tty))) {
 		char user[40];
-		snprintf(user, sizeof(user), "uid %lu", (unsigned long)uid);
+		idle_user_name(sample->root, uid, user, sizeof(user));
 		struct idle_session *session = add(sessions, user, tty, leader);
 		const struct idle_proc *proc = idle_procs_find(&sample->procs, leader);
-		if (session) signal_ssh_terminal(sample, session, 0);
-		if (session && !tty && proc)
+		uint64_t below = tty ? 0 : tty_of_leader(&sample->procs, leader);
+		if (session) signal_ssh_terminal(sample, session, below);
+		if (session && !session->tty[0] && proc)
 			session->bytes_a_second = signal_ssh_speed(sample, proc);
 	}
 	free(service);
@@ -169,19 +192,6 @@ static bool holds_one(const struct idle_sample *sample, pid_t pid, const struct 
 	return found;
 }
 
-static bool is_sshd(const struct idle_proc *proc) {
-	return str_equal(proc->name, "sshd") || str_equal(proc->name, "sshd-session") ||
-	       str_equal(proc->name, "dropbear");
-}
-
-/* The terminal that something below this process has; 0. */
-static uint64_t tty_below(const struct idle_procs *procs, pid_t pid) {
-	for (size_t i = 0; i < procs->count; i++)
-		if (procs->at[i].parent == pid && procs->at[i].tty && !is_sshd(&procs->at[i]))
-			return procs->at[i].tty;
-	return 0;
-}
-
 static bool is_known(const struct idle_sessions *sessions, const struct idle_proc *proc) {
 	for (size_t i = 0; i < sessions->count; i++) {
 		pid_t pid = sessions->at[i].pid;
@@ -211,7 +221,7 @@ static void by_sockets(const struct idle_sample *sample, struct idle_sessions *s
 		const struct idle_terminal *terminal =
 			signal_tty_find(&sample->terminals, tty, NULL);
 		if (terminal && has_tty(sessions, terminal->name)) continue;
-		snprintf(user, sizeof(user), "uid %lu", (unsigned long)proc->uid);
+		idle_user_name(sample->root, proc->uid, user, sizeof(user));
 		struct idle_session *session = add(sessions, user, "", proc->pid);
 		if (!session) break;
 		signal_ssh_terminal(sample, session, tty);

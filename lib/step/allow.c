@@ -16,6 +16,8 @@
 enum { RULES_MAX = 4 << 20, SCRIPT_MAX = 256 << 10 };
 
 static const char ufw_program[] = "/usr/sbin/ufw";
+/* ufw reads its rules before it takes its own lock: of two that run at once, one loses what the other wrote. */
+static const char lock_script[] = "exec 9>/run/tend-ufw.lock\nflock 9\n";
 static const char *const rule_files[] = { "/etc/ufw/user.rules", "/etc/ufw/user6.rules" };
 
 /* ---- words ---- */
@@ -194,7 +196,7 @@ static void judge(
 	}
 	work->finding.verdict = script.len ? STEP_TODO : STEP_SO;
 	work->finding.why = script.len ? buf_steal(&why) : xstrdup("all are let in");
-	if (script.len && !work->dry) work->script = buf_steal(&script);
+	if (script.len && !work->dry) work->script = xasprintf("%s%s", lock_script, script.at);
 	buf_release(&script);
 	buf_release(&why);
 	free(comment);

@@ -34,7 +34,7 @@ static bool must_reboot(const struct step *step) {
 }
 
 /* By its record it is done before the machine goes; the next boot goes on behind it. */
-static void reboot(struct step *step) {
+static void start_reboot(struct step *step) {
 	char *const argv[] = { (char[]){ "/bin/sh" }, (char[]){ "-c" },
 		(char[]){ "systemctl reboot || exec reboot" }, NULL };
 	char *const env[] = { (char[]){ "PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin" },
@@ -65,7 +65,7 @@ void step_done(struct step *step, const char *text) {
 	step_set_text(&step->trouble, NULL);
 	step_set_text(&step->why, "done");
 	if (must_reboot(step))
-		reboot(step);
+		start_reboot(step);
 	else
 		step_settle(step, STEP_DONE);
 }

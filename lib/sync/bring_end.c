@@ -297,6 +297,26 @@ static bool holds_ours(const struct transfer *t) {
 	return false;
 }
 
+/* The folder is gone at the remote, and nothing says so of what is agreed in it: no list may come any more, in a stop. It is marked as
+ * what no list told, and asked for by its name before that is believed. */
+static int doubt_children(struct folder *f, const char *path, struct err *err) {
+	struct index_rows rows;
+	if (index_list(f->index, path, NULL, SIZE_MAX, &rows, err)) return -1;
+	int failed = 0;
+	for (size_t i = 0; i < rows.count && !failed; i++) {
+		const struct index_entry *row = &rows.rows[i].entry;
+		const struct index_entry gone = { .kind = row->kind, .flags = INDEX_GONE };
+		bool folder = row->kind == INDEX_FOLDER;
+		if (row->flags & (INDEX_STRANGER | INDEX_HOLLOW)) continue;
+		char *child = path_join(path, rows.rows[i].name);
+		failed = index_news_put(f->index, child, &gone, err);
+		if (!failed) folder_mark_path(f, child, folder ? PRIO_FOLDER : PRIO_SMALL, 0);
+		free(child);
+	}
+	index_rows_release(&rows);
+	return failed;
+}
+
 /* Folders wait for what lies in them; what is no file of ours keeps one here. */
 static void occupied(struct transfer *t) {
 	struct folder *f = t->folder;
@@ -317,6 +337,10 @@ static void occupied(struct transfer *t) {
 			return;
 		}
 		if (hollow) children = 0;
+		if (!hollow && doubt_children(f, t->path, &err)) {
+			folder_index_failed(f, &err);
+			return;
+		}
 	}
 	bring_release(t);
 	if (!children && !dirty &&

@@ -47,7 +47,7 @@ def installed(*packages):
 
 def made(starter, *words):
     """The path that a script of tests/support prints, which makes it once."""
-    ended = subprocess.run([SUPPORT / starter, *words], capture_output=True, text=True, timeout=700)
+    ended = subprocess.run([SUPPORT / starter, *words], capture_output=True, text=True, timeout=1600)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
 
