@@ -233,7 +233,7 @@ char *exit_text(const json_t *service) {
 	if (!json_is_object(last)) return xstrdup("");
 	if (str_equal(class, "signal"))
 		return xasprintf("ended by signal %lld", (long long)json_number(last, "signal"));
-	if (str_equal(class, "oom")) return xstrdup("ended for lack of memory");
+	if (str_equal(class, "oom")) return xstrdup("out of memory");
 	if (str_equal(class, "exec_error")) return xstrdup("cannot be run");
 	if (str_equal(class, "unknown")) return xstrdup("exit status unknown");
 	return xasprintf("exit code %lld", (long long)json_number(last, "code"));

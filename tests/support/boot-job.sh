@@ -39,9 +39,9 @@ check 'the controllers are below the unit' grep -q memory "$unit/cgroup.subtree_
 silent() { ! tells one degraded; }
 check 'nothing is without effect' silent
 wanted 'what takes more than it may is ended, and that is told' tells hungry 'out of memory: the kernel ended it (memory_max is 32'
-check 'as its class' tells hungry 'last exit .*oom'
+check 'as its class' tells hungry 'last exit .*out of memory'
 all_told() {
-	tells hungry 'out of memory: the kernel ended it (memory_max is 32' && tells hungry 'last exit .*oom' &&
+	tells hungry 'out of memory: the kernel ended it (memory_max is 32' && tells hungry 'last exit .*out of memory' &&
 		tells family 'out of memory: the kernel ended 1 of its processes (memory_max is 32' &&
 		tells shell 'exit code 9; out of memory: the kernel ended others of its processes (memory_max is 32'
 }

@@ -54,7 +54,7 @@ export function serviceLine(unit) {
 
 export function exitWords(exit) {
 	if (!exit) return "";
-	const words = {signal: "ended by signal " + exit.signal, oom: "ended for lack of memory", exec_error: "could not be run", unknown: "exit status unknown"};
+	const words = {signal: "ended by signal " + exit.signal, oom: "out of memory", exec_error: "could not be run", unknown: "exit status unknown"};
 	return (words[exit.class] || "exit code " + exit.code) + ", " + moment(exit.time);
 }
 
