@@ -1,5 +1,7 @@
 #include "support/edits.h"
 
+#include "support/trees.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +30,19 @@ char **edit_paths(struct ground *g) {
 	char **paths = NULL;
 	gather(g, "", &paths);
 	return paths;
+}
+
+bool edit_any_files(struct ground *g) {
+	char **paths = edit_paths(g);
+	bool any = false;
+	for (char **path = paths; path && *path && !any; path++) {
+		struct disk_stat stat;
+		struct err err;
+		any = !disk_stat(g->disk, *path, &stat, &err) && stat.kind == DISK_FILE &&
+		      !story_excludes(*path, false);
+	}
+	strv_free(paths);
+	return any;
 }
 
 static bool is_kind(struct ground *g, const char *path, enum disk_kind kind) {

@@ -13,5 +13,6 @@ void edit_remove_path(struct ground *ground, const char *path); /* whatever it i
 void edit_make_readable(struct ground *ground);                 /* all of it */
 /* All paths that can be reached, sorted, a folder before what is in it; the caller's. */
 char **edit_paths(struct ground *ground);
+bool edit_any_files(struct ground *ground); /* that the rules do not leave out */
 
 #endif

@@ -50,19 +50,6 @@ static bool root_is_empty(struct ground *g) {
 	return disk_is_empty(g->disk, "", &err) == 1;
 }
 
-static bool has_files(struct ground *g) {
-	char **paths = edit_paths(g);
-	bool any = false;
-	for (char **path = paths; path && *path && !any; path++) {
-		struct disk_stat stat;
-		struct err err;
-		any = !disk_stat(g->disk, *path, &stat, &err) && stat.kind == DISK_FILE &&
-		      !story_excludes(*path, false);
-	}
-	strv_free(paths);
-	return any;
-}
-
 /* All goes at once: nothing is deleted over there until somebody says that it was meant. */
 static void empty_the_root(struct story *s) {
 	struct ground *g = s->g;
@@ -71,7 +58,7 @@ static void empty_the_root(struct story *s) {
 	g->paused = true;
 	if (ground_barrier(g, &err) == GROUND_DURABLE && !g->wrong) {
 		unsigned deletions = g->counts.deletions;
-		bool files = has_files(g);
+		bool files = edit_any_files(g);
 		ground_say(g, "all that is in the root goes");
 		edit_make_readable(g);
 		edit_remove_tree(g, "");

@@ -53,19 +53,6 @@ static void empty_root(struct ground *g) {
 	edit_remove_tree(g, "");
 }
 
-static bool has_files(struct ground *g) {
-	char **paths = edit_paths(g);
-	bool any = false;
-	for (char **path = paths; path && *path && !any; path++) {
-		struct disk_stat stat;
-		struct err err;
-		any = !disk_stat(g->disk, *path, &stat, &err) && stat.kind == DISK_FILE &&
-		      !story_excludes(*path, false);
-	}
-	strv_free(paths);
-	return any;
-}
-
 static void put_one_back(struct ground *g) {
 	edit_put(g, "keep");
 }
@@ -74,7 +61,7 @@ static void emptied(struct duel *d, int machine) {
 	struct ground *g = d->machines[machine];
 	struct err err;
 	unsigned deletions = g->counts.deletions;
-	bool files = has_files(g);
+	bool files = edit_any_files(g);
 	ground_say(g, "all that is in the root goes");
 	d->bare = true;
 	duel_edit(d, machine, empty_root);
