@@ -126,4 +126,4 @@ class Supervisord:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(180)  # it ends one after the other, a second for each
