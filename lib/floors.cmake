@@ -36,10 +36,6 @@ endif()
 
 # A platform is a file: these endings are built on one system only.
 set(TEND_ONLY_LINUX "_(linux|inotify|fanotify|systemd|cgroup)\\.c$|/cgroup\\.c$")
-# sd-login is of systemd's systems alone.
-if(NOT APPLE)
-  set(TEND_LOGIN libsystemd)
-endif()
 set(TEND_ONLY_MACOS "_(macos|fsevents|launchd)\\.c$")
 if(APPLE)
   set(TEND_OTHER_PLATFORM "${TEND_ONLY_LINUX}")

@@ -24,10 +24,12 @@ int client_open(struct client *client, const struct client_place *place, struct 
 	client->socket = place_socket(place, err);
 	if (!client->socket) return -1;
 	client->loop = loop_new(1, err);
-	if (client->loop) client->http = http_new(client->loop, err);
-	if (client->http) return 0;
-	client_release(client);
-	return -1;
+	if (!client->loop) {
+		client_release(client);
+		return -1;
+	}
+	client->http = http_new(client->loop);
+	return 0;
 }
 
 void client_release(struct client *client) {

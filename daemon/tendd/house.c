@@ -276,9 +276,10 @@ static int open_ground(struct house *house, struct err *err) {
 	house->ledger = ledger_open(path, err);
 	free(path);
 	if (!house->ledger) return -1;
+	ledger_gather(house->ledger, house->loop);
 	house_line_set(house, settings);
-	house->http = http_new(house->loop, err);
-	return house->http ? 0 : -1;
+	house->http = http_new(house->loop);
+	return 0;
 }
 
 static void open_steps(struct house *house) {

@@ -133,33 +133,36 @@ static int timer_wanted(CURLM *multi, long ms, void *user) {
 	return 0;
 }
 
-struct http *http_new(struct loop *loop, struct err *err) {
-	CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT); /* counted by curl */
-	if (code != CURLE_OK) {
-		err_set(err, ERR_SYSTEM, "cannot set up curl: %s", curl_easy_strerror(code));
-		return NULL;
-	}
-	CURLM *multi = curl_multi_init();
-	if (!multi) {
-		curl_global_cleanup();
-		err_set(err, ERR_FULL, "cannot set up curl: out of memory");
-		return NULL;
-	}
+struct http *http_new(struct loop *loop) {
 	struct http *http = xcalloc(1, sizeof(*http));
 	http->loop = loop;
-	http->multi = multi;
 	timer_init(&http->timer, loop, timer_fired);
 	timer_init(&http->rest, loop, rest_due);
 	defer_init(&http->deliver, deliver_deferred);
 	list_init(&http->idle);
 	list_init(&http->grown);
 	list_init(&http->ended);
+	return http;
+}
+
+/* With the first request: curl has OpenSSL read its settings and load its providers, 3 MB that a machine with services alone never needs. */
+int http_open(struct http *http, struct err *err) {
+	if (http->multi) return 0;
+	CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT); /* counted by curl */
+	if (code != CURLE_OK)
+		return err_set(err, ERR_SYSTEM, "cannot set up curl: %s", curl_easy_strerror(code));
+	CURLM *multi = curl_multi_init();
+	if (!multi) {
+		curl_global_cleanup();
+		return err_set(err, ERR_FULL, "cannot set up curl: out of memory");
+	}
 	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, http_socket_wanted);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http);
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
 	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http);
 	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS_MAX);
-	return http;
+	http->multi = multi;
+	return 0;
 }
 
 void http_free(struct http *http) {
@@ -170,11 +173,11 @@ void http_free(struct http *http) {
 		curl_easy_cleanup(slot->easy);
 		free(slot);
 	}
-	curl_multi_cleanup(http->multi);
+	if (http->multi) curl_multi_cleanup(http->multi);
 	http_sockets_release(http);
 	timer_cancel(&http->timer);
 	timer_cancel(&http->rest);
 	defer_cancel(&http->deliver);
+	if (http->multi) curl_global_cleanup();
 	free(http);
-	curl_global_cleanup();
 }

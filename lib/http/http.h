@@ -25,7 +25,7 @@
 /* All requests of the process, their connections and idle handles. */
 struct http;
 
-struct http *http_new(struct loop *loop, struct err *err);
+struct http *http_new(struct loop *loop);
 void http_free(struct http *http); /* no request in flight; NULL is fine */
 
 struct http_request {

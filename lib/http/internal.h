@@ -32,7 +32,7 @@ struct http_slot {
 
 struct http {
 	struct loop *loop;
-	CURLM *multi;
+	CURLM *multi; /* NULL until something is asked for */
 	struct timer timer;
 	struct timer rest; /* nothing has been asked for a while, perhaps */
 	struct list idle;  /* of http_slot */
@@ -44,6 +44,9 @@ struct http {
 	struct http_socket **sockets; /* by descriptor; NULL where there is none */
 	size_t socket_room;
 };
+
+/* http.c: sets curl up, once. */
+int http_open(struct http *http, struct err *err);
 
 /* http.c: takes the request off its slot and queues its end; err->kind ERR_NONE: an answer came. */
 void http_end(struct http_request *request, const struct err *err);

@@ -163,6 +163,8 @@ void http_request_start(struct http *http, struct http_request *request) {
 	request->http = http;
 	http->running++;
 
+	struct err err = { 0 };
+	http_open(http, &err);
 	struct http_slot *slot = take_slot(http);
 	slot->request = request;
 	slot->paused = slot->head_whole = slot->too_long = slot->headers_too_long = false;
@@ -185,9 +187,10 @@ void http_request_start(struct http *http, struct http_request *request) {
 	set_headers(slot, request);
 	set_connection(easy, request);
 
-	struct err err = { 0 };
 	CURLMcode code = CURLM_OK;
-	if (!is_http(request->url)) {
+	if (err.kind != ERR_NONE) {
+		/* curl cannot be had: it ends so */
+	} else if (!is_http(request->url)) {
 		char *url = http_redact(request->url);
 		err_set(&err, ERR_INVALID, "'%.100s' is no http:// or https:// address", url);
 		free(url);

@@ -25,9 +25,10 @@ static int trim(struct ledger *ledger, int64_t now_ns, struct err *err) {
 int ledger_history_add(struct ledger *ledger, int64_t at_ns, const char *unit, const char *event,
 	const char *text, struct err *err) {
 	struct db_stmt *stmt = &ledger->history_add;
-	if (db_prepare(ledger->db, stmt,
-		    "INSERT INTO history (at_ns, unit, event, text) VALUES (?1, ?2, ?3, ?4)",
-		    err) != 0)
+	if (ledger_begin(ledger, err) != 0 ||
+		db_prepare(ledger->db, stmt,
+			"INSERT INTO history (at_ns, unit, event, text) VALUES (?1, ?2, ?3, ?4)",
+			err) != 0)
 		return -1;
 	db_bind_int(stmt, 1, at_ns);
 	db_bind_text(stmt, 2, unit);

@@ -30,8 +30,7 @@ static const char *const schema[] = {
 	"ALTER TABLE service ADD COLUMN exit_oom INTEGER NOT NULL DEFAULT 0;",
 };
 
-/* A committed row must survive a kill of ours, not a power cut: after that no pid means anything.
- */
+/* A committed row must survive a kill of ours, not a power cut: after that no pid means anything. */
 static struct db *open_file(const char *path, struct err *err) {
 	const struct db_options options = { .autocheckpoint = 100, .cache_kib = 256 };
 	struct db *db = db_open(path, &options, err);
@@ -75,8 +74,37 @@ struct ledger *ledger_open(const char *path, struct err *err) {
 	return ledger;
 }
 
+/* ---- the rows of a turn ---- */
+
+int ledger_settle(struct ledger *ledger) {
+	struct err err;
+	if (!db_in_transaction(ledger->db) || db_commit(ledger->db, false, &err) == 0) return 0;
+	db_rollback(ledger->db);
+	log_error("cannot write the ledger: %s", err.text);
+	return -1;
+}
+
+static void turn_ends(struct turn_end *end) {
+	(void)ledger_settle(container_of(end, struct ledger, turn_end));
+}
+
+void ledger_gather(struct ledger *ledger, struct loop *loop) {
+	ledger->loop = loop;
+	turn_end_add(loop, &ledger->turn_end, turn_ends);
+}
+
+/* SQLite ends a transaction by itself when a row of it finds no room. */
+int ledger_begin(struct ledger *ledger, struct err *err) {
+	if (!ledger->loop || db_in_transaction(ledger->db)) return 0;
+	if (db_begin(ledger->db, err) != 0) return -1;
+	turn_end_want(&ledger->turn_end);
+	return 0;
+}
+
 void ledger_close(struct ledger *ledger) {
 	if (!ledger) return;
+	(void)ledger_settle(ledger);
+	if (ledger->loop) turn_end_remove(&ledger->turn_end);
 	db_close(ledger->db);
 	free(ledger);
 }

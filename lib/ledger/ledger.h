@@ -3,8 +3,9 @@
  * what a person stopped by hand, which tasks and steps are done, and the history. One SQLite file,
  * state_dir/ledger.db.
  *
- * Loop thread only; every call is one short transaction that a kill of the process cannot undo.
- * Times are wall nanoseconds. Losing the file loses no data: services are found again through the
+ * Loop thread only. A call that came back is safe from a kill of the process; in a ledger that gathers
+ * (ledger_gather) the rows of services and of the history are so from ledger_settle on, or from the end
+ * of the loop's turn. Times are wall nanoseconds. Losing the file loses no data: services are found again through the
  * keeper.
  */
 #ifndef LEDGER_LEDGER_H
@@ -24,6 +25,13 @@ struct ledger;
 /* NULL with err. A file that is damaged is kept aside and a new one begun, with a warning. */
 struct ledger *ledger_open(const char *path, struct err *err);
 void ledger_close(struct ledger *ledger); /* NULL is fine */
+
+struct loop;
+/* From now on one transaction holds the rows of a turn: fifty services that start at once would take two hundred. What must not be said to
+ * anybody before it is safe, is settled first. */
+void ledger_gather(struct ledger *ledger, struct loop *loop);
+/* Safe from here on. -1: what was gathered is lost (a full disk), which the log says. */
+int ledger_settle(struct ledger *ledger);
 
 /* What the kernel ended of it for want of memory: the main process, others of it; and whether that
  * was by a limit of its own. */

@@ -54,7 +54,8 @@ int ledger_service_write(struct ledger *ledger, const char *unit,
 		"INSERT OR REPLACE INTO service (unit, %s) "
 		"VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
 		columns);
-	if (db_prepare(ledger->db, stmt, sql, err) != 0) return -1;
+	if (ledger_begin(ledger, err) != 0 || db_prepare(ledger->db, stmt, sql, err) != 0)
+		return -1;
 	db_bind_text(stmt, 1, unit);
 	db_bind_text(stmt, 2, record->run);
 	db_bind_text(stmt, 3, record->boot);

@@ -66,5 +66,5 @@ int ledger_step_write(struct ledger *ledger, const char *unit, const struct ledg
 	db_bind_int(stmt, 12, record->started_ns);
 	db_bind_int(stmt, 13, record->tries);
 	db_bind_text(stmt, 14, record->reboot_boot);
-	return db_run(stmt, err);
+	return db_run(stmt, err) == 0 && ledger_settle(ledger) == 0 ? 0 : -1;
 }

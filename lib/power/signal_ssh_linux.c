@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,43 @@ static uint64_t tty_of_leader(const struct idle_procs *procs, pid_t leader) {
 
 /* ---- logind ---- */
 
+/* libsystemd is taken up by whoever looks for logins: with all that it needs in turn it would cost every tendd half a megabyte. */
+static struct {
+	bool sought, here;
+	__typeof__(sd_get_sessions) *sessions;
+	__typeof__(sd_session_get_service) *service;
+	__typeof__(sd_session_get_tty) *tty;
+	__typeof__(sd_session_get_state) *state;
+	__typeof__(sd_session_get_class) *class;
+	__typeof__(sd_session_get_uid) *uid;
+	__typeof__(sd_session_is_remote) *is_remote;
+} logind;
+
+/* ISO C has no cast from an object's address to a function's; POSIX promises that they are alike. */
+static bool take(void *library, const char *name, void *function) {
+	void *found = dlsym(library, name);
+	memcpy(function, &found, sizeof(found));
+	return found != NULL;
+}
+
+static bool has_logind(void) {
+	if (logind.sought) return logind.here;
+	logind.sought = true;
+	void *library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
+	logind.here = library && take(library, "sd_get_sessions", &logind.sessions) &&
+		      take(library, "sd_session_get_service", &logind.service) &&
+		      take(library, "sd_session_get_tty", &logind.tty) &&
+		      take(library, "sd_session_get_state", &logind.state) &&
+		      take(library, "sd_session_get_class", &logind.class) &&
+		      take(library, "sd_session_get_uid", &logind.uid) &&
+		      take(library, "sd_session_is_remote", &logind.is_remote);
+	if (!logind.here)
+		log_warn("idle: logind runs, but libsystemd.so.0 is not to be had (%s): logins are "
+			 "looked for in utmp and among sshd's connections",
+			library ? "it lacks a function" : dlerror());
+	return logind.here;
+}
+
 /* sd-login tells it from systemd 254 on; the file that it reads has it since long. */
 static pid_t leader_of(const struct idle_sample *sample, const char *id) {
 	char *path = path_join("run/systemd/sessions", id);
@@ -77,13 +115,13 @@ static void add_login(
 	const struct idle_sample *sample, const char *id, struct idle_sessions *sessions) {
 	char *service = NULL, *tty = NULL, *state = NULL, *class = NULL;
 	uid_t uid = 0;
-	(void)sd_session_get_service(id, &service);
-	(void)sd_session_get_tty(id, &tty);
-	(void)sd_session_get_state(id, &state);
-	(void)sd_session_get_class(id, &class);
-	(void)sd_session_get_uid(id, &uid);
+	(void)logind.service(id, &service);
+	(void)logind.tty(id, &tty);
+	(void)logind.state(id, &state);
+	(void)logind.class(id, &class);
+	(void)logind.uid(id, &uid);
 	pid_t leader = leader_of(sample, id);
-	bool remote = sd_session_is_remote(id) > 0 || str_equal(service, "sshd");
+	bool remote = logind.is_remote(id) > 0 || str_equal(service, "sshd");
 	bool gone = str_equal(state, "closing") || !str_equal(class, "user");
 	/* A closing session keeps what was started in it; that is a job, not a login. */
 	if (remote && !gone && (!tty || !has_tty(sessions, tty))) {
@@ -105,9 +143,10 @@ static void add_login(
 /* logind tells of this machine alone, not of a test's folder. */
 static bool by_logind(const struct idle_sample *sample, struct idle_sessions *sessions) {
 	char **ids = NULL;
-	if (!str_equal(sample->root, "/") || access("/run/systemd/sessions", F_OK) != 0)
+	if (!str_equal(sample->root, "/") || access("/run/systemd/sessions", F_OK) != 0 ||
+		!has_logind())
 		return false;
-	int count = sd_get_sessions(&ids);
+	int count = logind.sessions(&ids);
 	for (int i = 0; i < count; i++) {
 		add_login(sample, ids[i], sessions);
 		free(ids[i]);

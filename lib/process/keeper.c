@@ -17,7 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RETRY_FIRST_MS = 20, RETRY_MAX_MS = 1000, QUIET_MS = 5000 };
+enum {
+	RETRY_FIRST_MS = 2,
+	RETRY_MAX_MS = 1000,
+	QUIET_MS = 5000
+}; /* a keeper listens 4 ms after its start */
 
 enum wish { WISH_NONE, WISH_SPAWN, WISH_SWEEP };
 

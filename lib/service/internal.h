@@ -337,6 +337,8 @@ void service_feed(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);
 void service_forget_failures(struct service *service);
 void service_write_record(struct service *service);
+void service_settle_record(
+	struct service *service); /* safe before it comes back, where the disk has room */
 void service_note_history(struct service *service, const char *event, const char *text);
 
 /* ---- explain.c: how it stands ---- */

@@ -36,6 +36,11 @@ void service_write_record(struct service *service) {
 		log_error("cannot record the state of '%s': %s", service->unit.id, err.text);
 }
 
+void service_settle_record(struct service *service) {
+	service_write_record(service);
+	(void)ledger_settle(service->services->options.ledger); /* it has logged it */
+}
+
 void service_set_state(struct service *service, enum service_state state) {
 	if (service->state == state) return;
 	service->state = state;
@@ -71,8 +76,11 @@ static void launch(struct service *service) {
 	record->ready = false;
 	service->oom_told = 0;
 	service->ran = true;
-	/* The intent, before anything is forked: whatever comes of it can be found. */
-	service_write_record(service);
+	/* The intent, before anything is forked: whatever comes of it can be found. A host that is not there yet hears of it in a later turn. */
+	if (process_host_ready(service->services->options.host))
+		service_settle_record(service);
+	else
+		service_write_record(service);
 	process_spawn(&service->process, record->run, &spec);
 }
 
@@ -228,10 +236,9 @@ static void delay_next_try(struct service *service) {
 }
 
 /* Its end is known in full, its log is drained: what now? The record is written once, with the answer in
- * it, so that a tendd that dies here neither forgets the end nor counts it twice. */
+ * it, so that a tendd that dies here neither forgets the end nor counts it twice; the host may forget it after that. */
 static void settle(struct service *service) {
 	timer_cancel(&service->timer);
-	process_forget(&service->process);
 	count_failure(service);
 	struct service_question question = {
 		.wanted = service->wanted,
@@ -254,7 +261,8 @@ static void settle(struct service *service) {
 			process_boot_id());
 	if (service->state == SERVICE_WAITING) service->record.restarts++;
 	if (service->state == SERVICE_FAILED) service_note_history(service, "gave up", NULL);
-	service_write_record(service);
+	service_settle_record(service);
+	process_forget(&service->process);
 	if (service->state == SERVICE_WAITING) wait_for_graph(service);
 	if (service->state == SERVICE_DOWN) service_gone(service);
 }

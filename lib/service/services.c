@@ -183,7 +183,7 @@ static void allow_start(struct service *service) {
 	service->record.done_boot[0] = '\0';
 	service->record.failures = 0;
 	service->record.delay_step = 0;
-	service_write_record(service);
+	service_settle_record(service);
 }
 
 void service_start(struct service *service) {
@@ -194,7 +194,7 @@ void service_start(struct service *service) {
 void service_stop(struct service *service) {
 	snprintf(service->record.stopped_boot, sizeof(service->record.stopped_boot), "%s",
 		process_boot_id());
-	service_write_record(service);
+	service_settle_record(service);
 	service_feed(service, SERVICE_WANT_DOWN);
 }
 

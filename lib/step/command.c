@@ -53,7 +53,7 @@ static void start_reboot(struct step *step) {
 
 void step_done(struct step *step, const char *text) {
 	struct ledger_step *record = &step->record;
-	snprintf(record->machine, sizeof(record->machine), "%s", step->steps->machine);
+	snprintf(record->machine, sizeof(record->machine), "%s", steps_machine(step->steps));
 	snprintf(record->done_boot, sizeof(record->done_boot), "%s", process_boot_id());
 	record->done_ns = wall_of(step);
 	record->tries = 0;

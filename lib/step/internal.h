@@ -158,7 +158,7 @@ struct steps {
 	struct steps_options options; /* its texts are ours */
 	char *runtime_dir, *log_dir;
 	char **path, **environment;
-	char machine[LEDGER_DIGEST_SIZE];
+	char machine[LEDGER_DIGEST_SIZE]; /* "" until somebody asks steps_machine */
 	struct list all, strays;
 	bool detached;
 	unsigned closing;
@@ -167,6 +167,7 @@ struct steps {
 	struct defer detach_defer;
 };
 
+const char *steps_machine(struct steps *steps); /* whose it is: a digest */
 extern const struct unit_calls step_unit_calls;
 extern const struct process_calls step_process_calls;
 

@@ -289,7 +289,7 @@ void step_begin(struct step *step) {
 		.boot = process_boot_id(),
 		.forced = step->forced && !step->verifying,
 		.verifying = step->verifying };
-	memcpy(step->work.machine, step->steps->machine, sizeof(step->work.machine));
+	snprintf(step->work.machine, sizeof(step->work.machine), "%s", steps_machine(step->steps));
 	step->keys = NULL;
 	step->working = true;
 	step_set_state(step, STEP_LOOKING);

@@ -29,11 +29,16 @@ struct steps *steps_new(const struct steps_options *options) {
 	if (mkdir(logs, 0700) != 0 && errno != EEXIST)
 		log_warn("cannot make the folder '%s': %s", logs, strerror(errno));
 	free(logs);
-	step_machine("/", steps->machine);
 	steps_set_environment(steps, options->path, options->environment);
 	list_init(&steps->all);
 	list_init(&steps->strays);
 	return steps;
+}
+
+/* Asked for by the first step: a machine without any needs no digest. */
+const char *steps_machine(struct steps *steps) {
+	if (!steps->machine[0]) step_machine("/", steps->machine);
+	return steps->machine;
 }
 
 /* The old ones are freed last: what comes in may be these very vectors. */

@@ -125,8 +125,7 @@ struct told *told_new(const char *name, size_t least) {
 	if (read_server(told, least) && mkdtemp(told->folder)) {
 		told->contract.loop = loop_new(4, &err);
 		assert_non_null(told->contract.loop);
-		told->http = http_new(told->contract.loop, &err);
-		assert_non_null(told->http);
+		told->http = http_new(told->contract.loop);
 		told->settings.timeout_ms = 60000;
 		told_trouble_init(told);
 		return told;

@@ -44,8 +44,7 @@ static void open_world(
 	*world = (struct world){ 0 };
 	world->loop = loop_new(2, &err);
 	assert_non_null(world->loop);
-	world->http = http_new(world->loop, &err);
-	assert_non_null(world->http);
+	world->http = http_new(world->loop);
 	script_open(&world->server, world->loop, NULL, asked, world);
 	snprintf(world->url, sizeof(world->url), "http://127.0.0.1:%d/", world->server.port);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "ledger/ledger.h"
+#include "loop/loop.h"
 
 static char folder[64];
 static char path[96];
@@ -164,6 +165,51 @@ static void a_folder_that_is_not_there_is_an_error(void **state) {
 	assert_non_null(strstr(err.text, "cannot open the ledger '/no/such/folder/ledger.db'"));
 }
 
+/* What another process sees of it, or the next life after a kill. */
+static size_t rows_for_others(void) {
+	size_t rows = 0;
+	struct ledger *other = ledger_open(path, &err);
+	assert_non_null(other);
+	assert_int_equal(ledger_history_read(other, NULL, 0, SIZE_MAX, count, &rows, &err), 0);
+	ledger_close(other);
+	return rows;
+}
+
+static void stop(struct timer *timer) {
+	loop_stop(timer->loop);
+}
+
+static void a_turn_is_one_transaction(void **state) {
+	struct ledger_service record = { .pid = 1 };
+	struct ledger_step step = { .pid = 1 };
+	struct loop *loop = loop_new_simulated(1);
+	struct timer timer;
+	(void)state;
+	ledger_gather(ledger, loop);
+	ledger_history_add(ledger, 1, "service:a", "x", "y", &err);
+	ledger_service_write(ledger, "service:a", &record, &err);
+	assert_int_equal(ledger_service_read(ledger, "service:a", &record, &err), 0);
+	assert_int_equal(record.pid, 1);
+	assert_int_equal(rows_for_others(), 0);
+	assert_int_equal(ledger_settle(ledger), 0);
+	assert_int_equal(rows_for_others(), 1);
+	/* The next begins by itself, and ends with the turn or with what never waits. */
+	ledger_history_add(ledger, 2, "service:a", "x", "y", &err);
+	assert_int_equal(rows_for_others(), 1);
+	timer_init(&timer, loop, stop);
+	timer_start(&timer, 0);
+	loop_run(loop);
+	assert_int_equal(rows_for_others(), 2);
+	ledger_history_add(ledger, 3, "service:a", "x", "y", &err);
+	assert_int_equal(ledger_step_write(ledger, "step:a", &step, &err), 0);
+	assert_int_equal(rows_for_others(), 3);
+	ledger_history_add(ledger, 4, "service:a", "x", "y", &err);
+	ledger_close(ledger);
+	loop_free(loop);
+	ledger = ledger_open(path, &err);
+	assert_int_equal(rows_for_others(), 4);
+}
+
 static void a_step_comes_back_as_it_was(void **state) {
 	static const struct ledger_step in = { .definition = "d",
 		.machine = "m",
@@ -198,6 +244,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(
 			a_record_comes_back_in_the_next_life, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_step_comes_back_as_it_was, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_turn_is_one_transaction, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(history_is_read_newest_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(history_is_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(history_is_read_from_a_time_on, set_up, tear_down),

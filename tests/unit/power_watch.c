@@ -145,7 +145,7 @@ static void open_world(const struct preempt_driver *driver, bool listens) {
 		.preempted = "FALSE",
 		.token = 1 };
 	world.loop = loop_new(1, &err);
-	world.http = http_new(world.loop, &err);
+	world.http = http_new(world.loop);
 	script_open(&world.server, world.loop, NULL, play, &world);
 	world.server.closed = connection_closed;
 	snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%d//", world.server.port);

@@ -218,7 +218,7 @@ static void remotes_answer_or_not(void **state) {
 	bool over = false;
 	char *cloud = path_join(folder, "cloud"), *gone = path_join(folder, "gone");
 	struct loop *loop = loop_new(1, &err);
-	struct http *http = http_new(loop, &err);
+	struct http *http = http_new(loop);
 	struct store_doctor *doctor = store_doctor_new(loop, http);
 	struct remote_settings good = { .type = REMOTE_DIRECTORY, .path = cloud },
 			       bad = { .type = REMOTE_DIRECTORY, .path = gone };

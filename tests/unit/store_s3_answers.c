@@ -56,7 +56,7 @@ static void open_world(struct world *world) {
 	assert_true(fd >= 0 && write(fd, "secret", 6) == 6);
 	close(fd);
 	world->loop = loop_new(2, &err);
-	world->http = http_new(world->loop, &err);
+	world->http = http_new(world->loop);
 	script_open(&world->server, world->loop, NULL, play, world);
 	world->settings = (struct remote_settings){ .type = REMOTE_S3,
 		.bucket = "tend",

@@ -82,7 +82,7 @@ static void open_world(struct world *world) {
 
 	*world = (struct world){ .life_s = 3600, .status = "200 OK" };
 	world->loop = loop_new(2, &err);
-	world->http = http_new(world->loop, &err);
+	world->http = http_new(world->loop);
 	script_open(&world->server, world->loop, NULL, play, world);
 	world->settings = (struct remote_settings){
 		.type = REMOTE_S3, .bucket = "tend", .timeout_ms = 10000
