@@ -179,7 +179,12 @@ static void keeper_quit(struct process_host *host) {
 	struct keeper *keeper = keeper_of(host);
 	struct frame frame = { .type = FRAME_QUIT };
 	keeper->quit = true;
-	if (keeper->listed) channel_send(keeper->channel, &frame);
+	if (keeper->listed) {
+		channel_send(keeper->channel, &frame);
+	} else if (keeper->child && keeper->pid != keeper->child) {
+		timer_cancel(&keeper->retry_timer);
+		kill(keeper->child, SIGTERM); /* on its way still: nobody would ever ask for it */
+	}
 }
 
 /* ---- what the keeper says ---- */

@@ -372,6 +372,34 @@ static void there_is_one_keeper(void **state) {
 	assert_true(process_host_ready(host));
 }
 
+/* A tendd that ends in its first moments leaves no keeper that comes up for nobody. */
+static void one_that_is_on_its_way_is_called_back(void **state) {
+	char socket[96], slow[96];
+	int status = 0, turns = 0;
+	pid_t ended = 0;
+	connect_host();
+	while (waitpid(-1, NULL, WNOHANG) > 0) continue; /* keepers of the tests before */
+	snprintf(socket, sizeof(socket), "%s/other.sock", folder);
+	snprintf(slow, sizeof(slow), "%s/slow", folder);
+	FILE *script = fopen(slow, "w");
+	assert_non_null(script);
+	fputs("#!/bin/sh\nexec sleep 1000\n", script);
+	fclose(script);
+	chmod(slow, 0755);
+	const struct process_keeper_options options = { socket, slow, log_path };
+	struct process_host *other = process_host_new_keeper(loop, &options, &host_calls, NULL);
+	one_turn();
+	process_host_quit(other);
+	for (; ended == 0 && turns < 5000; turns++) {
+		ended = waitpid(-1, &status, WNOHANG);
+		one_turn();
+	}
+	process_host_free(other);
+	unlink(slow);
+	assert_true(ended > 0 && ended != keeper_pid());
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
 /* Even with the socket's own permissions gone, another user is not heard. */
 static void another_user_is_turned_away(void **state) {
 	int status;
@@ -434,6 +462,8 @@ int main(void) {
 		BOTH(a_sweep_survives_its_keeper),
 		cmocka_unit_test_setup_teardown(an_unknown_run_is_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(there_is_one_keeper, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_that_is_on_its_way_is_called_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_user_is_turned_away, set_up, tear_down),
 		BOTH(orphans_are_reaped),
 	};
