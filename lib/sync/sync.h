@@ -72,6 +72,7 @@ struct sync_options {
 	const char *machine_id; /* made once for a machine: the owner mark */
 	int64_t max_transfers;  /* all folders together */
 	int64_t buffer_limit_bytes;
+	int64_t span_bytes; /* a content that comes here is asked for in pieces of so many; 0: 4 MiB */
 	/* Old versions are not removed before a run is so old, and looked at this often; 0: ten minutes, an hour. */
 	int64_t prune_after_ms, prune_every_ms;
 	/* An index's log is copied back each time it has grown by so much; 0: 8 MiB. */
