@@ -355,7 +355,12 @@ struct restore_content {
 	int mode;               /* STORE_MODE_UNKNOWN */
 	char *version;          /* the restore's to free; NULL: not told */
 	void (*done)(struct restore_content *content, const struct err *err);
-	void *impl; /* the source's */
+	/* What a kill leaves to go on with: so many bytes are on the disk, and what is told before `done` is known by now. NULL: nobody
+	 * wants to know. */
+	void (*noted)(struct restore_content *content, int64_t upto);
+	int64_t upto; /* so many are here already, of a content of this size, version, mtime and mode; 0: none */
+	uint64_t ino; /* of the file, before `noted` */
+	void *impl;   /* the source's */
 };
 
 enum { RESTORE_LATER = 2 };

@@ -17,7 +17,8 @@ SPAN = 4 << 20
 SPANS = 9
 SIZE = SPAN * (SPANS - 1) + 1000
 HERE = 3  # spans that come before the kill
-FETCHES = "mode = fetch\npoll = 1s\n"
+FETCHES = "mode = fetch\npoll = 1s\nrestore = never\n"
+PULLS = "restore = if-empty\n"
 
 
 @pytest.fixture(params=["s3_rgw", "dav_apache"])
@@ -57,11 +58,11 @@ def beside(data):
     return [path.name for path in data.iterdir() if path.name.startswith(".tend-tmp.")]
 
 
-def killed_halfway(tendd, store, proxy):
+def killed_halfway(tendd, store, proxy, mode=FETCHES):
     """All behind the third span never gets an answer."""
     data = tendd.folder("data")
     proxy.decide = lambda request: stall if (first(request) or 0) >= HERE * SPAN else None
-    tendd.configure(store.folder(data, more=QUICK + FETCHES)).start()
+    tendd.configure(store.folder(data, more=QUICK + mode)).start()
     tendd.until(lambda: len(asked(proxy)) > HERE + 1 and noted(tendd) == HERE * SPAN, "three spans on the disk, others on their way")
     tendd.kill()
     assert len(asked(proxy)) <= HERE + 4  # so many at once
@@ -71,10 +72,11 @@ def killed_halfway(tendd, store, proxy):
     return data
 
 
-def test_it_goes_on_after_a_kill(tendd, proxied):
+@pytest.mark.parametrize("mode", [FETCHES, PULLS])
+def test_it_goes_on_after_a_kill(tendd, proxied, mode):
     store, proxy = proxied
     body = put(tendd, store)
-    data = killed_halfway(tendd, store, proxy)
+    data = killed_halfway(tendd, store, proxy, mode)
     assert len(beside(data)) == 1
     tendd.start()
     tendd.barrier("data")
