@@ -152,8 +152,7 @@ int disk_create_beside(
 int disk_beside_open(
 	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
 /* One that an earlier run left, to go on with; ERR_INVALID: it is no file. */
-int disk_beside_again(
-	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
+int disk_beside_again(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
 int disk_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
 	struct err *err);
 /* Its time and mode; its bytes are on the disk then. Closes it, also when it fails. */

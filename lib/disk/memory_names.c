@@ -232,8 +232,7 @@ int memory_beside_write(struct disk *disk, int fd, int64_t offset, const void *b
 	(void)err;
 	memory_look(memory_of(disk));
 	bytes_put(inode, (size_t)offset, bytes, length, false);
-	inode->loose =
-		xrealloc(inode->loose, (inode->loose_count + 1) * sizeof(*inode->loose));
+	inode->loose = xrealloc(inode->loose, (inode->loose_count + 1) * sizeof(*inode->loose));
 	inode->loose[inode->loose_count++] =
 		(struct memory_loose){ .at = (size_t)offset, .len = length };
 	inode->mtime_ns = inode->ctime_ns = memory_now(memory_of(disk));

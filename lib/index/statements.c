@@ -287,11 +287,13 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_SESSION_PARTS] = "SELECT number, seal FROM session_part WHERE path = ?1",
 	[SQL_SESSION_PARTS_DROP] = "DELETE FROM session_part WHERE path = ?1",
 
-	[SQL_BRINGING_PUT] = "INSERT OR REPLACE INTO bringing VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_BRINGING_PUT] =
+		"INSERT OR REPLACE INTO bringing VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_BRINGING_GET] = "SELECT path, beside, ver, size, mtime, mode, ino, upto FROM bringing"
 			     " WHERE path = ?1",
 	[SQL_BRINGING_DROP] = "DELETE FROM bringing WHERE path = ?1",
-	[SQL_BRINGING_LIST] = "SELECT path, beside, ver, size, mtime, mode, ino, upto FROM bringing",
+	[SQL_BRINGING_LIST] =
+		"SELECT path, beside, ver, size, mtime, mode, ino, upto FROM bringing",
 
 	[SQL_NEWS_GET] = "SELECT " ENTRY_COLUMNS " FROM news WHERE dir = ?1 AND name = ?2",
 	[SQL_NEWS_ANY] = "SELECT 1 FROM news LIMIT 1",

@@ -68,6 +68,8 @@ int bring_resume_load(struct folder *folder, struct err *err); /* the index was 
 int bring_resume_over(struct transfer *transfer, struct err *err);
 /* Names, without their folders, of what any folder can go on with. The caller's (strv). */
 char **bring_resume_known(const struct sync *sync);
+/* By the index of a folder that is none now: what it left here goes. */
+void bring_resume_clear(struct index *index);
 bool bring_is_known(char *const *known, const char *name);
 /* A file that a crash left before `before_ns`, or one that is known. */
 bool bring_is_leftover(const struct disk_item *item, int64_t before_ns);

@@ -56,8 +56,7 @@ static bool is_other_than_told(const struct transfer *t) {
 	const struct bring *b = t->bring;
 	const struct index_entry *there = both_there(t);
 	return b->resumes && there && str_equal(there->version, b->expected) &&
-	       hash_known(t->folder->store, there) &&
-	       !hash_same(t->folder->store, there, b->hash);
+	       hash_known(t->folder->store, there) && !hash_same(t->folder->store, there, b->hash);
 }
 
 static void got_all(struct transfer *t) {

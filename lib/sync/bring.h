@@ -47,7 +47,7 @@ struct bring {
 	int64_t size, mtime_ns; /* STORE_MTIME_UNKNOWN */
 	int mode;               /* STORE_MODE_UNKNOWN */
 	char *version, *id, *expected;
-	bool got; /* all of it */
+	bool got;       /* all of it */
 	int64_t offset; /* all before it is written, and in the hash */
 	struct digest digest;
 	bool digesting;

@@ -156,10 +156,28 @@ int bring_resume_load(struct folder *f, struct err *err) {
 	if (index_bringing_list(f->index, &rows, &count, err)) return -1;
 	int rc = 0;
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = index_mark(f->index, rows[i].path, folder_clock_ms(f), 0, 0, PRIO_LARGE, NULL,
-			err);
+		rc = index_mark(
+			f->index, rows[i].path, folder_clock_ms(f), 0, 0, PRIO_LARGE, NULL, err);
 	index_bringing_free(rows, count);
 	return rc || !count ? rc : index_commit(f->index, false, err);
+}
+
+void bring_resume_clear(struct index *index) {
+	struct index_bringing *rows;
+	struct err err;
+	size_t count;
+	if (index_bringing_list(index, &rows, &count, &err) || !count) return;
+	char *root = index_meta_get(index, "place"); /* folder_place(): its first line */
+	if (root) root[strcspn(root, "\n")] = 0;
+	struct disk *disk = root ? disk_open(root, &err) : NULL;
+	for (size_t i = 0; i < count && disk; i++) {
+		bool gone = !disk_is_beside(path_name(rows[i].beside)) ||
+			    !disk_remove(disk, rows[i].beside, &err) || err.kind == ERR_NOT_FOUND;
+		if (gone && index_bringing_drop(index, rows[i].path, &err)) break;
+	}
+	disk_close(disk);
+	free(root);
+	index_bringing_free(rows, count);
 }
 
 char **bring_resume_known(const struct sync *sync) {

@@ -71,7 +71,7 @@ struct restore_slot {
 	enum digest_kind digest;
 	uint8_t hash[DIGEST_MAX], expected[DIGEST_MAX];
 	bool other_bytes;
-	bool noted, keeps; /* of what came the index knows; and the next start goes on with it */
+	bool noted, keeps;    /* of what came the index knows; and the next start goes on with it */
 	struct disk_stat now; /* as it was placed; kind DISK_OTHER: not looked at */
 	struct err err;
 };

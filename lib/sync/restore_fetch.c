@@ -32,7 +32,7 @@ struct past_content {
 	struct timer sync_timer;
 	bool syncing;
 	int64_t sync_to, synced, sync_ms; /* bytes; when the last one ended */
-	struct err err; /* the first; told when no range is busy any more */
+	struct err err;                   /* the first; told when no range is busy any more */
 	bool cancelled;
 };
 

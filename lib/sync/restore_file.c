@@ -43,8 +43,8 @@ static void cleaned(struct job *job, const struct err *err) {
 /* Nothing became of it, which was told. */
 static void slot_drop(struct restore_slot *slot) {
 	const struct restore *r = slot->restore;
-	slot->keeps = slot->noted && (r->cancelled || r->err.kind != ERR_NONE) &&
-		      r->err.kind != ERR_FULL;
+	slot->keeps =
+		slot->noted && (r->cancelled || r->err.kind != ERR_NONE) && r->err.kind != ERR_FULL;
 	if (slot->content.fd < 0 && !slot->place.beside)
 		slot_end(slot);
 	else

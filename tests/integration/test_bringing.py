@@ -95,3 +95,14 @@ def test_another_version_comes_whole(tendd, proxied):
     tendd.barrier("data")
     assert (data / "large").read_bytes() == body
     assert beside(data) == [] and noted(tendd) == 0
+
+
+def test_what_a_folder_left_goes_with_it(tendd, proxied):
+    """It is in the configuration no more."""
+    store, proxy = proxied
+    put(tendd, store)
+    data = killed_halfway(tendd, store, proxy)
+    other = tendd.folder("other")
+    tendd.configure(store.folder(other, key="other", name="other", more=QUICK)).start()
+    tendd.until(lambda: beside(data) == [], "an empty place")
+    tendd.until(lambda: noted(tendd) == 0, "an index that knows of nothing")
