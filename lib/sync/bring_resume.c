@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "sync/bring.h"
-#include "sync/mutant.h"
 
 enum { READ_BYTES = 32 << 20 }; /* in one job, which a stop waits for */
 
@@ -49,8 +48,8 @@ int bring_resume_over(struct transfer *t, struct err *err) {
 /* ---- taken over ---- */
 
 static bool is_of(const struct index_bringing *row, const struct index_entry *there) {
-	bool same = MUTANT(resumes_another_version) || str_equal(row->version, there->version);
-	return same && there->version && row->size == there->size && row->upto > 0;
+	return str_equal(row->version, there->version) && there->version &&
+	       row->size == there->size && row->upto > 0;
 }
 
 static void take(struct bring *b, struct index_bringing *row) {

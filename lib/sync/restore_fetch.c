@@ -85,6 +85,8 @@ static int sync_work(struct job *job, struct err *err) {
 	return disk_sync_bytes(c->content->fd, err);
 }
 
+static void sync_go(struct past_content *c);
+
 static void sync_done(struct job *job, const struct err *err) {
 	struct past_content *c = container_of(job, struct past_content, sync_job);
 	c->syncing = false;
@@ -94,7 +96,10 @@ static void sync_done(struct job *job, const struct err *err) {
 		tell(c);
 		c->content->noted(c->content, c->synced);
 	}
-	if (!c->busy) content_ended(c); /* a sync that fails does so again at the end */
+	if (!c->busy)
+		content_ended(c); /* a sync that fails does so again at the end */
+	else if (!err)
+		sync_go(c); /* what came meanwhile */
 }
 
 /* What is here without a gap. */

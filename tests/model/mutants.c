@@ -63,13 +63,11 @@ static const struct mutant {
 	{ "put_without_condition", TWO_WAY, 1 },
 	{ "remove_without_condition", TWO_WAY, 9 },
 	{ "removed_here_unbraked", BRAKES, 1 },
-	{ "resumes_another_version", TWO_WAY, 1 },
 	{ "root_that_is_gone_is_empty", ONE_WAY, 10 },
 	{ "same_size_is_same_file", TWO_WAY, 1 },
 	{ "scan_misses_what_is_gone", FETCH, 1 },
 	{ "set_on_any_content", BRAKES, 547 },
 	{ "unsealed_is_whole", BRAKES, 14 },
-	{ "unsynced_range_is_believed", TWO_WAY, 1 },
 	{ "what_differs_is_equal", TWO_WAY, 1 },
 };
 
