@@ -126,6 +126,11 @@ int disk_beside_open(
 	return disk->ground->beside_open(disk, folder, hint, name, err);
 }
 
+int disk_beside_again(
+	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
+	return disk->ground->beside_again(disk, path, stat, err);
+}
+
 int disk_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
 	struct err *err) {
 	return disk->ground->beside_write(disk, fd, offset, bytes, length, err);

@@ -151,6 +151,8 @@ int disk_create_beside(
  * number of this disk's. disk_close_file gives it up, and leaves what was written. */
 int disk_beside_open(
 	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err);
+/* One that an earlier run left, to go on with; ERR_INVALID: it is no file. */
+int disk_beside_again(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
 int disk_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
 	struct err *err);
 /* Its time and mode; its bytes are on the disk then. Closes it, also when it fails. */
@@ -231,6 +233,8 @@ int disk_memory_write(struct disk_memory *memory, const char *path, int64_t offs
 const void *disk_memory_peek(struct disk_memory *memory, const char *path, size_t *length);
 /* A thing that is neither file, folder nor link. */
 int disk_memory_mkother(struct disk_memory *memory, const char *path, struct err *err);
+/* What was written to files beside and not synced since reads as zeros. No disk is open on it. */
+void disk_memory_power_cut(struct disk_memory *memory);
 /* The root is moved away (disk_is_there is false, the path leads nowhere), or comes back. */
 void disk_memory_hide_root(struct disk_memory *memory, bool hidden);
 

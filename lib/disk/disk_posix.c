@@ -350,6 +350,7 @@ const struct disk_ground posix_ground = {
 	.remove = posix_remove,
 	.rmdir = posix_rmdir,
 	.beside_open = disk_create_beside,
+	.beside_again = posix_beside_again,
 	.beside_write = posix_beside_write,
 	.beside_end = posix_beside_end,
 	.sync_file = posix_sync_file,

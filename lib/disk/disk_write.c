@@ -192,6 +192,11 @@ static int sync_at(struct disk *disk, const char *path, int flags, struct err *e
 	return rc;
 }
 
+int posix_beside_again(
+	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err) {
+	return disk_open_kind(disk, path, O_RDWR, stat, err);
+}
+
 int posix_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
 	struct err *err) {
 	(void)disk;

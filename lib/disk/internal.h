@@ -40,6 +40,8 @@ struct disk_ground {
 	int (*rmdir)(struct disk *disk, const char *path, struct err *err);
 	int (*beside_open)(struct disk *disk, const char *folder, const char *hint, char **name,
 		struct err *err);
+	int (*beside_again)(
+		struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
 	int (*beside_write)(struct disk *disk, int fd, int64_t offset, const void *bytes,
 		size_t length, struct err *err);
 	int (*beside_end)(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err);
@@ -123,6 +125,8 @@ int posix_rename(
 	struct disk *disk, const char *from, const char *to, bool replace, struct err *err);
 int posix_remove(struct disk *disk, const char *path, struct err *err);
 int posix_rmdir(struct disk *disk, const char *path, struct err *err);
+int posix_beside_again(
+	struct disk *disk, const char *path, struct disk_stat *stat, struct err *err);
 int posix_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
 	struct err *err);
 int posix_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err);

@@ -57,6 +57,7 @@ static void inode_free(struct disk_memory *memory, struct inode *inode) {
 	memory->inodes[inode->ino] = NULL;
 	map_release(&inode->names);
 	free(inode->bytes);
+	free(inode->loose);
 	free(inode);
 }
 
@@ -317,6 +318,7 @@ static const struct disk_ground memory_ground = {
 	.remove = memory_remove,
 	.rmdir = memory_rmdir,
 	.beside_open = memory_beside_open,
+	.beside_again = memory_open_file,
 	.beside_write = memory_beside_write,
 	.beside_end = memory_beside_end,
 	.sync_file = memory_sync_file,

@@ -4,6 +4,10 @@
 
 #include "disk/internal.h"
 
+struct memory_loose {
+	size_t at, len;
+};
+
 struct inode {
 	uint64_t ino;
 	enum disk_kind kind;
@@ -13,6 +17,8 @@ struct inode {
 	int64_t mtime_ns, ctime_ns, btime_ns;
 	char *bytes; /* of a file; a link's text */
 	size_t len, cap;
+	struct memory_loose *loose; /* written beside, and not synced: a power cut takes it */
+	size_t loose_count;
 	struct map names; /* of a folder: name to struct inode */
 };
 

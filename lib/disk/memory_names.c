@@ -232,6 +232,9 @@ int memory_beside_write(struct disk *disk, int fd, int64_t offset, const void *b
 	(void)err;
 	memory_look(memory_of(disk));
 	bytes_put(inode, (size_t)offset, bytes, length, false);
+	inode->loose = xrealloc(inode->loose, (inode->loose_count + 1) * sizeof(*inode->loose));
+	inode->loose[inode->loose_count++] =
+		(struct memory_loose){ .at = (size_t)offset, .len = length };
 	inode->mtime_ns = inode->ctime_ns = memory_now(memory_of(disk));
 	return 0;
 }
@@ -243,13 +246,27 @@ int memory_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, str
 	if (mode >= 0) inode->mode = mode & 07777;
 	inode->ctime_ns = memory_now(memory_of(disk));
 	if (mtime_ns != DISK_TIME_KEEP) inode->mtime_ns = mtime_ns;
+	inode->loose_count = 0;
 	memory_close_file(disk, fd);
 	return 0;
 }
 
 int memory_sync_file(struct disk *disk, const char *path, struct err *err) {
 	memory_look(memory_of(disk));
-	return inode_find(memory_of(disk), path) ? 0 : disk_fail(err, errno, "sync", path);
+	struct inode *inode = inode_find(memory_of(disk), path);
+	if (!inode) return disk_fail(err, errno, "sync", path);
+	inode->loose_count = 0;
+	return 0;
+}
+
+void disk_memory_power_cut(struct disk_memory *memory) {
+	for (size_t i = 0; i < memory->inode_count; i++) {
+		struct inode *inode = memory->inodes[i];
+		if (!inode) continue;
+		for (size_t k = 0; k < inode->loose_count; k++)
+			memset(inode->bytes + inode->loose[k].at, 0, inode->loose[k].len);
+		inode->loose_count = 0;
+	}
 }
 
 /* ---- going and moving ---- */

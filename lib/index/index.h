@@ -456,6 +456,30 @@ int index_session_parts(struct index *index, const char *path,
 	struct err *err);
 void index_session_release(struct index_session *session);
 
+/* ---- large contents on their way here ---- */
+
+/* Of one version of a content the first bytes, in a file that has no place yet. */
+struct index_bringing {
+	char *path, *beside; /* where it belongs, and where it lies */
+	char *version;       /* the remote's, opaque */
+	int64_t size;        /* of all of it, in bytes */
+	int64_t mtime_ns;
+	int mode;
+	uint64_t ino; /* of the file beside */
+	int64_t upto; /* so many bytes of it are on the disk, for sure */
+};
+/* Instead of what was noted of this path. After the bytes were synced, never before. */
+int index_bringing_put(struct index *index, const struct index_bringing *row, struct err *err);
+/* 1 (the row is the caller's), 0, -1. Says 0 before index_bringing_list was called once. */
+int index_bringing_get(
+	struct index *index, const char *path, struct index_bringing *row, struct err *err);
+int index_bringing_drop(struct index *index, const char *path, struct err *err);
+/* All; the caller's. Once after index_open, and whenever. */
+int index_bringing_list(
+	struct index *index, struct index_bringing **rows, size_t *count, struct err *err);
+void index_bringing_free(struct index_bringing *rows, size_t count);
+void index_bringing_release(struct index_bringing *row);
+
 /* ---- meta: small facts ---- */
 
 int index_meta_set(struct index *index, const char *key, const char *value,

@@ -106,6 +106,10 @@ enum index_sql {
 	SQL_SESSION_PART_PUT,
 	SQL_SESSION_PARTS,
 	SQL_SESSION_PARTS_DROP,
+	SQL_BRINGING_PUT,
+	SQL_BRINGING_GET,
+	SQL_BRINGING_DROP,
+	SQL_BRINGING_LIST,
 	SQL_NEWS_GET,
 	SQL_NEWS_ANY,
 	SQL_NEWS_PUT,
@@ -151,6 +155,7 @@ struct index {
 	int64_t dirty_count;
 	bool totals_changed;
 	bool making;        /* some of it may be noted: most stores never say any */
+	bool bringing;      /* the same of what is on its way here */
 	bool unsynced;      /* something was committed that may not be on the disk yet */
 	int64_t used_dir;   /* holds an entry for sure; 0: none is known */
 	char *known_folder; /* has a row for sure; NULL: none is known */

@@ -73,6 +73,9 @@ const char *const index_schema[] = {
 	" WITHOUT ROWID;",
 	/* Where is it, of which a store tells by its id that it has changed? */
 	"CREATE INDEX by_rid ON entry(rid) WHERE rid IS NOT NULL;",
+	"CREATE TABLE bringing(path BLOB PRIMARY KEY, beside BLOB NOT NULL, ver BLOB NOT NULL,"
+	"  size INT NOT NULL, mtime INT NOT NULL, mode INT NOT NULL, ino INT NOT NULL,"
+	"  upto INT NOT NULL) WITHOUT ROWID;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -283,6 +286,14 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_SESSION_PART_PUT] = "INSERT OR REPLACE INTO session_part VALUES(?1, ?2, ?3)",
 	[SQL_SESSION_PARTS] = "SELECT number, seal FROM session_part WHERE path = ?1",
 	[SQL_SESSION_PARTS_DROP] = "DELETE FROM session_part WHERE path = ?1",
+
+	[SQL_BRINGING_PUT] =
+		"INSERT OR REPLACE INTO bringing VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_BRINGING_GET] = "SELECT path, beside, ver, size, mtime, mode, ino, upto FROM bringing"
+			     " WHERE path = ?1",
+	[SQL_BRINGING_DROP] = "DELETE FROM bringing WHERE path = ?1",
+	[SQL_BRINGING_LIST] =
+		"SELECT path, beside, ver, size, mtime, mode, ino, upto FROM bringing",
 
 	[SQL_NEWS_GET] = "SELECT " ENTRY_COLUMNS " FROM news WHERE dir = ?1 AND name = ?2",
 	[SQL_NEWS_ANY] = "SELECT 1 FROM news LIMIT 1",

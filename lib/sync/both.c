@@ -251,6 +251,11 @@ static bool both_stand(const struct transfer *t) {
 
 static void set_aside(struct transfer *t, const struct err *err) {
 	struct folder *f = t->folder;
+	/* Asked for by its name: no list would be believed of what is tried to be moved all the time. */
+	if (err && err->kind == ERR_CHANGED) {
+		act_changed(t);
+		return;
+	}
 	if (err && err->kind != ERR_NOT_FOUND) {
 		transfer_fail(t, err);
 		return;

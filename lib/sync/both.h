@@ -59,6 +59,21 @@ void both_aside_there(struct transfer *transfer); /* the file there gets another
 bool both_news_drop(struct transfer *transfer);
 bool both_learned(struct transfer *transfer, const struct store_entry *theirs);
 
+/* In the names of files that have no place yet, so that those a crash left are known again. */
+#define BRING_HINT "bring"
+
+/* bring_resume.c: what earlier runs left of large files */
+int bring_resume_load(struct folder *folder, struct err *err); /* the index was opened */
+/* The path is settled, in this turn: nothing beside it is waited for. */
+int bring_resume_over(struct transfer *transfer, struct err *err);
+/* Names, without their folders, of what any folder can go on with. The caller's (strv). */
+char **bring_resume_known(const struct sync *sync);
+/* By the index of a folder that is none now: what it left here goes. */
+void bring_resume_clear(struct index *index);
+bool bring_is_known(char *const *known, const char *name);
+/* A file that a crash left before `before_ns`, or one that is known. */
+bool bring_is_leftover(const struct disk_item *item, int64_t before_ns);
+
 /* bring.c */
 void bring_release(struct transfer *transfer);
 void bring_memory_granted(struct transfer *transfer);

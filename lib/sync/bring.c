@@ -1,14 +1,14 @@
 /*
  * What the remote has comes here: span by span into a file beside its place, which it gets when what stands there is still what was
  * planned for. What it replaces goes to the trash, or keeps another name where it was changed as well. A crash leaves the file beside,
- * which the next start removes; the base moves last, so that whatever was not placed comes again.
+ * which the next start goes on with, or removes; the base moves last, so that whatever was not placed comes again.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sync/bring.h"
 
-enum { SPAN_BYTES = 4 << 20, TARGET_MAX_BYTES = 4096 };
+enum { TARGET_MAX_BYTES = 4096 };
 
 /* ---- its place ---- */
 
@@ -34,8 +34,6 @@ static void place_start(struct transfer *t) {
 
 /* ---- its bytes ---- */
 
-static void get_next(struct transfer *t);
-
 /* The same bytes as here, though nothing told it before: nothing is to be placed. */
 static bool is_here_already(struct transfer *t) {
 	const struct bring *b = t->bring;
@@ -53,6 +51,14 @@ static bool is_here_already(struct transfer *t) {
 	return same && !t->is_database;
 }
 
+/* What was taken over from an earlier run counts only where the whole is what the remote tells of. */
+static bool is_other_than_told(const struct transfer *t) {
+	const struct bring *b = t->bring;
+	const struct index_entry *there = both_there(t);
+	return b->resumes && there && str_equal(there->version, b->expected) &&
+	       hash_known(t->folder->store, there) && !hash_same(t->folder->store, there, b->hash);
+}
+
 static void got_all(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct bring *b = t->bring;
@@ -61,6 +67,15 @@ static void got_all(struct transfer *t) {
 	digest_end(&b->digest, b->hash);
 	b->digesting = false;
 	b->got = true;
+	if (is_other_than_told(t)) {
+		log_warn("folder '%s': what had come of '%s' before is not what the remote tells "
+			 "of: it comes once more",
+			f->name, t->path);
+		b->spoilt = true;
+		bring_release(t);
+		transfer_again(t, INDEX_WHY_RETRY, NULL, 0);
+		return;
+	}
 	if (!is_here_already(t)) {
 		place_start(t);
 		return;
@@ -83,6 +98,7 @@ static void got_all(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
+	b->spoilt = true; /* needed no more */
 	bring_release(t);
 	transfer_plan(t);
 }
@@ -105,14 +121,32 @@ static void span_written(struct job *job, const struct err *err) {
 	if (b->offset >= b->size)
 		got_all(t);
 	else
-		get_next(t);
+		bring_ranges_start(t);
 }
 
 /* It is not there as it was told: what is there now is asked for, and planned anew. */
 static void is_another(struct transfer *t) {
 	log_debug("folder '%s': '%s' is not there as it was told", t->folder->name, t->path);
+	t->bring->spoilt = true;
 	bring_release(t);
 	act_changed(t);
+}
+
+void bring_ranges_ended(struct transfer *t, const struct err *err) {
+	struct err why;
+	if (!err) {
+		got_all(t);
+		return;
+	}
+	if (err->kind == ERR_CHANGED || err->kind == ERR_NOT_FOUND) {
+		log_debug("folder '%s': '%s': %s", t->folder->name, t->path, err->text);
+		is_another(t);
+		return;
+	}
+	why = *err;
+	t->bring->spoilt = why.kind == ERR_FULL; /* here perhaps: its room is wanted */
+	bring_release(t);
+	bring_fail(t, &why);
 }
 
 static void span_came(struct transfer *t, const struct err *err) {
@@ -129,20 +163,17 @@ static void span_came(struct transfer *t, const struct err *err) {
 		bring_fail(t, &why);
 		return;
 	}
-	if (!b->offset) {
-		b->size = b->what == BRING_LINK ? (int64_t)t->op.answer_body.len : entry->size;
-		free(b->expected);
-		b->expected = xstrdup(entry->version);
-		if (entry->version) {
-			free(b->version);
-			b->version = xstrdup(entry->version);
-		}
-		if (entry->mtime_ns != STORE_MTIME_UNKNOWN) b->mtime_ns = entry->mtime_ns;
-		if (entry->mode != STORE_MODE_UNKNOWN) b->mode = entry->mode;
+	b->size = b->what == BRING_LINK ? (int64_t)t->op.answer_body.len : entry->size;
+	free(b->expected);
+	b->expected = xstrdup(entry->version);
+	if (entry->version) {
+		free(b->version);
+		b->version = xstrdup(entry->version);
 	}
-	bool short_of = !t->op.answer_body.len && b->offset < b->size;
-	if (short_of || (b->what == BRING_FILE && entry->size != b->size)) {
-		is_another(t); /* it changed between two spans */
+	if (entry->mtime_ns != STORE_MTIME_UNKNOWN) b->mtime_ns = entry->mtime_ns;
+	if (entry->mode != STORE_MODE_UNKNOWN) b->mode = entry->mode;
+	if (!t->op.answer_body.len && b->size) {
+		is_another(t);
 		return;
 	}
 	t->state = TRANSFER_READING;
@@ -152,19 +183,22 @@ static void span_came(struct transfer *t, const struct err *err) {
 	job_start(t->folder->loop, &t->job);
 }
 
-static void get_next(struct transfer *t) {
+/* The first span tells how long it is and of which version; most files end with it. */
+void bring_get_first(struct transfer *t) {
 	struct bring *b = t->bring;
 	act_op_init(t, STORE_GET, b->what == BRING_LINK ? STORE_LINK : STORE_FILE);
 	t->op.id = b->id;
-	t->op.offset = b->offset;
-	t->op.length = SPAN_BYTES;
-	t->op.if_version = b->expected; /* two contents are never mixed */
+	t->op.length = t->folder->sync->span_bytes;
+	t->op.if_version = b->expected;
 	/* Before ours gets another name the news must outlive a power cut. */
-	transfer_submit(t, t->conflict && !b->offset, span_came);
+	transfer_submit(t, t->conflict, span_came);
 }
 
 void bring_memory_granted(struct transfer *t) {
-	get_next(t);
+	if (t->bring->resumes)
+		bring_resume_start(t);
+	else
+		bring_get_first(t);
 }
 
 /* ---- its beginning ---- */
@@ -210,6 +244,8 @@ void bring_start(struct transfer *t, enum bring_what what) {
 	}
 	digest_init(&b->digest, t->digest);
 	b->digesting = true;
-	int64_t span = b->size < SPAN_BYTES ? b->size : SPAN_BYTES;
-	if (t->reserved > 0 || transfer_memory_reserve(t, span)) get_next(t);
+	b->sync_ms = loop_now_ms(t->folder->loop);
+	if (what == BRING_FILE && !bring_resume_find(t)) return;
+	int64_t most = t->folder->sync->span_bytes, span = b->size < most ? b->size : most;
+	if (t->reserved > 0 || transfer_memory_reserve(t, span)) bring_memory_granted(t);
 }

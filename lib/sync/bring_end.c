@@ -8,13 +8,14 @@
 
 /* ---- its end ---- */
 
-/* What became of nothing goes: short work, on the loop. */
+/* What became of nothing goes, unless the next try can go on with it: short work, on the loop. */
 void bring_release(struct transfer *t) {
 	struct bring *b = t->bring;
 	struct err ignored;
 	if (!b) return;
+	bring_ranges_release(b);
 	if (b->fd >= 0) disk_close_file(t->disk, b->fd);
-	if (b->beside) disk_remove(t->disk, b->beside, &ignored);
+	if (b->beside && (!b->noted || b->spoilt)) disk_remove(t->disk, b->beside, &ignored);
 	digest_release(&b->digest);
 	buf_release(&b->target);
 	free(b->beside);

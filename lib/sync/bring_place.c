@@ -27,7 +27,7 @@ int bring_write_work(struct job *job, struct err *err) {
 		struct disk_stat stat;
 		b->made_above = disk_stat(t->disk, parent, &stat, err) != 0;
 		int rc = disk_mkdir_parents(t->disk, t->path, err);
-		if (!rc) b->fd = disk_beside_open(t->disk, parent, RESTORE_HINT, &b->beside, err);
+		if (!rc) b->fd = disk_beside_open(t->disk, parent, BRING_HINT, &b->beside, err);
 		free(parent);
 		if (b->fd < 0) return -1;
 	}
@@ -117,7 +117,7 @@ static int finish_file(struct bring *b, const struct transfer *t, struct err *er
 static int place_link(struct transfer *t, struct err *err) {
 	struct bring *b = t->bring;
 	char *parent = path_parent(t->path);
-	char *beside = disk_beside_path(parent, RESTORE_HINT);
+	char *beside = disk_beside_path(parent, BRING_HINT);
 	free(parent);
 	if (disk_mkdir_parents(t->disk, t->path, err) ||
 		disk_symlink(t->disk, b->target.at, beside, err)) {

@@ -136,6 +136,7 @@ struct folder {
 		fetches;      /* whoever looks at our remote, and must be gone before we are */
 	struct list restores; /* struct restore_home.link: none or one */
 	int64_t leftovers_ns; /* a restore before then was broken off: the scan removes what it left; 0: none was */
+	int64_t brought_before_ns; /* the same of what came when the program, or the power, went (bring_resume.c) */
 	unsigned next_past;
 	struct verify *verify;
 	struct forget *forget;

@@ -95,7 +95,7 @@ int folder_index_open(struct folder *f, struct err *err) {
 			  : index_open(f->index_path, err);
 	if (!f->index && f->index_path && err->kind == ERR_CORRUPT) f->index = index_renew(f, err);
 	if (!f->index || index_check_place(f, err) || brake_load(f, err) || mounts_load(f, err) ||
-		intent_remember(f, err)) {
+		intent_remember(f, err) || bring_resume_load(f, err)) {
 		index_close(f->index);
 		f->index = NULL;
 		return err_wrap(err, "cannot open the index of folder '%s'", f->name);

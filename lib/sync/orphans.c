@@ -1,6 +1,7 @@
 /*
  * Uploads that were begun by a folder which the configuration names no longer, or names with another path or remote: nobody goes on with
- * them, and their parts would lie at the remote, and be billed, for ever. The indexes that such folders left tell of them.
+ * them, and their parts would lie at the remote, and be billed, for ever. The indexes that such folders left tell of them, and of large files that were on their
+ * way here.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -142,6 +143,7 @@ static void index_look(struct orphans *o, const char *file) {
 	path = xasprintf("%s/folders/%s", o->sync->state_dir, file);
 	o->index = index_open(path, &err);
 	free(path);
+	if (o->index) bring_resume_clear(o->index);
 	if (!o->index || !place_read(o)) index_leave(o);
 }
 

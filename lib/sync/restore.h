@@ -71,6 +71,7 @@ struct restore_slot {
 	enum digest_kind digest;
 	uint8_t hash[DIGEST_MAX], expected[DIGEST_MAX];
 	bool other_bytes;
+	bool noted, keeps;    /* of what came the index knows; and the next start goes on with it */
 	struct disk_stat now; /* as it was placed; kind DISK_OTHER: not looked at */
 	struct err err;
 };
@@ -128,6 +129,10 @@ int restore_home_mode(const struct restore *restore, const char *folder);
 void restore_home_expects(struct restore *restore, struct restore_slot *slot);
 /* What only the remote was known to have is here now, by these bytes: nobody need read it again. */
 void restore_home_placed(struct restore *restore, const struct restore_slot *slot);
+/* So much of it is on the disk: the next start goes on from there, should this one end before. */
+void restore_home_noted(struct restore *restore, struct restore_slot *slot, int64_t upto);
+/* Has an earlier run left something of it? */
+void restore_home_resumes(struct restore *restore, struct restore_slot *slot);
 char **restore_home_mounts(const struct restore *restore, const char *path);
 struct restore *restore_home_of(struct list *link); /* of folder->restores */
 bool restore_home_busy(const struct restore *restore);

@@ -4,9 +4,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "disk/disk.h"
+#include "sync/bring.h"
 #include "sync/restore.h"
 
 struct range {
@@ -26,7 +28,11 @@ struct past_content {
 	char *version;
 	int64_t mtime_ns;
 	int mode;
-	struct err err; /* the first; told when no range is busy any more */
+	struct job sync_job;
+	struct timer sync_timer;
+	bool syncing;
+	int64_t sync_to, synced, sync_ms; /* bytes; when the last one ended */
+	struct err err;                   /* the first; told when no range is busy any more */
 	bool cancelled;
 };
 
@@ -35,14 +41,20 @@ static void span_came(struct past_fetch *fetch, const struct err *err);
 
 /* ---- its end ---- */
 
-static void content_ended(struct past_content *c) {
+static void tell(const struct past_content *c) {
 	struct restore_content *content = c->content;
-	if (c->cancelled && c->err.kind == ERR_NONE) err_set(&c->err, ERR_CANCELLED, "cancelled");
 	content->size = c->size;
 	content->mtime_ns = c->mtime_ns;
 	content->mode = c->mode;
 	free(content->version);
 	content->version = xstrdup(c->version);
+}
+
+static void content_ended(struct past_content *c) {
+	struct restore_content *content = c->content;
+	if (c->cancelled && c->err.kind == ERR_NONE) err_set(&c->err, ERR_CANCELLED, "cancelled");
+	timer_cancel(&c->sync_timer);
+	tell(c);
 	content->done(content, c->err.kind == ERR_NONE ? NULL : &c->err);
 }
 
@@ -56,11 +68,66 @@ static void range_ended(struct range *range, const struct err *err) {
 		for (int i = 0; i < RESTORE_RANGES; i++)
 			if (c->ranges[i].busy) past_fetch_cancel(&c->ranges[i].fetch);
 	}
-	if (!c->busy) content_ended(c);
+	if (!c->busy && !c->syncing) content_ended(c);
 }
 
 static bool is_over(const struct past_content *c) {
 	return c->cancelled || c->err.kind != ERR_NONE;
+}
+
+/* ---- what is on the disk ---- */
+
+static int sync_work(struct job *job, struct err *err) {
+	const struct past_content *c = container_of(job, struct past_content, sync_job);
+	struct stat stat;
+	if (fstat(c->content->fd, &stat)) return err_sys(err, errno, "cannot look at it");
+	c->content->ino = stat.st_ino;
+	return disk_sync_bytes(c->content->fd, err);
+}
+
+static void sync_go(struct past_content *c);
+
+static void sync_done(struct job *job, const struct err *err) {
+	struct past_content *c = container_of(job, struct past_content, sync_job);
+	c->syncing = false;
+	c->sync_ms = loop_now_ms(c->options->loop);
+	if (!err && !c->cancelled) {
+		c->synced = c->sync_to;
+		tell(c);
+		c->content->noted(c->content, c->synced);
+	}
+	if (!c->busy)
+		content_ended(c); /* a sync that fails does so again at the end */
+	else if (!err)
+		sync_go(c); /* what came meanwhile */
+}
+
+/* What is here without a gap. */
+static int64_t here_bytes(const struct past_content *c) {
+	int64_t upto = c->next;
+	for (int i = 0; i < RESTORE_RANGES; i++) {
+		const struct range *range = &c->ranges[i];
+		if (range->busy && range->offset < upto) upto = range->offset;
+	}
+	return upto;
+}
+
+static void sync_go(struct past_content *c) {
+	int64_t here = here_bytes(c), now_ms = loop_now_ms(c->options->loop);
+	if (!c->content->noted || !c->version || c->syncing || is_over(c)) return;
+	if (here <= c->synced || here >= c->size) return;
+	if (now_ms - c->sync_ms < BRING_SYNC_MS) {
+		timer_start(&c->sync_timer, c->sync_ms + BRING_SYNC_MS - now_ms);
+		return;
+	}
+	c->syncing = true;
+	c->sync_to = here;
+	c->sync_job = (struct job){ .work = sync_work, .done = sync_done };
+	job_start(c->options->loop, &c->sync_job);
+}
+
+static void sync_due(struct timer *timer) {
+	sync_go(container_of(timer, struct past_content, sync_timer));
 }
 
 /* ---- its spans ---- */
@@ -87,6 +154,7 @@ static bool range_take(struct range *range) {
 static void range_went_on(struct range *range) {
 	struct past_content *c = range->content;
 	range->offset += (int64_t)range->fetch.op.answer_body.len;
+	sync_go(c);
 	if (is_over(c) || (range->offset >= range->end && !range_take(range)))
 		range_ended(range, NULL);
 	else
@@ -194,6 +262,18 @@ static void range_next(struct range *range) {
 	past_fetch_next(&range->fetch);
 }
 
+/* The last byte is asked for in any case: the remote itself says that it is this version still. */
+static void go_on(struct past_content *c) {
+	const struct restore_content *content = c->content;
+	c->size = content->size;
+	c->version = xstrdup(content->version);
+	c->mtime_ns = content->mtime_ns;
+	c->mode = content->mode;
+	c->synced = content->upto;
+	c->next = content->upto < c->size ? content->upto : c->size - 1;
+	range_take(&c->ranges[0]);
+}
+
 /* ---- for the restore ---- */
 
 void restore_past_fetch(const struct past_options *options, struct restore_content *content) {
@@ -210,12 +290,16 @@ void restore_past_fetch(const struct past_options *options, struct restore_conte
 	c->content = content;
 	c->options = options;
 	c->size = -1;
+	c->sync_ms = loop_now_ms(options->loop);
+	timer_init(&c->sync_timer, options->loop, sync_due);
 	content->impl = c;
 	first->content = c;
 	first->used = first->busy = true;
 	c->busy = 1;
 	first->fetch.done = span_came;
+	if (content->upto > 0) go_on(c);
 	range_next(first);
+	if (content->upto > 0) ranges_begin(c);
 }
 
 void restore_past_cancel(struct restore_content *content) {

@@ -42,6 +42,9 @@ static void cleaned(struct job *job, const struct err *err) {
 
 /* Nothing became of it, which was told. */
 static void slot_drop(struct restore_slot *slot) {
+	const struct restore *r = slot->restore;
+	slot->keeps =
+		slot->noted && (r->cancelled || r->err.kind != ERR_NONE) && r->err.kind != ERR_FULL;
 	if (slot->content.fd < 0 && !slot->place.beside)
 		slot_end(slot);
 	else
@@ -136,6 +139,7 @@ static void fetch_ended(struct defer *defer) {
 		return;
 	}
 	if (slot->err.kind == ERR_CHANGED && ++slot->tries < TRIES_MAX) {
+		slot->content.upto = 0;
 		fetch_start(slot);
 		return;
 	}
@@ -167,6 +171,11 @@ static void fetched(struct restore_content *content, const struct err *err) {
 	err_clear(&slot->err);
 	if (err) slot->err = *err;
 	defer_start(slot->restore->loop, &slot->fetched);
+}
+
+static void noted(struct restore_content *content, int64_t upto) {
+	struct restore_slot *slot = container_of(content, struct restore_slot, content);
+	restore_home_noted(slot->restore, slot, upto);
 }
 
 static void made(struct job *job, const struct err *err) {
@@ -277,6 +286,8 @@ void restore_item(struct restore *r, struct restore_slot *slot, const struct pas
 	if (r->home) {
 		slot->mounts = restore_home_mounts(r, item->path);
 		above_know(slot);
+		slot->content.noted = noted;
+		restore_home_resumes(r, slot);
 	}
 	r->making_folder = item->kind == PAST_FOLDER;
 	r->busy++;

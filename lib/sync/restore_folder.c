@@ -173,11 +173,71 @@ void restore_home_expects(struct restore *r, struct restore_slot *slot) {
 	index_entry_release(&row);
 }
 
+/* ---- what a restart goes on with: of what is brought back as a whole, while nothing else writes here ---- */
+
+void restore_home_noted(struct restore *r, struct restore_slot *slot, int64_t upto) {
+	struct folder *f = r->home->folder;
+	const struct restore_content *content = &slot->content;
+	const struct index_bringing row = { .path = slot->place.path,
+		.beside = slot->place.beside,
+		.version = content->version,
+		.size = content->size,
+		.mtime_ns = content->mtime_ns,
+		.mode = content->mode,
+		.ino = content->ino,
+		.upto = upto };
+	struct err err;
+	if (f->phase != PHASE_PULLING || slot->version || r->cancelled) return;
+	if (index_bringing_put(f->index, &row, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	slot->noted = true;
+	turn_end_want(&f->turn_end);
+}
+
+static void resume(struct restore_slot *slot, struct index_bringing *row) {
+	struct restore_content *content = &slot->content;
+	slot->place.beside = row->beside;
+	content->version = row->version;
+	row->beside = row->version = NULL;
+	content->size = row->size;
+	content->mtime_ns = row->mtime_ns;
+	content->mode = row->mode;
+	content->ino = row->ino;
+	content->upto = row->upto;
+	slot->noted = true;
+}
+
+void restore_home_resumes(struct restore *r, struct restore_slot *slot) {
+	struct folder *f = r->home->folder;
+	struct index_bringing row;
+	struct index_entry there;
+	struct err err;
+	if (f->phase != PHASE_PULLING || slot->version || slot->item.kind != PAST_FILE) return;
+	if (index_bringing_get(f->index, slot->place.path, &row, &err) != 1) return;
+	if (index_get(f->index, slot->place.path, false, &there, &err) == 1) {
+		if (row.upto > 0 && row.size == slot->item.size &&
+			str_equal(row.version, there.version))
+			resume(slot, &row);
+		index_entry_release(&there);
+	}
+	/* Of another version: its file goes, and with the path itself what is noted of it. */
+	if (row.beside && disk_is_beside(path_name(row.beside)))
+		disk_remove(r->options.disk, row.beside, &err);
+	index_bringing_release(&row);
+}
+
 void restore_home_placed(struct restore *r, const struct restore_slot *slot) {
 	struct folder *f = r->home->folder;
 	struct index_entry row;
 	struct err err;
-	if (slot->now.kind != DISK_FILE || f->phase != PHASE_PULLING) return;
+	if (f->phase != PHASE_PULLING) return;
+	if (slot->noted && index_bringing_drop(f->index, slot->place.path, &err)) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	if (slot->now.kind != DISK_FILE) return;
 	if (index_get(f->index, slot->place.path, false, &row, &err) != 1) return;
 	if ((row.flags & INDEX_STRANGER) && is_of_row(slot, &row)) {
 		row.size = slot->now.size;

@@ -66,6 +66,23 @@ static int parents_make(struct restore_slot *slot, const char *path, struct err 
 	return rc;
 }
 
+/* What an earlier run left of it, if it is that still. */
+static bool take_again(struct restore_slot *slot) {
+	struct disk_stat stat;
+	struct err ignored;
+	int fd = disk_beside_again(slot->disk, slot->place.beside, &stat, &ignored);
+	if (fd >= 0 && stat.ino == slot->content.ino && stat.size >= slot->content.upto) {
+		slot->content.fd = fd;
+		return true;
+	}
+	if (fd >= 0) close(fd);
+	disk_remove(slot->disk, slot->place.beside, &ignored);
+	free(slot->place.beside);
+	slot->place.beside = NULL;
+	slot->content.upto = 0;
+	return false;
+}
+
 int restore_make_work(struct job *job, struct err *err) {
 	struct restore_slot *slot = container_of(job, struct restore_slot, job);
 	struct disk *disk = slot->disk;
@@ -73,6 +90,7 @@ int restore_make_work(struct job *job, struct err *err) {
 	if (slot->item.kind != PAST_FILE && parents_make(slot, path, err)) return -1;
 	if (slot->item.kind == PAST_FOLDER) return folder_make(slot, path, slot->item.mode, err);
 	if (slot->item.kind == PAST_LINK) return 0;
+	if (slot->place.beside && take_again(slot)) return 0;
 	int *fd = &slot->content.fd;
 	char *parent = path_parent(path);
 	/* Its folder is there for all but the first of many. */
@@ -183,6 +201,7 @@ int restore_clean_work(struct job *job, struct err *err) {
 	struct restore_slot *slot = container_of(job, struct restore_slot, job);
 	if (slot->content.fd >= 0) close(slot->content.fd);
 	slot->content.fd = -1;
+	if (slot->keeps) return 0;
 	return slot->place.beside ? disk_remove(slot->disk, slot->place.beside, err) : 0;
 }
 

@@ -48,7 +48,8 @@ struct scan_job {
 	struct disk_identity root; /* as it was opened */
 	bool root_gone;
 	bool tell_same; /* rules may have changed: also what is as agreed */
-	int64_t leftovers_ns;
+	int64_t leftovers_ns, brought_before_ns;
+	char **known; /* names of files without a place that are gone on with */
 	struct listed_folder folders[CHUNK_FOLDERS];
 	size_t count;
 };
@@ -209,12 +210,16 @@ static void rules_read(
 	free(path);
 }
 
-/* What a restore left that was killed. */
+/* What a restore, or what came otherwise, left that was killed. */
 static void leftovers_remove(
 	struct scan_job *job, const char *folder, const struct disk_list *list) {
 	struct err ignored;
 	for (size_t i = 0; i < list->count; i++) {
-		if (!restore_is_leftover(&list->items[i], job->leftovers_ns)) continue;
+		const struct disk_item *item = &list->items[i];
+		if (!restore_is_leftover(item, job->leftovers_ns) &&
+			!bring_is_leftover(item, job->brought_before_ns))
+			continue;
+		if (bring_is_known(job->known, item->name)) continue;
 		char *path = path_join(folder, list->items[i].name);
 		disk_remove(job->disk, path, &ignored);
 		free(path);
@@ -229,7 +234,7 @@ static void folder_list(struct scan_job *job, struct listed_folder *l) {
 		disk_list_release(&list);
 		return;
 	}
-	if (job->leftovers_ns) leftovers_remove(job, l->path, &list);
+	if (job->leftovers_ns || job->brought_before_ns) leftovers_remove(job, l->path, &list);
 	rules_read(job, l, &list);
 	if (l->err.kind == ERR_NONE) merge(job, l, &list, &rows);
 	index_rows_release(&rows);
@@ -382,6 +387,7 @@ static void scan_ended(struct folder *f) {
 	if (scan->full) {
 		kinds_scanned(f);
 		if (!scan->failed) restore_scanned(f);
+		if (!scan->failed) f->brought_before_ns = 0;
 		f->scans++;
 		if (watch_is_degraded(f->watch) &&
 			(!f->settings.rescan_ms || f->settings.rescan_ms > DEGRADED_RESCAN_MS))
@@ -417,6 +423,7 @@ static void scan_done(struct job *base, const struct err *err) {
 			path_stack_push(&f->scan.queue, xstrdup(l->path));
 		listed_release(l);
 	}
+	strv_free(job->known);
 	free(job);
 	if (!live) {
 		index_reader_close(f->scan.reader);
@@ -453,6 +460,8 @@ void scan_step(struct folder *f) {
 	job->reader = scan->reader;
 	job->tell_same = scan->tell_same;
 	job->leftovers_ns = f->leftovers_ns;
+	job->brought_before_ns = f->brought_before_ns;
+	if (job->leftovers_ns || job->brought_before_ns) job->known = bring_resume_known(f->sync);
 	while (scan->queue.count && job->count < CHUNK_FOLDERS) {
 		struct listed_folder *l = &job->folders[job->count++];
 		l->path = path_stack_pop(&scan->queue);

@@ -31,6 +31,7 @@ enum {
 	REASONS_MAX = 100,
 	DOUBT_EVERY_MS = 10000,
 	COMMIT_MS = 50,
+	SPAN_BYTES = 4 << 20,
 	PRUNE_AFTER_MS = 600000, /* SYNC.md §8: never in the first ten minutes of a run */
 	PRUNE_EVERY_MS = 3600000,
 	COMPANY_MS = 5, /* what costs a commit waits so long for others to share it */
@@ -56,7 +57,7 @@ struct sync {
 	char *machine_id;
 	int max_transfers;
 	int in_flight;
-	int64_t buffer_limit, buffer_used;
+	int64_t buffer_limit, buffer_used, span_bytes;
 	struct list folders;
 	struct list memory_waiters; /* struct transfer.wait_link */
 	struct list

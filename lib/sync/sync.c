@@ -14,6 +14,7 @@ struct sync *sync_new(struct loop *loop, struct unit_graph *graph,
 	sync->max_transfers = options->max_transfers > 0 ? (int)options->max_transfers : 64;
 	sync->buffer_limit =
 		options->buffer_limit_bytes > 0 ? options->buffer_limit_bytes : 32 << 20;
+	sync->span_bytes = options->span_bytes > 0 ? options->span_bytes : SPAN_BYTES;
 	sync->prune_after_ms =
 		options->prune_after_ms > 0 ? options->prune_after_ms : PRUNE_AFTER_MS;
 	sync->prune_every_ms =

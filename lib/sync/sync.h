@@ -72,6 +72,7 @@ struct sync_options {
 	const char *machine_id; /* made once for a machine: the owner mark */
 	int64_t max_transfers;  /* all folders together */
 	int64_t buffer_limit_bytes;
+	int64_t span_bytes; /* a content that comes here is asked for in pieces of so many; 0: 4 MiB */
 	/* Old versions are not removed before a run is so old, and looked at this often; 0: ten minutes, an hour. */
 	int64_t prune_after_ms, prune_every_ms;
 	/* An index's log is copied back each time it has grown by so much; 0: 8 MiB. */
@@ -354,7 +355,12 @@ struct restore_content {
 	int mode;               /* STORE_MODE_UNKNOWN */
 	char *version;          /* the restore's to free; NULL: not told */
 	void (*done)(struct restore_content *content, const struct err *err);
-	void *impl; /* the source's */
+	/* What a kill leaves to go on with: so many bytes are on the disk, and what is told before `done` is known by now. NULL: nobody
+	 * wants to know. */
+	void (*noted)(struct restore_content *content, int64_t upto);
+	int64_t upto; /* so many are here already, of a content of this size, version, mtime and mode; 0: none */
+	uint64_t ino; /* of the file, before `noted` */
+	void *impl;   /* the source's */
 };
 
 enum { RESTORE_LATER = 2 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/internal.h"
+#include "sync/bring.h"
 
 /* ---- birth ---- */
 
@@ -270,7 +270,8 @@ void transfer_finish(struct transfer *t) {
 	struct err err;
 	int64_t due = folder_clock_ms(f) + pace_after(t);
 	turn_end_want(&f->turn_end);
-	if (!brake_finished(t, &err) || index_done(f->index, t->path, t->covered, due, &err)) {
+	if (!brake_finished(t, &err) || bring_resume_over(t, &err) ||
+		index_done(f->index, t->path, t->covered, due, &err)) {
 		folder_index_failed(f, &err);
 		return;
 	}
@@ -364,7 +365,7 @@ void transfer_cancel_all(struct folder *f) {
 			job_cancel(&t->job);
 		else if (t->state == TRANSFER_OPERATING)
 			store_cancel(f->store, &t->op);
-		else if (!upload_parts_cancel(t))
+		else if (!upload_parts_cancel(t) && !bring_ranges_cancel(t))
 			transfer_forget(t);
 	}
 }

@@ -15,6 +15,7 @@ enum transfer_state {
 	TRANSFER_DATABASE,  /* the image waits for the files it may name */
 	TRANSFER_SUBMITTED, /* an operation waits for this turn's commit */
 	TRANSFER_OPERATING, /* an operation is at the store */
+	TRANSFER_RANGES,    /* spans of a large file come (bring_ranges.c) */
 	TRANSFER_PARTS,     /* parts of a large file are read and sent (upload_parts.c) */
 };
 

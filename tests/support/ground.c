@@ -436,7 +436,9 @@ void ground_run(struct ground *g, int64_t ms) {
 }
 
 void ground_open(struct ground *g) {
-	struct sync_options options = { .ground = &g->face, .machine_id = "machine" };
+	struct sync_options options = {
+		.ground = &g->face, .machine_id = "machine", .span_bytes = g->span_bytes
+	};
 	struct err err;
 	g->graph = unit_graph_new(g->loop);
 	g->sync = sync_new(g->loop, g->graph, &options, &err);
@@ -477,6 +479,7 @@ void ground_kill(struct ground *g, bool power, size_t lost) {
 		for (char **at = g->fresh; at && *at; at++) strv_add(&g->orphans, *at);
 		for (char **at = g->less_fresh; at && *at; at++) strv_add(&g->orphans, *at);
 	}
+	if (power) disk_memory_power_cut(g->memory);
 	g->counts.commits_lost += (unsigned)index_past_crash(g->past, power ? lost : 0);
 	g->frozen = false;
 	g->paused = paused;

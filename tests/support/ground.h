@@ -39,9 +39,10 @@ struct ground {
 	struct loop *loop;
 	bool beside; /* loop and content are another one's */
 	struct disk_memory *memory;
-	struct disk *disk; /* for edits and comparisons */
-	bool large;        /* files come that are not read when they are looked at */
-	bool fine_clock;   /* else two edits within a millisecond have one time */
+	struct disk *disk;  /* for edits and comparisons */
+	int64_t span_bytes; /* what comes here comes in pieces of so many; 0: as usual */
+	bool large;         /* files come that are not read when they are looked at */
+	bool fine_clock;    /* else two edits within a millisecond have one time */
 	int64_t ticks;
 	struct watch *watch; /* the engine's; NULL: nobody watches */
 	int64_t late_ms;
