@@ -175,8 +175,8 @@ static void forget_changes(struct map *last) {
 	map_release(last);
 }
 
-static void show(const struct call *call, json_t *status, const struct term *term,
-	struct rates *rates, struct map *last) {
+static void show(
+	const struct call *call, json_t *status, const struct term *term, struct map *last) {
 	int64_t wall_ns = loop_wall_ns(call->client.loop);
 	struct buf out;
 
@@ -187,7 +187,6 @@ static void show(const struct call *call, json_t *status, const struct term *ter
 	} else if (!term->is_terminal) {
 		print_changes(status, last, wall_ns);
 	} else {
-		rates_note(rates, status, wall_ns);
 		buf_init(&out, SCREEN_MAX);
 		buf_adds(&out, "\033[H\033[2J");
 		print_table(status, term, wall_ns, &out);
@@ -209,12 +208,10 @@ static void keep_only(json_t *status, const char *id) {
 /* `id`: NULL for all units. */
 static int watch(struct call *call, const char *id) {
 	struct term term;
-	struct rates rates;
 	struct map last;
 	bool told = false;
 
 	map_init(&last);
-	rates_init(&rates);
 	/* Asked anew each second: counts change without an event, and a daemon that restarts is
 	 * found again. */
 	while (!ferror(stdout)) {
@@ -223,7 +220,7 @@ static int watch(struct call *call, const char *id) {
 		term_init(&term, STDOUT_FILENO); /* windows are resized */
 		if (answer) {
 			if (id) keep_only(answer, id);
-			show(call, answer, &term, &rates, &last);
+			show(call, answer, &term, &last);
 			told = false;
 		} else if (!told) {
 			say("%s", err.text);
@@ -234,7 +231,6 @@ static int watch(struct call *call, const char *id) {
 		client_sleep(&call->client, WATCH_MS);
 	}
 	forget_changes(&last);
-	rates_release(&rates);
 	return EXIT_FAILED; /* whoever read us is gone */
 }
 

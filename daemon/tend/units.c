@@ -195,21 +195,42 @@ char *durable_text(const json_t *folder, int64_t wall_ns) {
 	return text;
 }
 
+char *left_text(const json_t *folder) {
+	char size[32];
+	struct buf out;
+
+	buf_init(&out, 1 << 10);
+	if (json_number(folder, "left_bytes") > 0) {
+		size_format(json_number(folder, "left_bytes"), size, sizeof(size));
+		add_part(&out, "%s left", size);
+	}
+	if (json_number(folder, "bytes_per_second") > 0) {
+		size_format(json_number(folder, "bytes_per_second"), size, sizeof(size));
+		add_part(&out, "%s/s", size);
+	}
+	if (json_number(folder, "left_seconds") > 0) {
+		char *span = span_text(json_number(folder, "left_seconds") * 1000);
+		add_part(&out, "about %s", span);
+		free(span);
+	}
+	return buf_steal(&out);
+}
+
 /* What matters most first: a narrow terminal cuts the end. */
 static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *out) {
 	char size[32];
 
-	if (json_is_object(json_object_get(folder, "restoring"))) return; /* its detail says it */
+	if (json_is_object(json_object_get(
+		    folder, "restoring"))) { /* its detail says how many files are here */
+		char *left = left_text(folder);
+		if (*left) add_part(out, "%s", left);
+		free(left);
+		return;
+	}
 	add_count(out, folder, "pending", "to go");
-	if (json_number(folder, "left_seconds") > 0) {
-		char *span = span_text(json_number(folder, "left_seconds") * 1000);
-		add_part(out, "about %s left", span);
-		free(span);
-	}
-	if (json_number(folder, "bytes_per_second") > 0) {
-		size_format(json_number(folder, "bytes_per_second"), size, sizeof(size));
-		add_part(out, "%s/s", size);
-	}
+	char *left = left_text(folder);
+	if (*left) add_part(out, "%s", left);
+	free(left);
 	add_count(out, folder, "refused", "refused");
 	add_count(out, folder, "conflict_count",
 		json_number(folder, "conflict_count") == 1 ? "conflict" : "conflicts");

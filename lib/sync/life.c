@@ -199,6 +199,7 @@ void folder_free(struct folder *f) {
 	strv_free(f->open.samples);
 	map_release(&f->not_kept);
 	pace_release(f);
+	weigh_release(f);
 	moving_release(f);
 	free(f->pull.text);
 	free(f->abandoned_path);
