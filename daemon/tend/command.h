@@ -86,8 +86,11 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int say_usage(const struct call *call, const struct err *err);
 /* Says why there was no good answer and returns the exit code that goes with it. */
 int say_failure(const struct call *call, const struct err *err);
-/* The answer as the API gave it. */
+/* The answer as the API gave it; in one line, where many follow. */
 void print_json(const json_t *answer);
+void print_json_line(const json_t *answer);
+/* With --json, in the end: what was said as an object, unless an answer was printed. */
+void say_error_json(int code);
 
 /* ---- units.c: the units tendd has ---- */
 
@@ -127,7 +130,7 @@ int barrier_run(struct call *call, json_t *folders, int64_t timeout_ms);
 void status_unit_print(const json_t *unit, int64_t wall_ns);
 /* What a sync of the folder `word` would do (dry_run.c); an exit code. */
 int dry_run_folder(struct call *call, const char *word);
-/* start, stop and restart of one unit (unit_control.c). */
+/* start, stop and restart of the units that the words name (unit_control.c). */
 int unit_control_run(struct call *call, const char *verb);
 
 /* A table to stdout (ls.c). */

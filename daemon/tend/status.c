@@ -182,7 +182,7 @@ static void show(
 
 	if (call->json) {
 		char *text = json_dumps(status, JSON_COMPACT), *before = map_put(last, "", text);
-		if (!before || !str_equal(before, text)) puts(text);
+		if (!before || !str_equal(before, text)) print_json_line(status);
 		free(before);
 	} else if (!term->is_terminal) {
 		print_changes(status, last, wall_ns);
