@@ -21,9 +21,7 @@ static enum term_colour colour_of(const json_t *unit) {
 
 	if (unit_verdict(unit) != UNIT_AS_WANTED) return TERM_RED;
 	if (!json_flag(unit, "wanted")) return TERM_DIM;
-	for (const char *const *word = on_the_way; *word; word++) {
-		if (str_equal(unit_word(unit), *word)) return TERM_YELLOW;
-	}
+	if (strv_has(on_the_way, unit_word(unit))) return TERM_YELLOW;
 	return *json_text(json_object_get(unit, "folder"), "degraded") ? TERM_YELLOW : TERM_GREEN;
 }
 

@@ -109,13 +109,6 @@ const char *unit_word(const json_t *unit) {
 	return *word ? word : json_text(unit, "state");
 }
 
-static bool is_one_of(const char *word, const char *const *words) {
-	for (; *words; words++) {
-		if (str_equal(word, *words)) return true;
-	}
-	return false;
-}
-
 enum unit_verdict unit_verdict(const json_t *unit) {
 	/* What a person or the order of things still brings about is as wanted; what went wrong is
 	 * not, even where it is tried again by itself. */
@@ -125,7 +118,7 @@ enum unit_verdict unit_verdict(const json_t *unit) {
 
 	if (json_flag(unit, "needs_person")) return UNIT_NEEDS_PERSON;
 	if (!json_flag(unit, "wanted")) return UNIT_AS_WANTED;
-	if (str_equal(json_text(unit, "state"), "failed") || is_one_of(unit_word(unit), bad))
+	if (str_equal(json_text(unit, "state"), "failed") || strv_has(bad, unit_word(unit)))
 		return UNIT_NOT_AS_WANTED;
 	if (json_is_object(trouble) || json_number(folder, "refused") > 0)
 		return UNIT_NOT_AS_WANTED;
