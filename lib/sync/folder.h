@@ -251,7 +251,6 @@ struct folder {
 	struct weigh weigh;
 	struct estimate estimate;
 	int64_t started_ms;
-	int64_t progress_bytes; /* of large uploads that are not through yet */
 	bool remote_made;       /* the folder's own key stands at the remote */
 	int64_t writes; /* answered by the store: a list that was asked for before may lack them */
 	int64_t sent_files, sent_bytes, set_only, moved, removed, scans, last_sync_ns;

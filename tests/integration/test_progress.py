@@ -94,3 +94,15 @@ def test_one_large_file_is_seen_to_come(tendd, store, mode):
     tendd.reload()
     tendd.until(lambda: (data / "large").exists() and (data / "large").stat().st_size == PARTS, "all of it")
     tendd.until_idle("data")
+
+
+def test_a_stop_goes_on_while_one_large_file_moves(tendd, store):
+    """shutdown_timeout is how long nothing may move, and one file takes longer than that."""
+    data = tendd.folder("data")
+    tendd.configure(store.folder(data, more="settle = 1h\n"), SLOW + "shutdown_timeout = 3s\n").start()
+    tendd.until_idle("data")
+    body = os.urandom(7 << 20)
+    (data / "large").write_bytes(body)
+    tendd.until(lambda: tendd.folder_part("data")["pending"], "the change")
+    assert tendd.stop() == 0, tendd.said
+    assert store.read("data/large") == body
