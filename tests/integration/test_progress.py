@@ -99,7 +99,7 @@ def test_one_large_file_is_seen_to_come(tendd, store, mode):
 def test_a_stop_goes_on_while_one_large_file_moves(tendd, store):
     """shutdown_timeout is how long nothing may move, and one file takes longer than that."""
     data = tendd.folder("data")
-    tendd.configure(store.folder(data, more="settle = 1h\n"), SLOW + "shutdown_timeout = 3s\n").start()
+    tendd.configure(store.folder(data, more="settle = 1h\nmax_settle = 2h\n"), SLOW + "shutdown_timeout = 3s\n").start()
     tendd.until_idle("data")
     body = os.urandom(7 << 20)
     (data / "large").write_bytes(body)

@@ -90,7 +90,7 @@ function flightPanel(flights) {
 	if (!flights?.length) return null;
 	const sizeOf = row => Number.isFinite(row.size_bytes) ? (Number.isFinite(row.done_bytes) ? bytes(row.done_bytes) + " of " : "") + bytes(row.size_bytes) : "";
 	return el("section", {class: "panel"}, el("h2", {}, "On its way now"),
-		el("div", {class: "scroll"}, el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["Path", "", "Size", ""].map(title => el("th", {scope: "col"}, title)))),
+		el("div", {class: "scroll"}, el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["Path", "Doing", "Size", "How far"].map(title => el("th", {scope: "col"}, title)))),
 			el("tbody", {}, flights.map(row => el("tr", {}, el("td", {class: "path"}, row.path), el("td", {}, row.doing), el("td", {}, sizeOf(row)),
 				el("td", {}, row.size_bytes > 0 && Number.isFinite(row.done_bytes) &&
 					el("progress", {value: row.done_bytes, max: row.size_bytes, "aria-label": "How far " + row.path + " is"}))))))));
