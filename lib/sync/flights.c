@@ -28,16 +28,16 @@ static int64_t size_of(const struct transfer *transfer) {
 	return known ? transfer->stat.size : -1;
 }
 
-/* -1: it is no file, or does nothing that could be told in bytes. */
+/* -1: it is no file, or does nothing that could be told in bytes. Not each store tells of what goes in one piece. */
 static int64_t done_of(const struct transfer *transfer) {
-	bool is_file = transfer->bring ? transfer->bring->what == BRING_FILE
-				       : transfer->stat.kind == DISK_FILE;
-	if (!transfer->bring && transfer->job_running) return -1;
+	const struct bring *bring = transfer->bring;
+	if (bring) return bring->what == BRING_FILE ? flight_moved(transfer) : -1;
+	if (transfer->job_running) return -1;
 	if (transfer->upload && transfer->state == TRANSFER_HASHING)
 		return transfer->upload->offset;
-	bool moves = transfer->bring || transfer->state == TRANSFER_OPERATING ||
-		     transfer->state == TRANSFER_PARTS;
-	return is_file && moves ? flight_moved(transfer) : -1;
+	if (transfer->upload && transfer->state == TRANSFER_PARTS) return flight_moved(transfer);
+	int64_t moved = flight_moved(transfer);
+	return moved > 0 ? moved : -1;
 }
 
 struct flights {
