@@ -15,7 +15,7 @@ from tend import Stream
 
 SLOW = "upload_limit = %(speed)s\ndownload_limit = %(speed)s\n" % {"speed": "1MiB"}
 ONE_PIECE = 5 << 20
-PARTS = 20 << 20
+PARTS = 12 << 20
 
 
 @pytest.fixture
