@@ -251,7 +251,7 @@ struct folder {
 	struct weigh weigh;
 	struct estimate estimate;
 	int64_t started_ms;
-	bool remote_made;       /* the folder's own key stands at the remote */
+	bool remote_made; /* the folder's own key stands at the remote */
 	int64_t writes; /* answered by the store: a list that was asked for before may lack them */
 	int64_t sent_files, sent_bytes, set_only, moved, removed, scans, last_sync_ns;
 	struct map
