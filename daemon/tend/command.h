@@ -86,8 +86,11 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int say_usage(const struct call *call, const struct err *err);
 /* Says why there was no good answer and returns the exit code that goes with it. */
 int say_failure(const struct call *call, const struct err *err);
-/* The answer as the API gave it. */
+/* The answer as the API gave it; in one line, where many follow. */
 void print_json(const json_t *answer);
+void print_json_line(const json_t *answer);
+/* With --json, in the end: what was said as an object, unless an answer was printed. */
+void say_error_json(int code);
 
 /* ---- units.c: the units tendd has ---- */
 
@@ -107,6 +110,8 @@ const char *unit_word(const json_t *unit); /* its state in the words of its kind
 char *unit_summary(const json_t *unit, int64_t wall_ns);
 /* How a service ended last, in words; "" where it never did. The caller's. */
 char *exit_text(const json_t *service);
+/* "3.4MiB left, 1.2MiB/s, about 3s": what is known of it; "" where nothing is. The caller's. */
+char *left_text(const json_t *folder);
 /* "everything up to 14:03:07 is in the cloud"; "" where that is not known. The caller's. */
 char *durable_text(const json_t *folder, int64_t wall_ns);
 /* moment.c: "14:03:07" of today, else with the day; the same of the times that stand in a sentence of tendd's. The
@@ -115,16 +120,6 @@ char *moment_text(int64_t at_ns, int64_t wall_ns);
 char *moments_local(const char *text, int64_t wall_ns);
 /* "3d4h": the two largest units. The caller's. */
 char *span_text(int64_t ms);
-
-/* ---- rate.c: how fast folders are sent and brought, by two looks ---- */
-
-struct rates {
-	struct map last; /* by unit */
-};
-void rates_init(struct rates *rates);
-void rates_release(struct rates *rates);
-/* Adds "bytes_per_second" to the folders of a status that were looked at before. */
-void rates_note(struct rates *rates, json_t *status, int64_t wall_ns);
 
 /* ---- shared between commands ---- */
 
@@ -135,7 +130,7 @@ int barrier_run(struct call *call, json_t *folders, int64_t timeout_ms);
 void status_unit_print(const json_t *unit, int64_t wall_ns);
 /* What a sync of the folder `word` would do (dry_run.c); an exit code. */
 int dry_run_folder(struct call *call, const char *word);
-/* start, stop and restart of one unit (unit_control.c). */
+/* start, stop and restart of the units that the words name (unit_control.c). */
 int unit_control_run(struct call *call, const char *verb);
 
 /* A table to stdout (ls.c). */

@@ -77,9 +77,7 @@ static void print_line_json(const struct reader *reader, const char *line) {
 	json_object_set_new(object, "unit", json_string(reader->id));
 	json_object_set_new(object, "time", json_stringn_nocheck(line, strcspn(line, " ")));
 	json_object_set_new(object, "text", json_string(clean));
-	char *json = json_dumps(object, JSON_COMPACT);
-	if (json) puts(json);
-	free(json);
+	print_json_line(object);
 	free(clean);
 	json_decref(object);
 }

@@ -166,13 +166,23 @@ static bool reader_is_gone(void) {
 	return poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP));
 }
 
+/* Before anything is understood: wrong usage is told as JSON as well. */
+static bool wants_json(char *const *words) {
+	for (; *words && !str_equal(*words, "--"); words++)
+		if (str_equal(*words, "--json")) return true;
+	return false;
+}
+
 int main(int argc, char **argv) {
+	bool json = wants_json(argv + 1);
+
 	(void)argc;
 	/* A daemon that goes away in the middle of a question is an error to report, not our
 	 * end. */
 	signal(SIGPIPE, SIG_IGN);
 	crypto_forbid_core_dumps();
 	int code = dispatch(argv + 1);
+	if (json) say_error_json(code);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		if (!reader_is_gone()) say("cannot write all of the output: is the disk full?");
 		return code == EXIT_DONE ? EXIT_FAILED : code;

@@ -5,6 +5,13 @@
 
 #include "tend/command.h"
 
+/* What a failing --json answers with where the API had nothing to say; one command a process. */
+static struct {
+	bool answered; /* JSON is on stdout already */
+	enum err_kind kind;
+	char *text, *hint;
+} told;
+
 void say(const char *format, ...) {
 	va_list args;
 
@@ -14,16 +21,19 @@ void say(const char *format, ...) {
 	va_end(args);
 	char *clean = str_printable(text);
 	fprintf(stderr, "tend: %s\n", clean);
+	char *all = told.text ? xasprintf("%s\n%s", told.text, clean) : xstrdup(clean);
+	free(told.text);
+	told.text = all;
 	free(clean);
 	free(text);
 }
 
 int say_usage(const struct call *call, const struct err *err) {
 	say("%s", err->text);
-	if (call->command)
-		say("see 'tend %s --help'", call->command->name);
-	else
-		say("see 'tend --help'");
+	told.kind = err->kind;
+	told.hint = call->command ? xasprintf("see 'tend %s --help'", call->command->name)
+				  : xstrdup("see 'tend --help'");
+	fprintf(stderr, "tend: %s\n", told.hint);
 	return EXIT_USAGE;
 }
 
@@ -32,6 +42,7 @@ int say_usage(const struct call *call, const struct err *err) {
 int say_failure(const struct call *call, const struct err *err) {
 	(void)call;
 	say("%s", err->text);
+	told.kind = err->kind;
 	switch (err->kind) {
 	case ERR_OFFLINE: return EXIT_NOT_RUNNING;
 	case ERR_NOT_FOUND:
@@ -40,12 +51,42 @@ int say_failure(const struct call *call, const struct err *err) {
 	}
 }
 
+/* Where no error told it. */
+static const char *kind_of(int code) {
+	if (told.kind != ERR_NONE) return err_kind_name(told.kind);
+	switch (code) {
+	case EXIT_USAGE: return err_kind_name(ERR_INVALID);
+	case EXIT_NOT_RUNNING: return err_kind_name(ERR_OFFLINE);
+	case EXIT_TIMED_OUT: return "timed out";
+	case EXIT_PERSON: return "needs a person";
+	default: return "failed";
+	}
+}
+
+void say_error_json(int code) {
+	if (told.answered || code == EXIT_DONE) return;
+	json_t *answer = json_pack("{s:i, s:{s:s, s:s, s:s?}, s:i}", "api", 1, "error", "kind",
+		kind_of(code), "text", told.text ? told.text : "", "hint", told.hint, "exit_code",
+		code);
+	print_json(answer);
+	json_decref(answer);
+}
+
 void print_json(const json_t *answer) {
 	/* Seconds and per cents: nobody wants -0.0050000000000000001. */
 	char *text = json_dumps(answer, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 
 	puts(text);
 	free(text);
+	told.answered = true;
+}
+
+void print_json_line(const json_t *answer) {
+	char *text = json_dumps(answer, JSON_COMPACT);
+
+	puts(text);
+	free(text);
+	told.answered = true;
 }
 
 const char *json_text(const json_t *object, const char *key) {

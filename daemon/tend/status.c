@@ -21,9 +21,7 @@ static enum term_colour colour_of(const json_t *unit) {
 
 	if (unit_verdict(unit) != UNIT_AS_WANTED) return TERM_RED;
 	if (!json_flag(unit, "wanted")) return TERM_DIM;
-	for (const char *const *word = on_the_way; *word; word++) {
-		if (str_equal(unit_word(unit), *word)) return TERM_YELLOW;
-	}
+	if (strv_has(on_the_way, unit_word(unit))) return TERM_YELLOW;
 	return *json_text(json_object_get(unit, "folder"), "degraded") ? TERM_YELLOW : TERM_GREEN;
 }
 
@@ -175,19 +173,18 @@ static void forget_changes(struct map *last) {
 	map_release(last);
 }
 
-static void show(const struct call *call, json_t *status, const struct term *term,
-	struct rates *rates, struct map *last) {
+static void show(
+	const struct call *call, json_t *status, const struct term *term, struct map *last) {
 	int64_t wall_ns = loop_wall_ns(call->client.loop);
 	struct buf out;
 
 	if (call->json) {
 		char *text = json_dumps(status, JSON_COMPACT), *before = map_put(last, "", text);
-		if (!before || !str_equal(before, text)) puts(text);
+		if (!before || !str_equal(before, text)) print_json_line(status);
 		free(before);
 	} else if (!term->is_terminal) {
 		print_changes(status, last, wall_ns);
 	} else {
-		rates_note(rates, status, wall_ns);
 		buf_init(&out, SCREEN_MAX);
 		buf_adds(&out, "\033[H\033[2J");
 		print_table(status, term, wall_ns, &out);
@@ -209,12 +206,10 @@ static void keep_only(json_t *status, const char *id) {
 /* `id`: NULL for all units. */
 static int watch(struct call *call, const char *id) {
 	struct term term;
-	struct rates rates;
 	struct map last;
 	bool told = false;
 
 	map_init(&last);
-	rates_init(&rates);
 	/* Asked anew each second: counts change without an event, and a daemon that restarts is
 	 * found again. */
 	while (!ferror(stdout)) {
@@ -223,7 +218,7 @@ static int watch(struct call *call, const char *id) {
 		term_init(&term, STDOUT_FILENO); /* windows are resized */
 		if (answer) {
 			if (id) keep_only(answer, id);
-			show(call, answer, &term, &rates, &last);
+			show(call, answer, &term, &last);
 			told = false;
 		} else if (!told) {
 			say("%s", err.text);
@@ -234,7 +229,6 @@ static int watch(struct call *call, const char *id) {
 		client_sleep(&call->client, WATCH_MS);
 	}
 	forget_changes(&last);
-	rates_release(&rates);
 	return EXIT_FAILED; /* whoever read us is gone */
 }
 

@@ -138,25 +138,28 @@ static void print_bar(const struct page *page, int64_t done, int64_t total) {
 /* The first time all of it goes; later on what is left says nothing about the whole. */
 static void print_progress(const struct page *page, const json_t *folder) {
 	const json_t *restoring = json_object_get(folder, "restoring");
-	int64_t files = json_number(folder, "files");
+	int64_t files = json_number(folder, "files"),
+		left_bytes = json_number(folder, "left_bytes"),
+		moved_bytes = json_number(folder, "moved_bytes");
 
 	if (json_is_object(restoring))
 		print_bar(page, json_number(restoring, "size_bytes"),
 			json_number(restoring, "of_size_bytes"));
+	else if (!*json_text(folder, "last_sync") && left_bytes > 0)
+		print_bar(page, moved_bytes, moved_bytes + left_bytes);
 	else if (!*json_text(folder, "last_sync") && json_number(folder, "pending") > 0)
 		print_bar(page, files, files + json_number(folder, "pending"));
 }
 
 static void print_to_go(const struct page *page, const json_t *folder) {
-	int64_t left_s = json_number(folder, "left_seconds");
-	char *span = span_text(left_s * 1000);
+	int64_t pending = json_number(folder, "pending");
+	char *left = left_text(folder);
 
-	if (left_s > 0)
-		line(page, "to go", "%lld, about %s at the pace of this remote",
-			(long long)json_number(folder, "pending"), span);
+	if (pending > 0)
+		line(page, "to go", "%lld%s%s", (long long)pending, *left ? ", " : "", left);
 	else
-		line_count(page, folder, "pending", "to go");
-	free(span);
+		line(page, "to go", "%s", left);
+	free(left);
 }
 
 static void print_folder(const struct page *page, const json_t *folder, const char *name) {

@@ -63,9 +63,9 @@ static int stop_run(struct call *call) {
 
 const struct command command_stop = {
 	.name = "stop",
-	.usage = "[UNIT [--only] | --yes]",
+	.usage = "[UNIT... [--only] | --yes]",
 	.help = "stop a service, and what requires it; without a unit tendd itself",
 	.options = stop_options,
-	.most = 1,
+	.most = SIZE_MAX,
 	.run = stop_run,
 };

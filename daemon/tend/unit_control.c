@@ -40,10 +40,11 @@ static int show_outcome(const json_t *unit, const char *verb) {
 	return EXIT_FAILED;
 }
 
-/* Says who goes along, asks, and waits for the outcome. */
-static int control(struct call *call, const json_t *unit, const char *verb) {
+/* Says who goes along, asks, and waits for the outcome. NULL: it failed, and that was said. */
+static json_t *control(struct call *call, const json_t *unit, const char *verb, int *code) {
 	bool only = call_option(call, "only") != NULL;
 	char *path = xasprintf("/v1/units/%s/%s", json_text(unit, "unit"), verb);
+	json_t *answer = NULL;
 	struct ask ask;
 	struct err err;
 
@@ -52,31 +53,71 @@ static int control(struct call *call, const json_t *unit, const char *verb) {
 		&ask, &call->client, "POST", path, json_pack("{sbsb}", "only", only, "wait", true));
 	free(path);
 	/* A service may take long to come up, and longer to go. */
-	int code = ask_run(&ask, 0, &err) == 0 ? EXIT_DONE : say_failure(call, &err);
-	if (code == EXIT_DONE) {
-		const json_t *after = json_object_get(ask.answer, "unit");
-		if (call->json) print_json(ask.answer);
-		code = call->json ? EXIT_DONE : show_outcome(after, verb);
+	*code = ask_run(&ask, 0, &err) == 0 ? EXIT_DONE : say_failure(call, &err);
+	if (*code == EXIT_DONE) {
+		answer = json_incref(ask.answer);
+		if (!call->json) *code = show_outcome(json_object_get(answer, "unit"), verb);
 	}
 	ask_release(&ask);
-	return code;
+	return answer;
+}
+
+/* All are found before anything happens to one. NULL: said. */
+static json_t *find_all(struct call *call, json_t *units, int *code) {
+	json_t *found = json_array();
+	struct err err;
+
+	for (size_t i = 0; i < call->word_count; i++) {
+		const json_t *unit = units_find(units, call->words[i], NULL, &err);
+		bool folder = unit && str_equal(json_text(unit, "kind"), "folder");
+		if (folder)
+			err_set(&err, ERR_INVALID,
+				"'%s' is a folder: 'tend pause' and 'tend resume' are for folders",
+				json_text(unit, "unit"));
+		if (unit && !folder) {
+			json_array_append(found, (json_t *)unit);
+			continue;
+		}
+		*code = say_failure(call, &err);
+		json_decref(found);
+		return NULL;
+	}
+	return found;
+}
+
+/* One after the other, in the order they were named; the worst of them is the exit code. */
+static int control_all(struct call *call, const json_t *units, const char *verb) {
+	json_t *after = json_array(), *unit;
+	int worst = EXIT_DONE;
+	size_t i;
+
+	json_array_foreach(units, i, unit) {
+		int code;
+		json_t *answer = control(call, unit, verb, &code);
+		if (code > worst) worst = code;
+		if (answer) json_array_append(after, json_object_get(answer, "unit"));
+		/* As it was before several could be named. */
+		if (call->json && answer && json_array_size(units) == 1) print_json(answer);
+		json_decref(answer);
+	}
+	if (call->json && json_array_size(units) > 1 && json_array_size(after) > 0) {
+		json_t *answer = json_pack("{s:i, s:O}", "api", 1, "units", after);
+		print_json(answer);
+		json_decref(answer);
+	}
+	json_decref(after);
+	return worst;
 }
 
 int unit_control_run(struct call *call, const char *verb) {
 	struct err err;
+	int code = EXIT_FAILED;
 
 	json_t *units = units_load(call, &err);
-	const json_t *unit = units ? units_find(units, call->words[0], NULL, &err) : NULL;
-	int code;
-	if (!unit) {
-		code = say_failure(call, &err);
-	} else if (str_equal(json_text(unit, "kind"), "folder")) {
-		say("'%s' is a folder: 'tend pause' and 'tend resume' are for folders",
-			json_text(unit, "unit"));
-		code = EXIT_USAGE;
-	} else {
-		code = control(call, unit, verb);
-	}
+	if (!units) return say_failure(call, &err);
+	json_t *found = find_all(call, units, &code);
+	if (found) code = control_all(call, found, verb);
+	json_decref(found);
 	json_decref(units);
 	return code;
 }
@@ -91,20 +132,20 @@ static int restart_run(struct call *call) {
 
 const struct command command_start = {
 	.name = "start",
-	.usage = "UNIT",
+	.usage = "UNIT...",
 	.help = "start a service",
 	.options = control_options,
 	.least = 1,
-	.most = 1,
+	.most = SIZE_MAX,
 	.run = start_run,
 };
 
 const struct command command_restart = {
 	.name = "restart",
-	.usage = "UNIT [--only]",
+	.usage = "UNIT... [--only]",
 	.help = "stop a service, and what requires it, and start them again",
 	.options = control_options,
 	.least = 1,
-	.most = 1,
+	.most = SIZE_MAX,
 	.run = restart_run,
 };

@@ -109,13 +109,6 @@ const char *unit_word(const json_t *unit) {
 	return *word ? word : json_text(unit, "state");
 }
 
-static bool is_one_of(const char *word, const char *const *words) {
-	for (; *words; words++) {
-		if (str_equal(word, *words)) return true;
-	}
-	return false;
-}
-
 enum unit_verdict unit_verdict(const json_t *unit) {
 	/* What a person or the order of things still brings about is as wanted; what went wrong is
 	 * not, even where it is tried again by itself. */
@@ -125,7 +118,7 @@ enum unit_verdict unit_verdict(const json_t *unit) {
 
 	if (json_flag(unit, "needs_person")) return UNIT_NEEDS_PERSON;
 	if (!json_flag(unit, "wanted")) return UNIT_AS_WANTED;
-	if (str_equal(json_text(unit, "state"), "failed") || is_one_of(unit_word(unit), bad))
+	if (str_equal(json_text(unit, "state"), "failed") || strv_has(bad, unit_word(unit)))
 		return UNIT_NOT_AS_WANTED;
 	if (json_is_object(trouble) || json_number(folder, "refused") > 0)
 		return UNIT_NOT_AS_WANTED;
@@ -195,21 +188,42 @@ char *durable_text(const json_t *folder, int64_t wall_ns) {
 	return text;
 }
 
+char *left_text(const json_t *folder) {
+	char size[32];
+	struct buf out;
+
+	buf_init(&out, 1 << 10);
+	if (json_number(folder, "left_bytes") > 0) {
+		size_format(json_number(folder, "left_bytes"), size, sizeof(size));
+		add_part(&out, "%s left", size);
+	}
+	if (json_number(folder, "bytes_per_second") > 0) {
+		size_format(json_number(folder, "bytes_per_second"), size, sizeof(size));
+		add_part(&out, "%s/s", size);
+	}
+	if (json_number(folder, "left_seconds") > 0) {
+		char *span = span_text(json_number(folder, "left_seconds") * 1000);
+		add_part(&out, "about %s", span);
+		free(span);
+	}
+	return buf_steal(&out);
+}
+
 /* What matters most first: a narrow terminal cuts the end. */
 static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *out) {
 	char size[32];
 
-	if (json_is_object(json_object_get(folder, "restoring"))) return; /* its detail says it */
+	if (json_is_object(json_object_get(
+		    folder, "restoring"))) { /* its detail says how many files are here */
+		char *left = left_text(folder);
+		if (*left) add_part(out, "%s", left);
+		free(left);
+		return;
+	}
 	add_count(out, folder, "pending", "to go");
-	if (json_number(folder, "left_seconds") > 0) {
-		char *span = span_text(json_number(folder, "left_seconds") * 1000);
-		add_part(out, "about %s left", span);
-		free(span);
-	}
-	if (json_number(folder, "bytes_per_second") > 0) {
-		size_format(json_number(folder, "bytes_per_second"), size, sizeof(size));
-		add_part(out, "%s/s", size);
-	}
+	char *left = left_text(folder);
+	if (*left) add_part(out, "%s", left);
+	free(left);
 	add_count(out, folder, "refused", "refused");
 	add_count(out, folder, "conflict_count",
 		json_number(folder, "conflict_count") == 1 ? "conflict" : "conflicts");

@@ -80,8 +80,7 @@ static void look(struct timer *timer) {
 	int64_t now_ms = loop_now_ms(flush->house->loop);
 	struct stop_progress progress = stop_measure(flush->house);
 	timer_start(timer, LOOK_MS);
-	if (stop_differs(&progress, &flush->progress)) {
-		flush->progress = progress;
+	if (stop_moves(&flush->progress, &progress)) {
 		flush->moved_ms = now_ms;
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "tendd/place.h"
 #include "tendd/power.h"
 #include "tendd/preempt.h"
+#include "tendd/progress.h"
 #include "tendd/reload.h"
 #include "tendd/routes.h"
 #include "tendd/signals.h"
@@ -385,6 +386,7 @@ int house_open(struct house *house, struct err *err) {
 	if (open_services(house, err) || open_folders(house, err)) return -1;
 	house->notifies = notifies_new(house->loop, house->http, house->processes);
 	notifies_configure(house->notifies, house->config);
+	house->progress = progress_new(house);
 	house->news = news_new(house);
 	preempt_open(house);
 	power_open(house);
@@ -432,6 +434,8 @@ void house_close(struct house *house) {
 	routes_close(house);
 	news_free(house->news);
 	house->news = NULL;
+	progress_free(house->progress);
+	house->progress = NULL;
 	web_free(house->web);
 	house->web = NULL;
 	control_free(house->control);

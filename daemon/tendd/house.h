@@ -67,6 +67,7 @@ struct house {
 	struct control *control;
 	struct signals *signals;
 	struct news *news;
+	struct progress *progress;
 	struct web *web;
 	struct usage *usage;
 	struct notifies *notifies;

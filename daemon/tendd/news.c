@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "tendd/progress.h"
 #include "tendd/routes.h"
 #include "tendd/status.h"
 
@@ -53,16 +54,22 @@ static void look_at_orders(struct defer *defer) {
 	orders_step(container_of(defer, struct news, look)->house);
 }
 
+void news_unit(struct news *news, struct unit *unit) {
+	map_put(&news->changed, unit->id, news);
+	if (!timer_running(&news->timer)) timer_start(&news->timer, GATHER_MS);
+}
+
 static void unit_changed(void *user, struct unit *unit) {
 	struct news *news = user;
-	map_put(&news->changed, unit->id, news);
+	news_unit(news, unit);
 	notifies_unit_changed(news->house->notifies, unit);
-	if (!timer_running(&news->timer)) timer_start(&news->timer, GATHER_MS);
 	defer_start(news->house->loop, &news->look);
 }
 
 static void folder_changed(void *user, struct folder *folder) {
-	unit_changed(user, folder_unit(folder));
+	struct news *news = user;
+	unit_changed(news, folder_unit(folder));
+	progress_wake(news->house->progress);
 }
 
 struct news *news_new(struct house *house) {

@@ -10,6 +10,9 @@ struct news;
 struct news *news_new(struct house *house);
 void news_free(struct news *news); /* NULL is fine */
 
+/* Something of it that is no state changed, a number say: an event follows. */
+void news_unit(struct news *news, struct unit *unit);
+
 /* A unit left the configuration. */
 void news_gone(struct news *news, const char *id);
 

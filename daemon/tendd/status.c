@@ -7,6 +7,7 @@
 
 #include "tendd/power.h"
 #include "tendd/preempt.h"
+#include "tendd/progress.h"
 #include "tendd/state.h"
 #include "tendd/usage.h"
 #include "tendd/web.h"
@@ -156,7 +157,21 @@ static json_t *restoring_of(const struct folder_status *status) {
 		(json_int_t)status->restore_bytes);
 }
 
-static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_person) {
+/* What is left by its bytes, at the speed of now; and by the pace of a remote that counts things. The longer one holds. */
+static void add_progress(json_t *part, struct house *house, struct folder *folder,
+	const struct folder_status *status) {
+	struct progress_numbers numbers;
+	progress_of(house->progress, folder, &numbers);
+	json_object_set_new(part, "moved_bytes", json_integer((json_int_t)numbers.moved_bytes));
+	json_object_set_new(part, "left_bytes", count_or_null(numbers.left_bytes));
+	json_object_set_new(part, "bytes_per_second", json_integer((json_int_t)numbers.per_second));
+	int64_t left_s =
+		numbers.left_seconds > status->left_s ? numbers.left_seconds : status->left_s;
+	json_object_set_new(part, "left_seconds", count_or_null(left_s));
+}
+
+static json_t *folder_part(
+	struct house *house, struct folder *folder, size_t troubles, bool *needs_person) {
 	struct folder_status status;
 	folder_status(folder, &status);
 	json_t *part = json_pack("{s:o, s:o, s:s?, s:s?, s:b, s:o, s:o}", "path",
@@ -192,7 +207,7 @@ static json_t *folder_part(struct folder *folder, size_t troubles, bool *needs_p
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		json_object_set_new(part, numbers[i].name, json_integer(numbers[i].value));
 	}
-	json_object_set_new(part, "left_seconds", count_or_null(status.left_s));
+	add_progress(part, house, folder, &status);
 	json_object_set_new(part, "conditions",
 		status.conditions_known ? json_boolean(status.conditions) : json_null());
 	json_object_set_new(part, "forgotten", forgotten_of(folder, &status, troubles > 0));
@@ -287,7 +302,7 @@ json_t *status_unit(struct house *house, struct unit *unit, size_t troubles) {
 		if (found) step = step_part(found, &needs_person);
 	} else if (unit->kind == UNIT_FOLDER) {
 		struct folder *found = folder_of(house, unit);
-		if (found) folder = folder_part(found, troubles, &needs_person);
+		if (found) folder = folder_part(house, found, troubles, &needs_person);
 	} else if (unit->kind == UNIT_SERVICE) {
 		struct service *found = service_find(house->services, unit->name);
 		struct service_status status;

@@ -33,20 +33,26 @@ struct stop_progress stop_measure(struct house *house) {
 	list_each(&house->folders, link) {
 		struct house_folder *folder = list_entry(link, struct house_folder, link);
 		struct folder_status status;
+		struct folder_progress bytes;
 		if (folder->closing) continue;
 		folder_status(folder->folder, &status);
+		folder_progress(folder->folder, &bytes);
 		progress.pending += status.pending;
 		progress.sent +=
 			status.sent_files + status.set_only + status.removed + status.moved;
-		progress.sent_bytes += status.sent_bytes;
+		progress.moved_bytes += bytes.moved_bytes;
 		folder_status_release(&status);
 	}
 	return progress;
 }
 
-bool stop_differs(const struct stop_progress *left, const struct stop_progress *right) {
-	return left->units_left != right->units_left || left->pending != right->pending ||
-	       left->sent != right->sent || left->sent_bytes != right->sent_bytes;
+bool stop_moves(struct stop_progress *last, const struct stop_progress *now) {
+	int64_t most = last->moved_bytes > now->moved_bytes ? last->moved_bytes : now->moved_bytes;
+	bool moves = last->units_left != now->units_left || last->pending != now->pending ||
+		     last->sent != now->sent || now->moved_bytes > last->moved_bytes;
+	*last = *now;
+	last->moved_bytes = most;
+	return moves;
 }
 
 static void say_progress(struct stopping *stopping) {
@@ -93,8 +99,7 @@ static void look(struct timer *timer) {
 	struct house *house = stopping->house;
 	int64_t now_ms = loop_now_ms(house->loop);
 	struct stop_progress progress = stop_measure(house);
-	if (stop_differs(&progress, &stopping->progress)) {
-		stopping->progress = progress;
+	if (stop_moves(&stopping->progress, &progress)) {
 		stopping->moved_ms = now_ms;
 		say_progress(stopping);
 		extend(stopping);

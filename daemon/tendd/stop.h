@@ -15,12 +15,14 @@ void stop_now(struct house *house);
 
 void stop_free(struct house *house);
 
-/* What moves while we flush or stop; any difference is progress. */
+/* What moves while we flush or stop. */
 struct stop_progress {
-	int64_t units_left, pending, sent, sent_bytes;
+	int64_t units_left, pending, sent;
+	int64_t moved_bytes; /* with what is on its way: one large file may take longer than shutdown_timeout */
 };
 
 struct stop_progress stop_measure(struct house *house);
-bool stop_differs(const struct stop_progress *left, const struct stop_progress *right);
+/* Is there progress? `last` is what it is measured by from now on. The same bytes sent again and again are none. */
+bool stop_moves(struct stop_progress *last, const struct stop_progress *now);
 
 #endif

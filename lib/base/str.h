@@ -37,9 +37,10 @@ const char *str_nearest(const char *word, const char *const *names);
 
 /* NULL-ended vectors of strings. */
 void strv_add(char ***vector, const char *text);
-void strv_add_owned(char ***vector, char *text); /* takes `text` */
-size_t strv_count(char *const *vector);          /* NULL counts 0 */
-char **strv_dup(char *const *vector);            /* NULL gives NULL */
+void strv_add_owned(char ***vector, char *text);            /* takes `text` */
+size_t strv_count(char *const *vector);                     /* NULL counts 0 */
+char **strv_dup(char *const *vector);                       /* NULL gives NULL */
+bool strv_has(const char *const *vector, const char *text); /* NULL has nothing */
 bool strv_equal(char *const *left, char *const *right);
 void strv_free(char **vector);
 

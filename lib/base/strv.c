@@ -30,6 +30,12 @@ char **strv_dup(char *const *vector) {
 	return copy;
 }
 
+bool strv_has(const char *const *vector, const char *text) {
+	for (; vector && *vector; vector++)
+		if (str_equal(*vector, text)) return true;
+	return false;
+}
+
 bool strv_equal(char *const *left, char *const *right) {
 	size_t count = strv_count(left);
 

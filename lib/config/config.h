@@ -132,6 +132,22 @@ int config_error(struct config_errors *errors, struct err *err,
 int config_compare(const struct config_section *old_one, const struct config_section *new_one,
 	char ***changed);
 
+/* ---- settings that outlive their configuration, of a table whose rows all hold (no `only`) and have a field each ---- */
+
+/* `to` is the caller's memory, and what it holds then the caller's to release. */
+void config_settings_copy(const struct config_table *table, void *to, const void *from);
+void config_settings_release(const struct config_table *table, void *settings);
+/* As config_compare. */
+int config_settings_compare(const struct config_table *table, const void *left, const void *right);
+
+/* ---- environments: vectors of "NAME=value" ---- */
+
+/* Could a shell have set it? Other names are typing errors, and some programs trip over them. */
+bool config_env_valid(const char *item);
+/* The last one said wins, in the place of the first. Takes `item`. */
+void config_env_put(char ***env, char *item);
+void config_env_set(char ***env, const char *name, const char *value);
+
 /* ~, ~user and ${VAR} (${HOSTNAME} too); `home` is what ~ alone means. NULL with err. The
  * caller's. */
 char *config_expand(const char *text, const char *home, struct err *err);
@@ -153,6 +169,8 @@ struct config_user {
 /* NULL: ourselves, who need not stand in that database. ERR_NOT_FOUND. */
 int config_user_find(const char *name, struct config_user *user, struct err *err);
 void config_user_release(struct config_user *user);
+/* config_expand() for workers, and for a unit's user, whose `home` "~" is. NULL with err. The caller's. */
+char *config_user_expand(const char *text, const char *home, struct err *err);
 /* All groups that the user is in, `gid` among them. The caller's. */
 gid_t *config_user_groups(const char *name, gid_t gid, size_t *count);
 /* May this process act as that user? Root as everybody who exists, others as themselves. */

@@ -41,6 +41,8 @@ void config_read_text(const char *text, size_t len, const struct config_events *
 /* Fills the field at `field`, which holds nothing that must be freed. -1: nothing was put there. */
 int config_value_parse(const struct config_key *key, const char *text, const char *home,
 	void *field, struct err *err);
+/* The field holds another's: from now on it holds its own. */
+void config_value_copy(const struct config_key *key, void *field);
 void config_value_release(const struct config_key *key, void *field);
 bool config_value_equal(const struct config_key *key, const void *left, const void *right);
 

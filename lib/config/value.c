@@ -231,6 +231,13 @@ int config_value_parse(const struct config_key *key, const char *text, const cha
 	return types[key->type].parse(key, text, home, field, err);
 }
 
+void config_value_copy(const struct config_key *key, void *field) {
+	if (types[key->type].shape == STRING)
+		*(char **)field = xstrdup(*(char **)field);
+	else if (types[key->type].shape == VECTOR)
+		*(char ***)field = strv_dup(*(char ***)field);
+}
+
 void config_value_release(const struct config_key *key, void *field) {
 	/* Rows for different `only` may share a field: it is NULL for the second. */
 	if (types[key->type].shape == STRING) {

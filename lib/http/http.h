@@ -47,6 +47,8 @@ struct http_request {
 	 * buf_consume(); while `answer` is full the server is held back, http_request_resume()
 	 * goes on. Needs answer_max >= HTTP_STREAM_MIN. */
 	void (*arrived)(struct http_request *request);
+	/* NULL, or set to the bytes of the bodies that went and came so far, as they do: where they are many. */
+	int64_t *moved;
 	void (*done)(struct http_request *request, const struct err *err);
 
 	/* ---- the answer: the request's until release or the next start ---- */

@@ -132,6 +132,28 @@ static void set_connection(CURL *easy, const struct http_request *request) {
 	}
 }
 
+/* curl counts what it handed to the kernel: a buffer too much, for eyes alone. */
+static int bodies_moved(
+	void *user, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up) {
+	const struct http_request *request = user;
+
+	(void)down_all;
+	(void)up_all;
+	*request->moved = (int64_t)(down + up);
+	return 0;
+}
+
+static void set_progress(CURL *easy, struct http_request *request) {
+	bool large = request->body ? request->body_len > LARGE_BODY_BYTES
+				   : str_equal(request->method, "GET");
+
+	if (!request->moved || !large) return;
+	*request->moved = 0;
+	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, bodies_moved);
+	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, request);
+}
+
 static struct http_slot *take_slot(struct http *http) {
 	struct http_slot *slot;
 
@@ -186,6 +208,7 @@ void http_request_start(struct http *http, struct http_request *request) {
 	set_method(easy, request);
 	set_headers(slot, request);
 	set_connection(easy, request);
+	set_progress(easy, request);
 
 	CURLMcode code = CURLM_OK;
 	if (err.kind != ERR_NONE) {

@@ -270,6 +270,15 @@ int64_t index_oldest(struct index *index);
 /* Rows with a reason, oldest first, at most `limit`. */
 int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count,
 	struct err *err);
+/* Rows without a reason, a page at a time in an order that marks do not change: at most `limit` paths behind `place` (zeroed at
+ * first, moved on), a vector (strv) of the caller's; NULL: no more. For who asks how much there is to do. */
+struct index_place {
+	int64_t dir;
+	char *name;
+};
+int index_dirty_walk(struct index *index, struct index_place *place, size_t limit, char ***paths,
+	struct err *err);
+void index_place_release(struct index_place *place);
 int64_t index_dirty_count(const struct index *index); /* kept, not counted */
 /* How many rows have a reason: cost follows their number alone. */
 int index_trouble_count(struct index *index, int64_t *count, struct err *err);

@@ -219,6 +219,9 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIRTY_PENDING] = "SELECT count(*) FROM dirty WHERE since <= ?1",
 	[SQL_DIRTY_REFUSED] = "SELECT count(*) FROM dirty WHERE since <= ?1 AND reason IS NOT NULL",
 	[SQL_DIRTY_OLDEST] = "SELECT min(since) FROM dirty",
+	[SQL_DIRTY_WALK] =
+		"SELECT dir, name FROM dirty WHERE (dir, name) > (?1, ?2) AND reason IS NULL"
+		" ORDER BY dir, name LIMIT ?3",
 	[SQL_DIRTY_TROUBLES] = "SELECT " DIRTY_COLUMNS " FROM dirty WHERE reason IS NOT NULL"
 			       " ORDER BY since LIMIT ?1",
 

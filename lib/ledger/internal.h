@@ -16,6 +16,12 @@ struct ledger {
 	struct turn_end turn_end;
 };
 
+/* The row of a unit in one of the tables of records, through a statement of its own: 1, and `stmt` stands at it until it is reset;
+ * 0: none; -1. */
+int ledger_find(struct ledger *ledger, struct db_stmt *stmt, const char *table, const char *columns,
+	const char *unit, struct err *err);
+void ledger_copy_text(char *to, size_t size, const char *text); /* NULL as ""; cut to fit */
+
 /* With the next row that is added: what a life that added few rows left grows old as well. */
 void ledger_history_trim_soon(struct ledger *ledger);
 

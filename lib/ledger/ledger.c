@@ -101,6 +101,19 @@ int ledger_begin(struct ledger *ledger, struct err *err) {
 	return 0;
 }
 
+int ledger_find(struct ledger *ledger, struct db_stmt *stmt, const char *table, const char *columns,
+	const char *unit, struct err *err) {
+	char sql[512];
+	snprintf(sql, sizeof(sql), "SELECT %s FROM %s WHERE unit = ?1", columns, table);
+	if (db_prepare(ledger->db, stmt, sql, err) != 0) return -1;
+	db_bind_text(stmt, 1, unit);
+	return db_step(stmt, err);
+}
+
+void ledger_copy_text(char *to, size_t size, const char *text) {
+	snprintf(to, size, "%s", text ? text : "");
+}
+
 void ledger_close(struct ledger *ledger) {
 	if (!ledger) return;
 	(void)ledger_settle(ledger);

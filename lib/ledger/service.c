@@ -8,13 +8,9 @@ static const char columns[] =
 	"run, boot, pid, start_time, started_ns, restarts, failures, delay_step, ended, "
 	"exit_code, exit_signal, ended_ns, stopped_boot, done_boot, ready, exit_oom";
 
-static void copy_text(char *to, size_t size, const char *text) {
-	snprintf(to, size, "%s", text ? text : "");
-}
-
 static void read_row(struct db_stmt *stmt, struct ledger_service *record) {
-	copy_text(record->run, sizeof(record->run), db_text(stmt, 0));
-	copy_text(record->boot, sizeof(record->boot), db_text(stmt, 1));
+	ledger_copy_text(record->run, sizeof(record->run), db_text(stmt, 0));
+	ledger_copy_text(record->boot, sizeof(record->boot), db_text(stmt, 1));
 	record->pid = db_int(stmt, 2);
 	record->start_time = (uint64_t)db_int(stmt, 3);
 	record->started_ns = db_int(stmt, 4);
@@ -25,8 +21,8 @@ static void read_row(struct db_stmt *stmt, struct ledger_service *record) {
 	record->exit_code = (int)db_int(stmt, 9);
 	record->exit_signal = (int)db_int(stmt, 10);
 	record->ended_ns = db_int(stmt, 11);
-	copy_text(record->stopped_boot, sizeof(record->stopped_boot), db_text(stmt, 12));
-	copy_text(record->done_boot, sizeof(record->done_boot), db_text(stmt, 13));
+	ledger_copy_text(record->stopped_boot, sizeof(record->stopped_boot), db_text(stmt, 12));
+	ledger_copy_text(record->done_boot, sizeof(record->done_boot), db_text(stmt, 13));
 	record->ready = db_int(stmt, 14) != 0;
 	record->exit_oom = (unsigned)db_int(stmt, 15);
 }
@@ -34,12 +30,8 @@ static void read_row(struct db_stmt *stmt, struct ledger_service *record) {
 int ledger_service_read(
 	struct ledger *ledger, const char *unit, struct ledger_service *record, struct err *err) {
 	struct db_stmt *stmt = &ledger->service_read;
-	char sql[512];
-	snprintf(sql, sizeof(sql), "SELECT %s FROM service WHERE unit = ?1", columns);
 	*record = (struct ledger_service){ 0 };
-	if (db_prepare(ledger->db, stmt, sql, err) != 0) return -1;
-	db_bind_text(stmt, 1, unit);
-	int got = db_step(stmt, err);
+	int got = ledger_find(ledger, stmt, "service", columns, unit, err);
 	if (got < 0) return -1;
 	if (got == 1) read_row(stmt, record);
 	db_reset(stmt);

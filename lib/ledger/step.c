@@ -8,35 +8,27 @@ static const char columns[] =
 	"definition, machine, done_boot, done_ns, wrote, run, run_boot, running, pid, start_time, "
 	"started_ns, tries, reboot_boot";
 
-static void copy_text(char *to, size_t size, const char *text) {
-	snprintf(to, size, "%s", text ? text : "");
-}
-
 static void read_row(struct db_stmt *stmt, struct ledger_step *record) {
-	copy_text(record->definition, sizeof(record->definition), db_text(stmt, 0));
-	copy_text(record->machine, sizeof(record->machine), db_text(stmt, 1));
-	copy_text(record->done_boot, sizeof(record->done_boot), db_text(stmt, 2));
+	ledger_copy_text(record->definition, sizeof(record->definition), db_text(stmt, 0));
+	ledger_copy_text(record->machine, sizeof(record->machine), db_text(stmt, 1));
+	ledger_copy_text(record->done_boot, sizeof(record->done_boot), db_text(stmt, 2));
 	record->done_ns = db_int(stmt, 3);
-	copy_text(record->wrote, sizeof(record->wrote), db_text(stmt, 4));
-	copy_text(record->run, sizeof(record->run), db_text(stmt, 5));
-	copy_text(record->run_boot, sizeof(record->run_boot), db_text(stmt, 6));
-	copy_text(record->running, sizeof(record->running), db_text(stmt, 7));
+	ledger_copy_text(record->wrote, sizeof(record->wrote), db_text(stmt, 4));
+	ledger_copy_text(record->run, sizeof(record->run), db_text(stmt, 5));
+	ledger_copy_text(record->run_boot, sizeof(record->run_boot), db_text(stmt, 6));
+	ledger_copy_text(record->running, sizeof(record->running), db_text(stmt, 7));
 	record->pid = db_int(stmt, 8);
 	record->start_time = (uint64_t)db_int(stmt, 9);
 	record->started_ns = db_int(stmt, 10);
 	record->tries = db_int(stmt, 11);
-	copy_text(record->reboot_boot, sizeof(record->reboot_boot), db_text(stmt, 12));
+	ledger_copy_text(record->reboot_boot, sizeof(record->reboot_boot), db_text(stmt, 12));
 }
 
 int ledger_step_read(
 	struct ledger *ledger, const char *unit, struct ledger_step *record, struct err *err) {
 	struct db_stmt *stmt = &ledger->step_read;
-	char sql[512];
-	snprintf(sql, sizeof(sql), "SELECT %s FROM step WHERE unit = ?1", columns);
 	*record = (struct ledger_step){ 0 };
-	if (db_prepare(ledger->db, stmt, sql, err) != 0) return -1;
-	db_bind_text(stmt, 1, unit);
-	int got = db_step(stmt, err);
+	int got = ledger_find(ledger, stmt, "step", columns, unit, err);
 	if (got < 0) return -1;
 	if (got == 1) read_row(stmt, record);
 	db_reset(stmt);

@@ -44,18 +44,12 @@ static const struct config_key keys[] = {
 		.help = "how long changes of a folder may wait while nothing is sent" },
 };
 
-static bool stands_in(const char *word, const char *const *words) {
-	for (; *words; words++)
-		if (str_equal(*words, word)) return true;
-	return false;
-}
-
 static int notify_check(const void *settings, const char *name, const char **key, struct err *err) {
 	const struct notify_settings *notify = settings;
 	(void)name;
 	*key = "on";
 	for (char **word = notify->on; word && *word; word++) {
-		if (stands_in(*word, events)) continue;
+		if (strv_has(events, *word)) continue;
 		return err_set(err, ERR_INVALID,
 			"there is no event '%s': write service.failed, folder.stopped, "
 			"folder.behind, step.failed, idle, idle.blind or preempt",
@@ -156,7 +150,7 @@ static void tell_one(struct notify *notify, const char *event, const char *unit,
 
 void notify_tell(struct notify *notify, const char *event, const char *unit, const char *text) {
 	char **on = notify->settings.on;
-	if (notify->leaving || (on && !stands_in(event, (const char *const *)on))) return;
+	if (notify->leaving || (on && !strv_has((const char *const *)on, event))) return;
 	tell_one(notify, event, unit, text ? text : "");
 }
 
@@ -203,29 +197,11 @@ struct notifies *notifies_new(struct loop *loop, struct http *http, struct proce
 	return notifies;
 }
 
-static void settings_release(struct notify_settings *settings) {
-	strv_free(settings->on);
-	free(settings->command);
-	free(settings->webhook);
-}
-
-static struct notify_settings settings_copy(const struct notify_settings *settings) {
-	return (struct notify_settings){ strv_dup(settings->on), xstrdup(settings->command),
-		xstrdup(settings->webhook), settings->quiet_ms, settings->behind_ms };
-}
-
-static bool settings_equal(
-	const struct notify_settings *left, const struct notify_settings *right) {
-	return strv_equal(left->on, right->on) && str_equal(left->command, right->command) &&
-	       str_equal(left->webhook, right->webhook) && left->quiet_ms == right->quiet_ms &&
-	       left->behind_ms == right->behind_ms;
-}
-
 static void add(struct notifies *notifies, const struct config_section *section) {
 	struct notify *notify = xcalloc(1, sizeof(*notify));
 	notify->notifies = notifies;
 	notify->name = xstrdup(section->name);
-	notify->settings = settings_copy(section->settings);
+	config_settings_copy(&notify_table, &notify->settings, section->settings);
 	list_init(&notify->topics);
 	list_init(&notify->lates);
 	notify_send_init(notify);
@@ -241,7 +217,7 @@ void notify_ended(struct notify *notify) {
 	struct notifies *notifies = notify->notifies;
 	process_release(&notify->process);
 	list_remove(&notify->link);
-	settings_release(&notify->settings);
+	config_settings_release(&notify_table, &notify->settings);
 	free(notify->name);
 	free(notify);
 	closed_check(notifies);
@@ -260,7 +236,8 @@ void notifies_configure(struct notifies *notifies, const struct config *config) 
 	list_each(&notifies->all, link) {
 		struct notify *notify = list_entry(link, struct notify, link);
 		section = config_find(config, "notify", notify->name);
-		if (!section || !settings_equal(&notify->settings, section->settings))
+		if (!section || config_settings_compare(
+					&notify_table, &notify->settings, section->settings))
 			leave(notify);
 	}
 	section = NULL;

@@ -231,17 +231,13 @@ const struct config_table idle_table = {
 };
 
 struct idle_settings *idle_settings_copy(const struct idle_settings *settings) {
-	struct idle_settings *copy = xmemdup(settings, sizeof(*settings));
-	copy->active = strv_dup(settings->active);
-	copy->action = xstrdup(settings->action);
-	copy->endpoint = xstrdup(settings->endpoint);
+	struct idle_settings *copy = xmalloc(sizeof(*copy));
+	config_settings_copy(&idle_table, copy, settings);
 	return copy;
 }
 
 void idle_settings_free(struct idle_settings *settings) {
 	if (!settings) return;
-	strv_free(settings->active);
-	free(settings->action);
-	free(settings->endpoint);
+	config_settings_release(&idle_table, settings);
 	free(settings);
 }

@@ -29,12 +29,6 @@ struct power_preempt {
 	void *gone_user;
 };
 
-static bool stands_in(char *const *ids, const char *id) {
-	for (; ids && *ids; ids++)
-		if (str_equal(*ids, id)) return true;
-	return false;
-}
-
 static void decide(struct power_preempt *preempt, const char *id) {
 	if (strv_count(preempt->decided) >= DECIDED_MAX) {
 		char **rest = strv_dup(preempt->decided + 1);
@@ -113,7 +107,8 @@ static bool resumes(struct power_preempt *preempt, const struct power_notice *no
 	struct power_notice rest = *notice;
 
 	rest.deadline_ns = preempt->options.decided_end_ns;
-	if (notice->hint || !stands_in(preempt->resumed, notice->id)) return false;
+	if (notice->hint || !strv_has((const char *const *)preempt->resumed, notice->id))
+		return false;
 	preempt->options.decided_end_ns = 0;
 	if (rest.deadline_ns <= loop_wall_ns(preempt->options.loop)) return false;
 	log_warn("preempt: %s says: %s; it is gone on with", power_provider_name(preempt->provider),
@@ -124,7 +119,7 @@ static bool resumes(struct power_preempt *preempt, const struct power_notice *no
 
 void preempt_noticed(void *user, const struct power_notice *notice) {
 	struct power_preempt *preempt = user;
-	bool known = stands_in(preempt->decided, notice->id);
+	bool known = strv_has((const char *const *)preempt->decided, notice->id);
 
 	if (preempt->options.decided_end_ns && known && resumes(preempt, notice)) return;
 	if (!known) {

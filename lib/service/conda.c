@@ -67,7 +67,7 @@ static char *find_beside_path(const struct service_plan *plan, char *const *fold
 	char *found = NULL;
 	struct err err;
 	for (; !found && folders && *folders; folders++) {
-		char *whole = service_expand_at(*folders, person->home, &err);
+		char *whole = config_user_expand(*folders, person->home, &err);
 		char *root = whole && (str_ends(whole, "/bin") || str_ends(whole, "/condabin"))
 				     ? path_parent(whole)
 				     : NULL;
@@ -133,7 +133,7 @@ int service_conda_find(
 			"write its folder",
 			name, person->home, person->home);
 	}
-	plan->conda = service_expand_at(name, person->home, err);
+	plan->conda = config_user_expand(name, person->home, err);
 	if (!plan->conda || is_environment(plan, plan->conda)) return plan->conda ? 0 : -1;
 	return err_set(err, ERR_NOT_FOUND,
 		"'%s' is no conda environment: no folder conda-meta that the service's user can "
@@ -157,8 +157,8 @@ static void take_values(struct service_plan *plan, const json_t *values) {
 	json_object_foreach((json_t *)values, name, value) {
 		const char *text = json_string_value(value);
 		char *item = text ? xasprintf("%s=%s", name, text) : NULL;
-		if (item && service_env_valid(item) && !str_equal(text, "***unset***"))
-			service_env_set(&plan->env, name, text);
+		if (item && config_env_valid(item) && !str_equal(text, "***unset***"))
+			config_env_set(&plan->env, name, text);
 		free(item);
 	}
 }
@@ -215,9 +215,9 @@ int service_conda_activate(struct service_plan *plan, struct err *err) {
 	if (disk) {
 		bool by_name = !strchr(given, '/');
 		bool named = by_name || str_equal(path_name(parent), "envs");
-		service_env_set(&plan->env, "CONDA_PREFIX", plan->conda);
-		service_env_set(&plan->env, "CONDA_SHLVL", "1");
-		service_env_set(&plan->env, "CONDA_DEFAULT_ENV",
+		config_env_set(&plan->env, "CONDA_PREFIX", plan->conda);
+		config_env_set(&plan->env, "CONDA_SHLVL", "1");
+		config_env_set(&plan->env, "CONDA_DEFAULT_ENV",
 			by_name ? given
 			: named ? path_name(plan->conda)
 				: plan->conda);
@@ -225,8 +225,8 @@ int service_conda_activate(struct service_plan *plan, struct err *err) {
 		if (conda && disk_stat(conda, "bin/conda", &stat, &none) == 0) {
 			char *program = path_join(root, "bin/conda"),
 			     *python = path_join(root, "bin/python");
-			service_env_set(&plan->env, "CONDA_EXE", program);
-			service_env_set(&plan->env, "CONDA_PYTHON_EXE", python);
+			config_env_set(&plan->env, "CONDA_EXE", program);
+			config_env_set(&plan->env, "CONDA_PYTHON_EXE", python);
 			free(program);
 			free(python);
 		}

@@ -60,59 +60,10 @@ int service_check_user(const struct service_settings *settings, const char **key
 
 /* ---- the environment ---- */
 
-/* What a shell could set as well: other names are typing errors, and some programs trip over them. */
-bool service_env_valid(const char *item) {
-	if (!isalpha((unsigned char)*item) && *item != '_') return false;
-	while (isalnum((unsigned char)*item) || *item == '_') item++;
-	return *item == '=';
-}
-
-/* The last one said wins, in the place of the first. */
-static void env_put(char ***env, char *item) {
-	size_t len = strcspn(item, "=") + 1;
-	for (char **at = *env; at && *at; at++) {
-		if (strncmp(*at, item, len) != 0) continue;
-		free(*at);
-		*at = item;
-		return;
-	}
-	strv_add_owned(env, item);
-}
-
-void service_env_set(char ***env, const char *name, const char *value) {
-	env_put(env, xasprintf("%s=%s", name, value));
-}
-
-/* "~" is the service's user, not ours; ~name is looked up here, for config_expand() is not for
- * workers. */
-char *service_expand_at(const char *text, const char *home, struct err *err) {
-	char *folder = NULL;
-	if (*text == '~') {
-		size_t len = strcspn(text, "/");
-		struct config_user person = { .home = NULL };
-		char *name = xstrndup(text + 1, len - 1);
-		int result = *name ? config_user_find(name, &person, err) : 0;
-		free(name);
-		if (result != 0) return NULL;
-		folder = xstrdup(person.home ? person.home : home);
-		config_user_release(&person);
-		text += len;
-	}
-	char *rest = config_expand(text, NULL, err);
-	if (!rest || !folder) {
-		free(folder);
-		return rest;
-	}
-	char *whole = xasprintf("%s%s", folder, rest);
-	free(folder);
-	free(rest);
-	return whole;
-}
-
 char *service_expand(const struct service_settings *settings, const char *text, struct err *err) {
 	struct config_user person;
 	if (config_user_find(settings->user, &person, err) != 0) return NULL;
-	char *path = service_expand_at(text, person.home, err);
+	char *path = config_user_expand(text, person.home, err);
 	config_user_release(&person);
 	return path;
 }
@@ -123,7 +74,7 @@ static int plan_path(struct service_plan *plan, const struct config_user *person
 	struct buf path;
 	buf_init(&path, 1 << 17);
 	for (char **folder = plan->settings->path; folder && *folder; folder++) {
-		char *whole = service_expand_at(*folder, person->home, err);
+		char *whole = config_user_expand(*folder, person->home, err);
 		if (!whole) {
 			buf_release(&path);
 			return -1;
@@ -136,7 +87,7 @@ static int plan_path(struct service_plan *plan, const struct config_user *person
 		buf_addf(&path, "%s:", *folder);
 	buf_adds(&path, "/usr/local/bin:/usr/bin:/bin");
 	if (plan->uid == 0) buf_adds(&path, ":/usr/local/sbin:/usr/sbin:/sbin");
-	service_env_set(&plan->env, "PATH", path.at);
+	config_env_set(&plan->env, "PATH", path.at);
 	buf_release(&path);
 	return 0;
 }
@@ -145,16 +96,16 @@ static void plan_basics(struct service_plan *plan, const struct config_user *per
 	const char *lang = getenv("LANG");
 	const char *zone = getenv("TZ");
 	struct stat st;
-	service_env_set(&plan->env, "HOME", person->home);
-	service_env_set(&plan->env, "USER", person->name);
-	service_env_set(&plan->env, "LOGNAME", person->name);
-	service_env_set(&plan->env, "SHELL", person->shell);
-	service_env_set(&plan->env, "LANG", lang && *lang ? lang : "C.UTF-8");
-	if (zone) service_env_set(&plan->env, "TZ", zone);
+	config_env_set(&plan->env, "HOME", person->home);
+	config_env_set(&plan->env, "USER", person->name);
+	config_env_set(&plan->env, "LOGNAME", person->name);
+	config_env_set(&plan->env, "SHELL", person->shell);
+	config_env_set(&plan->env, "LANG", lang && *lang ? lang : "C.UTF-8");
+	if (zone) config_env_set(&plan->env, "TZ", zone);
 	/* Only where logind has made it: a path that is not there is worse than none. */
 	char *runtime = xasprintf("/run/user/%lu", (unsigned long)person->uid);
 	if (stat(runtime, &st) == 0 && S_ISDIR(st.st_mode))
-		service_env_set(&plan->env, "XDG_RUNTIME_DIR", runtime);
+		config_env_set(&plan->env, "XDG_RUNTIME_DIR", runtime);
 	free(runtime);
 }
 
@@ -176,11 +127,11 @@ int service_env_parse(char *text, char ***env, struct err *err) {
 		str_trim(line);
 		if (str_starts(line, "export ")) memmove(line, line + 7, strlen(line + 7) + 1);
 		if (*line && *line != '#' && *line != ';') {
-			if (!service_env_valid(line))
+			if (!config_env_valid(line))
 				return err_set(
 					err, ERR_INVALID, "line %d is not NAME=value", number);
 			strip_quotes(strchr(line, '=') + 1);
-			env_put(env, xstrdup(line));
+			config_env_put(env, xstrdup(line));
 		}
 		line = next;
 	}
@@ -192,7 +143,7 @@ static int read_env_file(
 	const char *named = plan->settings->environment_file;
 	char *path = str_starts(named, CREDENTIAL) ? config_credential_path("environment_file",
 							     named + strlen(CREDENTIAL), err)
-						   : service_expand_at(named, person->home, err);
+						   : config_user_expand(named, person->home, err);
 	if (!path) return -1;
 	char *text = xmalloc(ENV_FILE_MAX + 1);
 	size_t len = 0;
@@ -272,14 +223,14 @@ int service_plan_make(struct service_plan *plan, struct err *err) {
 	if (plan_path(plan, &person, err) != 0) goto out;
 	if (settings->conda && service_conda_activate(plan, err) != 0) goto out;
 	for (char **item = plan->tend_environment; item && *item; item++)
-		env_put(&plan->env, xstrdup(*item));
+		config_env_put(&plan->env, xstrdup(*item));
 	if (settings->environment_file && read_env_file(plan, &person, err) != 0) goto out;
 	for (char **item = settings->environment; item && *item; item++)
-		env_put(&plan->env, xstrdup(*item));
+		config_env_put(&plan->env, xstrdup(*item));
 	if (plan_command(plan, err) != 0) goto out;
 	service_conda_wrap(plan);
 	if (settings->directory)
-		plan->directory = service_expand_at(settings->directory, person.home, err);
+		plan->directory = config_user_expand(settings->directory, person.home, err);
 	else
 		plan->directory = xstrdup(plan->uid == 0 ? "/" : person.home);
 	result = plan->directory ? 0 : -1;

@@ -10,9 +10,6 @@
 
 struct service_settings *service_settings_copy(const struct service_settings *settings);
 void service_settings_free(struct service_settings *settings); /* NULL is fine */
-/* 0: equal; else the strongest effect: 1 live, 2 restart. */
-int service_settings_compare(
-	const struct service_settings *left, const struct service_settings *right);
 bool service_code_in(char *const *codes, int code);
 
 struct service;
@@ -45,12 +42,8 @@ void service_plan_init(struct service_plan *plan, const struct service *service)
 struct process_spec service_plan_spec(const struct service_plan *plan, const char *fifo);
 /* ~ and ${VAR} as the service's user; on a worker. NULL with err. The caller's. */
 char *service_expand(const struct service_settings *settings, const char *text, struct err *err);
-/* The same with a home that is known: "~" is that one. */
-char *service_expand_at(const char *text, const char *home, struct err *err);
 int service_plan_make(struct service_plan *plan, struct err *err);
 void service_plan_release(struct service_plan *plan);
-bool service_env_valid(const char *item);
-void service_env_set(char ***env, const char *name, const char *value);
 /* What needs root is refused before anything starts. A user that is not there yet is not an error:
  * a step may make it. */
 int service_check_user(const struct service_settings *settings, const char **key, struct err *err);

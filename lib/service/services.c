@@ -146,7 +146,7 @@ static void apply_restart(struct service *service) {
 }
 
 int service_apply(struct service *service, const struct service_settings *settings) {
-	int effect = service_settings_compare(service->settings, settings);
+	int effect = config_settings_compare(&service_table, service->settings, settings);
 	if (effect == 0) return 0;
 	/* `enabled` decides first: a change of the command of a service that is switched off, or is
 	 * being switched off by this very reload, must not start it. */

@@ -280,7 +280,7 @@ static int check_command(
 
 static int check_environment(char *const *items, struct err *err) {
 	for (; items && *items; items++)
-		if (!service_env_valid(*items))
+		if (!config_env_valid(*items))
 			return err_set(err, ERR_INVALID, "'%s' is not NAME=value", *items);
 	return 0;
 }
@@ -368,64 +368,15 @@ int service_signal_number(int stop_signal) {
 
 /* ---- copies ---- */
 
-enum shape { SHAPE_TEXT, SHAPE_LIST, SHAPE_BOOL, SHAPE_ENUM, SHAPE_NUMBER };
-
-static enum shape shape_of(const struct config_key *key) {
-	switch (key->type) {
-	case CONFIG_TEXT:
-	case CONFIG_PATH:
-	case CONFIG_SECRET: return SHAPE_TEXT;
-	case CONFIG_WORDS:
-	case CONFIG_LINES: return SHAPE_LIST;
-	case CONFIG_BOOL: return SHAPE_BOOL;
-	case CONFIG_ENUM: return SHAPE_ENUM;
-	default: return SHAPE_NUMBER;
-	}
-}
-
-static void *field_of(const struct service_settings *settings, const struct config_key *key) {
-	return (char *)settings + key->offset;
-}
-
 struct service_settings *service_settings_copy(const struct service_settings *settings) {
-	struct service_settings *copy = xmemdup(settings, sizeof(*settings));
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		void *field = field_of(copy, &keys[i]);
-		if (shape_of(&keys[i]) == SHAPE_TEXT) *(char **)field = xstrdup(*(char **)field);
-		if (shape_of(&keys[i]) == SHAPE_LIST) *(char ***)field = strv_dup(*(char ***)field);
-	}
+	struct service_settings *copy = xmalloc(sizeof(*copy));
+	config_settings_copy(&service_table, copy, settings);
 	copy->give_up_after = give_up_count(copy->give_up_after_text);
 	return copy;
 }
 
 void service_settings_free(struct service_settings *settings) {
 	if (!settings) return;
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		void *field = field_of(settings, &keys[i]);
-		if (shape_of(&keys[i]) == SHAPE_TEXT) free(*(char **)field);
-		if (shape_of(&keys[i]) == SHAPE_LIST) strv_free(*(char ***)field);
-	}
+	config_settings_release(&service_table, settings);
 	free(settings);
-}
-
-static bool same_field(const struct config_key *key, const void *left, const void *right) {
-	switch (shape_of(key)) {
-	case SHAPE_TEXT: return str_equal(*(char *const *)left, *(char *const *)right);
-	case SHAPE_LIST: return strv_equal(*(char **const *)left, *(char **const *)right);
-	case SHAPE_BOOL: return *(const bool *)left == *(const bool *)right;
-	case SHAPE_ENUM: return *(const int *)left == *(const int *)right;
-	default: return *(const int64_t *)left == *(const int64_t *)right;
-	}
-}
-
-int service_settings_compare(
-	const struct service_settings *left, const struct service_settings *right) {
-	int strongest = 0;
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (same_field(&keys[i], field_of(left, &keys[i]), field_of(right, &keys[i])))
-			continue;
-		int effect = (int)keys[i].reload + 1;
-		if (effect > strongest) strongest = effect;
-	}
-	return strongest;
 }

@@ -11,8 +11,6 @@ enum { STEP_FILE_MAX = 1 << 20 }; /* bytes of a file that is written or compared
 
 struct step_settings *step_settings_copy(const struct step_settings *settings);
 void step_settings_free(struct step_settings *settings); /* NULL is fine */
-/* 0: equal; else the strongest effect: 1 live, 2 its definition. */
-int step_settings_compare(const struct step_settings *left, const struct step_settings *right);
 /* Of the keys that say what is to be done. */
 void step_definition(const struct step_settings *settings, char definition[LEDGER_DIGEST_SIZE]);
 
@@ -65,7 +63,6 @@ char **step_dpkg_missing(const char *path, char *const *names);
 
 /* ---- environment.c ---- */
 
-bool step_env_valid(const char *item);
 /* argv, env, directory and groups for work->script. */
 int step_work_command(struct step_work *work, struct err *err);
 

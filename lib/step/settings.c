@@ -253,7 +253,7 @@ static int step_check(const void *settings, const char *name, const char **key, 
 	(void)name;
 	*key = "environment";
 	for (char **item = step->environment; item && *item; item++)
-		if (!step_env_valid(*item))
+		if (!config_env_valid(*item))
 			return err_set(err, ERR_INVALID, "'%s' is not NAME=value", *item);
 	if (check_kind(step, key, err) != 0) return -1;
 	return check_rights(step, key, err);
@@ -271,6 +271,20 @@ const struct config_table step_table = {
 
 /* ---- copies ---- */
 
+struct step_settings *step_settings_copy(const struct step_settings *settings) {
+	struct step_settings *copy = xmalloc(sizeof(*copy));
+	config_settings_copy(&step_table, copy, settings);
+	return copy;
+}
+
+void step_settings_free(struct step_settings *settings) {
+	if (!settings) return;
+	config_settings_release(&step_table, settings);
+	free(settings);
+}
+
+/* ---- the definition ---- */
+
 static enum shape shape_of(const struct config_key *key) {
 	switch (key->type) {
 	case CONFIG_TEXT: return SHAPE_TEXT;
@@ -285,49 +299,6 @@ static enum shape shape_of(const struct config_key *key) {
 static void *field_of(const struct step_settings *settings, const struct config_key *key) {
 	return (char *)settings + key->offset;
 }
-
-struct step_settings *step_settings_copy(const struct step_settings *settings) {
-	struct step_settings *copy = xmemdup(settings, sizeof(*settings));
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		void *field = field_of(copy, &keys[i]);
-		if (shape_of(&keys[i]) == SHAPE_TEXT) *(char **)field = xstrdup(*(char **)field);
-		if (shape_of(&keys[i]) == SHAPE_LIST) *(char ***)field = strv_dup(*(char ***)field);
-	}
-	return copy;
-}
-
-void step_settings_free(struct step_settings *settings) {
-	if (!settings) return;
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		void *field = field_of(settings, &keys[i]);
-		if (shape_of(&keys[i]) == SHAPE_TEXT) free(*(char **)field);
-		if (shape_of(&keys[i]) == SHAPE_LIST) strv_free(*(char ***)field);
-	}
-	free(settings);
-}
-
-static bool same_field(const struct config_key *key, const void *left, const void *right) {
-	switch (shape_of(key)) {
-	case SHAPE_TEXT: return str_equal(*(char *const *)left, *(char *const *)right);
-	case SHAPE_LIST: return strv_equal(*(char **const *)left, *(char **const *)right);
-	case SHAPE_BOOL: return *(const bool *)left == *(const bool *)right;
-	case SHAPE_ENUM: return *(const int *)left == *(const int *)right;
-	default: return *(const int64_t *)left == *(const int64_t *)right;
-	}
-}
-
-int step_settings_compare(const struct step_settings *left, const struct step_settings *right) {
-	int strongest = 0;
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (same_field(&keys[i], field_of(left, &keys[i]), field_of(right, &keys[i])))
-			continue;
-		int effect = keys[i].reload == RELOAD_LIVE ? 1 : 2;
-		if (effect > strongest) strongest = effect;
-	}
-	return strongest;
-}
-
-/* ---- the definition ---- */
 
 static void add_piece(struct digest *digest, const char *text) {
 	digest_add(digest, text, strlen(text) + 1); /* the NUL parts it from the next one */

@@ -138,7 +138,7 @@ static void look_anew(struct step *step) {
 }
 
 int step_apply(struct step *step, const struct step_settings *settings) {
-	int effect = step_settings_compare(step->settings, settings);
+	int effect = config_settings_compare(&step_table, step->settings, settings);
 	if (effect == 0) return 0;
 	bool was_enabled = step->settings->enabled;
 	step_settings_free(step->settings);

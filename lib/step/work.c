@@ -72,22 +72,7 @@ char *step_read_text(const char *path, size_t max) {
 
 /* "~" is the step's user, who may have come a moment ago, so nothing is expanded when the file is read. */
 char *step_work_expand(const struct step_work *work, const char *text, struct err *err) {
-	char *folder = NULL;
-	if (*text == '~') {
-		size_t len = strcspn(text, "/");
-		struct config_user person = { .home = NULL };
-		char *name = xstrndup(text + 1, len - 1);
-		int result = *name ? config_user_find(name, &person, err) : 0;
-		free(name);
-		if (result != 0) return NULL;
-		folder = xstrdup(person.home ? person.home : work->person.home);
-		config_user_release(&person);
-		text += len;
-	}
-	char *rest = config_expand(text, NULL, err);
-	char *whole = rest ? xasprintf("%s%s", folder ? folder : "", rest) : NULL;
-	free(folder);
-	free(rest);
+	char *whole = config_user_expand(text, work->person.home, err);
 	if (whole && *whole != '/') {
 		err_set(err, ERR_INVALID, "'%s' is not absolute: begin with / or ~", whole);
 		free(whole);

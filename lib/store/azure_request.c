@@ -266,6 +266,7 @@ void azure_send(
 	request->body_len = call->body_len;
 	request->ca_file = azure->ca_file;
 	request->connect_ms = azure->timeout_ms < CONNECT_MS ? azure->timeout_ms : CONNECT_MS;
+	request->moved = &x->flow.op->moved_bytes;
 	request->idle_ms = azure->timeout_ms + call->patience_ms;
 	request->answer_max = call->answer_max > ERROR_BODY_MAX ? call->answer_max : ERROR_BODY_MAX;
 	request->done = answered;

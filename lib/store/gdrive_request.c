@@ -206,6 +206,7 @@ static void send_now(struct gdrive_op *x) {
 	request->body_len = call->raw_len;
 	request->ca_file = gd->ca_file;
 	request->connect_ms = gd->timeout_ms < CONNECT_MS ? gd->timeout_ms : CONNECT_MS;
+	request->moved = &x->op->moved_bytes;
 	request->idle_ms = gd->timeout_ms + (call->session ? PATIENCE_MS : 0);
 	request->body_speed = x->op->bytes_per_second;
 	request->answer_max = call->answer_max > ERROR_BODY_MAX ? call->answer_max

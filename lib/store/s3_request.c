@@ -173,6 +173,7 @@ static void sign_and_start(struct s3_op *x) {
 	request->body_len = x->call.body_len;
 	request->ca_file = s3->ca_file;
 	request->connect_ms = s3->timeout_ms < CONNECT_MS ? s3->timeout_ms : CONNECT_MS;
+	request->moved = &x->op->moved_bytes;
 	request->idle_ms = s3->timeout_ms + x->call.patience_ms;
 	request->body_speed = x->op->bytes_per_second;
 	request->answer_max =

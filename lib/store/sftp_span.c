@@ -93,6 +93,8 @@ static void take(
 	struct sftp_span *span = &x->span;
 
 	span->in_flight--;
+	if (!x->block && span->asked >= SFTP_CHUNK * (int64_t)span->in_flight)
+		x->op->moved_bytes = span->asked - SFTP_CHUNK * (int64_t)span->in_flight;
 	if (answer->type == SFTP_DATA && request->type == SFTP_READ) {
 		take_bytes(x, request, &answer->text);
 	} else if (request->type == SFTP_READ && answer->type == SFTP_STATUS &&

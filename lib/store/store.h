@@ -221,6 +221,7 @@ struct store_op {
 	struct store_about about;
 	char *learned; /* ABOUT: what need not be found out again, one opaque line; NULL: nothing */
 	bool kept;     /* something stood at `key` and is at keep_key now */
+	int64_t moved_bytes; /* of a large body, while it is on its way: for eyes alone */
 
 	/* ---- the drivers' and wrappers' own ---- */
 	struct store *owner;

@@ -234,6 +234,7 @@ static void start(struct webdav_op *x) {
 	request->body_len = x->call.body_len;
 	request->ca_file = dav->ca_file;
 	request->connect_ms = dav->timeout_ms < CONNECT_MS ? dav->timeout_ms : CONNECT_MS;
+	request->moved = &x->flow.op->moved_bytes;
 	request->idle_ms = dav->timeout_ms + x->call.patience_ms;
 	request->answer_max =
 		x->call.answer_max > ERROR_BODY_MAX ? x->call.answer_max : ERROR_BODY_MAX;

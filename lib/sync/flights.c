@@ -28,17 +28,16 @@ static int64_t size_of(const struct transfer *transfer) {
 	return known ? transfer->stat.size : -1;
 }
 
-/* Of an upload those parts that the server holds; what goes in one piece is told by nobody. */
+/* -1: it is no file, or does nothing that could be told in bytes. Not each store tells of what goes in one piece. */
 static int64_t done_of(const struct transfer *transfer) {
-	const struct upload *upload = transfer->upload;
-	int64_t held = 0;
-	if (transfer->bring)
-		return transfer->bring->what == BRING_FILE ? transfer->bring->offset : -1;
-	if (!upload || transfer->job_running) return -1;
-	if (transfer->state == TRANSFER_HASHING) return upload->offset;
-	if (transfer->state != TRANSFER_PARTS) return -1;
-	for (size_t i = 0; i < upload->held; i++) held += upload->parts[i].size;
-	return held;
+	const struct bring *bring = transfer->bring;
+	if (bring) return bring->what == BRING_FILE ? flight_moved(transfer) : -1;
+	if (transfer->job_running) return -1;
+	if (transfer->upload && transfer->state == TRANSFER_HASHING)
+		return transfer->upload->offset;
+	if (transfer->upload && transfer->state == TRANSFER_PARTS) return flight_moved(transfer);
+	int64_t moved = flight_moved(transfer);
+	return moved > 0 ? moved : -1;
 }
 
 struct flights {
@@ -61,8 +60,11 @@ static void add_restore(struct flights *flights, const struct restore *restore) 
 		const struct restore_slot *slot = &restore->slots[i];
 		if (slot->state == SLOT_FREE || !slot->place.path) continue;
 		if (slot->item.kind == PAST_FOLDER) continue;
-		add(flights, slot->place.path, slot->item.kind == PAST_FILE ? slot->item.size : -1,
-			-1, "bringing");
+		bool is_file = slot->item.kind == PAST_FILE;
+		add(flights, slot->place.path, is_file ? slot->item.size : -1,
+			is_file && slot->state == SLOT_FETCHING ? restore_past_moved(&slot->content)
+								: -1,
+			"bringing");
 	}
 }
 

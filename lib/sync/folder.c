@@ -382,6 +382,13 @@ static void timers_cancel(struct folder *f) {
 	timer_cancel(&f->away_timer);
 }
 
+bool folder_has_work(const struct folder *f) {
+	return f->op_in_flight || f->checkpointing || f->scan.job || f->weigh.running ||
+	       prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
+	       polling_is_busy(f) || resolve_is_busy(f) || f->trash_runs || f->away_looking ||
+	       !list_empty(&f->transfers);
+}
+
 /* Ends what runs; called again by folder_step until nothing is in flight. A stopped unit keeps the memory, folder_close by its owner frees it. */
 void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 	if (closed) {
@@ -403,12 +410,7 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 		folder_drop_work(f);
 		timers_cancel(f);
 	}
-	if (f->op_in_flight || f->open.running || f->checkpointing || f->scan.job ||
-		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
-		polling_is_busy(f) || resolve_is_busy(f) || f->trash_runs || f->away_looking ||
-		!list_empty(&f->transfers)) {
-		return; /* their ends wake us */
-	}
+	if (f->open.running || folder_has_work(f)) return; /* their ends wake us */
 	disk_close(f->disk);
 	f->disk = NULL;
 	struct err err;

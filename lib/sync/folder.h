@@ -4,6 +4,7 @@
 
 #include "sync/estimate.h"
 #include "sync/shared.h"
+#include "sync/weigh.h"
 
 struct transfer;
 
@@ -144,6 +145,7 @@ struct folder {
 	struct resolve *resolve; /* one at a time; NULL: none */
 	bool trash_runs;         /* its old days are being removed */
 	int64_t trash_ms;
+	int64_t pulled_bytes; /* of restores that ended */
 	int64_t brought_files, brought_bytes, brought_set, removed_here,
 		conflicts;      /* since this start */
 	int64_t strangers_upto; /* the list of strangers that a person approved; 0: none */
@@ -247,10 +249,10 @@ struct folder {
 	struct timer away_timer;
 	bool away_looking;
 
+	struct weigh weigh;
 	struct estimate estimate;
 	int64_t started_ms;
-	int64_t progress_bytes; /* of large uploads that are not through yet */
-	bool remote_made;       /* the folder's own key stands at the remote */
+	bool remote_made; /* the folder's own key stands at the remote */
 	int64_t writes; /* answered by the store: a list that was asked for before may lack them */
 	int64_t sent_files, sent_bytes, set_only, moved, removed, scans, last_sync_ns;
 	struct map
@@ -285,6 +287,8 @@ void folder_wrote(
 	struct folder *folder); /* the store answered a write: SYNC follows when it is quiet */
 void folder_mark_path(struct folder *folder, const char *path, int prio, int64_t settle_ms);
 bool folder_is_busy(const struct folder *folder);
+/* Something still uses its disk, its index or its store; its end wakes the folder. */
+bool folder_has_work(const struct folder *folder);
 void folder_step(struct defer *defer);
 void folder_turn_ended(struct turn_end *end);
 void folder_turn(struct folder *folder);

@@ -7,29 +7,6 @@
 
 #include "sync/internal.h"
 
-static void settings_copy(struct folder_settings *to, const struct folder_settings *from) {
-	*to = *from;
-	to->path = xstrdup(from->path);
-	to->remote = xstrdup(from->remote);
-	to->include = strv_dup(from->include);
-	to->exclude = strv_dup(from->exclude);
-	to->max_delete = xstrdup(from->max_delete);
-	to->user = xstrdup(from->user);
-	to->after = strv_dup(from->after);
-	to->requires = strv_dup(from->requires);
-}
-
-static void settings_release(struct folder_settings *settings) {
-	free(settings->path);
-	free(settings->remote);
-	free(settings->max_delete);
-	free(settings->user);
-	strv_free(settings->include);
-	strv_free(settings->exclude);
-	strv_free(settings->after);
-	strv_free(settings->requires);
-}
-
 /* Keeps the index aside under another name and begins a new one: that costs an adoption, never data. */
 static struct index *index_begin_anew(struct folder *f, const char *suffix, struct err *err) {
 	char *aside = xasprintf("%s%s", f->index_path, suffix);
@@ -115,7 +92,7 @@ struct folder *folder_new(struct sync *sync, const char *name,
 	f->loop = sync->loop;
 	f->name = xstrdup(name);
 	f->store = store;
-	settings_copy(&f->settings, settings);
+	config_settings_copy(&sync_folder_table, &f->settings, settings);
 	list_init(&f->transfers);
 	list_init(&f->submits);
 	list_init(&f->op_submit.link);
@@ -165,7 +142,7 @@ fail:
 	free(flat);
 	index_close(f->index);
 	mounts_release(f);
-	settings_release(&f->settings);
+	config_settings_release(&sync_folder_table, &f->settings);
 	free(f->owner_key);
 	free(f->remote_key);
 	free(f->index_path);
@@ -199,12 +176,13 @@ void folder_free(struct folder *f) {
 	strv_free(f->open.samples);
 	map_release(&f->not_kept);
 	pace_release(f);
+	weigh_release(f);
 	moving_release(f);
 	free(f->pull.text);
 	free(f->abandoned_path);
 	free(f->abandoned_session);
 	ignore_free(f->ignore);
-	settings_release(&f->settings);
+	config_settings_release(&sync_folder_table, &f->settings);
 	path_stack_release(&f->list_queue);
 	free(f->list_folder);
 	free(f->list_token);
@@ -237,8 +215,8 @@ int folder_apply(struct folder *f, const struct folder_settings *settings, struc
 	bool poll = f->settings.poll_ms != settings->poll_ms;
 	struct folder_settings old = f->settings;
 	(void)err;
-	settings_copy(&f->settings, settings);
-	settings_release(&old);
+	config_settings_copy(&sync_folder_table, &f->settings, settings);
+	config_settings_release(&sync_folder_table, &old);
 	if (folder_sqlite_changed(f)) rules = true;
 	if (rules) {
 		folder_load_rules(f);

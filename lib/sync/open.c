@@ -119,10 +119,7 @@ static int index_reopen(struct folder *f) {
 }
 
 void folder_open_start(struct folder *f) {
-	if (!list_empty(&f->transfers) || f->scan.job || f->op_in_flight || f->checkpointing ||
-		prune_is_busy(f) || verify_is_busy(f) || forget_is_busy(f) || pull_is_busy(f) ||
-		polling_is_busy(f) || resolve_is_busy(f) || f->trash_runs || f->away_looking)
-		return; /* ends of before wake us */
+	if (folder_has_work(f)) return; /* ends of before wake us */
 	if (f->index_broken && index_reopen(f)) return;
 	struct err err;
 	if (root_ask(f, &f->open, &err)) {

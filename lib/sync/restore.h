@@ -111,6 +111,9 @@ void restore_tell(
 void restore_item(struct restore *restore, struct restore_slot *slot, const struct past_item *item);
 void restore_slots_cancel(struct restore *restore);
 
+/* restore_fetch.c: so much of it has come; 0 where nothing comes. */
+int64_t restore_past_moved(const struct restore_content *content);
+
 /* restore_place.c: in jobs */
 int restore_look_work(struct job *job, struct err *err);
 int restore_make_work(struct job *job, struct err *err);

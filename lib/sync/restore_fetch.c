@@ -302,6 +302,18 @@ void restore_past_fetch(const struct past_options *options, struct restore_conte
 	if (content->upto > 0) ranges_begin(c);
 }
 
+int64_t restore_past_moved(const struct restore_content *content) {
+	const struct past_content *c = content->impl;
+	int64_t left = 0;
+	if (!c) return 0;
+	if (c->size < 0) return c->ranges[0].fetch.op.moved_bytes;
+	for (int i = 0; i < RESTORE_RANGES; i++) {
+		const struct range *range = &c->ranges[i];
+		if (range->busy) left += range->end - range->offset - range->fetch.op.moved_bytes;
+	}
+	return c->next - left;
+}
+
 void restore_past_cancel(struct restore_content *content) {
 	struct past_content *c = content->impl;
 	if (!c) return;

@@ -353,6 +353,7 @@ void restore_home_ended(struct restore *r) {
 	struct restore_home *home = r->home;
 	struct folder *f = home->folder;
 	list_remove(&home->link);
+	f->pulled_bytes += r->counts.bytes;
 	if (home->opens) f->sync->openers--;
 	if (home->opens) capture_moved(f->sync);
 	past_free(home->past);

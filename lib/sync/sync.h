@@ -196,6 +196,16 @@ void folder_status_release(struct folder_status *status);
 size_t folder_troubles(struct folder *folder, size_t limit, struct folder_trouble **troubles);
 void folder_troubles_free(struct folder_trouble *troubles, size_t count);
 
+/* Cheap enough to be asked for each second. */
+struct folder_progress {
+	int64_t pending;
+	int64_t left_bytes; /* about; -1: not known yet */
+	int64_t moved_bytes; /* both ways since this start, with what is on its way; falls when a transfer fails */
+};
+void folder_progress(struct folder *folder, struct folder_progress *progress);
+/* Looks how large is what waits, now and then: where left_bytes is wanted this is called each second or so. */
+void folder_weigh(struct folder *folder);
+
 /* What is on its way now, the longest first; at most `limit`. The caller's array. */
 struct folder_flight {
 	char *path;

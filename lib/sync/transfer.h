@@ -230,6 +230,10 @@ void abandoned_step(struct folder *folder);
 bool abandoned_is_gone(const struct err *err);
 void abandoned_op(struct store_op *op, const struct index_session *session, const char *text);
 
+/* weigh.c */
+int64_t flight_moved(const struct transfer *transfer); /* bytes at the remote, or from there */
+void weigh_release(struct folder *folder);
+
 /* pace.c */
 void pace_begin(struct transfer *transfer);
 int64_t pace_after(const struct transfer *transfer);

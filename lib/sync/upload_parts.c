@@ -111,7 +111,6 @@ static void lane_sent(struct store_op *op, const struct err *err) {
 		u->parts[u->held++] = (struct store_part){
 			.number = lane->number, .size = op->length, .receipt = xstrdup(op->receipt)
 		};
-		t->folder->progress_bytes += op->length;
 		folder_changed(t->folder);
 	}
 	lane_step(lane, err);

@@ -70,3 +70,23 @@ def furnish(root, ini, job):
     for unit, place in (("tend.service", "/usr/lib/systemd/system/"), ("tend-services.service", "/usr/lib/systemd/system/"),
                         ("job.service", "../")):
         (wants / unit).symlink_to(place + unit)
+
+
+REBOOT = 133  # how systemd-nspawn ends where what it booted asks for a reboot
+
+
+def boot(root, job, times=2, patience=240, more=()):
+    """Boots the tree in a container that sees nothing but `job`, at /job; a reboot is booted again, `times` at most in all. What runs in
+    it writes to /job/out, and how that ended to /job/rc."""
+    for _ in range(times):
+        booted = subprocess.run(
+            ["systemd-nspawn", "-q", "-D", root, "--bind=%s:/job" % job, "--register=no", "--keep-unit", "--private-network",
+             "--machine=tend-%s-%d" % (root.name[-8:].replace("_", "x"), os.getpid()), "-b", "--console=pipe", *more],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience, errors="replace",
+            env=dict(os.environ, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1"))
+        if booted.returncode != REBOOT:
+            break
+    said = (job / "out").read_text() if (job / "out").exists() else booted.stdout[-4000:] + booted.stderr
+    print(said)
+    assert (job / "rc").exists() and (job / "rc").read_text().strip() == "0", said
+    return said

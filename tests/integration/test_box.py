@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from booted import SOURCE, SUPPORT, furnish, installed, put
+from booted import SOURCE, SUPPORT, boot, furnish, installed, put
 from stores import S3
 from test_systemd import JOB
 
@@ -124,17 +124,7 @@ def test_the_box(job, tmp_path):
         furnish(root, adapted(store, (job / "key.pub").read_text().strip()), JOB)
         put(root / "etc/tend/secrets/s3", store.secret + "\n", 0o600)
         make_world(root, tmp_path)
-        for _ in range(2):
-            booted = subprocess.run(
-                ["systemd-nspawn", "-q", "-D", root, "--bind=%s:/job" % job, "--register=no", "--keep-unit",
-                 "--private-network", "--machine=tend-box-%d" % os.getpid(), "-b", "--console=pipe", "--resolv-conf=off"],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, errors="replace",
-                env=dict(os.environ, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1"))
-            if booted.returncode != 133:
-                break
-    said = (job / "out").read_text() if (job / "out").exists() else booted.stdout[-4000:] + booted.stderr
-    print(said)
-    assert (job / "rc").exists() and (job / "rc").read_text().strip() == "0", said
+        boot(root, job, patience=900, more=["--resolv-conf=off"])
     assert (job / "boots").read_text().strip() == "2"
     assert store.read("notebooks/deep/er/deep.bin") == deep
     assert b'"nbformat": 4' in store.read("notebooks/second.ipynb")

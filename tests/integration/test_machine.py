@@ -5,11 +5,10 @@ one build
 
 import gzip
 import hashlib
-import os
 import shutil
 import subprocess
 
-from booted import SUPPORT, furnish, installed, put
+from booted import SUPPORT, boot, furnish, installed, put
 from test_systemd import JOB
 
 INI = """
@@ -128,15 +127,5 @@ def test_a_bare_machine_builds_itself(tmp_path):
         put(root / "etc/tend/keys", "# two\nssh-rsa AAAAtwo two\n")
         shutil.copy(SUPPORT / "machine-job.sh", job / "run.sh")
         shutil.copy(SUPPORT / "job.sh", job)
-        for _ in range(3):
-            booted = subprocess.run(
-                ["systemd-nspawn", "-q", "-D", root, "--bind=%s:/job" % job, "--register=no", "--keep-unit",
-                 "--private-network", "--machine=tend-machine-%d" % os.getpid(), "-b", "--console=pipe"],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400, errors="replace",
-                env=dict(os.environ, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1"))
-            if booted.returncode != 133:
-                break
-        said = (job / "out").read_text() if (job / "out").exists() else booted.stdout[-4000:] + booted.stderr
-        print(said)
-        assert (job / "rc").exists() and (job / "rc").read_text().strip() == "0", said
+        boot(root, job, times=3, patience=400)
         assert (job / "boots").read_text().strip() == "2"

@@ -4,7 +4,6 @@ one build
 """
 
 import gzip
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ import tarfile
 
 import pytest
 
-from booted import ONLY, RELEASE, SOURCE, SUPPORT, bare, put
+from booted import ONLY, RELEASE, SOURCE, SUPPORT, bare, boot, put
 
 JOB = """[Unit]
 After=multi-user.target
@@ -111,11 +110,4 @@ def test_its_life(package, tree, tmp_path):
         wants = root / "etc/systemd/system/default.target.wants"
         wants.mkdir(parents=True, exist_ok=True)
         (wants / "job.service").symlink_to("../job.service")
-        booted = subprocess.run(
-            ["systemd-nspawn", "-q", "-D", root, "--bind=%s:/job" % job, "--register=no", "--keep-unit", "--private-network",
-             "--machine=tend-package-%d" % os.getpid(), "-b", "--console=pipe"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, errors="replace",
-            env=dict(os.environ, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1"))
-    said = (job / "out").read_text() if (job / "out").exists() else booted.stdout[-4000:] + booted.stderr
-    print(said)
-    assert (job / "rc").exists() and (job / "rc").read_text().strip() == "0", said
+        boot(root, job, times=1)

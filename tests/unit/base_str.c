@@ -171,6 +171,9 @@ static void vectors(void **state) {
 	assert_int_equal(strv_count(vector), 2);
 	char **copy = strv_dup(vector);
 	assert_true(strv_equal(vector, copy));
+	assert_true(strv_has((const char *const *)copy, copy[0]));
+	assert_false(strv_has((const char *const *)copy, "nowhere"));
+	assert_false(strv_has(NULL, "nowhere"));
 	strv_add(&copy, "c");
 	assert_false(strv_equal(vector, copy));
 	free(copy[2]);

@@ -139,8 +139,9 @@ static void each_key_has_its_effect(void **state) {
 	struct config *base = read_keys("command = one\n", &err);
 	struct config *same = read_keys("restart_max_delay = 1m\ncommand = one\n", &err);
 	const struct service_settings *left = config_find(base, "service", "s")->settings;
-	assert_int_equal(
-		service_settings_compare(left, config_find(same, "service", "s")->settings), 0);
+	assert_int_equal(config_settings_compare(
+				 &service_table, left, config_find(same, "service", "s")->settings),
+		0);
 	config_free(same);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char keys[256];
@@ -153,10 +154,11 @@ static void each_key_has_its_effect(void **state) {
 		if (!config) fail_msg("%s", err.text);
 		const struct service_settings *right =
 			config_find(config, "service", "s")->settings;
-		if (service_settings_compare(left, right) != cases[i].effect)
-			fail_msg("%s: %d", cases[i].key, service_settings_compare(left, right));
+		if (config_settings_compare(&service_table, left, right) != cases[i].effect)
+			fail_msg("%s: %d", cases[i].key,
+				config_settings_compare(&service_table, left, right));
 		struct service_settings *copy = service_settings_copy(right);
-		assert_int_equal(service_settings_compare(copy, right), 0);
+		assert_int_equal(config_settings_compare(&service_table, copy, right), 0);
 		service_settings_free(copy);
 		config_free(config);
 	}

@@ -5,14 +5,14 @@ const SPACE = "http://www.w3.org/2000/svg";
 
 export class Throughput {
 	constructor() {
-		this.buckets = new Array(BUCKETS).fill(0);
+		this.buckets = new Array(BUCKETS + 1).fill(0);
 		this.at = Math.floor(Date.now() / BUCKET_MS);
 		this.last = null;
 	}
 
 	move() {
 		const now = Math.floor(Date.now() / BUCKET_MS);
-		for (let left = Math.min(now - this.at, BUCKETS); left > 0; left--) {
+		for (let left = Math.min(now - this.at, BUCKETS + 1); left > 0; left--) {
 			this.buckets.shift();
 			this.buckets.push(0);
 		}
@@ -22,13 +22,14 @@ export class Throughput {
 	// What the folder has moved since its start; a smaller number is another start.
 	saw(total) {
 		this.move();
-		if (this.last !== null && total > this.last) this.buckets[BUCKETS - 1] += total - this.last;
+		if (this.last !== null && total > this.last) this.buckets[BUCKETS] += total - this.last;
 		this.last = total;
 	}
 
+	// Without the bucket that fills at the moment: half full it would look like a fall.
 	rates() {
 		this.move();
-		return this.buckets.map(bytes => bytes * 1000 / BUCKET_MS);
+		return this.buckets.slice(0, BUCKETS).map(bytes => bytes * 1000 / BUCKET_MS);
 	}
 }
 

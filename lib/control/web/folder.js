@@ -6,7 +6,7 @@ import {bytes, el, fill, moment, number, plural, setText, span} from "./dom.js";
 import {filesPanel} from "./files.js";
 import {rateWords, tag} from "./overview.js";
 import {facts, head} from "./service.js";
-import {unitLine} from "./words.js";
+import {leftWords, unitLine} from "./words.js";
 
 const SHOWN = 200;
 
@@ -90,7 +90,7 @@ function flightPanel(flights) {
 	if (!flights?.length) return null;
 	const sizeOf = row => Number.isFinite(row.size_bytes) ? (Number.isFinite(row.done_bytes) ? bytes(row.done_bytes) + " of " : "") + bytes(row.size_bytes) : "";
 	return el("section", {class: "panel"}, el("h2", {}, "On its way now"),
-		el("div", {class: "scroll"}, el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["Path", "", "Size", ""].map(title => el("th", {scope: "col"}, title)))),
+		el("div", {class: "scroll"}, el("table", {class: "stack"}, el("thead", {}, el("tr", {}, ["Path", "Doing", "Size", "How far"].map(title => el("th", {scope: "col"}, title)))),
 			el("tbody", {}, flights.map(row => el("tr", {}, el("td", {class: "path"}, row.path), el("td", {}, row.doing), el("td", {}, sizeOf(row)),
 				el("td", {}, row.size_bytes > 0 && Number.isFinite(row.done_bytes) &&
 					el("progress", {value: row.done_bytes, max: row.size_bytes, "aria-label": "How far " + row.path + " is"}))))))));
@@ -115,7 +115,7 @@ function folderFacts(folder) {
 		["Here", el("span", {class: "path"}, folder.path || "")],
 		["Remote", el("span", {class: "path"}, (folder.remote || "") + " (" + folder.mode + ")")],
 		["Size", plural(folder.files || 0, "file") + ", " + plural(folder.folders || 0, "folder") + ", " + bytes(folder.size_bytes || 0)],
-		["On the way", folder.pending > 0 && plural(folder.pending, "change") + (folder.left_seconds > 0 ? ", about " + span(folder.left_seconds) : "")],
+		["On the way", folder.pending > 0 && plural(folder.pending, "change") + leftWords(folder)],
 		["Safe up to", folder.last_sync && moment(folder.last_sync)],
 		["Sent since the start", plural(folder.sent_files || 0, "file") + ", " + bytes(folder.sent_bytes || 0)],
 		["Brought here", folder.brought_files > 0 && plural(folder.brought_files, "file") + ", " + bytes(folder.brought_bytes)],

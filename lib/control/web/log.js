@@ -1,6 +1,6 @@
 // A log that goes on. The newest lines are kept, and added once a frame however fast they come.
 import {lines} from "./api.js";
-import {el, setText} from "./dom.js";
+import {el, plural, setText} from "./dom.js";
 
 const KEPT = 10000;
 
@@ -28,7 +28,7 @@ export function logPanel(path, live = true) {
 		box.append(part);
 		while (box.childElementCount > KEPT) box.firstElementChild.remove();
 		if (following) box.scrollTop = box.scrollHeight;
-		setText(count, total.toLocaleString() + " lines" + (total > KEPT ? ", the last " + KEPT.toLocaleString() + " are here" : ""));
+		setText(count, plural(total, "line") + (total > KEPT ? ", the last " + KEPT.toLocaleString() + " are here" : ""));
 	}
 
 	box.addEventListener("scroll", () => {

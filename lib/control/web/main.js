@@ -17,7 +17,7 @@ let view = null, loggedIn = false;
 function throughput(unit) {
 	if (!state.charts.has(unit.unit)) state.charts.set(unit.unit, new Throughput());
 	const chart = state.charts.get(unit.unit);
-	chart.saw((unit.folder?.sent_bytes || 0) + (unit.folder?.brought_bytes || 0));
+	chart.saw(unit.folder?.moved_bytes ?? 0);
 }
 
 function take(unit) {

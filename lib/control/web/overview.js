@@ -26,13 +26,15 @@ function href(unit) {
 	return "#/" + encodeURIComponent(unit.unit);
 }
 
+// How far it is: brought back, or sent for the first time. Later on what is left says nothing about the whole.
 function progressOf(folder) {
 	const restoring = folder.restoring;
-	return restoring?.of_size_bytes ? [restoring.size_bytes, restoring.of_size_bytes] : null;
+	if (restoring?.of_size_bytes) return [restoring.size_bytes, restoring.of_size_bytes, "Brought back"];
+	return !folder.last_sync && folder.left_bytes > 0 ? [folder.moved_bytes, folder.moved_bytes + folder.left_bytes, "First sync"] : null;
 }
 
 function folderCard(state, unit) {
-	const mark = tag(unit), line = el("p"), sizes = el("p", {class: "dim"}), bar = el("progress", {"aria-label": "Brought back"});
+	const mark = tag(unit), line = el("p"), sizes = el("p", {class: "dim"}), bar = el("progress");
 	const chart = new Chart(state.charts.get(unit.unit), rateWords);
 	const sync = button("Sync now", () => post(unitPath(unit.unit, "/sync")), {"aria-label": "Sync " + unit.name + " now"});
 	const pause = button("", () => post(unitPath(unit.unit, pause.dataset.paused ? "/resume" : "/pause")));
@@ -43,7 +45,10 @@ function folderCard(state, unit) {
 		setText(line, unitLine(now));
 		setText(sizes, plural(folder.files || 0, "file") + ", " + bytes(folder.size_bytes || 0));
 		bar.hidden = !part;
-		if (part) [bar.value, bar.max] = part;
+		if (part) {
+			[bar.value, bar.max] = part;
+			bar.setAttribute("aria-label", part[2]);
+		}
 		pause.dataset.paused = folder.paused ? "yes" : "";
 		setText(pause, folder.paused ? "Resume" : "Pause");
 		pause.setAttribute("aria-label", (folder.paused ? "Resume " : "Pause ") + unit.name);

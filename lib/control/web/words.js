@@ -28,15 +28,24 @@ export function verdict(unit) {
 	return ["busy", word];
 }
 
+// "3.4 MiB to go, 1.2 MiB/s, about 3 s": what is known of it.
+export function leftWords(folder) {
+	const words = [];
+	if (folder.left_bytes > 0) words.push(bytes(folder.left_bytes) + " to go");
+	if (folder.bytes_per_second > 0) words.push(bytes(folder.bytes_per_second) + "/s");
+	if (folder.left_seconds > 0) words.push("about " + span(folder.left_seconds));
+	return words.length ? ", " + words.join(", ") : "";
+}
+
 export function folderLine(unit) {
 	const folder = unit.folder || {};
 	if (folder.trouble) return folder.trouble.text;
 	if (folder.deletions) return plural(folder.deletions.files, "deletion") + " (" + bytes(folder.deletions.size_bytes) + ") wait for you";
 	if (folder.restoring)
 		return "brought back " + number(folder.restoring.files) + " of " + plural(folder.restoring.of_files, "file") + ", " +
-			bytes(folder.restoring.size_bytes) + " of " + bytes(folder.restoring.of_size_bytes);
+			bytes(folder.restoring.size_bytes) + " of " + bytes(folder.restoring.of_size_bytes) + leftWords(folder);
 	if (folder.pending > 0)
-		return plural(folder.pending, "change") + " on the way" + (folder.left_seconds > 0 ? ", about " + span(folder.left_seconds) + " to go" : "");
+		return plural(folder.pending, "change") + " on the way" + leftWords(folder);
 	if (folder.last_sync) return "everything up to " + moment(folder.last_sync) + " is " + (folder.mode === "fetch" ? "here" : "in the cloud");
 	return unit.detail || "";
 }
