@@ -3,7 +3,7 @@
 # with the number of the boot.
 set -u
 boot=$1
-PATIENCE=120
+export PATIENCE=120
 # shellcheck source=tests/support/job.sh
 . /job/job.sh
 
@@ -12,7 +12,7 @@ state() { tend status "$1" 2>/dev/null | sed -n 's/^state *\([a-z]*\) for.*/\1/p
 is() { [ "$(state "$1")" = "$2" ]; }
 done_all() { for step in $STEPS; do is "step:$step" 'done' || return 1; done; }
 runs() { tend history -n 1000 | grep -c ' started'; }
-jupyter_answers() { curl -sS -f http://127.0.0.1:8888/api | grep -q '"version"'; }
+jupyter_answers() { python3 -c 'import urllib.request as u; print(u.urlopen("http://127.0.0.1:8888/api").read())' | grep -q '"version"'; }
 of_jupyter() { tend status --json service:jupyter | sed -n 's/.*"pid": \([0-9]*\),*$/\1/p'; }
 blacklisted() { apt-config dump | grep -qF "Unattended-Upgrade::Package-Blacklist:: \"$1\""; }
 
