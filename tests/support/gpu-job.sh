@@ -39,7 +39,7 @@ if [ "$boot" = 2 ]; then
 	su ubuntu -c 'echo of today >~/work/notes.txt'
 	check 'what is new is in the cloud' tend wait work --timeout 60s
 	signals=$(tend why-awake | awk '/^SIGNAL/{on = 1; next} on{print $1}' | tr '\n' ' ')
-	check 'it looks who uses it' [ "$signals" = 'ssh mosh tty tmux gpu>5% jupyter jobs sync ' ]
+	check 'it looks who uses it' [ "$signals" = 'ssh mosh tmux gpu>5% jupyter jobs sync ' ]
 
 	# ---- the next start ----
 	before=$(runs)
