@@ -1,5 +1,6 @@
-"""What the machine of test_box.py sees of the world: https for the names of which /srv/mirror holds a folder, and on 127.0.0.1:9000
-the S3 server that the test runs outside, through a socket in the file system (the machine has no network)."""
+"""What the machine of test_box.py and test_gpu.py sees of the world: https for the names of which /srv/mirror holds a folder, and on
+127.0.0.1:9000 and 9001 the S3 server and the metadata service that the test runs outside, through sockets in the file system (the
+machine has no network)."""
 
 import http.server
 import os
@@ -40,14 +41,17 @@ def line(listener, reach):
             threading.Thread(target=copy, args=pair, daemon=True).start()
 
 
-def outside():
-    reached = socket.socket(socket.AF_UNIX)
-    reached.connect("/job/s3")
-    return reached
+def outside(port, path):
+    def reach():
+        reached = socket.socket(socket.AF_UNIX)
+        reached.connect(path)
+        return reached
+    threading.Thread(target=line, args=(socket.create_server(("127.0.0.1", port)), reach), daemon=True).start()
 
 
 def main():
-    threading.Thread(target=line, args=(socket.create_server(("127.0.0.1", 9000)), outside), daemon=True).start()
+    outside(9000, "/job/s3")
+    outside(9001, "/job/notices")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 443), Mirror)
     server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
