@@ -16,8 +16,9 @@ struct index_past {
 	size_t count, most;
 	struct state first; /* of an index that was just made */
 	bool ended;
-	bool strayed;         /* the parked one is not as the last state says */
-	struct index *parked; /* closed, with its statements: to prepare them is a fifth of a model's story */
+	bool strayed; /* the parked one is not as the last state says */
+	struct index *
+		parked; /* closed, with its statements: to prepare them is a fifth of a model's story */
 };
 
 struct index_past *index_past_new(size_t most) {

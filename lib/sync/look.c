@@ -196,7 +196,7 @@ static bool look_new(struct transfer *t) {
 static void look_path(struct transfer *t) {
 	if (look_new(t)) return;
 	if (disk_stat(t->disk, t->path, &t->stat, &t->look_err)) {
-		if (t->look_err.kind == ERR_NOT_FOUND || MUTANT(unreadable_is_gone)) {
+		if (t->look_err.kind == ERR_NOT_FOUND) {
 			err_clear(&t->look_err);
 			look_absent(t);
 		}

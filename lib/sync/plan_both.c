@@ -40,8 +40,6 @@ enum both_action plan_both(const struct both_question *q) {
 		return q->there == BOTH_NONE ? BOTH_AGREE : BOTH_REFUSE;
 	}
 	if (there == BOTH_SAME) {
-		if (q->here == BOTH_NONE && q->agreed == BOTH_FILE && MUTANT(deletion_comes_back))
-			return BOTH_BRING;
 		if (here == BOTH_SAME || (q->fetch && !MUTANT(fetch_sends))) return BOTH_NOTHING;
 		return BOTH_SEND;
 	}

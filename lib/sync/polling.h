@@ -50,9 +50,9 @@ struct polling {
 	int64_t gone;          /* so many files were told to be */
 	char *changes;         /* where CHANGES goes on from; NULL: all is to be compared */
 	char *changes_next;    /* the same, when this walk is through */
-	char *root_version;    /* of the folder itself, when all below it was compared; NULL: not known */
-	char *root_next;       /* the same, when this walk is through */
-	char **above;          /* ids: of the remote's root, and so on down to the folder itself */
+	char *root_version; /* of the folder itself, when all below it was compared; NULL: not known */
+	char *root_next;    /* the same, when this walk is through */
+	char **above;       /* ids: of the remote's root, and so on down to the folder itself */
 	struct polling_versions known, fresh; /* known: sorted by path */
 	struct map skipped; /* folders that this walk did not go into: nothing moved below them */
 };
@@ -73,7 +73,7 @@ void polling_note(struct polling *polling, const char *path, const char *version
 bool polling_knows(const struct polling *polling, const char *path, const char *version);
 /* All of it went well. False: the index failed. */
 bool polling_remember(struct polling *polling);
-void polling_forget(struct polling *polling);   /* whatever is known over more than one */
+void polling_forget(struct polling *polling); /* whatever is known over more than one */
 void polling_ask_release(struct polling *polling);
 
 /* polling_token.c. False: the index failed. */

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/mutant.h"
 #include "sync/polling.h"
 
 /* ---- versions of folders: 16 bytes for each ---- */
@@ -319,10 +318,6 @@ static void token_came(struct store_op *op, const struct err *err) {
 	struct polling *p = container_of(op, struct polling, op);
 	if (!answered(p, err)) return;
 	if (!err) p->changes_next = xstrdup(op->next_token);
-	if (MUTANT(token_before_the_walk) && p->changes_next) {
-		p->changes = xstrdup(p->changes_next);
-		if (!polling_token_keep(p)) return;
-	}
 	polling_list(p);
 }
 

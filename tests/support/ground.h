@@ -54,7 +54,7 @@ struct ground {
 	int64_t ticks;
 	uint64_t changes;          /* of the disk */
 	struct ground_paths paths; /* edits.c */
-	struct watch *watch; /* the engine's; NULL: nobody watches */
+	struct watch *watch;       /* the engine's; NULL: nobody watches */
 	int64_t late_ms;
 	struct index_past *past;
 	struct index *index;           /* the engine's, as it was opened last */
@@ -98,8 +98,8 @@ struct ground {
 	char **moved_there;
 	bool notes_touched;
 	char **touched; /* by a person, as long as that is noted */
-	char **gone; /* paths that were absent at some time */
-	char **hit;  /* paths that changed since this was cleared; a folder's with all below */
+	char **gone;    /* paths that were absent at some time */
+	char **hit;     /* paths that changed since this was cleared; a folder's with all below */
 	uint64_t trace;
 	bool tell;         /* the trace, for people */
 	const char *name;  /* before each line of it; NULL: there is but one */

@@ -78,7 +78,8 @@ static void judge(struct duel *d, const char *hash, const struct agreed *a, stru
 		if (a->what == GONE)
 			ground_wrong(d->machines[i], "what one side took away is back", a->path);
 		else if (holder->count > 1 && !is_touched(d, a->machine, holder->path))
-			ground_wrong(d->machines[i], "what one side renamed has two names", a->path);
+			ground_wrong(
+				d->machines[i], "what one side renamed has two names", a->path);
 	}
 }
 
