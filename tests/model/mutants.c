@@ -33,6 +33,7 @@ static const struct mutant {
 } mutants[] = {
 	{ "attributes_are_not_sent", ONE_WAY, 2 },
 	{ "barrier_before_the_poll", BRAKES, 8 },
+	{ "barrier_before_the_scan", ONE_WAY, 1 },
 	{ "barrier_waits_for_nothing", ONE_WAY, 1 },
 	{ "base_is_ignored", FETCH, 1 },
 	{ "base_is_not_moved", TWO_WAY, 9 },
@@ -67,6 +68,7 @@ static const struct mutant {
 	{ "same_size_is_same_file", TWO_WAY, 1 },
 	{ "scan_misses_what_is_gone", FETCH, 1 },
 	{ "set_on_any_content", BRAKES, 547 },
+	{ "token_is_kept", BRAKES, 45 },
 	{ "unsealed_is_whole", BRAKES, 14 },
 	{ "what_differs_is_equal", TWO_WAY, 1 },
 };
