@@ -9,6 +9,7 @@ servers: s3_rgw
 one build
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
