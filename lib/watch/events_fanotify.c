@@ -58,12 +58,14 @@ static void take_record(struct event *event, const char *record) {
 	}
 }
 
-static void decode(struct event *event, const char *block, const struct fanotify_event_metadata *meta) {
+static void decode(
+	struct event *event, const char *block, const struct fanotify_event_metadata *meta) {
 	const char *at = block + meta->metadata_len, *end = block + meta->event_len;
 	struct fanotify_event_info_header head;
 
-	*event = (struct event){ .mask = (uint32_t)meta->mask, .at.number = -1, .to.number = -1,
-		.target = -1 };
+	*event = (struct event){
+		.mask = (uint32_t)meta->mask, .at.number = -1, .to.number = -1, .target = -1
+	};
 	for (; at + sizeof(head) <= end; at += head.len) {
 		memcpy(&head, at, sizeof(head));
 		if (head.len < sizeof(head) || head.len > end - at) break;
@@ -73,7 +75,8 @@ static void decode(struct event *event, const char *block, const struct fanotify
 
 /* ---- places ---- */
 
-static void place_set(struct fanotify *self, const struct entry *entry, int64_t expected, bool make) {
+static void place_set(
+	struct fanotify *self, const struct entry *entry, int64_t expected, bool make) {
 	char *key = xasprintf("%lld/%s", (long long)entry->number, entry->name);
 	int64_t *known = map_get(&self->places, key);
 
@@ -86,7 +89,8 @@ static void place_set(struct fanotify *self, const struct entry *entry, int64_t 
 }
 
 /* A loop's look at a folder: on a file system of this machine, and where it was renamed a moment ago. */
-static void place_look(struct inotify *inotify, struct node *parent, const char *name, int64_t expected) {
+static void place_look(
+	struct inotify *inotify, struct node *parent, const char *name, int64_t expected) {
 	struct watch *watch = parent->watch;
 	const struct node *top;
 	char *folder = node_path(parent, watch->root, &top);
@@ -188,7 +192,8 @@ static void named(struct fanotify *self, const struct event *event) {
 		tell(self, at, FAN_ATTRIB | (both ? 0 : folder));
 }
 
-static void handle(struct fanotify *self, const char *block, const struct fanotify_event_metadata *meta) {
+static void handle(
+	struct fanotify *self, const char *block, const struct fanotify_event_metadata *meta) {
 	struct event event;
 
 	if (meta->mask & FAN_Q_OVERFLOW) {

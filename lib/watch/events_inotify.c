@@ -101,8 +101,8 @@ bool inotify_unlearn(
 	return known;
 }
 
-static void moved_from(struct inotify *self, struct node *parent, const char *path,
-	const struct told *event) {
+static void moved_from(
+	struct inotify *self, struct node *parent, const char *path, const struct told *event) {
 	struct held *held = xcalloc(1, sizeof(*held));
 
 	held->cookie = event->cookie;
@@ -124,8 +124,8 @@ static struct held *held_find(
 	return NULL;
 }
 
-static void moved_to(struct inotify *self, struct node *parent, const char *path,
-	const struct told *event) {
+static void moved_to(
+	struct inotify *self, struct node *parent, const char *path, const struct told *event) {
 	struct watch *watch = parent->watch;
 	struct held *held = held_find(self, watch, event->cookie);
 
@@ -153,8 +153,8 @@ static void moved_to(struct inotify *self, struct node *parent, const char *path
 /* ---- events ---- */
 
 /* A folder in a watched folder. */
-static void folder_event(struct inotify *self, struct node *parent, const char *path,
-	const struct told *event) {
+static void folder_event(
+	struct inotify *self, struct node *parent, const char *path, const struct told *event) {
 	struct watch *watch = parent->watch;
 
 	if (event->mask & IN_MOVED_FROM) {
@@ -172,8 +172,7 @@ static void folder_event(struct inotify *self, struct node *parent, const char *
 	}
 }
 
-static void named_event(
-	struct inotify *self, struct node *node, const struct told *event) {
+static void named_event(struct inotify *self, struct node *node, const struct told *event) {
 	const struct node *top;
 	char *folder = node_path(node, node->watch->root, &top);
 

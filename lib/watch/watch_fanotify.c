@@ -75,7 +75,8 @@ int64_t fanotify_number(const void *fsid, const void *at) {
 	for (unsigned i = 0; i < handle.handle_bytes; i += sizeof(word)) {
 		unsigned left = handle.handle_bytes - i;
 		word = 0;
-		memcpy(&word, bytes + sizeof(handle) + i, left < sizeof(word) ? left : sizeof(word));
+		memcpy(&word, bytes + sizeof(handle) + i,
+			left < sizeof(word) ? left : sizeof(word));
 		hash = mix(hash, word);
 	}
 	return (int64_t)((hash & ((UINT64_C(1) << 62) - 1)) | UINT64_C(1) << 62);

@@ -288,7 +288,10 @@ static void consider_fanotify(struct inotify *self, bool limited) {
 	fanotify_close(possible);
 	if (self->alone) return;
 	log_info("%zu folders: their file systems are watched as a whole from now on", count);
+	self->source.refs++; /* to bury its folders */
 	inotify_begin_anew(self, true);
+	inotify_catch_up(self);
+	watch_source_unref(&self->source);
 }
 
 static int settle(struct watch *watch, struct watch_add *add, struct err *err) {
