@@ -159,24 +159,14 @@ static void strangers_do_no_harm(void **state) {
 	}
 	watch_add_begin(&add, world->watch, "a");
 	watch_add_in_job(&add);
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < 4200; i++) {
 		(void)snprintf(path, sizeof(path), "%s/%d", out[i % 2], i);
-		assert_int_equal(mkdir(path, 0700), 0);
+		assert_int_equal(symlink("nowhere", path), 0);
 	}
 	assert_int_equal(watch_add_end(&add, &err), 0);
 	world_logged(world, "new:a");
-	/* One that says nothing is not listed again. */
-	watch_drop_folder(world->watch, "a");
-	watch_add_begin(&add, world->watch, "a");
-	watch_add_in_job(&add);
-	for (int i = 0; i < 5000; i++) {
-		(void)snprintf(path, sizeof(path), "%s/%d", out[i % 2], i);
-		assert_int_equal(rmdir(path), 0);
-		if (i % 1000 == 0) watch_drain(world->watch);
-		if (i == 3000) assert_int_equal(watch_add_end(&add, &err), 0);
-	}
-	for (int i = 0; i < 2; i++) assert_int_equal(rmdir(out[i]), 0);
-	world_logged(world, "");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(nftw(out[i], world_remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 /* ---- in a process of its own ---- */
