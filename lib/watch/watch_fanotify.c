@@ -165,7 +165,7 @@ bool fanotify_look(struct fanotify *self, struct watch_add *add) {
 
 /* ---- the descriptor ---- */
 
-enum { PAUSE_MS = 20 };
+enum { PAUSE_MS = 50 };
 
 /* While others write and we have no part in it, we look from time to time. */
 static void readable(void *user, int events) {
