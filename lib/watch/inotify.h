@@ -98,7 +98,9 @@ void inotify_begin_anew(struct inotify *self, bool fanotify);
  */
 struct fanotify;
 
-/* NULL where it cannot be had: rights, kernels before 5.17, TEND_WITHOUT=fanotify. */
+/* Rights, a kernel from 5.17 on, and no TEND_WITHOUT=fanotify. Any thread. */
+bool fanotify_is_possible(void);
+/* NULL where it is not. */
 struct fanotify *fanotify_open(struct inotify *inotify);
 void fanotify_stop(struct fanotify *self); /* no events from now on */
 void fanotify_close(struct fanotify *self);

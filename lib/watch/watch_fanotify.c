@@ -189,8 +189,19 @@ static void paused(struct timer *timer) {
 	poll_change(self->poll, POLL_READ);
 }
 
+static int descriptor(void) {
+	return told_to_do_without() ? -1 : fanotify_init(INIT_FLAGS, O_RDONLY);
+}
+
+bool fanotify_is_possible(void) {
+	int fd = descriptor();
+
+	if (fd >= 0) (void)close(fd);
+	return fd >= 0;
+}
+
 struct fanotify *fanotify_open(struct inotify *inotify) {
-	int fd = told_to_do_without() ? -1 : fanotify_init(INIT_FLAGS, O_RDONLY);
+	int fd = descriptor();
 
 	if (fd < 0) return NULL;
 	struct fanotify *self = xcalloc(1, sizeof(*self));

@@ -283,9 +283,7 @@ static void consider_fanotify(struct inotify *self, bool limited) {
 	if (self->fanotify || self->alone) return;
 	list_each(&self->watches, link) count += container_of(link, struct watch, link)->count;
 	if (!limited && count < fanotify_threshold()) return;
-	struct fanotify *possible = fanotify_open(self);
-	self->alone = !possible;
-	fanotify_close(possible);
+	self->alone = !fanotify_is_possible();
 	if (self->alone) return;
 	log_info("%zu folders: their file systems are watched as a whole from now on", count);
 	self->source.refs++; /* to bury its folders */
