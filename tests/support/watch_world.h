@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "support/own_mounts.h"
 #include "watch/watch.h"
 
 /*
@@ -242,6 +243,13 @@ static inline void world_logged(struct world *world, const char *want) {
 	world_settle(world);
 	assert_string_equal(world->log.at, want);
 	buf_clear(&world->log);
+}
+
+/* A disk of its own: the neighbours' writes are told by fanotify as well, and may fill its queue. 0 or -1. */
+static inline int world_alone(void) {
+	if (own_mounts() == 0 && mount("none", "/tmp", "tmpfs", 0, NULL) == 0) return 0;
+	perror("a disk of my own");
+	return -1;
 }
 
 static inline int world_setup(void **state) {

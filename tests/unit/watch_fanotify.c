@@ -261,5 +261,6 @@ int main(int argc, char **argv) {
 
 	if (argc == 2 && str_equal(argv[1], "below")) return another_below();
 	if (argc == 2 && str_equal(argv[1], "plain")) return without_the_right();
+	if (world_alone() < 0) return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

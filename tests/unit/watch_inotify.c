@@ -494,6 +494,7 @@ int main(int argc, char **argv) {
 	const struct CMUnitTest limits[] = { cmocka_unit_test(limits_name_the_line_to_run) };
 
 	if (argc == 2 && str_equal(argv[1], "limit")) return at_the_limit();
+	if (world_alone() < 0) return 1;
 	int failed = cmocka_run_group_tests_name("limits", limits, NULL, NULL);
 	failed += cmocka_run_group_tests_name("inotify", tests, by_inotify, NULL);
 	return failed + cmocka_run_group_tests_name("fanotify", tests, by_fanotify, NULL);
