@@ -44,8 +44,6 @@ unsigned fsevents_say(uint32_t flags, bool root);
  * case, and tells the root as it was asked for or as it is spelled on the disk. */
 const char *fsevents_below(const char *root, const char *path);
 
-#ifdef __APPLE__
-
 struct __FSEventStream;
 struct __CFString;
 struct __CFArray;
@@ -83,5 +81,4 @@ const struct __CFArray *CFArrayCreate(const void *allocator, const void **values
 	const struct fsevents_array_calls *calls);
 void CFRelease(const void *object);
 
-#endif
 #endif
