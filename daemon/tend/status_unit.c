@@ -173,6 +173,7 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 		line(page, "conditions",
 			"the remote keeps none: it is looked at just before each write");
 	line(page, "trouble", "%s", json_text(json_object_get(folder, "trouble"), "text"));
+	line(page, "watched by", "%s", json_text(folder, "watched_by"));
 	line(page, "degraded", "%s", json_text(folder, "degraded"));
 	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
 	line(page, "holds", "%lld files, %lld folders, %lld links, %s",

@@ -174,10 +174,11 @@ static json_t *folder_part(
 	struct house *house, struct folder *folder, size_t troubles, bool *needs_person) {
 	struct folder_status status;
 	folder_status(folder, &status);
-	json_t *part = json_pack("{s:o, s:o, s:s?, s:s?, s:b, s:o, s:o}", "path",
+	json_t *part = json_pack("{s:o, s:o, s:s?, s:s?, s:b, s:o, s:o, s:s?}", "path",
 		answer_text(status.path), "remote", answer_text(status.remote), "mode", status.mode,
 		"state", status.state, "paused", status.paused, "trouble",
-		trouble_of(&status.trouble), "degraded", answer_text(status.degraded));
+		trouble_of(&status.trouble), "degraded", answer_text(status.degraded), "watched_by",
+		status.watched_by);
 	const struct {
 		const char *name;
 		int64_t value;

@@ -53,6 +53,7 @@ void folder_status(struct folder *f, struct folder_status *status) {
 		.needs_person = f->needs_person,
 		.trouble = f->trouble,
 		.degraded = xstrdup(f->degraded),
+		.watched_by = f->watch ? watch_way(f->watch) : NULL,
 		.files = totals.files,
 		.folders = totals.folders,
 		.links = totals.links,

@@ -157,7 +157,8 @@ struct folder_status {
 	bool paused, needs_person;
 	struct err
 		trouble; /* kind ERR_NONE: none; else why the folder as a whole does not go on, and what to do */
-	char *degraded; /* NULL, or why watching is not complete */
+	char *degraded;         /* NULL, or why watching is not complete */
+	const char *watched_by; /* "inotify", "fanotify", "FSEvents"; NULL: it is not watched now */
 	int64_t files, folders, links, size_bytes, strangers;
 	int64_t pending, refused, not_kept; /* not_kept: sockets, FIFOs, devices */
 	int64_t left_s; /* until nothing is pending, about; -1: not known, or the remote sets no pace */

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "watch/watch.h"
+#include "watch/inotify.h"
 
 enum {
 	DEPTH_MAX = 200, /* one open descriptor a level */
@@ -70,7 +70,14 @@ static void look_at_limits(const struct doctor_ground *ground, struct findings *
 	int64_t count = folders_of(ground, watches), wanted = 65536;
 
 	while (wanted <= count && wanted < WATCHES_MOST) wanted *= 2;
-	if (count > watches)
+	/* The machine's tendd, and we are asked as root as well: it may what we may. */
+	bool whole = ground->system && fanotify_is_possible();
+	if (whole && (count > watches || (uint64_t)count >= fanotify_threshold()))
+		finding_add(findings, FINDING_GOOD, NULL,
+			"more than %lld folders: their file systems are watched as a whole, by "
+			"fanotify",
+			(long long)count - 1);
+	else if (count > watches)
 		finding_add(findings, FINDING_WRONG, raise("max_user_watches", wanted),
 			"more than the %lld folders that this system lets tendd watch are to be "
 			"synced: changes in the rest are found by 'rescan' alone",

@@ -28,6 +28,12 @@ void inotify_doom(struct inotify *self, struct node *node) {
 	self->doomed[self->doomed_count++] = node;
 }
 
+void inotify_give_back(struct inotify *self, int64_t number) {
+	if (number < 0 || fanotify_is_number(number)) return;
+	/* Of an ended descriptor they end by themselves. */
+	if (self->poll) (void)inotify_rm_watch(self->fd, (int)number);
+}
+
 static void doom_child(struct inotify *self, struct node *parent, const char *name) {
 	struct node *node = node_child(parent, name);
 
@@ -40,9 +46,7 @@ static bool bury(struct inotify *self) {
 
 	for (size_t i = 0; i < BURY_AT_ONCE && self->doomed_count > 0; i++) {
 		struct node *top = self->doomed[self->doomed_count - 1], *leaf = node_leaf(top);
-		int unused = node_number(&self->numbers, leaf, -1);
-		/* Of an ended descriptor they end by themselves. */
-		if (unused >= 0 && self->poll) (void)inotify_rm_watch(self->fd, unused);
+		inotify_give_back(self, node_number(&self->numbers, leaf, -1));
 		if (leaf == top) self->doomed_count--;
 		node_free(leaf);
 	}
@@ -71,7 +75,7 @@ void inotify_hold_expire(struct inotify *self) {
 
 /* An event at the place it left, or at one above, must not be told before that it left. */
 static void expire_below(struct inotify *self, const struct watch *watch, const char *path,
-	const struct inotify_event *event) {
+	const struct told *event) {
 	list_each(&self->held, link) {
 		struct held *held = container_of(link, struct held, link);
 		if (held->watch != watch || !path_is_within(held->from, path)) continue;
@@ -80,8 +84,25 @@ static void expire_below(struct inotify *self, const struct watch *watch, const 
 	}
 }
 
-static void moved_from(struct inotify *self, struct node *parent, const char *path,
-	const struct inotify_event *event) {
+void inotify_came_nowhere(struct inotify *self, uint32_t cookie) {
+	list_each(&self->held, link) {
+		struct held *held = container_of(link, struct held, link);
+		if (held->cookie == cookie) expire(self, held);
+	}
+}
+
+bool inotify_unlearn(
+	struct inotify *self, struct node *parent, const char *path, const char *name) {
+	bool known = node_child(parent, name);
+
+	watch_adds_stale(parent->watch, path, NULL);
+	doom_child(self, parent, name);
+	watch_limit_cured(parent->watch, path, true);
+	return known;
+}
+
+static void moved_from(
+	struct inotify *self, struct node *parent, const char *path, const struct told *event) {
 	struct held *held = xcalloc(1, sizeof(*held));
 
 	held->cookie = event->cookie;
@@ -103,8 +124,8 @@ static struct held *held_find(
 	return NULL;
 }
 
-static void moved_to(struct inotify *self, struct node *parent, const char *path,
-	const struct inotify_event *event) {
+static void moved_to(
+	struct inotify *self, struct node *parent, const char *path, const struct told *event) {
 	struct watch *watch = parent->watch;
 	struct held *held = held_find(self, watch, event->cookie);
 
@@ -117,7 +138,7 @@ static void moved_to(struct inotify *self, struct node *parent, const char *path
 	}
 	watch_adds_stale(watch, held->from, path);
 	/* Only where nothing was missed meanwhile do watches, and what is known, just follow. */
-	if (held->node && held->node->wd >= 0 && !held->touched) {
+	if (held->node && held->node->number >= 0 && !held->touched) {
 		watch_report(watch, WATCH_FOLDER_MOVED, path, held->from);
 	} else {
 		watch_report(watch, WATCH_FOLDER_GONE, held->from, NULL);
@@ -132,8 +153,8 @@ static void moved_to(struct inotify *self, struct node *parent, const char *path
 /* ---- events ---- */
 
 /* A folder in a watched folder. */
-static void folder_event(struct inotify *self, struct node *parent, const char *path,
-	const struct inotify_event *event) {
+static void folder_event(
+	struct inotify *self, struct node *parent, const char *path, const struct told *event) {
 	struct watch *watch = parent->watch;
 
 	if (event->mask & IN_MOVED_FROM) {
@@ -144,17 +165,14 @@ static void folder_event(struct inotify *self, struct node *parent, const char *
 		doom_child(self, parent, event->name);
 		watch_report(watch, WATCH_FOLDER_NEW, path, NULL);
 	} else if (event->mask & IN_DELETE) {
-		watch_adds_stale(watch, path, NULL);
-		doom_child(self, parent, event->name);
-		watch_limit_cured(watch, path, true);
+		(void)inotify_unlearn(self, parent, path, event->name);
 		watch_report(watch, WATCH_FOLDER_GONE, path, NULL);
 	} else {
 		watch_report(watch, WATCH_CHANGED, path, NULL);
 	}
 }
 
-static void named_event(
-	struct inotify *self, struct node *node, const struct inotify_event *event) {
+static void named_event(struct inotify *self, struct node *node, const struct told *event) {
 	const struct node *top;
 	char *folder = node_path(node, node->watch->root, &top);
 
@@ -176,7 +194,7 @@ static void named_event(
 }
 
 /* About the watched folder itself. What its parent tells as well is left to the parent. */
-static void own_event(struct node *node, const struct inotify_event *event) {
+static void own_event(struct node *node, const struct told *event) {
 	struct watch *watch = node->watch;
 
 	if (node == watch->root) {
@@ -192,7 +210,7 @@ static void own_event(struct node *node, const struct inotify_event *event) {
 static void number_ended(struct inotify *self, int wd) {
 	struct node *node;
 
-	while ((node = node_by_wd(&self->numbers, wd))) {
+	while ((node = node_by_number(&self->numbers, wd))) {
 		(void)node_number(&self->numbers, node, -1);
 		node_trim(node);
 	}
@@ -214,12 +232,12 @@ static void forget_strays(struct inotify *self) {
 	map_release(&self->strays);
 }
 
-static void stray(struct inotify *self, const struct inotify_event *event) {
+static void stray(struct inotify *self, const struct told *event) {
 	static enum inotify_stray spoke = STRAY_SPOKE, gone = STRAY_GONE;
 	char key[16];
 
 	if (self->source.adds == 0) return; /* of a number that we gave back */
-	(void)snprintf(key, sizeof(key), "%d", event->wd);
+	(void)snprintf(key, sizeof(key), "%d", (int)event->number);
 	if (map_count(&self->strays) >= STRAYS_MAX) forget_strays(self);
 	if (event->mask & IN_IGNORED)
 		map_put(&self->strays, key, &gone);
@@ -227,31 +245,47 @@ static void stray(struct inotify *self, const struct inotify_event *event) {
 		map_put(&self->strays, key, &spoke);
 }
 
-/* The n-th of the nodes with this number. An event may change the row: then one may be told twice,
- * which is harmless. */
-static struct node *twin_at(const struct inotify *self, int wd, size_t n) {
-	struct node *node = node_by_wd(&self->numbers, wd);
+struct node *inotify_twin(const struct inotify *self, int64_t number, size_t n) {
+	struct node *node = node_by_number(&self->numbers, number);
 
 	for (; node && n > 0; n--) node = node->twin;
 	return node;
 }
 
-static void handle(struct inotify *self, const struct inotify_event *event) {
+void inotify_told(struct inotify *self, const struct told *told) {
 	struct node *node;
+
+	for (size_t n = 0; (node = inotify_twin(self, told->number, n)); n++) {
+		if (*told->name)
+			named_event(self, node, told);
+		else
+			own_event(node, told);
+	}
+}
+
+/* Where fanotify tells of all else. */
+static void root_event(struct inotify *self, const struct inotify_event *event) {
+	list_each(&self->watches, link) {
+		struct watch *watch = container_of(link, struct watch, link);
+		if (watch->root_wd != event->wd) continue;
+		if (event->mask & IN_IGNORED) watch->root_wd = -1;
+		watch_report(watch, WATCH_ROOT_GONE, "", NULL);
+	}
+}
+
+static void handle(struct inotify *self, const struct inotify_event *event) {
+	struct told told = { event->wd, event->mask, event->cookie,
+		event->len > 0 ? event->name : "" };
 
 	if (event->mask & IN_Q_OVERFLOW) {
 		log_warn("more changes at once than the system's queue holds: all folders are "
 			 "scanned (raise fs.inotify.max_queued_events if this comes often)");
-		inotify_overflowed(self);
+		inotify_begin_anew(self, self->fanotify != NULL);
 		return;
 	}
-	if (!node_by_wd(&self->numbers, event->wd)) stray(self, event);
-	for (size_t n = 0; (node = twin_at(self, event->wd, n)); n++) {
-		if (event->len > 0 && *event->name)
-			named_event(self, node, event);
-		else
-			own_event(node, event);
-	}
+	if (!node_by_number(&self->numbers, event->wd)) stray(self, &told);
+	inotify_told(self, &told);
+	if (self->fanotify) root_event(self, event);
 	if (event->mask & IN_IGNORED) number_ended(self, event->wd);
 }
 
@@ -277,8 +311,10 @@ static void read_queue(struct inotify *self) {
 
 void inotify_catch_up(struct inotify *self) {
 	self->source.refs++; /* an overflow may end it */
-	do read_queue(self);
-	while (bury(self));
+	do {
+		if (self->fanotify) fanotify_catch_up(self->fanotify);
+		read_queue(self);
+	} while (bury(self));
 	if (self->poll && !list_empty(&self->held) && !timer_running(&self->hold)) {
 		timer_start(&self->hold, HOLD_MS);
 	}

@@ -7,17 +7,11 @@
 
 #include "watch/internal.h"
 
-/* Elements of the search trees are pointers to a node's name, or to its number, so that a plain
- * name or number can be looked for. */
+/* Elements of the search trees are pointers to a node's name, so that a plain name can be looked
+ * for. */
 
 static int by_name(const void *left, const void *right) {
 	return strcmp(left, right);
-}
-
-static int by_number(const void *left, const void *right) {
-	int a = *(const int *)left, b = *(const int *)right;
-
-	return (a > b) - (a < b);
 }
 
 static struct node *named(void *element) {
@@ -39,7 +33,7 @@ struct node *node_new(struct watch *watch, struct node *parent, const char *name
 	struct node *node = xcalloc(1, sizeof(*node) + len + 1);
 
 	node->watch = watch;
-	node->wd = -1;
+	node->number = -1;
 	memcpy(node->name, name, len + 1);
 	if (parent) attach(node, parent);
 	return node;
@@ -91,13 +85,13 @@ struct node *node_leaf(struct node *node) {
 }
 
 void node_free(struct node *leaf) {
-	assert(!leaf->children && leaf->wd < 0);
+	assert(!leaf->children && leaf->number < 0);
 	if (leaf->parent) node_cut(leaf);
 	free(leaf);
 }
 
 void node_trim(struct node *node) {
-	while (node->parent && !node->children && node->wd < 0) {
+	while (node->parent && !node->children && node->number < 0) {
 		struct node *parent = node->parent;
 		node_free(node);
 		node = parent;
@@ -106,50 +100,99 @@ void node_trim(struct node *node) {
 
 /* ---- numbers ---- */
 
-static struct node *numbered(void *element) {
-	return element ? container_of(*(int **)element, struct node, wd) : NULL;
+static size_t home_of(const struct numbers *numbers, int64_t number) {
+	/* Those of inotify count up from 1. */
+	uint64_t mixed = (uint64_t)number * 0x9e3779b97f4a7c15;
+
+	return (size_t)(mixed >> 32) & (numbers->size - 1);
 }
 
-struct node *node_by_wd(const struct numbers *numbers, int wd) {
-	return numbered(tfind(&wd, &numbers->by_wd, by_number));
+/* Its slot, or the empty one where it belongs. */
+static size_t slot_of(const struct numbers *numbers, int64_t number) {
+	size_t at = home_of(numbers, number);
+
+	while (numbers->slots[at] && numbers->slots[at]->number != number)
+		at = (at + 1) & (numbers->size - 1);
+	return at;
 }
 
-static int number_drop(struct numbers *numbers, struct node *node) {
-	int wd = node->wd, unused = -1;
-	void *element = tfind(&wd, &numbers->by_wd, by_number);
-	struct node *first = numbered(element);
+struct node *node_by_number(const struct numbers *numbers, int64_t number) {
+	return numbers->size > 0 ? numbers->slots[slot_of(numbers, number)] : NULL;
+}
+
+static void make_room(struct numbers *numbers) {
+	struct numbers larger = { .size = numbers->size ? 2 * numbers->size : 64,
+		.used = numbers->used };
+
+	if (4 * (numbers->used + 1) <= 3 * numbers->size) return;
+	larger.slots = xcalloc(larger.size, sizeof(struct node *));
+	for (size_t i = 0; i < numbers->size; i++) {
+		struct node *node = numbers->slots[i];
+		if (node) larger.slots[slot_of(&larger, node->number)] = node;
+	}
+	free(numbers->slots);
+	*numbers = larger;
+}
+
+/* Those behind it move up, so that each is found from its home without a gap. */
+static void slot_empty(struct numbers *numbers, size_t gap) {
+	size_t mask = numbers->size - 1;
+
+	for (size_t at = (gap + 1) & mask; numbers->slots[at]; at = (at + 1) & mask) {
+		size_t home = home_of(numbers, numbers->slots[at]->number);
+		if (((at - home) & mask) < ((at - gap) & mask)) continue;
+		numbers->slots[gap] = numbers->slots[at];
+		gap = at;
+	}
+	numbers->slots[gap] = NULL;
+	numbers->used--;
+}
+
+static int64_t number_drop(struct numbers *numbers, struct node *node) {
+	int64_t unused = -1;
+	size_t slot = slot_of(numbers, node->number);
+	struct node *first = numbers->slots[slot];
 
 	assert(first);
 	if (first == node && !node->twin) {
-		(void)tdelete(&wd, &numbers->by_wd, by_number);
-		unused = wd;
+		unused = node->number;
+		slot_empty(numbers, slot);
 	} else if (first == node) {
-		*(int **)element = &node->twin->wd;
+		numbers->slots[slot] = node->twin;
 	} else {
 		while (first->twin != node) first = first->twin;
 		first->twin = node->twin;
 	}
 	node->twin = NULL;
-	node->wd = -1;
+	node->number = -1;
 	node->watch->count--;
 	return unused;
 }
 
-int node_number(struct numbers *numbers, struct node *node, int wd) {
-	int before = node->wd;
+int64_t node_number(struct numbers *numbers, struct node *node, int64_t number) {
+	int64_t before = node->number;
 
-	if (before == wd) return -1;
+	if (before == number) return -1;
 	if (before >= 0) before = number_drop(numbers, node);
-	if (wd < 0) return before;
+	if (number < 0) return before;
+	make_room(numbers);
+	struct node **slot = &numbers->slots[slot_of(numbers, number)];
 	node->watch->count++;
-	node->wd = wd;
-	struct node *first = numbered(tsearch(&node->wd, &numbers->by_wd, by_number));
-	assert(first);
-	if (first != node) {
-		node->twin = first->twin;
-		first->twin = node;
+	node->number = number;
+	if (*slot) {
+		node->twin = (*slot)->twin;
+		(*slot)->twin = node;
+	} else {
+		*slot = node;
+		numbers->used++;
 	}
 	return before;
+}
+
+void numbers_release(struct numbers *numbers) {
+	assert(numbers->used == 0);
+	free(numbers->slots);
+	*numbers = (struct numbers){ 0 };
 }
 
 struct node *node_hang(
@@ -160,9 +203,9 @@ struct node *node_hang(
 	}
 	/* The name is part of the node: under another it is another one. */
 	struct node *renamed = node_new(node->watch, parent, name);
-	int wd = node->wd;
-	if (wd >= 0) {
-		(void)node_number(numbers, renamed, wd);
+	int64_t number = node->number;
+	if (number >= 0) {
+		(void)node_number(numbers, renamed, number);
 		(void)node_number(numbers, node, -1);
 	}
 	while (node->children) {

@@ -33,6 +33,7 @@ struct watch *watch_make(struct watch_source *source, struct loop *loop, const c
 	watch->loop = loop;
 	watch->calls = *calls;
 	watch->user = user;
+	watch->root_wd = -1;
 	watch->root_path = xstrdup(root);
 	list_init(&watch->adding);
 	list_init(&watch->reports);
@@ -73,6 +74,10 @@ size_t watch_count(const struct watch *watch) {
 
 bool watch_is_degraded(const struct watch *watch) {
 	return watch->degraded;
+}
+
+const char *watch_way(const struct watch *watch) {
+	return watch->source->kind->way(watch);
 }
 
 void watch_drop_folder(struct watch *watch, const char *path) {
@@ -179,7 +184,9 @@ void watch_limit_cured(struct watch *watch, const char *path, bool and_below) {
 /* ---- additions ---- */
 
 void watch_add_begin(struct watch_add *add, struct watch *watch, const char *path) {
-	*add = (struct watch_add){ .watch = watch, .impl = watch->source, .wd = -1 };
+	*add = (struct watch_add){ .watch = watch, .impl = watch->source, .wd = -1, .number = -1 };
+	add->root = *path == '\0';
+	if (watch->source->kind->begin) watch->source->kind->begin(watch, add);
 	watch->source->refs++;
 	watch->source->adds++;
 	add->path = xstrdup(path);

@@ -73,8 +73,11 @@ struct watch_add {
 	char *path;          /* as it is now: it follows moves */
 	char *absolute;      /* as it was at begin */
 	void *impl;
-	int wd, sys; /* what the job found */
-	bool stale;
+	int wd, sys;    /* what the job found */
+	int64_t number; /* the same: the folder's number in the tree; -1: none */
+	uint64_t fs;    /* the file system that its tree is watched as; the job's of now. 0: none */
+	uint64_t since; /* how much had been told of strangers at begin */
+	bool root, stale;
 };
 void watch_add_begin(struct watch_add *add, struct watch *watch, const char *path);
 void watch_add_in_job(struct watch_add *add);
@@ -92,6 +95,8 @@ void watch_drain(struct watch *watch);
 
 size_t watch_count(const struct watch *watch); /* folders watched */
 bool watch_is_degraded(const struct watch *watch);
+/* For people: "inotify", "fanotify", "FSEvents". */
+const char *watch_way(const struct watch *watch);
 
 extern const struct doctor_check watch_doctor[]; /* for `tend doctor` */
 

@@ -107,6 +107,11 @@ static void simulated_leave(struct watch *watch) {
 	if (self->slot) *self->slot = NULL;
 }
 
+static const char *simulated_way(const struct watch *watch) {
+	(void)watch;
+	return "simulated";
+}
+
 static void simulated_free(struct watch_source *source) {
 	map_release(&simulated(source)->folders);
 	free(simulated(source));
@@ -120,6 +125,7 @@ static const struct watch_kind kind = {
 	.drain = simulated_drain,
 	.leave = simulated_leave,
 	.wake = simulated_wake,
+	.way = simulated_way,
 	.free = simulated_free,
 };
 

@@ -76,6 +76,25 @@ static void known_counts_are_compared(void **state) {
 	assert_non_null(strstr(found(1)->cure, "max_user_instances=512"));
 }
 
+/* As root one mark watches all. Wants root. */
+static void the_machines_own_has_no_such_limit(void **state) {
+	doctor_add_folder(&ground, "a", "/nowhere", 799);
+	ground.system = true;
+	limits(799, 128);
+	assert_int_equal(found(0)->level, FINDING_GOOD);
+	assert_non_null(strstr(found(0)->text, "by fanotify"));
+	setenv("TEND_WITHOUT", "fanotify", 1);
+	limits(799, 128);
+	unsetenv("TEND_WITHOUT");
+	assert_int_equal(found(0)->level, FINDING_WRONG);
+	limits(1000, 128);
+	assert_non_null(strstr(found(0)->text, "all 800 folders"));
+	setenv("TEND_FANOTIFY_FROM", "800", 1);
+	limits(1000, 128);
+	unsetenv("TEND_FANOTIFY_FROM");
+	assert_non_null(strstr(found(0)->text, "by fanotify"));
+}
+
 /* Without tendd nobody knows how many there are. */
 static void folders_that_are_not_known_are_counted(void **state) {
 	char command[512], *data = path_join(root, "data");
@@ -106,6 +125,8 @@ static void limits_that_nobody_tells_are_none(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(known_counts_are_compared, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_machines_own_has_no_such_limit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			folders_that_are_not_known_are_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
