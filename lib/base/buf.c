@@ -50,6 +50,16 @@ int buf_add(struct buf *buf, const void *bytes, size_t len) {
 	return 0;
 }
 
+char *buf_room(struct buf *buf, size_t len) {
+	return reserve(buf, len) ? NULL : buf->at + buf->len;
+}
+
+void buf_filled(struct buf *buf, size_t len) {
+	assert(buf->len + len < buf->cap);
+	buf->len += len;
+	buf->at[buf->len] = '\0';
+}
+
 int buf_adds(struct buf *buf, const char *text) {
 	return buf_add(buf, text, strlen(text));
 }
