@@ -50,6 +50,16 @@ int buf_add(struct buf *buf, const void *bytes, size_t len) {
 	return 0;
 }
 
+char *buf_room(struct buf *buf, size_t len) {
+	return reserve(buf, len) ? NULL : buf->at + buf->len;
+}
+
+void buf_filled(struct buf *buf, size_t len) {
+	assert(buf->len + len < buf->cap);
+	buf->len += len;
+	buf->at[buf->len] = '\0';
+}
+
 int buf_adds(struct buf *buf, const char *text) {
 	return buf_add(buf, text, strlen(text));
 }
@@ -59,16 +69,22 @@ int buf_addc(struct buf *buf, char c) {
 }
 
 int buf_addv(struct buf *buf, const char *format, va_list args) {
+	size_t room =
+		buf->cap ? buf->cap - buf->len : 0; /* what fits need not be measured before */
 	va_list again;
 	va_copy(again, args);
-	int len = vsnprintf(NULL, 0, format, again);
+	int len = vsnprintf(room ? buf->at + buf->len : NULL, room, format, again);
 	va_end(again);
+	bool fits = len >= 0 && (size_t)len < room;
+	if (room && !fits) buf->at[buf->len] = '\0';
 	if (len < 0) {
 		buf->full = true;
 		return -1;
 	}
-	if (reserve(buf, (size_t)len)) return -1;
-	vsnprintf(buf->at + buf->len, (size_t)len + 1, format, args);
+	if (!fits) {
+		if (reserve(buf, (size_t)len)) return -1;
+		vsnprintf(buf->at + buf->len, (size_t)len + 1, format, args);
+	}
 	buf->len += (size_t)len;
 	return 0;
 }

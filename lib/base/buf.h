@@ -23,6 +23,9 @@ void buf_clear(struct buf *buf); /* keeps the memory */
 
 /* -1 and `full` when it would exceed `max`; then nothing was added. */
 int buf_add(struct buf *buf, const void *bytes, size_t len);
+/* Where `len` bytes can be written by the caller, who says then how many were; NULL as above. */
+char *buf_room(struct buf *buf, size_t len);
+void buf_filled(struct buf *buf, size_t len);
 int buf_adds(struct buf *buf, const char *text);
 int buf_addc(struct buf *buf, char c);
 int buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));

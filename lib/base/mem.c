@@ -48,12 +48,15 @@ char *xstrndup(const char *text, size_t len) {
 	return copy;
 }
 
+/* Most texts are short: written once, not measured before. */
 char *xvasprintf(const char *format, va_list args) {
+	char at_hand[256];
 	va_list again;
 	va_copy(again, args);
-	int len = vsnprintf(NULL, 0, format, again);
+	int len = vsnprintf(at_hand, sizeof(at_hand), format, again);
 	va_end(again);
 	if (len < 0) return xstrdup(""); /* an impossible format, or above 2 GiB */
+	if ((size_t)len < sizeof(at_hand)) return xmemdup(at_hand, (size_t)len + 1);
 
 	char *text = xmalloc((size_t)len + 1);
 	vsnprintf(text, (size_t)len + 1, format, args);
@@ -65,6 +68,20 @@ char *xasprintf(const char *format, ...) {
 	va_start(args, format);
 	char *text = xvasprintf(format, args);
 	va_end(args);
+	return text;
+}
+
+char *xjoin(const char *const parts[], size_t count) {
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++) len += strlen(parts[i]);
+	char *text = xmalloc(len + 1), *to = text;
+	for (size_t i = 0; i < count; i++) {
+		size_t more = strlen(parts[i]);
+		memcpy(to, parts[i], more);
+		to += more;
+	}
+	*to = '\0';
 	return text;
 }
 

@@ -1,9 +1,9 @@
 #include <assert.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "crypto/crypto.h"
 
@@ -135,13 +135,26 @@ const char *digest_name(enum digest_kind kind) {
 	return kinds[kind].name;
 }
 
+/* RFC 2104. OpenSSL's own looks its MAC up under locks each time: 25,000 instructions of which 3,000
+ * hash, for every request that is signed. */
 void hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t *out) {
-	unsigned out_len = 0;
+	enum { BLOCK = 64, INNER = 0x36, OUTER = 0x5c };
+	uint8_t pad[BLOCK] = { 0 }, inner[DIGEST_MAX];
+	struct digest digest;
 
-	assert(key_len <= INT32_MAX);
-	/* An empty key is a key; NULL would mean "the one of last time". */
-	const unsigned char *made = HMAC(algorithm(DIGEST_SHA256), key_len ? key : "", (int)key_len,
-		bytes, len, out, &out_len);
-	assert(made && out_len == 32);
-	(void)made;
+	if (key_len > BLOCK)
+		digest_of(DIGEST_SHA256, key, key_len, pad);
+	else if (key_len > 0)
+		memcpy(pad, key, key_len);
+	for (size_t i = 0; i < BLOCK; i++) pad[i] ^= INNER;
+	digest_init(&digest, DIGEST_SHA256);
+	digest_add(&digest, pad, BLOCK);
+	digest_add(&digest, bytes, len);
+	size_t inner_len = digest_end(&digest, inner);
+	for (size_t i = 0; i < BLOCK; i++) pad[i] ^= INNER ^ OUTER;
+	digest_init(&digest, DIGEST_SHA256);
+	digest_add(&digest, pad, BLOCK);
+	digest_add(&digest, inner, inner_len);
+	digest_end(&digest, out);
+	crypto_wipe(pad, sizeof(pad));
 }

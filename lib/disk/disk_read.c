@@ -55,18 +55,14 @@ int disk_hash_span(struct disk *disk, int fd, int64_t offset, int64_t length, st
 /* The bytes that stat told of; a look afterwards shows growth. */
 static int read_all(struct disk *disk, int fd, const char *path, int64_t size, struct buf *body,
 	struct err *err) {
-	char block[BLOCK_BYTES];
-
-	while ((int64_t)body->len < size) {
-		int64_t left = size - (int64_t)body->len;
-		size_t want = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
-		ssize_t got = disk_pread(disk, fd, block, want, (int64_t)body->len);
-		if (got < 0) return disk_fail(err, errno, "read", path);
-		buf_add(body, block, (size_t)got);
-		if ((size_t)got < want)
-			return err_set(err, ERR_CHANGED, "'%s' changed while it was read",
-				path_name(path));
-	}
+	if (size == 0) return 0;
+	char *at = buf_room(body, (size_t)size);
+	assert(at); /* the caller compared it with what the buffer takes */
+	ssize_t got = disk_pread(disk, fd, at, (size_t)size, 0);
+	buf_filled(body, got > 0 ? (size_t)got : 0);
+	if (got < 0) return disk_fail(err, errno, "read", path);
+	if (got < size)
+		return err_set(err, ERR_CHANGED, "'%s' changed while it was read", path_name(path));
 	return 0;
 }
 

@@ -17,7 +17,7 @@ struct http_slot {
 	struct http_request *request;
 	/* curl only reads the list, so that its links can stand here instead of being allocated
 	 * one by one. */
-	struct curl_slist lines[HTTP_HEADERS_MAX + 2];
+	struct curl_slist lines[HTTP_HEADERS_MAX + 3];
 	int64_t began_ms;
 	struct timer idle; /* looks whether a byte moved */
 	int64_t moved;     /* bytes, when it looked last */

@@ -57,13 +57,16 @@ static bool goes_past_proxy(const char *url) {
 
 static void set_headers(struct http_slot *slot, const struct http_request *request) {
 	size_t count = 0;
-	bool typed = false;
+	bool typed = false, named = false;
 
 	for (; request->headers && request->headers[count]; count++) {
 		assert(count < HTTP_HEADERS_MAX);
 		slot->lines[count].data = (char *)request->headers[count];
 		typed |= strncasecmp(request->headers[count], "content-type:", 13) == 0;
+		named |= strncasecmp(request->headers[count], "user-agent:", 11) == 0;
 	}
+	/* A line of ours: from CURLOPT_USERAGENT curl makes one anew for each request. */
+	if (!named) slot->lines[count++].data = "User-Agent: tend/" TEND_VERSION;
 	/* Or curl would call every body a form. */
 	if (request->body && !typed) slot->lines[count++].data = "Content-Type:";
 	for (size_t i = 0; i < count; i++) {
@@ -200,7 +203,6 @@ void http_request_start(struct http *http, struct http_request *request) {
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->text);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "tend/" TEND_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_header_came);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, slot);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_body_came);

@@ -119,6 +119,48 @@ int index_get(struct index *index, const char *path, bool folder, struct index_e
 	return got;
 }
 
+/* Is the row that `stmt` stands at the one of this key, or behind it? As memcmp. */
+static int key_order(struct db_stmt *stmt, const char *name, bool folder) {
+	size_t have = 0, len = strlen(name);
+	const char *row = db_blob(stmt, ENTRY_NAME_COLUMN, &have);
+	int order = memcmp(row ? row : "", name, have < len ? have : len);
+
+	if (order || have < len) return order ? order : -1;
+	if (!folder) return have > len;
+	return have == len ? -1 : row[len] != '/' ? (unsigned char)row[len] - '/' : have > len + 1;
+}
+
+int index_get_both(
+	struct index *index, const char *path, struct index_pair *pair, struct err *err) {
+	const char *name;
+	size_t above = index_split(path, &name);
+	int64_t dir = index_dir_find(index, path, above, err);
+
+	*pair = (struct index_pair){ 0 };
+	if (dir <= 0) return (int)dir;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_FROM, err);
+	if (!stmt) return -1;
+	index_bind_key(stmt, dir, name, false);
+	int got = db_step(stmt, err);
+	bool folder_next = false; /* the folder's row stands further on, or nowhere */
+	if (got == 1) {
+		int order = key_order(stmt, name, true);
+		pair->has_file = key_order(stmt, name, false) == 0;
+		pair->has_folder = order == 0;
+		folder_next = order < 0;
+		if (pair->has_file) index_entry_read(stmt, &pair->file);
+		if (pair->has_folder) index_entry_read(stmt, &pair->folder);
+	}
+	db_reset(stmt);
+	if (got == 1 && folder_next) {
+		got = index_get(index, path, true, &pair->folder, err);
+		pair->has_folder = got == 1;
+	}
+	if (got >= 0) return 0;
+	index_entry_release(&pair->file);
+	return -1;
+}
+
 int index_has_folder(struct index *index, const char *path, struct err *err) {
 	if (index->known_folder && strcmp(index->known_folder, path) == 0) return 1;
 	const char *name;

@@ -84,6 +84,13 @@ int index_checkpoint_rest(struct index *index, struct err *err);
 /* 1 found, 0 not, -1 err. `entry` is filled when found; release it. */
 int index_get(struct index *index, const char *path, bool folder, struct index_entry *entry,
 	struct err *err);
+/* The rows of a file (or link) and of a folder of one name. Of a new name, as most are, one look tells of both. 0 or -1; release
+ * both entries. */
+struct index_pair {
+	bool has_file, has_folder;
+	struct index_entry file, folder;
+};
+int index_get_both(struct index *index, const char *path, struct index_pair *pair, struct err *err);
 /* Has this folder a row? The one that was asked for last is remembered: files come folder by
  * folder. */
 int index_has_folder(struct index *index, const char *path, struct err *err);

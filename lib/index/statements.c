@@ -106,6 +106,8 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIR_MOVE] = "UPDATE dir SET parent = ?2, name = ?3 WHERE id = ?1",
 
 	[SQL_ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE dir = ?1 AND name = ?2",
+	[SQL_ENTRY_FROM] = "SELECT " ENTRY_COLUMNS
+			   ", name FROM entry WHERE dir = ?1 AND name >= ?2 ORDER BY name LIMIT 1",
 	[SQL_ENTRY_BRIEF] = "SELECT kind, flags, size FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_NEW] =
 		"INSERT INTO entry(" ENTRY_COLUMNS ", dir, name)"

@@ -176,10 +176,23 @@ static directory_verb *const verbs[] = {
 	[STORE_ABOUT] = directory_about,
 };
 
+/* It may go at any time, also between this look and what follows: small new files that were begun together go by one look. SYNC,
+ * without which none of them is believed, looks for itself. */
+static bool root_is_there(const struct directory_op *work) {
+	struct directory_root *root = work->root;
+	bool brief = work->job.brief;
+
+	if (brief && atomic_load_explicit(&root->seen_turn, memory_order_relaxed) == work->turn)
+		return true;
+	if (!disk_is_there(work->disk)) return false;
+	if (brief) atomic_store_explicit(&root->seen_turn, work->turn, memory_order_relaxed);
+	return true;
+}
+
 static int op_work(struct job *job, struct err *err) {
 	struct directory_op *work = container_of(job, struct directory_op, job);
 
-	if (!disk_is_there(work->disk)) {
+	if (!root_is_there(work)) {
 		work->lost = true;
 		return err_set(err, ERR_OFFLINE, "the remote folder '%s' was moved or unmounted",
 			disk_path(work->disk));
@@ -260,6 +273,7 @@ static void op_begin(struct directory_op *work) {
 	work->job.work = op_work;
 	work->job.done = op_done;
 	work->job.brief = is_brief(work->op);
+	work->turn = loop_counts(directory->store.loop).turns + 1; /* 0: nobody looked yet */
 	job_start(directory->store.loop, &work->job);
 }
 

@@ -8,6 +8,8 @@
 #ifndef STORE_DIRECTORY_H
 #define STORE_DIRECTORY_H
 
+#include <stdatomic.h>
+
 #include "disk/disk.h"
 #include "store/internal.h"
 
@@ -29,6 +31,8 @@ enum {
 struct directory_root {
 	struct disk *disk;
 	unsigned users; /* operations at work in it */
+	/* The turn of the loop whose first brief operation saw that it is where it was. */
+	atomic_uint_least64_t seen_turn;
 };
 
 /* What must reach the medium at the next SYNC. */
@@ -51,6 +55,7 @@ struct directory_op {
 	struct directory_root *root;
 	struct store_op *op;
 	struct disk *disk;
+	uint64_t turn; /* it was begun in */
 
 	/* ---- what the worker found ---- */
 	bool lost;         /* the root is not at its path any more */

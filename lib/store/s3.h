@@ -133,6 +133,8 @@ bool s3_role_cancel(struct s3_op *x);
 
 /* "name: value" for the next call, the name in lower case. */
 void s3_header(struct s3_op *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same, of "name: " and its value: for what every object has. */
+void s3_header_is(struct s3_op *x, const char *name, const char *value);
 /* Hashes, signs, sends; `call` is copied, what it points to borrowed. The last thing a step
  * does. */
 void s3_send(struct s3_op *x, const struct s3_call *call);

@@ -9,7 +9,7 @@
  * with the kind's bits, and the MD5 of what was sent in parts in base64.
  */
 
-enum { PRESERVED_MAX = 40 };
+enum { PRESERVED_MAX = 40, TIME_TEXT_MAX = 40, MODE_TEXT_MAX = 16 };
 
 struct store_hash s3_hash_of_etag(const struct s3 *s3, const char *etag) {
 	struct store_hash hash = { .kind = STORE_HASH_NONE };
@@ -36,16 +36,39 @@ void s3_class_headers(struct s3_op *x) {
 	if (x->s3->sse) s3_header(x, "x-amz-server-side-encryption: %s", x->s3->sse);
 }
 
+/* "-1.500000000" is a second and a half before 1970. */
+static void put_time(char text[TIME_TEXT_MAX], int64_t mtime_ns) {
+	uint64_t ns = mtime_ns < 0 ? 0 - (uint64_t)mtime_ns : (uint64_t)mtime_ns;
+	uint64_t below = ns % NS_PER_S;
+	char *to = text;
+
+	if (mtime_ns < 0) *to++ = '-';
+	to = str_put_int(to, (int64_t)(ns / NS_PER_S));
+	*to++ = '.';
+	for (uint64_t unit = NS_PER_S / 10; unit; unit /= 10)
+		*to++ = (char)('0' + below / unit % 10);
+	*to = '\0';
+}
+
+static void put_octal(char text[MODE_TEXT_MAX], unsigned mode) {
+	char *to = text;
+	int shift = 0;
+
+	while (mode >> shift >> 3) shift += 3;
+	for (; shift >= 0; shift -= 3) *to++ = (char)('0' + (mode >> shift & 7));
+	*to = '\0';
+}
+
 void s3_time_headers(struct s3_op *x, enum store_kind kind, int64_t mtime_ns, int mode) {
 	if (mtime_ns != STORE_MTIME_UNKNOWN) {
-		bool before = mtime_ns < 0; /* 1970: "-1.5" is a second and a half before */
-		uint64_t ns = before ? 0 - (uint64_t)mtime_ns : (uint64_t)mtime_ns;
-		s3_header(x, "x-amz-meta-mtime: %s%llu.%09llu", before ? "-" : "",
-			(unsigned long long)(ns / NS_PER_S), (unsigned long long)(ns % NS_PER_S));
+		char text[TIME_TEXT_MAX];
+		put_time(text, mtime_ns);
+		s3_header_is(x, "x-amz-meta-mtime: ", text);
 	}
 	if (mode != STORE_MODE_UNKNOWN && kind != STORE_LINK) {
-		s3_header(x, "x-amz-meta-mode: %o",
-			(unsigned)mode | (kind == STORE_FOLDER ? 040000u : 0100000u));
+		char text[MODE_TEXT_MAX];
+		put_octal(text, (unsigned)mode | (kind == STORE_FOLDER ? 040000u : 0100000u));
+		s3_header_is(x, "x-amz-meta-mode: ", text);
 	}
 }
 
@@ -59,7 +82,7 @@ void s3_md5_header(struct s3_op *x) {
 void s3_meta_headers(struct s3_op *x, bool large) {
 	const struct store_op *op = x->op;
 
-	s3_header(x, "content-type: application/octet-stream");
+	s3_header_is(x, "content-type: ", "application/octet-stream");
 	s3_class_headers(x);
 	s3_time_headers(x, op->kind, op->mtime_ns, op->mode);
 	if (large || x->s3->opaque_etags) s3_md5_header(x);

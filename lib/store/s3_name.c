@@ -10,7 +10,7 @@ char *s3_object(const struct s3 *s3, const char *key, enum store_kind kind) {
 			     : kind == STORE_FOLDER ? "/"
 						    : "";
 
-	return xasprintf("%s%s%s", s3->prefix, key, *key ? suffix : "");
+	return xjoin((const char *const[]){ s3->prefix, key, *key ? suffix : "" }, 3);
 }
 
 /* What XML 1.0 cannot carry, not even escaped: a listing that held it could not be read. */

@@ -37,7 +37,7 @@ static void commit(struct s3_op *x) {
 		return;
 	}
 	s3_meta_headers(x, false);
-	if (op->if_absent && x->s3->creates_only) s3_header(x, "if-none-match: *");
+	if (op->if_absent && x->s3->creates_only) s3_header_is(x, "if-none-match: ", "*");
 	if (!x->distrust) s3_match_header(x, "if-match", x->s3->put_match, op->if_version);
 	s3_send(x, &(struct s3_call){ .method = "PUT",
 			   .object = x->object,

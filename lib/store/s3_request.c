@@ -26,7 +26,13 @@ void s3_header(struct s3_op *x, const char *format, ...) {
 }
 
 static void own_header(struct s3_op *x, char *line) {
+	assert(x->header_count < HTTP_HEADERS_MAX);
 	x->headers[x->header_count++] = line;
+}
+
+void s3_header_is(struct s3_op *x, const char *name, const char *value) {
+	assert(x->header_count < HTTP_HEADERS_MAX - 8);
+	own_header(x, xconcat(name, value));
 }
 
 static void drop_headers(struct s3_op *x) {
@@ -221,17 +227,19 @@ void s3_send(struct s3_op *x, const struct s3_call *call) {
 	free(x->url);
 	free(x->path);
 	char *encoded = call->object ? str_percent_encode(call->object, "/") : NULL;
-	x->path = xasprintf("%s%s%s", s3->base_path, encoded || !*s3->base_path ? "/" : "",
-		encoded ? encoded : "");
-	x->url = xasprintf("%s://%s%s%s%s", s3->secure ? "https" : "http", s3->host, x->path,
-		call->query ? "?" : "", call->query ? call->query : "");
+	const char *const path[] = { s3->base_path, encoded || !*s3->base_path ? "/" : "",
+		encoded ? encoded : "" };
+	x->path = xjoin(path, ARRAY_LEN(path));
+	const char *const url[] = { s3->secure ? "https://" : "http://", s3->host, x->path,
+		call->query ? "?" : "", call->query ? call->query : "" };
+	x->url = xjoin(url, ARRAY_LEN(url));
 	free(encoded);
 
 	/* Over TLS nobody can change the payload on its way. */
 	x->hash_payload = call->body_len > 0 && !s3->secure && !call->sha256;
 	x->hash_md5 = call->body && !call->no_md5 && !call->md5 && !call->sha256;
-	snprintf(x->payload_hash, sizeof(x->payload_hash), "%s",
-		call->body_len > 0 ? S3_UNSIGNED : S3_EMPTY_SHA256);
+	const char *presumed = call->body_len > 0 ? S3_UNSIGNED : S3_EMPTY_SHA256;
+	memcpy(x->payload_hash, presumed, strlen(presumed) + 1);
 	if (call->sha256) hex_encode(call->sha256, 32, x->payload_hash);
 	bool work = x->hash_payload || x->hash_md5;
 	if (work && call->body_len > INLINE_HASH_MAX) {

@@ -4,14 +4,14 @@
 #include "crypto/crypto.h"
 #include "store/s3_sign.h"
 
-enum { KEY_BYTES = 32, SIGNING_MAX = 256 << 10 };
+enum { KEY_BYTES = 32, DAY_LEN = 8, SIGNING_MAX = 256 << 10 };
 
+/* By their names: a ':' ends one, and so is less than anything in it. */
 static int by_name(const void *left, const void *right) {
-	const char *l = *(char *const *)left, *r = *(char *const *)right;
-	size_t l_len = strcspn(l, ":"), r_len = strcspn(r, ":");
-	int order = memcmp(l, r, l_len < r_len ? l_len : r_len);
+	const unsigned char *l = *(unsigned char *const *)left, *r = *(unsigned char *const *)right;
 
-	return order ? order : (l_len > r_len) - (l_len < r_len);
+	while (*l == *r && *l && *l != ':') l++, r++;
+	return (*l == ':' ? 0 : *l) - (*r == ':' ? 0 : *r);
 }
 
 void s3_sort_headers(char **headers, size_t count) {
@@ -57,7 +57,10 @@ void s3_canonical_request(const struct s3_signing *signing, struct buf *out) {
 }
 
 static void add_scope(const struct s3_signing *signing, struct buf *out) {
-	buf_addf(out, "%.8s/%s/s3/aws4_request", signing->date, signing->region);
+	buf_add(out, signing->date, strnlen(signing->date, DAY_LEN));
+	buf_addc(out, '/');
+	buf_adds(out, signing->region);
+	buf_adds(out, "/s3/aws4_request");
 }
 
 void s3_string_to_sign(const struct s3_signing *signing, struct buf *out) {
@@ -70,9 +73,12 @@ void s3_string_to_sign(const struct s3_signing *signing, struct buf *out) {
 	digest_of(DIGEST_SHA256, canonical.at, canonical.len, hash);
 	hex_encode(hash, KEY_BYTES, hex);
 	buf_release(&canonical);
-	buf_addf(out, "AWS4-HMAC-SHA256\n%s\n", signing->date);
+	buf_adds(out, "AWS4-HMAC-SHA256\n");
+	buf_adds(out, signing->date);
+	buf_addc(out, '\n');
 	add_scope(signing, out);
-	buf_addf(out, "\n%s", hex);
+	buf_addc(out, '\n');
+	buf_adds(out, hex);
 }
 
 void s3_signing_key(const char *secret, const char *day, const char *region, const char *service,
@@ -102,10 +108,13 @@ char *s3_authorization(
 	hmac_sha256(key, KEY_BYTES, text.at, text.len, signature);
 	hex_encode(signature, KEY_BYTES, hex);
 	buf_clear(&text);
-	buf_addf(&text, "AWS4-HMAC-SHA256 Credential=%s/", access_key_id);
+	buf_adds(&text, "AWS4-HMAC-SHA256 Credential=");
+	buf_adds(&text, access_key_id);
+	buf_addc(&text, '/');
 	add_scope(signing, &text);
 	buf_adds(&text, ", SignedHeaders=");
 	add_signed_names(signing, &text);
-	buf_addf(&text, ", Signature=%s", hex);
+	buf_adds(&text, ", Signature=");
+	buf_adds(&text, hex);
 	return buf_steal(&text);
 }

@@ -41,15 +41,12 @@ int contact_stranger_put(
 /* Where folders are no things of their own, those above an object exist by it. */
 static int parents_put(struct folder *f, const char *path, struct err *err) {
 	struct store_entry folder = { .kind = STORE_FOLDER, .mode = STORE_MODE_UNKNOWN };
-	struct index_entry old;
 	char *parent = path_parent(path);
 	int result = 0;
 	if (*parent) {
-		int found = index_get(f->index, parent, true, &old, err);
-		if (found == 1)
-			index_entry_release(&old);
-		else if (found < 0 || parents_put(f, parent, err) ||
-			 contact_stranger_put(f, parent, &folder, err))
+		int found = index_has_folder(f->index, parent, err);
+		if (found < 0 || (!found && (parents_put(f, parent, err) ||
+						    contact_stranger_put(f, parent, &folder, err))))
 			result = -1;
 	}
 	free(parent);

@@ -65,10 +65,8 @@ static int parents_put(struct past *p, const char *path, unsigned flags, struct 
 		.flags = flags,
 		.mtime_ns = STORE_MTIME_UNKNOWN,
 		.mode = STORE_MODE_UNKNOWN };
-	struct index_entry old;
 	char *parent = path_parent(path);
-	int result = 0, found = *parent ? index_get(p->work, parent, true, &old, err) : 1;
-	if (found == 1 && *parent) index_entry_release(&old);
+	int result = 0, found = *parent ? index_has_folder(p->work, parent, err) : 1;
 	if (found < 0 || (!found && (parents_put(p, parent, flags, err) ||
 					    index_put(p->work, parent, &entry, err))))
 		result = -1;

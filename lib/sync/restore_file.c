@@ -32,6 +32,8 @@ static void slot_job(struct restore_slot *slot, enum slot_state state,
 	slot->state = state;
 	slot->job.work = work;
 	slot->job.done = done;
+	slot->job.brief = state == SLOT_LOOKING ||
+			  state == SLOT_MAKING; /* the others may wait for the medium */
 	job_start(slot->restore->loop, &slot->job);
 }
 

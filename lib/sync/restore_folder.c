@@ -166,6 +166,8 @@ void restore_home_expects(struct restore *r, struct restore_slot *slot) {
 	slot->digests = !slot->version && slot->item.kind == PAST_FILE;
 	slot->digest = f->store->digest;
 	slot->expects = false;
+	if (f->phase == PHASE_PULLING)
+		folder_turn(f); /* a read by itself takes and leaves a lock */
 	if (!slot->digests || index_get(f->index, slot->place.path, false, &row, &err) != 1) return;
 	slot->expects = is_of_row(slot, &row) && slot->content.version && row.version &&
 			hash_known(f->store, &row);
@@ -233,6 +235,7 @@ void restore_home_placed(struct restore *r, const struct restore_slot *slot) {
 	struct index_entry row;
 	struct err err;
 	if (f->phase != PHASE_PULLING) return;
+	folder_turn(f);
 	if (slot->noted && index_bringing_drop(f->index, slot->place.path, &err)) {
 		folder_index_failed(f, &err);
 		return;

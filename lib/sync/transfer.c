@@ -13,15 +13,14 @@
 int transfer_base_load(struct transfer *t, struct err *err) {
 	struct folder *f = t->folder;
 	char *database = NULL;
-	int file, folder;
+	struct index_pair rows;
 	index_entry_release(&t->file);
 	index_entry_release(&t->folder_entry);
-	file = index_get(f->index, t->path, false, &t->file, err);
-	if (file < 0) return -1;
-	folder = index_get(f->index, t->path, true, &t->folder_entry, err);
-	if (folder < 0) return -1;
-	t->has_file = file == 1;
-	t->has_folder = folder == 1;
+	if (index_get_both(f->index, t->path, &rows, err)) return -1;
+	t->file = rows.file;
+	t->folder_entry = rows.folder;
+	t->has_file = rows.has_file;
+	t->has_folder = rows.has_folder;
 	if (both_load(t, err)) return -1;
 	t->want_names = !(f->store->caps & STORE_CAP_FOLDERS) &&
 			!(t->has_folder && (t->folder_entry.flags & INDEX_MARKER));

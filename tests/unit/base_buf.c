@@ -114,6 +114,32 @@ static void holds_bytes_that_are_no_text(void **state) {
 	buf_release(&buf);
 }
 
+static void is_written_in_place(void **state) {
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, 300);
+	char *room = buf_room(&buf, 200);
+	memset(room, 'x', 200);
+	buf_filled(&buf, 150);
+	assert_int_equal(buf.len, 150);
+	assert_int_equal(buf.at[150], 0);
+	assert_null(buf_room(&buf, 151));
+	assert_true(buf.full);
+	buf_clear(&buf);
+	/* What does not fit the room at hand is written anew, and what exceeds the limit not at all. */
+	for (int width = 1; width <= 300; width++) {
+		buf_release(&buf);
+		buf_adds(&buf, "a");
+		int rc = buf_addf(&buf, "%*d", width, 7);
+		assert_int_equal(rc, width < 300 ? 0 : -1);
+		assert_int_equal(buf.len, width < 300 ? 1 + width : 1);
+		assert_int_equal(strlen(buf.at), buf.len);
+		if (!rc) assert_int_equal(buf.at[width], '7');
+	}
+	buf_release(&buf);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty_is_a_string),
@@ -122,6 +148,7 @@ int main(void) {
 		cmocka_unit_test(grows_over_many_sizes),
 		cmocka_unit_test(consumes_and_gives_away),
 		cmocka_unit_test(holds_bytes_that_are_no_text),
+		cmocka_unit_test(is_written_in_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,6 +262,21 @@ static void utf8(void **state) {
 	assert_false(str_is_utf8("\xe2\x82\xac", 2)); /* cut */
 }
 
+static void joins(void **state) {
+	const char *const parts[] = { "a", "", "bc", "d" };
+
+	(void)state;
+	expect(xjoin(parts, 4), "abcd");
+	expect(xjoin(parts, 0), "");
+	/* Around what xasprintf has at hand. */
+	for (int len = 250; len < 260; len++) {
+		char *text = xasprintf("%*d", len, 7);
+		assert_int_equal(strlen(text), len);
+		assert_int_equal(text[len - 1], '7');
+		free(text);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copies),
@@ -269,6 +284,7 @@ int main(void) {
 		cmocka_unit_test(trims),
 		cmocka_unit_test(integers),
 		cmocka_unit_test(concatenates),
+		cmocka_unit_test(joins),
 		cmocka_unit_test(puts_numbers),
 		cmocka_unit_test(nearest),
 		cmocka_unit_test(vectors),

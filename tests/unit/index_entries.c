@@ -519,10 +519,42 @@ static void meta_keeps_small_facts(void **state) {
 	index_close(index);
 }
 
+/* As two looks tell it, whatever stands between the two keys, before and behind them. */
+static void one_look_tells_of_both(void **state) {
+	static const char *const names[] = { "a", "a!", "a.txt", "a0", "aa", "b", "A", "a/x" };
+	enum { ROWS = ARRAY_LEN(names) };
+	struct index *index = open_memory();
+	struct index_pair pair;
+	char path[32];
+
+	(void)state;
+	/* Each subset of the rows, in a folder of its own; and with them the folder `a`. */
+	for (unsigned set = 0; set < 1U << (ROWS + 1); set++) {
+		bool folder = set >> ROWS & 1, file = set & 1;
+		for (size_t i = 0; i < ROWS; i++) {
+			(void)snprintf(path, sizeof(path), "d%u/%s", set, names[i]);
+			if (set >> i & 1) put(index, path, INDEX_FILE, (int64_t)i + 1, 0);
+		}
+		(void)snprintf(path, sizeof(path), "d%u/a", set);
+		if (folder) put(index, path, INDEX_FOLDER, 0, INDEX_MARKER);
+		assert_int_equal(index_get_both(index, path, &pair, &err), 0);
+		assert_int_equal(pair.has_file, file);
+		assert_int_equal(pair.has_folder, folder);
+		if (file) assert_int_equal(pair.file.size, 1);
+		if (folder) assert_int_equal(pair.folder.kind, INDEX_FOLDER);
+		index_entry_release(&pair.file);
+		index_entry_release(&pair.folder);
+	}
+	assert_int_equal(index_get_both(index, "nowhere/a", &pair, &err), 0);
+	assert_false(pair.has_file || pair.has_folder);
+	index_close(index);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_comes_back),
 		cmocka_unit_test(file_and_folder_of_one_name_are_two),
+		cmocka_unit_test(one_look_tells_of_both),
 		cmocka_unit_test(totals_follow),
 		cmocka_unit_test(listing_is_in_byte_order_and_goes_on),
 		cmocka_unit_test(awkward_names_come_back),

@@ -504,6 +504,43 @@ static void a_server_that_ignores_conditions_is_found_out(void **state) {
 	close_world(&world);
 }
 
+/* As rclone writes and reads them. */
+static void times_and_modes_are_written(void **state) {
+	static const struct {
+		int64_t mtime_ns;
+		int mode;
+		const char *text;
+	} cases[] = {
+		{ 0, 0, "x-amz-meta-mode: 100000\r\nx-amz-meta-mtime: 0.000000000\r\n" },
+		{ -1500000000, 0644,
+			"x-amz-meta-mode: 100644\r\nx-amz-meta-mtime: -1.500000000\r\n" },
+		{ 1700000000000000007, 07755,
+			"x-amz-meta-mode: 107755\r\nx-amz-meta-mtime: 1700000000.000000007\r\n" },
+		{ INT64_MAX, 1,
+			"x-amz-meta-mode: 100001\r\nx-amz-meta-mtime: 9223372036.854775807\r\n" },
+	};
+	struct world world;
+	struct store_op op;
+
+	open_world(&world);
+	open_store(&world);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		store_op_init(&op, STORE_PUT, "a");
+		op.body = "x";
+		op.body_len = 1;
+		op.size = 1;
+		op.mtime_ns = cases[i].mtime_ns;
+		op.mode = cases[i].mode;
+		assert_int_equal(
+			RUN(&world, &op,
+				{ "PUT /tend/a HTTP", cases[i].text, "200 OK",
+					"ETag: \"9dd4e461268c8034f5c8564e155c67a6\"\r\n", "" }),
+			ERR_NONE);
+		store_op_release(&op);
+	}
+	close_world(&world);
+}
+
 /* ---- copies that are too large for one request ---- */
 
 static const char too_large[] = "<Error><Code>InvalidRequest</Code><Message>The specified copy "
@@ -693,6 +730,7 @@ int main(void) {
 		cmocka_unit_test(a_huge_object_is_set_in_parts),
 		cmocka_unit_test(a_huge_copy_that_fails_is_cleaned_up),
 		cmocka_unit_test(settings_reach_the_request),
+		cmocka_unit_test(times_and_modes_are_written),
 		cmocka_unit_test(secrets_that_lie_open_are_refused),
 		cmocka_unit_test(the_log_tells_no_secret),
 	};
