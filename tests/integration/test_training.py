@@ -37,18 +37,19 @@ def main():
 	handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=words.logdir)
 	http.server.ThreadingHTTPServer((words.host, int(words.port)), handler).serve_forever()
 """
-# Saves each checkpoint beside its place first, breaks down once in the middle of one, and goes on where it was.
+# Saves each checkpoint beside its place first, breaks down once in the middle of one, half of which stays, and goes on where it was.
 TRAIN = """import os, signal, sys, time
 
 def save(name, body):
-	with open("checkpoints/%s.tmp" % name, "wb") as file:
+	aside = "checkpoints/%s.%d.tmp" % (name, os.getpid())
+	with open(aside, "wb") as file:
 		file.write(body[:len(body) // 2])
 		file.flush()
 		if name == "best-3.pt" and not os.path.exists("broken"):
 			open("broken", "w").close()
 			sys.exit(1)
 		file.write(body[len(body) // 2:])
-	os.rename("checkpoints/%s.tmp" % name, "checkpoints/" + name)
+	os.rename(aside, "checkpoints/" + name)
 
 def ends(number, frame):
 	save("last.pt", b"last")
@@ -144,5 +145,6 @@ def test_the_training(job, tmp_path):
         run = root / "home/ubuntu/run"
         assert store.read("run/checkpoints/last.pt") == b"last"
         assert sorted(store.keys("run/checkpoints")) == ["best-%d.pt" % i for i in range(1, 6)] + ["last.pt"]
+        assert len(list((run / "checkpoints").glob("best-3.pt.*.tmp"))) == 1
         for name in ("checkpoints", "logs"):
             store.judge(run / name, "run/" + name, excluded=["*.tmp"])
