@@ -123,8 +123,9 @@ int index_get(struct index *index, const char *path, bool folder, struct index_e
 static int key_order(struct db_stmt *stmt, const char *name, bool folder) {
 	size_t have = 0, len = strlen(name);
 	const char *row = db_blob(stmt, ENTRY_NAME_COLUMN, &have);
-	int order = memcmp(row ? row : "", name, have < len ? have : len);
 
+	if (!row) row = ""; /* of no length */
+	int order = memcmp(row, name, have < len ? have : len);
 	if (order || have < len) return order ? order : -1;
 	if (!folder) return have > len;
 	return have == len ? -1 : row[len] != '/' ? (unsigned char)row[len] - '/' : have > len + 1;
