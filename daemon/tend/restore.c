@@ -203,8 +203,9 @@ static int summary(struct restoring *r, int64_t at_ns) {
 		json_decref(answer);
 	} else {
 		size_format(counts->bytes, size, sizeof(size));
-		printf("restored %lld files, %lld links, %s to %s\n", (long long)counts->files,
-			(long long)counts->links, size, r->to);
+		printf("restored %lld file%s, %lld link%s, %s to %s\n", (long long)counts->files,
+			str_plural(counts->files), (long long)counts->links,
+			str_plural(counts->links), size, r->to);
 		if (counts->same)
 			printf("%lld were there already, as they are wanted\n",
 				(long long)counts->same);

@@ -176,9 +176,11 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 	line(page, "watched by", "%s", json_text(folder, "watched_by"));
 	line(page, "degraded", "%s", json_text(folder, "degraded"));
 	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
-	line(page, "holds", "%lld files, %lld folders, %lld links, %s",
-		(long long)json_number(folder, "files"), (long long)json_number(folder, "folders"),
-		(long long)json_number(folder, "links"), size);
+	long long files = (long long)json_number(folder, "files"),
+		  folders = (long long)json_number(folder, "folders"),
+		  links = (long long)json_number(folder, "links");
+	line(page, "holds", "%lld file%s, %lld folder%s, %lld link%s, %s", files, str_plural(files),
+		folders, str_plural(folders), links, str_plural(links), size);
 	const json_t *restoring = json_object_get(folder, "restoring");
 	if (json_is_object(restoring)) {
 		char of[32];
@@ -221,16 +223,16 @@ static void print_folder(const struct page *page, const json_t *folder, const ch
 	line_count(page, folder, "plain_databases", "plain");
 	line_count(page, folder, "strangers", "strangers");
 	size_format(json_number(folder, "sent_bytes"), sent, sizeof(sent));
+	files = (long long)json_number(folder, "sent_files");
 	line(page, "sent",
-		"%lld files, %s; %lld times only mode or time; %lld renamed; %lld removed",
-		(long long)json_number(folder, "sent_files"), sent,
-		(long long)json_number(folder, "set_only"), (long long)json_number(folder, "moved"),
-		(long long)json_number(folder, "removed"));
+		"%lld file%s, %s; %lld times only mode or time; %lld renamed; %lld removed", files,
+		str_plural(files), sent, (long long)json_number(folder, "set_only"),
+		(long long)json_number(folder, "moved"), (long long)json_number(folder, "removed"));
 	if (*json_text(folder, "mode") == 't' || *json_text(folder, "mode") == 'f') {
 		size_format(json_number(folder, "brought_bytes"), size, sizeof(size));
-		line(page, "brought", "%lld files, %s; %lld removed here",
-			(long long)json_number(folder, "brought_files"), size,
-			(long long)json_number(folder, "removed_here"));
+		files = (long long)json_number(folder, "brought_files");
+		line(page, "brought", "%lld file%s, %s; %lld removed here", files,
+			str_plural(files), size, (long long)json_number(folder, "removed_here"));
 	}
 	print_conflicts(page, json_object_get(folder, "conflicts"), name);
 	line_time(page, "last sync", folder, "last_sync");

@@ -236,8 +236,8 @@ static void folder_summary(const json_t *folder, int64_t wall_ns, struct buf *ou
 	if (*durable) add_part(out, "%s", durable);
 	free(durable);
 	size_format(json_number(folder, "size_bytes"), size, sizeof(size));
-	add_part(out, "%lld %s, %s", (long long)json_number(folder, "files"),
-		json_number(folder, "files") == 1 ? "file" : "files", size);
+	long long files = (long long)json_number(folder, "files");
+	add_part(out, "%lld file%s, %s", files, str_plural(files), size);
 }
 
 char *exit_text(const json_t *service) {

@@ -55,10 +55,10 @@ static void note(struct restoring *restoring, const struct err *err) {
 	size_format(counts->bytes, size, sizeof(size));
 	char *unit = xasprintf("folder:%s", restoring->folder);
 	char *text = xasprintf(
-		"%lld files, %lld links, %s for %s; %lld left as they are, %lld failed%s%s",
-		(long long)counts->files, (long long)counts->links, size, restoring->who,
-		(long long)counts->left, (long long)counts->failed, err ? ": " : "",
-		err ? err->text : "");
+		"%lld file%s, %lld link%s, %s for %s; %lld left as they are, %lld failed%s%s",
+		(long long)counts->files, str_plural(counts->files), (long long)counts->links,
+		str_plural(counts->links), size, restoring->who, (long long)counts->left,
+		(long long)counts->failed, err ? ": " : "", err ? err->text : "");
 	log_info("%s: brought back %s", unit, text);
 	if (ledger_history_add(
 		    house->ledger, loop_wall_ns(house->loop), unit, "restored", text, &ignored))

@@ -22,6 +22,10 @@ bool str_equal(const char *left, const char *right) {
 	return strcmp(left, right) == 0;
 }
 
+const char *str_plural(long long count) {
+	return count == 1 ? "" : "s";
+}
+
 bool str_starts(const char *text, const char *prefix) {
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }

@@ -23,6 +23,8 @@ char *xjoin(const char *const parts[], size_t count);
 
 bool str_equal(const char *left, const char *right); /* NULL equals NULL only */
 bool str_starts(const char *text, const char *prefix);
+/* What follows a counted noun: "" behind one, else "s". */
+const char *str_plural(long long count);
 bool str_ends(const char *text, const char *suffix);
 void str_trim(char *text); /* white space at both ends, in place */
 

@@ -88,7 +88,8 @@ static void look_at_limits(const struct doctor_ground *ground, struct findings *
 			(long long)count, (long long)watches);
 	else
 		finding_add(findings, FINDING_GOOD, NULL,
-			"all %lld folders can be watched (the limit is %lld)", (long long)count,
+			"%s%lld folder%s can be watched (the limit is %lld)",
+			count == 1 ? "" : "all ", (long long)count, str_plural(count),
 			(long long)watches);
 	if (instances < INSTANCES_LEAST)
 		finding_add(findings, FINDING_ADVICE, raise("max_user_instances", 512),

@@ -86,7 +86,7 @@ def test_files_and_folders_as_they_were(tendd, cloud):
     texts = [(event["event"], event["text"]) for event in tendd.get("/v1/history?unit=folder:data")["events"]]
     who = "uid %d" % os.getuid()
     assert ("ordered", "restore by " + who) in texts, texts
-    assert ("restored", "1 files, 1 links, 6 B for %s; 1 left as they are, 0 failed" % who) in texts, texts
+    assert ("restored", "1 file, 1 link, 6 B for %s; 1 left as they are, 0 failed" % who) in texts, texts
 
 
 def modes(data):
