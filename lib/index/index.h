@@ -498,9 +498,6 @@ void index_bringing_release(struct index_bringing *row);
 
 /* ---- meta: small facts ---- */
 
-/* A key of meta: what a poll knows of the remote (sync/polling_token.c). Gone with the rows, which it stands for. */
-#define INDEX_META_POLLED "polled"
-
 int index_meta_set(struct index *index, const char *key, const char *value,
 	struct err *err);                                   /* NULL removes */
 char *index_meta_get(struct index *index, const char *key); /* NULL: not set. The caller's */
@@ -527,8 +524,6 @@ struct index_past; /* its last commits */
 /* A crash loses `most` of them at the most. */
 struct index_past *index_past_new(size_t most);
 void index_past_free(struct index_past *past); /* NULL is fine */
-/* As a new one, which costs more. No index is open on it. */
-void index_past_reset(struct index_past *past);
 /* As the last one opened on it left it. */
 struct index *index_past_open(struct index_past *past, struct err *err);
 /* From now on nothing is written any more, whatever the open one is told. */

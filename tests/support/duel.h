@@ -14,11 +14,9 @@ struct duel {
 	int senders; /* those that are two-way come first; the others only fetch */
 	bool open[MACHINES_MAX];
 	bool bare;           /* a side may be wholly empty now */
-	bool agrees;         /* now and then nobody edits until all sides are the same */
 	bool blind;          /* the remote keeps no conditions */
 	struct map contents; /* what edits wrote, by its hash: is it to be there in the end? */
 	struct map fetchers; /* the same, of those that only fetch */
-	struct map agreed;   /* contents that were the same on all sides (two_way_gone.c) */
 	struct map trash;    /* by its hash, of all machines */
 };
 
@@ -40,13 +38,6 @@ char *duel_difference(struct duel *duel, const char **why);
 char *duel_not_fetched(struct duel *duel, int machine, const char **why);
 void duel_stored(struct duel *duel, int machine);
 void duel_nothing_lost(struct duel *duel);
-
-/* two_way_gone.c */
-/* Where all barriers end well, what is the same on all sides then is agreed; what was before is judged. */
-void duel_agree(struct duel *duel);
-void duel_agreed_release(struct duel *duel);
-void duel_gone_note(struct duel *duel, struct ground *ground, const struct map *after);
-void duel_gone_judge(struct duel *duel); /* all sides have the same by now */
 
 /* two_way_brake.c */
 void duel_brake_set(struct duel *duel, int machine);     /* its settings */

@@ -28,15 +28,6 @@ struct ground_counts {
 	unsigned removed_here; /* files and links that the engine removed here */
 };
 
-/* What was on the disk when it had changed so often. */
-struct ground_paths {
-	bool known;
-	uint64_t changes;
-	char **paths;
-	enum disk_kind *kinds;
-	size_t count, cap;
-};
-
 #define GROUND_STEP UINT64_C(0x9e3779b97f4a7c15) /* of `random`, with each chance drawn */
 
 struct ground {
@@ -53,9 +44,7 @@ struct ground {
 	bool large;         /* files come that are not read when they are looked at */
 	bool fine_clock;    /* else two edits within a millisecond have one time */
 	int64_t ticks;
-	uint64_t changes;          /* of the disk */
-	struct ground_paths paths; /* edits.c */
-	struct watch *watch;       /* the engine's; NULL: nobody watches */
+	struct watch *watch; /* the engine's; NULL: nobody watches */
 	int64_t late_ms;
 	struct index_past *past;
 	struct index *index;           /* the engine's, as it was opened last */
@@ -97,10 +86,8 @@ struct ground {
 	/* Folders moved at the remote. What lies in them has no intent of its own: when the answer is
 	 * lost it is known again only as long as it is here. */
 	char **moved_there;
-	bool notes_touched;
-	char **touched; /* by a person, as long as that is noted */
-	char **gone;    /* paths that were absent at some time */
-	char **hit;     /* paths that changed since this was cleared; a folder's with all below */
+	char **gone; /* paths that were absent at some time */
+	char **hit;  /* paths that changed since this was cleared; a folder's with all below */
 	uint64_t trace;
 	bool tell;         /* the trace, for people */
 	const char *name;  /* before each line of it; NULL: there is but one */

@@ -74,7 +74,6 @@ void duel_edit(struct duel *d, int machine, void (*edit)(struct ground *g)) {
 	}
 	contents_gather(g, &after);
 	note_contents(d, g, &before, &after);
-	duel_gone_note(d, g, &after);
 	contents_release(&before);
 	contents_release(&after);
 	g->editing = editing;
@@ -205,7 +204,6 @@ static void chapter(struct duel *d, struct hand *hands) {
 	if (!duel_is_wrong(d) && d->open[which] && ground_draw(g, 3) == 0)
 		ground_barrier(d->machines[which], &err);
 	for (int i = 0; i < d->count; i++) timer_cancel(&hands[i].timer);
-	if (d->agrees && !duel_is_wrong(d) && ground_draw(g, 2)) duel_agree(d);
 	if (d->plot->brakes && !duel_is_wrong(d)) duel_brake_chapter(d, which);
 	for (int i = 0; i < d->count; i++)
 		if (!duel_is_wrong(d) && ground_draw(g, 2)) duel_end(d, i);
@@ -288,7 +286,6 @@ static void settle(struct duel *d) {
 	if (!duel_is_wrong(d) && path) ground_wrong(d->machines[0], why, path);
 	free(path);
 	if (!duel_is_wrong(d)) duel_nothing_lost(d);
-	if (!duel_is_wrong(d)) duel_gone_judge(d);
 }
 
 static void stop_all(struct duel *d) {
@@ -427,7 +424,6 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 		const unsigned *from = (const unsigned *)&g->counts;
 		for (size_t k = 0; k < sizeof(g->counts) / sizeof(*to); k++) to[k] += from[k];
 	}
-	duel_agreed_release(d);
 	map_release(&d->contents);
 	map_release(&d->fetchers);
 	map_release(&d->trash);
@@ -437,9 +433,8 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 void two_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, bool tell,
 	struct told_story *told) {
 	struct hand hands[MACHINES_MAX] = { 0 };
-	struct duel d = { .plot = model->plot, .agrees = seed % 3 == 0 };
+	struct duel d = { .plot = model->plot };
 	make_machines(&d, seed, cuts, tell);
-	map_init(&d.agreed);
 	map_init(&d.contents);
 	map_init(&d.fetchers);
 	map_init(&d.trash);
