@@ -376,7 +376,8 @@ static void set_machine(struct duel *d, int machine) {
 		.away = often[ground_draw(g, 3)],
 		.slow = often[ground_draw(g, 4)],
 	};
-	g->span_bytes = 500;  /* so that kills hit in the middle of a file */
+	/* Kills hit in the middle of a file; one that asks for too many would never end among the faults. */
+	g->span_bytes = 4000;
 	g->fine_clock = true; /* within one tick of the clock two edits of one size look alike */
 	g->late_ms = ground_draw(g, 2) ? (int64_t)ground_draw(g, 3000) : 0;
 	g->edit = edit_any;
