@@ -55,13 +55,6 @@ static bool bury(struct inotify *self) {
 
 /* ---- moves ---- */
 
-void inotify_hold_release(struct inotify *self, struct held *held) {
-	list_remove(&held->link);
-	if (held->node) inotify_doom(self, held->node);
-	free(held->from);
-	free(held);
-}
-
 static void expire(struct inotify *self, struct held *held) {
 	watch_report(held->watch, WATCH_FOLDER_GONE, held->from, NULL);
 	watch_limit_cured(held->watch, held->from, true);

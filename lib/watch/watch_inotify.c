@@ -108,6 +108,13 @@ static void inotify_free(struct watch_source *source) {
 	free(self);
 }
 
+void inotify_hold_release(struct inotify *self, struct held *held) {
+	list_remove(&held->link);
+	if (held->node) inotify_doom(self, held->node);
+	free(held->from);
+	free(held);
+}
+
 /* No events from now on. Numbers need not be given back one by one, the descriptor takes them
  * along. */
 static void inotify_end(struct inotify *self) {
