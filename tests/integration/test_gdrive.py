@@ -257,7 +257,7 @@ def test_many_small_files_take_their_time(tendd, store):
     folder = tendd.folder_part("data")
     assert folder["left_seconds"] == math.ceil(folder["pending"] / 2.5)
     assert re.search(r"to go .*, about \d+", tendd.tend("status", "data").stdout)
-    assert " left" in tendd.tend("status").stdout
+    assert " to go, about " in tendd.tend("status").stdout
     # What does not go on by itself has no end that could be told.
     tendd.tend("pause", "data")
     assert tendd.folder_part("data")["left_seconds"] is None
