@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from booted import SOURCE, SUPPORT, bare, boot, put
+from mirrored import seen_from_inside
 from stores import S3
-from test_box import LATER, THERE, seen_from_inside
+from test_box import LATER, THERE
 from test_package import JOB, package  # noqa: F401
 
 README = (SOURCE / "README.md").read_text()
-LINE = """import importlib, socket
-box = importlib.import_module("box-mirror")
-box.line(socket.create_server(("127.0.0.1", 9000)), box.outside)
+LINE = """import importlib, signal
+importlib.import_module("box-mirror").outside(9000, "/job/s3")
+signal.pause()
 """
 # An editor that does what step 3 says: takes the `;` off, fills in what is the reader's own, adds what the block has more.
 EDITOR = """import re, sys
@@ -84,7 +85,7 @@ def test_the_words_of_the_readme(job, tmp_path, package):  # noqa: F811
     shutil.copy(SUPPORT / "newcomer-job.sh", job / "run.sh")
     shutil.copy(SUPPORT / "job.sh", job)
     shutil.copy(package, job / package.name)
-    with bare(THERE, LATER) as root, seen_from_inside(store, job / "s3"):
+    with bare(THERE, LATER) as root, seen_from_inside(store.server, job / "s3"):
         for path in (root / "etc/apt/sources.list.d").iterdir():
             path.unlink()
         put(root / "etc/apt/sources.list", "deb [trusted=yes] file:/srv/apt ./\n")
