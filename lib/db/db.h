@@ -105,9 +105,10 @@ int db_checkpoint_rest(struct db *db, struct err *err);
 
 /* ---- databases in memory, for tests ---- */
 
-/* All that it holds, outside of a transaction; the caller's. NULL with err. */
+/* All that it holds, outside of a transaction; for db_image_free. NULL with err. */
 void *db_image(struct db *db, size_t *len, struct err *err);
-/* Makes what `image` held of a database in memory that holds nothing and has no statements yet. */
+void db_image_free(void *image); /* NULL is fine */
+/* Makes what `image` held of a database in memory, none of whose statements is at work. */
 int db_restore_image(struct db *db, const void *image, size_t len, struct err *err);
 
 #endif

@@ -13,9 +13,11 @@ void *db_image(struct db *db, size_t *len, struct err *err) {
 		return NULL;
 	}
 	*len = (size_t)size;
-	void *image = xmemdup(bytes, *len);
-	sqlite3_free(bytes);
-	return image;
+	return bytes;
+}
+
+void db_image_free(void *image) {
+	sqlite3_free(image);
 }
 
 static int copy_all(sqlite3 *from, struct db *to, struct err *err) {

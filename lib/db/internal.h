@@ -10,6 +10,7 @@ struct db {
 	sqlite3 *handle;
 	char *path;
 	struct list stmts; /* prepared ones, so that db_close can finalize them */
+	struct db_stmt begin, commit;
 	bool readonly;
 	int page_size;
 	int wal_pages; /* after the last commit */

@@ -130,27 +130,32 @@ static int check_schema(struct index *index, struct err *err) {
 	return 0;
 }
 
-static struct index *open_as(const char *path, struct index_past *past, struct err *err) {
-	struct index *index = xcalloc(1, sizeof(*index));
-
-	index->path = xstrdup(path);
-	index->past = past;
-	map_init(&index->meta);
-	map_init(&index->claims);
-	/* Each commit of a past is copied as a whole: of small pages it is a quarter. */
-	const struct db_options small = { .page_size = 512 };
-	index->db = db_open(path, past ? &small : NULL, err);
-	if (!index->db) goto fail;
-	if (past && index_past_restore(past, index->db, err) < 0) goto fail;
-	if (db_migrate(index->db, index_schema, index_schema_steps, err) < 0) goto fail;
-	if (check_schema(index, err) < 0 || meta_read(index, err) < 0) goto fail;
+/* Of one that was just opened, or is opened again. */
+static int read_state(struct index *index, struct err *err) {
+	if (index->past && index_past_restore(index->past, index->db, err) < 0) return -1;
+	if (db_migrate(index->db, index_schema, index_schema_steps, err) < 0) return -1;
+	/* A past is nobody else's: what is not used need not be prepared. */
+	if (!index->past && check_schema(index, err) < 0) return -1;
+	if (meta_read(index, err) < 0) return -1;
 	/* Numbers of the last run that were reserved and not given are left out. */
 	index->sequence = index->reserved;
-	if (past && index_past_note(past, index->db, true, err) < 0) goto fail;
-	return index;
-fail:
+	return index->past ? index_past_note(index->past, index->db, true, err) : 0;
+}
+
+static struct index *open_as(const char *path, struct index_past *past, struct err *err) {
+	/* Each commit of a past is copied as a whole: of small pages it is a quarter. */
+	const struct db_options small = { .page_size = 512 };
+	struct index *index = past ? index_past_parked(past) : NULL;
+
+	if (!index) {
+		index = xcalloc(1, sizeof(*index));
+		index->path = xstrdup(path);
+		index->past = past;
+		index->db = db_open(path, past ? &small : NULL, err);
+	}
+	if (index->db && read_state(index, err) == 0) return index;
 	err_wrap(err, "index '%s'", path ? path : "in memory");
-	index_close(index);
+	index_free(index);
 	return NULL;
 }
 
@@ -162,14 +167,31 @@ struct index *index_past_open(struct index_past *past, struct err *err) {
 	return open_as(NULL, past, err);
 }
 
-void index_close(struct index *index) {
-	if (!index) return;
-	db_close(index->db);
+/* What is in memory only. */
+static void forget(struct index *index) {
 	index_dir_forget_all(index);
 	index_claims_release(index);
 	meta_clear(&index->meta);
+	index->totals_changed = index->making = index->unsynced = index->newest_first = false;
+	index->hurried = 0;
+}
+
+void index_free(struct index *index) {
+	if (!index) return;
+	db_close(index->db);
+	forget(index);
 	free(index->path);
 	free(index);
+}
+
+void index_close(struct index *index) {
+	if (!index || !index->past) {
+		index_free(index);
+		return;
+	}
+	db_rollback(index->db);
+	forget(index);
+	index_past_park(index->past, index);
 }
 
 const char *index_path(const struct index *index) {
@@ -205,6 +227,10 @@ int index_commit(struct index *index, bool full, struct err *err) {
 		if (!full || !index->unsynced) return 0;
 		index->totals_changed = true;
 		if (index_begin(index, err) < 0) return -1;
+	}
+	if (index->past && index_past_has_ended(index->past)) {
+		db_rollback(index->db);
+		return 0;
 	}
 	if (counts_write(index, err) < 0) return -1; /* undone already */
 	if (db_commit(index->db, full, err) < 0) return index_fail(index, err);

@@ -524,6 +524,8 @@ struct index_past; /* its last commits */
 /* A crash loses `most` of them at the most. */
 struct index_past *index_past_new(size_t most);
 void index_past_free(struct index_past *past); /* NULL is fine */
+/* As a new one, which costs more. No index is open on it. */
+void index_past_reset(struct index_past *past);
 /* As the last one opened on it left it. */
 struct index *index_past_open(struct index_past *past, struct err *err);
 /* From now on nothing is written any more, whatever the open one is told. */

@@ -180,8 +180,13 @@ char *index_text(struct db_stmt *stmt, int column); /* a column's bytes; the cal
 int index_begin(struct index *index, struct err *err);
 /* Something was committed. */
 int index_past_note(struct index_past *past, struct db *db, bool full, struct err *err);
-/* Gives an empty database in memory what it held. */
+/* Gives a database in memory, an empty one or that of the parked index, what it held. */
 int index_past_restore(struct index_past *past, struct db *db, struct err *err);
+bool index_past_has_ended(const struct index_past *past);
+/* Closed, it waits for the next open on its past. */
+void index_past_park(struct index_past *past, struct index *index);
+struct index *index_past_parked(const struct index_past *past); /* NULL: none */
+void index_free(struct index *index);                           /* NULL is fine */
 /* A write failed: rolls back, reads again what is kept in memory. -1. */
 int index_fail(struct index *index, struct err *err);
 

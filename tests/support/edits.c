@@ -11,24 +11,46 @@ enum { BYTES_MAX = 70000, DEPTH_MAX = 4 };
 
 /* ---- what is there ---- */
 
-static void gather(struct ground *g, const char *folder, char ***paths) {
+static void gather(struct ground *g, const char *folder, struct ground_paths *all) {
 	struct disk_list list;
 	struct err err;
 	if (disk_list(g->disk, folder, &list, &err)) return;
 	for (size_t i = 0; i < list.count; i++) {
 		/* What the engine is writing is nobody else's. */
 		if (disk_is_beside(list.items[i].name)) continue;
+		if (all->count == all->cap) {
+			all->cap = all->cap ? 2 * all->cap : 64;
+			all->paths = xrealloc(all->paths, all->cap * sizeof(*all->paths));
+			all->kinds = xrealloc(all->kinds, all->cap * sizeof(*all->kinds));
+		}
 		char *path = path_join(folder, list.items[i].name);
-		strv_add(paths, path);
-		if (list.items[i].stat.kind == DISK_FOLDER) gather(g, path, paths);
-		free(path);
+		all->paths[all->count] = path;
+		all->kinds[all->count++] = list.items[i].stat.kind;
+		if (list.items[i].stat.kind == DISK_FOLDER) gather(g, path, all);
 	}
 	disk_list_release(&list);
 }
 
+/* An edit asks for them several times: they are gathered again when something has changed. */
+static const struct ground_paths *all_paths(struct ground *g) {
+	struct ground_paths *all = &g->paths;
+	bool paused = g->paused;
+	if (all->known && all->changes == g->changes) return all;
+	for (size_t i = 0; i < all->count; i++) free(all->paths[i]);
+	all->count = 0;
+	g->paused = true;
+	gather(g, "", all);
+	g->paused = paused;
+	all->known = true;
+	all->changes = g->changes;
+	return all;
+}
+
 char **edit_paths(struct ground *g) {
-	char **paths = NULL;
-	gather(g, "", &paths);
+	const struct ground_paths *all = all_paths(g);
+	if (!all->count) return NULL;
+	char **paths = xcalloc(all->count + 1, sizeof(*paths));
+	for (size_t i = 0; i < all->count; i++) paths[i] = xstrdup(all->paths[i]);
 	return paths;
 }
 
@@ -59,16 +81,12 @@ static bool is_there(struct ground *g, const char *path) {
 
 /* One of `kind`; NULL: there is none. The caller's. */
 static char *any_of(struct ground *g, enum disk_kind kind) {
-	char **paths = edit_paths(g), *found = NULL;
+	const struct ground_paths *all = all_paths(g);
+	const char *found = NULL;
 	size_t count = 0;
-	for (char **path = paths; path && *path; path++) {
-		if (!is_kind(g, *path, kind)) continue;
-		if (ground_draw(g, ++count)) continue;
-		free(found);
-		found = xstrdup(*path);
-	}
-	strv_free(paths);
-	return found;
+	for (size_t i = 0; i < all->count; i++)
+		if (all->kinds[i] == kind && ground_draw(g, ++count) == 0) found = all->paths[i];
+	return xstrdup(found);
 }
 
 static char *any_folder(struct ground *g) {

@@ -176,6 +176,7 @@ static void disk_changed(void *user, enum disk_change what, const char *path, co
 	bool paused = g->paused;
 	g->paused = true;
 	g->counts.edits++;
+	g->changes++;
 	strv_add(&g->hit, path);
 	if (from) strv_add(&g->hit, from);
 	note_gone(g, what, path, from);
@@ -359,6 +360,29 @@ static struct err decide(void *user, const struct store_op *op, bool *after, int
 
 /* ---- life ---- */
 
+/* Of stories that were told: to make an index is a tenth of the next one. */
+static struct index_past *told_pasts[4];
+
+static struct index_past *take_past(void) {
+	for (size_t i = 0; i < ARRAY_LEN(told_pasts); i++) {
+		struct index_past *past = told_pasts[i];
+		if (!past) continue;
+		told_pasts[i] = NULL;
+		return past;
+	}
+	return index_past_new(PAST_COMMITS);
+}
+
+static void give_past(struct index_past *past) {
+	for (size_t i = 0; i < ARRAY_LEN(told_pasts); i++) {
+		if (told_pasts[i]) continue;
+		index_past_reset(past);
+		told_pasts[i] = past;
+		return;
+	}
+	index_past_free(past);
+}
+
 static void time_passed(struct timer *timer) {
 	container_of(timer, struct ground, timer)->stop = true;
 }
@@ -381,7 +405,7 @@ static struct ground *make(uint64_t seed, struct ground *first, bool retries,
 	g->loop = first ? first->loop : loop_new_simulated(seed);
 	g->memory = disk_memory_new(&calls);
 	g->disk = disk_memory_open(g->memory, &err);
-	g->past = index_past_new(PAST_COMMITS);
+	g->past = take_past();
 	g->content = first ? first->content : store_memory_new(g->loop);
 	if (!first) store_memory_set(g->content, options);
 	g->naming = naming_new(g, g->content);
@@ -407,10 +431,13 @@ struct ground *ground_new_beside(struct ground *first, uint64_t seed, bool retri
 
 void ground_free(struct ground *g) {
 	store_free(g->store);
-	index_past_free(g->past);
+	give_past(g->past);
 	disk_close(g->disk);
 	disk_memory_free(g->memory);
 	if (!g->beside) loop_free(g->loop);
+	for (size_t i = 0; i < g->paths.count; i++) free(g->paths.paths[i]);
+	free(g->paths.paths);
+	free(g->paths.kinds);
 	strv_free(g->fresh);
 	strv_free(g->less_fresh);
 	strv_free(g->orphans);

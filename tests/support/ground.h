@@ -28,6 +28,15 @@ struct ground_counts {
 	unsigned removed_here; /* files and links that the engine removed here */
 };
 
+/* What was on the disk when it had changed so often. */
+struct ground_paths {
+	bool known;
+	uint64_t changes;
+	char **paths;
+	enum disk_kind *kinds;
+	size_t count, cap;
+};
+
 #define GROUND_STEP UINT64_C(0x9e3779b97f4a7c15) /* of `random`, with each chance drawn */
 
 struct ground {
@@ -44,7 +53,9 @@ struct ground {
 	bool large;         /* files come that are not read when they are looked at */
 	bool fine_clock;    /* else two edits within a millisecond have one time */
 	int64_t ticks;
-	struct watch *watch; /* the engine's; NULL: nobody watches */
+	uint64_t changes;          /* of the disk */
+	struct ground_paths paths; /* edits.c */
+	struct watch *watch;       /* the engine's; NULL: nobody watches */
 	int64_t late_ms;
 	struct index_past *past;
 	struct index *index;           /* the engine's, as it was opened last */

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FAILURES_MAX = 10, JOBS_MAX = 64, TRIES_MAX = 4000 };
+enum { FAILURES_MAX = 10, JOBS_MAX = 64, TRIES_MAX = 4000, TWICE_EACH = 25 };
 
 struct seeds {
 	const struct model *model;
@@ -81,7 +81,7 @@ static void tell_share(const struct seeds *s, int job, struct sum *sum) {
 	unsigned jobs = (unsigned)s->jobs;
 	for (unsigned seed = s->first + (unsigned)job;
 		seed <= s->last && sum->failures < FAILURES_MAX; seed += jobs)
-		sum->failures += seed_fails(s, seed, seed % 10 == 0 || s->one, sum);
+		sum->failures += seed_fails(s, seed, seed % TWICE_EACH == 0 || s->one, sum);
 	for (size_t i = (size_t)job; s->kept && i < s->model->kept_count; i += jobs)
 		sum->failures += seed_fails(s, s->model->kept[i], false, sum);
 }
