@@ -355,7 +355,7 @@ def test_what_drive_itself_keeps_comes_back(tendd, store, told):
 
 @pytest.mark.parametrize("told", ["came", "given"])
 def test_what_tend_and_drive_keep_is_told_once(tendd, store, told):
-    store.server.drive.revision_time = told
+    store.server.drive.revision_time, store.server.drive.revision_page = told, 2
     data = tendd.folder("data")
     tendd.configure(store.folder(data, "Backups/Messages", more=QUICK)).start()
     known = moments(tendd, data)

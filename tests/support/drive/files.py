@@ -193,7 +193,7 @@ def list_revisions(seen, given, file_id):
     check_parameters(given, {"pageSize", "pageToken"})
     size = number(given, "pageSize", 200, 1, 1000)
     file = with_revisions(seen, file_id)
-    page, token = page_of(file.revisions, given, size, "revisions of " + file.id)
+    page, token = page_of(file.revisions, given, min(size, seen.drive.revision_page), "revisions of " + file.id)
     out = {"kind": "drive#revisionList", "revisions": [show_revision(seen, row) for row in page]}
     if token:
         out["nextPageToken"] = token

@@ -84,6 +84,7 @@ class Drive:
         self.members = {}  # of a shared drive
         self.lists = 0
         self.revision_time = "came"  # or "given"
+        self.revision_page = 1000  # a page may hold fewer than were asked for
         self.list_lag = 0  # a new file comes up in lists after so many of them
 
     # ---- places ----
