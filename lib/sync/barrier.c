@@ -68,6 +68,11 @@ bool barrier_wants_anew(const struct transfer *t) {
 	return false;
 }
 
+/* Up to which mark: what follows from those of the call has later numbers, and so has what follows from that. */
+static int64_t waited_for(const struct folder_wait *wait) {
+	return wait->upto > wait->owed ? wait->upto : wait->owed;
+}
+
 /* What was just marked follows from the path of `t`: whoever waits for that one waits for it too. */
 void barrier_owe(const struct transfer *t) {
 	struct folder *f = t->folder;
@@ -76,7 +81,7 @@ void barrier_owe(const struct transfer *t) {
 	flush_owe(t);
 	list_each(&f->waits, link) {
 		struct folder_wait *wait = list_entry(link, struct folder_wait, link);
-		if (t->row.since > wait->upto) continue;
+		if (t->row.since > waited_for(wait)) continue;
 		wait->owed = index_sequence(f->index);
 		any = true;
 	}
@@ -179,7 +184,7 @@ static void wait_step(struct folder *f, struct folder_wait *wait) {
 		folder_wake(f);
 	}
 	if (wait->state == WAIT_MARKS) {
-		int64_t upto = wait->upto > wait->owed ? wait->upto : wait->owed;
+		int64_t upto = waited_for(wait);
 		if (index_oldest(f->index) <= upto && !MUTANT(barrier_waits_for_nothing)) {
 			wait_refused(f, wait, upto);
 			return;

@@ -203,7 +203,7 @@ static void asked(struct transfer *t, const struct err *err) {
 		return;
 	}
 	*(folder ? &t->folder_gone : &t->file_gone) = err != NULL;
-	t->file_asked |= !folder;
+	*(folder ? &t->folder_asked : &t->file_asked) = true;
 	if (!err && (t->op.entry.kind == STORE_FOLDER) == folder) {
 		polling_entry(f, &entry, &t->op.entry);
 		bool same = both_there_same(f->store, &entry, base) == BOTH_SAME;
@@ -406,6 +406,8 @@ bool both_plan(struct transfer *t) {
 			both_aside_there(t);
 			return true;
 		}
+		/* The file may have taken the place of a folder of which only the base speaks: what was gone here comes again as that. */
+		if (t->has_folder && !t->has_news_folder && !t->folder_asked) return ask(t, true);
 	}
 	/* Nobody read the bytes there, and they are as many: they may be the same. */
 	bool unsure = !q.excluded && q.agreed == BOTH_NONE && q.here == q.there &&

@@ -35,10 +35,15 @@ static bool bounds(struct folder *f) {
 	return true;
 }
 
+/* What follows from the marks of the stop has later numbers, and so has what follows from that. */
+static int64_t waited_for(const struct flush *flush) {
+	return flush->upto > flush->owed ? flush->upto : flush->owed;
+}
+
 /* Is everything out that can go out? Refused paths and those with a later retry do not hold a stop. */
 static bool all_out(struct folder *f) {
 	struct flush *flush = &f->flush;
-	int64_t upto = flush->upto > flush->owed ? flush->upto : flush->owed;
+	int64_t upto = waited_for(flush);
 	int64_t count = 0, refused = 0, now = folder_clock_ms(f);
 	struct err err;
 	if (index_oldest(f->index) > upto) return true;
@@ -59,7 +64,8 @@ bool flush_ends(const struct folder *f) {
 void flush_owe(const struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
-	if (f->phase != PHASE_FLUSHING || !f->flush.bounded || t->row.since > f->flush.upto) return;
+	if (f->phase != PHASE_FLUSHING || !f->flush.bounded) return;
+	if (t->row.since > waited_for(&f->flush)) return;
 	f->flush.owed = index_sequence(f->index);
 	index_hurry(f->index, f->flush.owed, folder_clock_ms(f), &err);
 }

@@ -118,7 +118,7 @@ struct transfer {
 	bool has_news_file, has_news_folder;
 	struct index_entry news_file, news_folder;
 	bool file_gone, folder_gone; /* it was asked for by its name, and is not there */
-	bool file_asked;
+	bool file_asked, folder_asked;
 	bool conflict;       /* ours gets another name */
 	char *aside_key;     /* or theirs does, over there */
 	struct bring *bring; /* on its way; NULL */

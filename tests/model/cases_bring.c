@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "support/cases.h"
+#include "support/edits.h"
 
 enum {
 	SPAN = 20000,
@@ -330,6 +331,32 @@ static void test_what_nobody_knows_goes(void **state) {
 	end(g);
 }
 
+/* A folder that was gone there stayed here for what is not synced in it. When it goes here as well, a file of its name comes. */
+static void test_a_file_in_place_of_a_folder_that_stayed(void **state) {
+	static char *exclude[] = { (char *)"*.tmp", NULL };
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	size_t len;
+	(void)state;
+	g->settings.mode = FOLDER_FETCH;
+	g->settings.exclude = exclude;
+	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
+	case_remote_do(g, STORE_PUT, STORE_FILE, "other");
+	ground_open(g);
+	case_durable(g);
+	edit_put(g, "d/mine.tmp");
+	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+	case_durable(g);
+	assert_non_null(disk_memory_peek(g->memory, "d/mine.tmp", &len));
+	assert_int_equal(disk_remove(g->disk, "d/mine.tmp", &err), 0);
+	assert_int_equal(disk_rmdir(g->disk, "d", &err), 0);
+	case_remote_do(g, STORE_PUT, STORE_FILE, "d");
+	case_durable(g);
+	assert_non_null(disk_memory_peek(g->memory, "d", &len));
+	assert_int_equal(len, strlen("theirs"));
+	case_end(g);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spans_come_at_once),
@@ -342,6 +369,7 @@ int main(void) {
 		cmocka_unit_test(test_what_is_beside_is_looked_at),
 		cmocka_unit_test(test_what_nobody_wants_goes),
 		cmocka_unit_test(test_what_nobody_knows_goes),
+		cmocka_unit_test(test_a_file_in_place_of_a_folder_that_stayed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
