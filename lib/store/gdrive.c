@@ -142,6 +142,7 @@ static void (*const flows[])(struct gdrive_op *x) = {
 	[STORE_PART_END] = gdrive_part_end,
 	[STORE_PART_ABORT] = gdrive_part_abort,
 	[STORE_ABOUT] = gdrive_about,
+	[STORE_REVISIONS] = gdrive_revisions,
 	[STORE_CHANGES] = gdrive_changes,
 };
 
@@ -241,7 +242,8 @@ struct store *store_gdrive_new(struct loop *loop, struct http *http, const char 
 		.driver = &gdrive_driver,
 		.loop = loop,
 		.caps = STORE_CAP_FOLDERS | STORE_CAP_LIST_MTIME | STORE_CAP_HASH_FIRST |
-			STORE_CAP_MOVE | STORE_CAP_PARTS_IN_ORDER,
+			STORE_CAP_MOVE | STORE_CAP_REVISIONS | STORE_CAP_PARTS_IN_ORDER,
+		.revisions_each = true,
 		/* Two or three a second a user, whatever is tried: rclone's manual of drive. */
 		.makes_per_second = 2.5,
 		.ids = true,

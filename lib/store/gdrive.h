@@ -184,6 +184,9 @@ void gdrive_lock_init(struct gdrive_lock *lock);
  * "a=b&c=d". The caller's. */
 char *gdrive_url(const struct gdrive_op *x, const char *path, const char *query);
 char *gdrive_file_url(const struct gdrive_op *x, const char *id, const char *query);
+/* Of one revision, or NULL: of their list; encoded by us. */
+char *gdrive_revision_url(
+	const struct gdrive_op *x, const char *id, const char *revision, const char *query);
 /* Of files.list: all that matches `q`, in the shared drive where there is one. `token`: of a page. */
 char *gdrive_query_url(
 	const struct gdrive_op *x, const char *q, int size, const char *fields, const char *token);
@@ -265,6 +268,7 @@ void gdrive_place_release(struct gdrive_place *place);
 
 void gdrive_list(struct gdrive_op *x);
 void gdrive_changes(struct gdrive_op *x);
+void gdrive_revisions(struct gdrive_op *x);
 void gdrive_stat(struct gdrive_op *x);
 void gdrive_get(struct gdrive_op *x);
 void gdrive_set(struct gdrive_op *x);

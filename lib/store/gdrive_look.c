@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/gdrive.h"
+#include "store/rest.h"
 
 /* STAT, GET and SET: one thing that is there. */
 
@@ -49,6 +50,18 @@ void gdrive_stat(struct gdrive_op *x) {
 
 /* ---- GET ---- */
 
+/* What stands there now is not what was asked for. */
+static void entry_of_revision(struct gdrive_op *x) {
+	struct store_entry *entry = &x->at.file.entry;
+
+	/* The length of a refusal says nothing of it: 416 is the answer behind its end. */
+	entry->size = x->request.status == 416 ? x->op->offset : rest_size(&x->request);
+	entry->hash.kind = STORE_HASH_NONE;
+	entry->mtime_ns = STORE_MTIME_UNKNOWN;
+	free(entry->version);
+	entry->version = xstrdup(x->op->revision);
+}
+
 static int64_t span_length(const struct store_op *op) {
 	return op->length > 0 && op->length < STORE_SPAN_MAX ? op->length : STORE_SPAN_MAX;
 }
@@ -64,8 +77,15 @@ static void get_came(struct gdrive_op *x) {
 		not_there(x);
 		return;
 	}
-	if (x->err.kind != ERR_NONE) {
+	/* Behind its end, or there are no bytes at all. */
+	bool behind = x->op->revision && request->status == 416;
+	if (x->err.kind != ERR_NONE && !behind) {
 		gdrive_fail(x);
+		return;
+	}
+	if (x->op->revision) entry_of_revision(x);
+	if (behind) {
+		answer(x);
 		return;
 	}
 	buf_release(&x->op->answer_body);
@@ -85,21 +105,25 @@ static void get_found(struct gdrive_op *x) {
 		not_there(x);
 		return;
 	}
-	if (gdrive_expect_version(x, entry)) {
+	const char *revision = op->revision;
+	if (revision ? op->if_version && !str_equal(op->if_version, revision) && gdrive_changed(x)
+		     : gdrive_expect_version(x, entry)) {
 		gdrive_fail(x);
 		return;
 	}
-	if (op->offset >= entry->size) { /* no bytes, but an answer */
+	if (!revision && op->offset >= entry->size) { /* no bytes, but an answer */
 		answer(x);
 		return;
 	}
 	x->step = get_came;
 	snprintf(range, sizeof(range), "Range: bytes=%lld-%lld", (long long)op->offset,
 		(long long)(op->offset + length - 1));
-	gdrive_send(x, &(struct gdrive_call){ .method = "GET",
-			       .url = gdrive_file_url(x, entry->id, "alt=media"),
-			       .range = range,
-			       .answer_max = (size_t)length });
+	gdrive_send(x,
+		&(struct gdrive_call){ .method = "GET",
+			.url = revision ? gdrive_revision_url(x, entry->id, revision, "alt=media")
+					: gdrive_file_url(x, entry->id, "alt=media"),
+			.range = range,
+			.answer_max = (size_t)length });
 }
 
 void gdrive_get(struct gdrive_op *x) {

@@ -40,6 +40,20 @@ char *gdrive_file_url(const struct gdrive_op *x, const char *id, const char *que
 	return url;
 }
 
+char *gdrive_revision_url(
+	const struct gdrive_op *x, const char *id, const char *revision, const char *query) {
+	char *file = str_percent_encode(id, ""),
+	     *one = revision ? str_percent_encode(revision, "") : NULL;
+	char *path =
+		xasprintf("/drive/v3/files/%s/revisions%s%s", file, one ? "/" : "", one ? one : "");
+	char *url = gdrive_url(x, path, query);
+
+	free(file);
+	free(one);
+	free(path);
+	return url;
+}
+
 static void add_parameter(struct buf *out, const char *name, const char *value) {
 	char *encoded = str_percent_encode(value, "");
 

@@ -237,6 +237,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->makes_per_second = inner->makes_per_second;
 	store->ids = inner->ids;
 	store->changes = inner->changes;
+	store->revisions_each = inner->revisions_each;
 	store->deep_versions = inner->deep_versions;
 	store->part_hash = inner->part_hash;
 	store->begin_wants_hash = inner->begin_wants_hash;

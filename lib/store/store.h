@@ -274,6 +274,8 @@ struct store {
 	double makes_per_second;
 	bool ids;     /* the identity is an id: one that is handed in spares it a search */
 	bool changes; /* tells by CHANGES what others did: one request where that is nothing */
+	/* REVISIONS tells of one file, not of what lies below a folder. */
+	bool revisions_each;
 	/* A folder's version moves with all that moves below it: a walk goes down only where one is
 	 * another than before. */
 	bool deep_versions;

@@ -62,6 +62,7 @@ struct webdav_op {
 	bool with_auth;
 	int tries; /* of logging in */
 	int status;
+	bool copy_failed; /* a COPY of this act: half of it may be there */
 	void (*answered)(struct webdav_op *x);
 	struct webdav_xml *xml;
 	struct err xml_err;

@@ -220,12 +220,27 @@ static void copy_parents_made(struct webdav_op *x) {
 	}
 }
 
+static void torn_removed(struct webdav_op *x) {
+	x->flow.err = x->flow.saved;
+	flow_next(&x->flow);
+}
+
 static void copy_answered(struct webdav_op *x) {
 	struct flow *flow = &x->flow;
 	bool absent = flow->err.kind == ERR_NOT_FOUND;
 
+	if (x->status == 500 || x->status == 507) {
+		x->copy_failed = true;
+		flow->saved = flow->err;
+	}
 	if (flow->copy.parents && (absent || x->status == 500 || x->status == 403) && !x->folder) {
 		webdav_parents(x, x->to_path, copy_parents_made);
+	} else if (flow->err.kind != ERR_NONE && x->copy_failed && flow->copy.parents &&
+		   !flow->copy.move) {
+		/* nginx leaves what found room, which the next try would meet as another's; and nobody but us
+		 * puts anything where versions are kept. */
+		webdav_send(x, &(struct webdav_call){ .method = "DELETE", .path = x->to_path },
+			torn_removed);
 	} else if (flow->err.kind != ERR_NONE) {
 		flow_next(flow);
 	} else {
@@ -258,6 +273,7 @@ void webdav_copy(struct flow *flow, const struct flow_copy *copy) {
 	free(x->to_path);
 	x->path = webdav_path(x->dav, copy->from, copy->kind);
 	x->to_path = webdav_path(x->dav, copy->to, copy->kind);
+	x->copy_failed = false;
 	copy_send(x);
 }
 

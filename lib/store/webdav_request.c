@@ -74,8 +74,14 @@ static void judge(struct webdav_op *x, int status) {
 	case 507:
 		err_set(err, ERR_FULL, "no room left at '%s': free or buy room", address(x));
 		break;
-	case 429:
 	case 500:
+		/* nginx, say, has no other word for a full disk. */
+		err_set(err, ERR_BUSY,
+			"'%s' failed at %s (500): see its log, and whether its disk is full",
+			address(x), x->call.method);
+		err->retry_ms = http_retry_after(&x->rest.request, now_ns);
+		break;
+	case 429:
 	case 502:
 	case 503:
 	case 504:

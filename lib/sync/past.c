@@ -11,7 +11,7 @@
 
 static void list_next(struct past *p);
 
-static void past_finish(struct past *p, const struct err *err) {
+void past_finish(struct past *p, const struct err *err) {
 	p->state = PAST_READY;
 	list_remove(&p->link);
 	struct folder *folder = p->folder;
@@ -32,7 +32,7 @@ static void op_ended(struct store_op *op, const struct err *err) {
 	past_finish(p, &failed);
 }
 
-static void op_start(struct past *p, enum store_verb verb, enum store_kind kind, const char *key,
+void past_op_start(struct past *p, enum store_verb verb, enum store_kind kind, const char *key,
 	past_op_done *done) {
 	store_op_release(&p->op);
 	free(p->key);
@@ -60,14 +60,14 @@ static int64_t born_of(struct past *p, const char *path, const struct store_entr
 }
 
 /* A folder that nobody listed: it is there, or was, by what lies in it. */
-static int parents_put(struct past *p, const char *path, unsigned flags, struct err *err) {
+int past_parents_put(struct past *p, const char *path, unsigned flags, struct err *err) {
 	struct index_entry entry = { .kind = INDEX_FOLDER,
 		.flags = flags,
 		.mtime_ns = STORE_MTIME_UNKNOWN,
 		.mode = STORE_MODE_UNKNOWN };
 	char *parent = path_parent(path);
 	int result = 0, found = *parent ? index_has_folder(p->work, parent, err) : 1;
-	if (found < 0 || (!found && (parents_put(p, parent, flags, err) ||
+	if (found < 0 || (!found && (past_parents_put(p, parent, flags, err) ||
 					    index_put(p->work, parent, &entry, err))))
 		result = -1;
 	free(parent);
@@ -97,9 +97,13 @@ static int current_put(
 		.mode = remote->mode,
 		.born_ns = folder ? 0 : born_of(p, path, remote) };
 	if (folder && entry.mode == STORE_MODE_UNKNOWN) entry.mode = folder_mode(p, path);
+	/* What was written before that time, and here already, stood there then. */
+	bool newer = remote->mtime_ns > p->at_ns || entry.born_ns > p->at_ns;
+	if (p->store->revisions_each && remote->kind == STORE_FILE && (newer || p->versions_of))
+		path_stack_push(&p->written, xstrdup(path));
 	if (folder && entry.mode == STORE_MODE_UNKNOWN && remote->marker && p->recursive)
 		path_stack_push(&p->marked, xstrdup(path));
-	return parents_put(p, path, 0, err) ? -1 : index_put(p->work, path, &entry, err);
+	return past_parents_put(p, path, 0, err) ? -1 : index_put(p->work, path, &entry, err);
 }
 
 static int version_put(
@@ -119,7 +123,7 @@ static int version_put(
 		int found = index_get(p->work, path, false, &old, err);
 		if (found == 1) index_entry_release(&old);
 		if (found < 0 ||
-			(!found && (parents_put(p, path, PAST_GONE, err) ||
+			(!found && (past_parents_put(p, path, PAST_GONE, err) ||
 					   index_put(p->work, path, &ghost, err))) ||
 			index_version_found(p->work, path, &version, err))
 			result = -1;
@@ -149,93 +153,6 @@ static int page_put(struct past *p, struct err *err) {
 		if (failed) return -1;
 	}
 	return index_commit(p->work, false, err);
-}
-
-/* ---- what the store keeps by itself ---- */
-
-/* Ours is there, too: the copy was made when this was replaced. */
-static int is_known(
-	struct past *p, const char *path, const struct index_version *revision, struct err *err) {
-	struct index_versions versions;
-	int known = 0;
-	if (index_versions(p->work, path, &versions, err)) return -1;
-	for (size_t i = 0; i < versions.count; i++) {
-		const struct index_version *ours = &versions.rows[i];
-		known |= !str_starts(ours->key, PAST_REVISION_PREFIX) &&
-			 ours->bytes == revision->bytes && ours->ended_ns >= revision->born_ns &&
-			 ours->ended_ns <= revision->ended_ns + NS_PER_S;
-	}
-	index_versions_release(&versions);
-	return known;
-}
-
-static int revision_put(
-	struct past *p, const char *path, const struct store_entry *entry, struct err *err) {
-	struct index_entry ghost = { .kind = entry->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE,
-		.flags = PAST_GONE },
-			   old;
-	struct index_version version = { .born_ns = entry->since_ns,
-		.ended_ns = p->newer_ns,
-		.bytes = entry->size,
-		.kind = (int)entry->kind };
-	int found = index_get(p->work, path, false, &old, err),
-	    known = found < 0 ? -1 : is_known(p, path, &version, err);
-	if (found == 1) index_entry_release(&old);
-	if (known) return known < 0 ? -1 : 0;
-	if (!found &&
-		(parents_put(p, path, PAST_GONE, err) || index_put(p->work, path, &ghost, err)))
-		return -1;
-	version.key = xasprintf(
-		"%s%c:%s", PAST_REVISION_PREFIX, p->newer_gone ? 'd' : 'r', entry->revision);
-	int rc = index_version_found(p->work, path, &version, err);
-	free(version.key);
-	return rc;
-}
-
-static void revisions_next(struct past *p);
-
-/* Each ended when the newer one began; the newest stands there now, or is a deletion. */
-static int revisions_listed(struct past *p, const struct err *err, struct err *failed) {
-	if (err &&
-		(err->kind == ERR_OFFLINE || err->kind == ERR_BUSY || err->kind == ERR_CANCELLED)) {
-		*failed = *err;
-		return -1;
-	}
-	if (err) { /* it has none to tell, or may not */
-		log_debug("the versions that the bucket keeps are not told: %s", err->text);
-		past_finish(p, NULL);
-		return 0;
-	}
-	for (size_t i = 0; i < p->op.entry_count; i++) {
-		const struct store_entry *entry = &p->op.entries[i];
-		char *path = path_join(p->path, entry->name),
-		     *same = xasprintf("%d:%s", entry->kind, path);
-		bool newest = !str_equal(same, p->newer_path),
-		     own = !*path || (path_is_within(path, ".tend") && !*p->remote_key);
-		int rc = newest || own || entry->gone ? 0 : revision_put(p, path, entry, failed);
-		free(p->newer_path);
-		p->newer_path = same;
-		p->newer_ns = entry->since_ns;
-		p->newer_gone = entry->gone;
-		free(path);
-		if (rc) return -1;
-	}
-	if (index_commit(p->work, false, failed)) return -1;
-	free(p->token);
-	p->token = p->op.next_token ? xstrdup(p->op.next_token) : NULL;
-	if (p->token)
-		revisions_next(p);
-	else
-		past_finish(p, NULL);
-	return 0;
-}
-
-static void revisions_next(struct past *p) {
-	char *key = path_join(p->remote_key, p->path);
-	op_start(p, STORE_REVISIONS, STORE_FILE, key, revisions_listed);
-	free(key);
-	p->op.page_token = p->token;
-	store_start(p->store, &p->op);
 }
 
 static int page_listed(struct past *p, const struct err *err, struct err *failed) {
@@ -281,7 +198,7 @@ static bool marker_next(struct past *p) {
 	p->at = path_stack_pop(&p->marked);
 	if (!p->at) return false;
 	char *key = path_join(p->remote_key, p->at);
-	op_start(p, STORE_STAT, STORE_FOLDER, key, marker_looked_at);
+	past_op_start(p, STORE_STAT, STORE_FOLDER, key, marker_looked_at);
 	free(key);
 	store_start(p->store, &p->op);
 	return true;
@@ -300,7 +217,7 @@ static void list_ended(struct past *p) {
 	}
 	if (p->state == PAST_VERSIONS && (p->store->caps & STORE_CAP_REVISIONS)) {
 		p->state = PAST_REVISIONS;
-		revisions_next(p);
+		past_revisions_next(p);
 		return;
 	}
 	past_finish(p, NULL);
@@ -318,7 +235,7 @@ static void list_next(struct past *p) {
 		key = path_join(VERSION_PLACE, below);
 		free(below);
 	}
-	op_start(p, STORE_LIST, STORE_FOLDER, key, page_listed);
+	past_op_start(p, STORE_LIST, STORE_FOLDER, key, page_listed);
 	free(key);
 	p->op.recursive = (p->store->caps & STORE_CAP_FLAT_LIST) && !p->shallow;
 	p->op.page_token = p->token;
@@ -348,7 +265,7 @@ static int path_looked_at(struct past *p, const struct err *err, struct err *fai
 
 static void stat_start(struct past *p, enum store_kind kind) {
 	char *key = path_join(p->remote_key, p->path);
-	op_start(p, STORE_STAT, kind, key, path_looked_at);
+	past_op_start(p, STORE_STAT, kind, key, path_looked_at);
 	free(key);
 	store_start(p->store, &p->op);
 }
@@ -441,6 +358,7 @@ void past_free(struct past *p) {
 	store_op_release(&p->op);
 	path_stack_release(&p->queue);
 	path_stack_release(&p->marked);
+	path_stack_release(&p->written);
 	index_close(p->work);
 	index_close(p->known);
 	scratch_remove(p->scratch);

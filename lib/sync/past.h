@@ -48,7 +48,8 @@ struct past {
 	bool in_flight;
 	past_op_done *op_done;
 	struct path_stack queue;
-	struct path_stack marked; /* folders whose markers alone tell the mode */
+	struct path_stack marked;  /* folders whose markers alone tell the mode */
+	struct path_stack written; /* where store->revisions_each: files that were written since */
 	char *at, *token, *key;
 
 	/* The revision before, which is the newer one of the same path. */
@@ -66,5 +67,19 @@ struct past {
 };
 
 void past_walk_release(struct past *past);
+
+/* ---- past.c ---- */
+
+void past_finish(struct past *past, const struct err *err);
+/* `done` gets the answer: 0 when it has gone on, -1 with `failed`. */
+void past_op_start(struct past *past, enum store_verb verb, enum store_kind kind, const char *key,
+	past_op_done *done);
+/* The folders above, where nobody listed them. */
+int past_parents_put(struct past *past, const char *path, unsigned flags, struct err *err);
+
+/* ---- past_revisions.c ---- */
+
+void past_revisions_next(
+	struct past *past); /* the next page, of the next file; then it has finished */
 
 #endif

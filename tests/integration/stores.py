@@ -312,15 +312,17 @@ class Folders(Store):
 
 
 class WebDav(Folders):
-    """A folder of its own on a WebDAV server that tests/support started. `which`: of those that one start script brings."""
+    """A folder of its own on a WebDAV server that tests/support started. `which`: of those that one start script brings; `small`: on its
+    disk of 4 MiB."""
 
     refused = ("tab\there",)
 
-    def __init__(self, kind, home, which=0):
+    def __init__(self, kind, home, which=0, small=False):
         place = Path(os.environ["TEND_SERVERS"]) / kind / "server"
         self.kind = kind
         server, self.user, self.secret, authority = place.read_text().splitlines()[which * 4:which * 4 + 4]
         self.authority = None if authority == "-" else authority
+        server = server.rpartition("/")[0] + "/small" if small else server
         self.url = server + "/" + uuid.uuid4().hex[:12]
         self.secret_path = Path(home) / "password"
         self.secret_path.write_text(self.secret + "\n")

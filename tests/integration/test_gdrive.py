@@ -11,6 +11,7 @@ import pytest
 from basics import QUICK
 from drive_ground import Drive, Ground
 from stores import rclone
+from test_versions import json_of, now, restored
 
 FOLDER = "application/vnd.google-apps.folder"
 
@@ -315,3 +316,54 @@ def test_a_token_that_ends_in_mid_transfer(tendd, store):
     store.ground.token = store.server.sign_in(store.ground.client, "drive")
     store.env = store.ground.rclone_env()
     store.judge(data)
+
+
+def moments(tendd, data, count=3):
+    """So many contents of one file; [(time, bytes)]."""
+    (data / "d").mkdir()
+    (data / "other").write_text("other\n")
+    known = []
+    for number in range(count):
+        (data / "d/file").write_bytes(os.urandom(100 + number) if number != 1 else b"")
+        tendd.barrier("data")
+        # The times of files are of a coarser clock than ours.
+        for _ in range(2):
+            known[number:] = [(now(), (data / "d/file").read_bytes())]
+            tendd.until(lambda at=known[number][0]: now()[:21] > at[:21], "a moment after it")
+    return known
+
+
+@pytest.mark.parametrize("told", ["came", "given"])
+def test_what_drive_itself_keeps_comes_back(tendd, store, told):
+    """Also where a folder keeps nothing itself, and whatever the time of a revision is that of."""
+    store.server.drive.revision_time = told
+    data = tendd.folder("data")
+    tendd.configure(store.folder(data, "Backups/Messages", more=QUICK + "mode = mirror\n")).start()
+    known = moments(tendd, data)
+    for alone in (False, True):
+        if alone:
+            assert tendd.stop() == 0
+        versions = json_of(tendd, "versions", "data", "d/file")["versions"]
+        assert [version["size_bytes"] for version in versions] == [100, 0, 102], versions
+        for number, (at, body) in enumerate(known):
+            to = tendd.root / ("out-%d-%d" % (alone, number))
+            store.server.log.clear()
+            assert restored(tendd, to, "--at", at) == {"d/file": body, "other": b"other\n"}
+            # A request for each file that was written since, and none for any other.
+            assert len(store.asked("/revisions?")) == (1 if number < 2 else 0)
+
+
+@pytest.mark.parametrize("told", ["came", "given"])
+def test_what_tend_and_drive_keep_is_told_once(tendd, store, told):
+    store.server.drive.revision_time, store.server.drive.revision_page = told, 2
+    data = tendd.folder("data")
+    tendd.configure(store.folder(data, "Backups/Messages", more=QUICK)).start()
+    known = moments(tendd, data)
+    versions = json_of(tendd, "versions", "data", "d/file")["versions"]
+    assert [version["size_bytes"] for version in versions] == [100, 0, 102], versions
+    # What tend kept lives longer, and what of it went is Drive's to tell.
+    for file in list(store.server.drive.files.values()):
+        if "~" in file.name:
+            store.server.drive.drop(file)
+    for number, (at, body) in enumerate(known):
+        assert restored(tendd, tendd.root / ("out-%d" % number), "d", "--at", at) == {"d/file": body}

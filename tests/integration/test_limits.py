@@ -21,8 +21,8 @@ def test_without_controllers_it_runs_and_that_is_said(tendd, keys, says):
     pid = unit["service"]["pid"]
     tendd.kill()  # the keeper still knows
     tendd.start()
-    unit = tendd.until_state("service:a", "ready")
-    assert (unit["service"]["degraded"], unit["service"]["pid"]) == (text, pid)
+    tendd.until(lambda: tendd.service_part("a")["degraded"] == text, "the keeper's word")
+    assert tendd.service_part("a")["pid"] == pid
     # Written without the limits again, there is nothing to say.
     tendd.configure("[service a]\nnetwork = no\ncommand = sleep 1000\n[service b]\nnetwork = no\ncommand = sleep 1000\n")
     assert tendd.reload()["changes"][0].startswith("service:a restart (")

@@ -9,7 +9,7 @@ import pytest
 
 from basics import *  # noqa: F403  the tests every store passes
 from basics import counted, start
-from stores import WebDav
+from stores import WebDav, rclone
 
 
 @pytest.fixture(params=["dav_apache", "dav_lighttpd", "dav_cloud"])
@@ -74,3 +74,27 @@ def test_a_poor_server_is_borne(tendd):
     tendd.barrier("data")
     store.judge(data)
     assert store.versions("data/deep/er/file") == [b"one\n"]
+
+
+def test_a_full_disk_that_is_told_as_a_failure(tendd):
+    """nginx says 500 to what finds no room, as to anything: that is tried again, with the two things to look at; and it leaves half of
+    what it copied."""
+    assert os.geteuid() == 0, "only root can give a server a small disk"
+    store = WebDav("dav_nginx", tendd.root, small=True)
+    data = tendd.folder("data")
+    (data / "file").write_bytes(os.urandom(1 << 20))
+    first = (data / "file").read_bytes()
+    (data / "large").write_bytes(os.urandom(5 << 19))
+    start(tendd, store)
+    tendd.barrier("data")
+    (data / "file").write_bytes(os.urandom(1 << 20))
+    tendd.until(lambda: "(500): see its log, and whether its disk is full" in tendd.tend("status", "data").stdout, "the trouble in status")
+    assert store.read("data/file") == first and store.read("data/large") == (data / "large").read_bytes()
+    rclone("deletefile", store.address("data/large"), env=store.env)
+    (data / "large").unlink()
+    tendd.tend("sync", "data")
+    tendd.barrier("data")
+    store.judge(data)
+    assert first in store.versions("data/file")
+    tendd.stop()
+    rclone("purge", store.address(), env=store.env)

@@ -17,6 +17,10 @@ KINDS = {
               "storageQuota": dict.fromkeys(["limit", "usage", "usageInDrive", "usageInDriveTrash"])},
     "drive": dict.fromkeys(["kind", "id", "name", "createdTime", "hidden"]) | {"capabilities": {}},
 }
+KINDS["revision"] = dict.fromkeys(["kind", "id", "mimeType", "modifiedTime", "keepForever", "published", "size", "md5Checksum",
+                                   "originalFilename", "exportLinks", "publishedLink", "publishAuto", "publishedOutsideDomain"]
+                                  ) | {"lastModifyingUser": {}}
+KINDS["revisions"] = {"kind": None, "nextPageToken": None, "revisions": KINDS["revision"]}
 KINDS["files"] = {"kind": None, "nextPageToken": None, "incompleteSearch": None, "files": KINDS["file"]}
 KINDS["drives"] = {"kind": None, "nextPageToken": None, "drives": KINDS["drive"]}
 KINDS["changes"] = {"kind": None, "nextPageToken": None, "newStartPageToken": None,
@@ -26,6 +30,7 @@ KINDS["changes"] = {"kind": None, "nextPageToken": None, "newStartPageToken": No
 DEFAULTS = {
     "file": "kind,id,name,mimeType", "files": "kind,incompleteSearch,nextPageToken,files(kind,id,name,mimeType)",
     "changes": "kind,nextPageToken,newStartPageToken,changes(kind,removed,changeType,fileId,time,file(kind,id,name,mimeType))",
+    "revision": "kind,id,mimeType,modifiedTime", "revisions": "kind,nextPageToken,revisions(kind,id,mimeType,modifiedTime)",
     "ids": "*", "token": "*", "drive": "kind,id,name", "drives": "kind,nextPageToken,drives(kind,id,name)",
 }
 

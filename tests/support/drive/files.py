@@ -176,6 +176,42 @@ def delete(seen, given, file_id):
     seen.drive.drop(file)
 
 
+# ---- revisions: neither takes the parameters of shared drives ----
+
+def with_revisions(seen, file_id):
+    file = seen.find(file_id, True)
+    if file.content is None:
+        raise errors.api(403, "revisionsNotSupported", "The file does not support revisions.")
+    return file
+
+
+def show_revision(seen, row):
+    return {**row[0], "modifiedTime": row[2][seen.drive.revision_time]}
+
+
+def list_revisions(seen, given, file_id):
+    check_parameters(given, {"pageSize", "pageToken"})
+    size = number(given, "pageSize", 200, 1, 1000)
+    file = with_revisions(seen, file_id)
+    page, token = page_of(file.revisions, given, min(size, seen.drive.revision_page), "revisions of " + file.id)
+    out = {"kind": "drive#revisionList", "revisions": [show_revision(seen, row) for row in page]}
+    if token:
+        out["nextPageToken"] = token
+    return fields.answer("revisions", out, given.get("fields"))
+
+
+def find_revision(seen, given, file_id, revision_id):
+    check_parameters(given, {"acknowledgeAbuse"})
+    for row in with_revisions(seen, file_id).revisions:
+        if row[0]["id"] == revision_id:
+            return row
+    raise errors.api(404, "notFound", f"Revision not found: {revision_id}.")
+
+
+def get_revision(seen, given, file_id, revision_id):
+    return fields.answer("revision", show_revision(seen, find_revision(seen, given, file_id, revision_id)), given.get("fields"))
+
+
 # ---- lists ----
 
 def page_of(items, given, size, token_kind):

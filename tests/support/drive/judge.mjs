@@ -59,6 +59,23 @@ const text = await api.files.get({ fileId: ids[0], alt: "media" }, { responseTyp
 assert.equal(text.data, "the");
 assert.equal(text.status, 206);
 
+// Its revisions, oldest first, by pages, with their bytes.
+const revisions = (await api.revisions.list({ fileId: ids[0], fields: "revisions(id,size,md5Checksum,modifiedTime)" })).data.revisions;
+assert.deepEqual(revisions.map((r) => r.id), [made.headRevisionId, put.headRevisionId]);
+assert.equal(revisions[0].size, "5");
+assert.equal(revisions[0].md5Checksum, md5("hello"));
+const one = (await api.revisions.list({ fileId: ids[0], pageSize: 1 })).data;
+assert.deepEqual(Object.keys(one.revisions[0]).sort(), ["id", "kind", "mimeType", "modifiedTime"]);
+const next = (await api.revisions.list({ fileId: ids[0], pageSize: 1, pageToken: one.nextPageToken })).data;
+assert.equal(next.revisions[0].id, put.headRevisionId);
+assert.equal(next.nextPageToken, undefined);
+const revision = { fileId: ids[0], revisionId: made.headRevisionId };
+assert.equal((await api.revisions.get({ ...revision, fields: "id" })).data.id, made.headRevisionId);
+const before = await api.revisions.get({ ...revision, alt: "media" }, { responseType: "text", headers: { Range: "bytes=1-3" } });
+assert.equal(before.data, "ell");
+await refused(api.revisions.get({ fileId: ids[0], revisionId: "no-such" }), 404, "notFound");
+await refused(api.revisions.list({ fileId: folder.id }), 403);
+
 // Names are not unique; queries.
 await make(ids[1], "twin");
 const q = `'${folder.id}' in parents and name = 'É.txt' and trashed = false`;

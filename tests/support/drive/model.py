@@ -12,6 +12,7 @@ FOLDER = "application/vnd.google-apps.folder"
 SHORTCUT = "application/vnd.google-apps.shortcut"
 DOCUMENT = "application/vnd.google-apps.document"
 PROPERTY_BYTES = 124
+REVISIONS_MAX = 100  # more than that are not kept
 TIME = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
 
 
@@ -55,6 +56,7 @@ class File:
         self.private = {}  # of each app
         self.content = None  # None: has no bytes
         self.revision = None
+        self.revisions = []  # oldest first, with what stands there now
         self.hashes = ()
         self.version = 1
         self.target = None
@@ -65,6 +67,10 @@ class File:
         self.content = bytes(content)
         self.hashes = tuple(hashlib.new(kind, self.content).hexdigest() for kind in ("md5", "sha1", "sha256"))
         self.revision = new_id("0B")
+        one = {"kind": "drive#revision", "id": self.revision, "mimeType": self.mime, "keepForever": False, "published": False,
+               "size": str(len(self.content)), "md5Checksum": self.hashes[0], "originalFilename": self.name}
+        # Its time: Google does not say whether it is that of the bytes, which the client gave, or of their coming.
+        self.revisions = [*self.revisions, (one, self.content, {"given": self.modified, "came": now()})][-REVISIONS_MAX:]
 
 
 class Drive:
@@ -77,6 +83,8 @@ class Drive:
         self.limits = {}  # bytes of a user's storage
         self.members = {}  # of a shared drive
         self.lists = 0
+        self.revision_time = "came"  # or "given"
+        self.revision_page = 1000  # a page may hold fewer than were asked for
         self.list_lag = 0  # a new file comes up in lists after so many of them
 
     # ---- places ----

@@ -22,6 +22,8 @@ ROUTES = [  # method, path, function of (seen, given, body, *ids), does it write
     ("POST", r"/drive/v3/files", files.create, True),
     ("PATCH", r"/drive/v3/files/([^/]+)", files.update, True),
     ("POST", r"/drive/v3/files/([^/]+)/copy", files.copy, True),
+    ("GET", r"/drive/v3/files/([^/]+)/revisions", lambda s, g, b, i: files.list_revisions(s, g, i), False),
+    ("GET", r"/drive/v3/files/([^/]+)/revisions/([^/]+)", lambda s, g, b, i, r: files.get_revision(s, g, i, r), False),
     ("GET", r"/drive/v3/files/([^/]+)", lambda s, g, b, i: files.get(s, g, i), False),
 ]
 UPLOAD = re.compile(r"/(?:resumable/)?upload/drive/v3/files(?:/([^/]+))?$")
@@ -217,7 +219,11 @@ class Talk(BaseHTTPRequestHandler):
                 if writes and not login.may_write:
                     raise errors.no_scope()
                 if given.get("alt") == "media" and match.groups():
-                    return self.media(files.media(seen, given, match.group(1)))
+                    if match.re.groups == 2:
+                        row = files.find_revision(seen, given, *match.groups())
+                        return self.media(row[1], row[0]["mimeType"])
+                    file = files.media(seen, given, match.group(1))
+                    return self.media(file.content, file.mime)
                 body = uploads.parse_json(raw.decode()) if raw else {}
                 return 200, function(seen, given, body, *match.groups())
         raise errors.Refused(404, {"error": {"code": 404, "message": "Not Found", "errors": []}})
@@ -252,11 +258,10 @@ class Talk(BaseHTTPRequestHandler):
         where = f"{scheme}://{host}{urllib.parse.urlsplit(self.path).path}?uploadType=resumable&upload_id={session.id}"
         return 200, b"", {"Location": where, "X-GUploader-UploadID": session.id}
 
-    def media(self, file):
+    def media(self, content, mime):
         spoken = self.headers.get("Range")
-        content = file.content
         if not spoken:
-            return 200, content, {}, file.mime
+            return 200, content, {}, mime
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", spoken)
         if not match or int(match.group(1)) >= len(content):
             raise errors.api(416, "requestedRangeNotSatisfiable", "Request range not satisfiable", location="Range",
@@ -264,7 +269,7 @@ class Talk(BaseHTTPRequestHandler):
         first = int(match.group(1))
         last = min(int(match.group(2) or len(content)), len(content) - 1)
         where = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
-        return 206, content[first:last + 1], where, file.mime
+        return 206, content[first:last + 1], where, mime
 
     # ---- a test's own ----
 
