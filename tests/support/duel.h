@@ -14,9 +14,11 @@ struct duel {
 	int senders; /* those that are two-way come first; the others only fetch */
 	bool open[MACHINES_MAX];
 	bool bare;           /* a side may be wholly empty now */
+	bool agrees;         /* now and then nobody edits until all sides are the same */
 	bool blind;          /* the remote keeps no conditions */
 	struct map contents; /* what edits wrote, by its hash: is it to be there in the end? */
 	struct map fetchers; /* the same, of those that only fetch */
+	struct map agreed;   /* contents that were the same on all sides (two_way_gone.c) */
 	struct map trash;    /* by its hash, of all machines */
 };
 
@@ -29,6 +31,7 @@ void duel_end(struct duel *duel, int machine); /* in one way or another */
 void duel_run(struct duel *duel, int64_t ms);
 bool duel_barrier(struct duel *duel, int machine); /* durable? */
 /* An edit by a person, and what it wrote and took away. */
+void duel_make_way(struct duel *duel, int machine); /* for all that could not be synced */
 void duel_edit(struct duel *duel, int machine, void (*edit)(struct ground *ground));
 
 /* two_way_check.c */
@@ -38,6 +41,14 @@ char *duel_difference(struct duel *duel, const char **why);
 char *duel_not_fetched(struct duel *duel, int machine, const char **why);
 void duel_stored(struct duel *duel, int machine);
 void duel_nothing_lost(struct duel *duel);
+
+/* two_way_gone.c */
+/* Where all barriers end well, what is the same on all sides then is agreed; what was before is judged. Then one side takes things away,
+ * and that is judged. */
+void duel_agree(struct duel *duel);
+void duel_agreed_release(struct duel *duel);
+void duel_gone_note(struct duel *duel, struct ground *ground, const struct map *after);
+void duel_gone_judge(struct duel *duel); /* all sides have the same by now */
 
 /* two_way_brake.c */
 void duel_brake_set(struct duel *duel, int machine);     /* its settings */

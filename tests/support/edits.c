@@ -340,3 +340,20 @@ void edit_random(struct ground *g) {
 	edit_one(g);
 	g->paused = paused;
 }
+
+static void take_away_one(struct ground *g) {
+	char *place = any_place(g), *path = any_of(g, ground_draw(g, 3) ? DISK_FILE : DISK_FOLDER);
+	if (path && ground_draw(g, 2))
+		edit_remove_path(g, path);
+	else if (path && !is_there(g, place))
+		move(g, path, place);
+	free(place);
+	free(path);
+}
+
+void edit_take_away(struct ground *g) {
+	bool paused = g->paused;
+	g->paused = true;
+	take_away_one(g);
+	g->paused = paused;
+}

@@ -6,6 +6,8 @@
 
 /* One edit, or a few that belong together. */
 void edit_random(struct ground *ground);
+/* Of what is there something goes, or gets a name that is free; or neither. */
+void edit_take_away(struct ground *ground);
 /* A file of fresh bytes; `name` in a folder that is made. */
 void edit_put(struct ground *ground, const char *path);
 void edit_remove_tree(struct ground *ground, const char *path); /* "": all that is in the root */

@@ -179,6 +179,10 @@ static void disk_changed(void *user, enum disk_change what, const char *path, co
 	g->changes++;
 	strv_add(&g->hit, path);
 	if (from) strv_add(&g->hit, from);
+	if (g->editing && g->notes_touched) {
+		strv_add(&g->touched, path);
+		if (from) strv_add(&g->touched, from);
+	}
 	note_gone(g, what, path, from);
 	note_removed_here(g, what, path, from);
 	g->paused = paused;
@@ -449,6 +453,7 @@ void ground_free(struct ground *g) {
 	map_release(&g->approved);
 	map_release(&g->in_trash);
 	strv_free(g->gone);
+	strv_free(g->touched);
 	strv_free(g->hit);
 	free(g->wrong_path);
 	free(g->newest_deletion);

@@ -97,8 +97,10 @@ struct ground {
 	/* Folders moved at the remote. What lies in them has no intent of its own: when the answer is
 	 * lost it is known again only as long as it is here. */
 	char **moved_there;
-	char **gone; /* paths that were absent at some time */
-	char **hit;  /* paths that changed since this was cleared; a folder's with all below */
+	bool notes_touched;
+	char **touched; /* by a person, as long as that is noted */
+	char **gone;    /* paths that were absent at some time */
+	char **hit;     /* paths that changed since this was cleared; a folder's with all below */
 	uint64_t trace;
 	bool tell;         /* the trace, for people */
 	const char *name;  /* before each line of it; NULL: there is but one */

@@ -74,6 +74,7 @@ void duel_edit(struct duel *d, int machine, void (*edit)(struct ground *g)) {
 	}
 	contents_gather(g, &after);
 	note_contents(d, g, &before, &after);
+	duel_gone_note(d, g, &after);
 	contents_release(&before);
 	contents_release(&after);
 	g->editing = editing;
@@ -115,6 +116,10 @@ static void make_way(struct ground *g) {
 		if (stat.kind == DISK_OTHER || left_out) edit_remove_path(g, *path);
 	}
 	strv_free(paths);
+}
+
+void duel_make_way(struct duel *d, int machine) {
+	duel_edit(d, machine, make_way);
 }
 
 /* Every file gets other bytes. */
@@ -204,6 +209,7 @@ static void chapter(struct duel *d, struct hand *hands) {
 	if (!duel_is_wrong(d) && d->open[which] && ground_draw(g, 3) == 0)
 		ground_barrier(d->machines[which], &err);
 	for (int i = 0; i < d->count; i++) timer_cancel(&hands[i].timer);
+	if (d->agrees && !duel_is_wrong(d) && ground_draw(g, 2)) duel_agree(d);
 	if (d->plot->brakes && !duel_is_wrong(d)) duel_brake_chapter(d, which);
 	for (int i = 0; i < d->count; i++)
 		if (!duel_is_wrong(d) && ground_draw(g, 2)) duel_end(d, i);
@@ -240,7 +246,7 @@ static char *settle_until(struct duel *d, struct err *err, const char **why,
 		for (int i = 0; i < d->count && !duel_is_wrong(d); i++) {
 			struct err own;
 			/* What came from the other side may be unreadable here too. */
-			duel_edit(d, i, make_way);
+			duel_make_way(d, i);
 			bool stored = ground_barrier(d->machines[i], &own) == GROUND_DURABLE;
 			durable &= stored;
 			if (stored && round == 0 && i < d->senders) duel_stored(d, i);
@@ -270,7 +276,7 @@ static void settle(struct duel *d) {
 		g->odds = (struct ground_odds){ 0 };
 		g->kill_at_op = 0;
 		g->paused = true;
-		duel_edit(d, i, make_way);
+		duel_make_way(d, i);
 	}
 	ground_say(d->machines[0], "quiet");
 	duel_edit(d, 0, put_last);
@@ -285,7 +291,7 @@ static void settle(struct duel *d) {
 		ground_wrong(d->machines[0], "the last barrier is refused", err.text);
 	if (!duel_is_wrong(d) && path) ground_wrong(d->machines[0], why, path);
 	free(path);
-	if (!duel_is_wrong(d)) duel_nothing_lost(d);
+	if (!duel_is_wrong(d)) duel_gone_judge(d);
 }
 
 static void stop_all(struct duel *d) {
@@ -315,6 +321,9 @@ static void second_run(struct duel *d) {
 	if (!path) path = not_fetched(d, &why);
 	if (path && !duel_is_wrong(d)) ground_wrong(d->machines[0], why, path);
 	free(path);
+	/* Not before: what got the name of a conflict at the remote, when nobody looked there any more, is durable and on no disk. */
+	if (!duel_is_wrong(d)) duel_nothing_lost(d);
+	if (!duel_is_wrong(d)) duel_gone_judge(d);
 	for (int i = 0; i < d->count && !duel_is_wrong(d); i++)
 		if (d->machines[i]->counts.writes != writes[i])
 			ground_wrong(d->machines[i], "a second run writes", "");
@@ -425,6 +434,7 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 		const unsigned *from = (const unsigned *)&g->counts;
 		for (size_t k = 0; k < sizeof(g->counts) / sizeof(*to); k++) to[k] += from[k];
 	}
+	duel_agreed_release(d);
 	map_release(&d->contents);
 	map_release(&d->fetchers);
 	map_release(&d->trash);
@@ -434,8 +444,9 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 void two_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, bool tell,
 	struct told_story *told) {
 	struct hand hands[MACHINES_MAX] = { 0 };
-	struct duel d = { .plot = model->plot };
+	struct duel d = { .plot = model->plot, .agrees = seed % 3 == 0 };
 	make_machines(&d, seed, cuts, tell);
+	map_init(&d.agreed);
 	map_init(&d.contents);
 	map_init(&d.fetchers);
 	map_init(&d.trash);
