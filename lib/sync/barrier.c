@@ -171,11 +171,12 @@ static void wait_step(struct folder *f, struct folder_wait *wait) {
 		if (wait->polled && !polling_passed(f, wait->polled) &&
 			!MUTANT(barrier_before_the_poll))
 			return;
-		if (!scan_is_idle(f)) return;
+		if (!scan_is_idle(f) && !MUTANT(barrier_before_the_scan)) return;
 		/* What happened in a folder while it was being watched is told after its listing,
 		 * and asks for another. */
 		if (f->watch) watch_drain(f->watch);
-		if (f->phase < PHASE_RUNNING || !scan_is_idle(f)) return;
+		if (f->phase < PHASE_RUNNING) return;
+		if (!scan_is_idle(f) && !MUTANT(barrier_before_the_scan)) return;
 		/* What the scan found counts as written before the call. */
 		if (wait->scanned) wait->upto = index_sequence(f->index);
 		wait->state = WAIT_MARKS;

@@ -47,7 +47,7 @@ enum both_action plan_both(const struct both_question *q) {
 	/* Whoever only touched it, or its mode, has edited nothing: the other side's deletion or edit holds. */
 	bool here_edited = here == BOTH_CHANGED, there_edited = there == BOTH_CHANGED;
 	if (q->there == BOTH_NONE && (!here_edited || MUTANT(deletion_beats_our_edit)))
-		return BOTH_REMOVE_HERE;
+		return MUTANT(deletion_comes_back) ? BOTH_SEND : BOTH_REMOVE_HERE;
 	if (q->here == BOTH_NONE && (!there_edited || MUTANT(deletion_beats_their_edit)))
 		return q->fetch ? BOTH_NOTHING : BOTH_SEND;
 	if (here == BOTH_SAME) return there == BOTH_ATTRIBUTES ? BOTH_BRING_ATTRIBUTES : BOTH_BRING;

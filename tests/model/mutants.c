@@ -33,6 +33,7 @@ static const struct mutant {
 } mutants[] = {
 	{ "attributes_are_not_sent", ONE_WAY, 2 },
 	{ "barrier_before_the_poll", BRAKES, 8 },
+	{ "barrier_before_the_scan", ONE_WAY, 1 },
 	{ "barrier_waits_for_nothing", ONE_WAY, 1 },
 	{ "base_is_ignored", FETCH, 1 },
 	{ "base_is_not_moved", TWO_WAY, 16 },
@@ -42,6 +43,7 @@ static const struct mutant {
 	{ "commit_before_the_upload", TWO_WAY, 1 },
 	{ "deletion_beats_our_edit", TWO_WAY, 3 },
 	{ "deletion_beats_their_edit", TWO_WAY, 1 },
+	{ "deletion_comes_back", TWO_WAY, 3 },
 	{ "deletions_are_not_counted", BRAKES, 17 },
 	{ "empty_remote_is_believed", BRAKES, 43 },
 	{ "empty_root_is_believed", BRAKES, 8 },
