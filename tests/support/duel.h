@@ -47,7 +47,8 @@ void duel_nothing_lost(struct duel *duel);
  * and that is judged. */
 void duel_agree(struct duel *duel);
 void duel_agreed_release(struct duel *duel);
-void duel_gone_note(struct duel *duel, struct ground *ground, const struct map *after);
+void duel_gone_note(struct duel *duel, struct ground *ground, const struct map *before,
+	const struct map *after);
 void duel_gone_judge(struct duel *duel); /* all sides have the same by now */
 
 /* two_way_brake.c */

@@ -74,7 +74,7 @@ void duel_edit(struct duel *d, int machine, void (*edit)(struct ground *g)) {
 	}
 	contents_gather(g, &after);
 	note_contents(d, g, &before, &after);
-	duel_gone_note(d, g, &after);
+	duel_gone_note(d, g, &before, &after);
 	contents_release(&before);
 	contents_release(&after);
 	g->editing = editing;

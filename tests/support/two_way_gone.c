@@ -19,8 +19,7 @@ enum { AGREE_ROUNDS = 6 };
 struct agreed {
 	char *path; /* when it was agreed */
 	int what, machine;
-	unsigned
-		named; /* a bit for each machine that gave it another name, beside this one or in its place */
+	unsigned named; /* a bit for each machine on which a person gave it another name */
 };
 
 void duel_agreed_release(struct duel *d) {
@@ -58,17 +57,24 @@ static bool is_away(struct ground *g, const char *path, const char *hash) {
 	return away;
 }
 
-/* After an edit. What is done where nothing is sent is nobody else's business. */
-void duel_gone_note(struct duel *d, struct ground *g, const struct map *after) {
+/* It gave it a name, beside the one it had or in its place. */
+static bool is_named(const struct map *before, const struct map *after, const char *hash) {
+	const struct contents_holder *then = map_get(before, hash), *now = map_get(after, hash);
+	if (!now) return false;
+	return !then || now->count > then->count || !str_equal(now->path, then->path);
+}
+
+/* Around an edit. What is done where nothing is sent is nobody else's business. */
+void duel_gone_note(
+	struct duel *d, struct ground *g, const struct map *before, const struct map *after) {
 	if (g->number >= d->senders) return;
 	for (struct map_item *it = NULL; (it = map_next(&d->agreed, it));) {
 		struct agreed *a = map_value(it);
 		const struct contents_holder *holder = map_get(after, map_key(it));
+		if (is_named(before, after, map_key(it))) a->named |= 1U << g->number;
 		/* Here it is as the engine has it by now. */
 		if (a->what != AGREED && a->machine != g->number) continue;
 		a->machine = g->number;
-		if (holder && (holder->count > 1 || !str_equal(holder->path, a->path)))
-			a->named |= 1U << g->number;
 		if (holder && holder->count == 1)
 			a->what = str_equal(holder->path, a->path) ? AGREED : MOVED;
 		else if (holder)
