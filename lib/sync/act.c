@@ -232,6 +232,8 @@ static void rmdir_done(struct transfer *t, const struct err *err) {
 		log_info("folder '%s': '%s' is kept at the remote: something that is not ours lies "
 			 "in it",
 			t->folder->name, t->path);
+		/* It is nobody's by now, and no change will tell of it. */
+		if (folder_brings(t->folder)) polling_request_whole(t->folder);
 		removed(t, true);
 		return;
 	}
