@@ -286,6 +286,7 @@ int index_disagree(struct index *index, struct err *err) {
 		struct db_stmt *stmt = index_stmt(index, all[i], err);
 		if (!stmt || db_run(stmt, err) < 0) return index_fail(index, err);
 	}
+	if (index_meta_set(index, INDEX_META_POLLED, NULL, err) < 0) return -1;
 	/* Numbers of folders stay: marks go by them. */
 	index_dir_forget_all(index);
 	index->totals = (struct index_totals){ .versions = index->totals.versions,

@@ -498,6 +498,9 @@ void index_bringing_release(struct index_bringing *row);
 
 /* ---- meta: small facts ---- */
 
+/* A key of meta: what a poll knows of the remote (sync/polling_token.c). Gone with the rows, which it stands for. */
+#define INDEX_META_POLLED "polled"
+
 int index_meta_set(struct index *index, const char *key, const char *value,
 	struct err *err);                                   /* NULL removes */
 char *index_meta_get(struct index *index, const char *key); /* NULL: not set. The caller's */

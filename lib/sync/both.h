@@ -20,6 +20,10 @@ bool polling_is_busy(const struct folder *folder);
 int64_t polling_request(struct folder *folder);
 int64_t polling_request_whole(struct folder *folder); /* one that compares all */
 void polling_whole_next(struct folder *folder);       /* the next one does, whenever that is */
+/* index_commit(): the token of a poll goes with what makes it too little. */
+int polling_commit(struct folder *folder, bool full, struct err *err);
+/* What a scan read of the rules is not what was known. */
+void polling_rules_read(struct folder *folder);
 bool polling_passed(const struct folder *folder, int64_t number);
 /* So many paths did the last one find to be others at the remote. */
 int64_t polling_found(const struct folder *folder);

@@ -139,7 +139,7 @@ void folder_turn_ended(struct turn_end *end) {
 	if (full || !list_empty(&f->submits) || !folder_is_busy(f) || f->commit_now) {
 		f->intents = f->commit_now = false;
 		timer_cancel(&f->commit_timer);
-		if (brake_save(f, &err) || index_commit(f->index, full, &err)) {
+		if (brake_save(f, &err) || polling_commit(f, full, &err)) {
 			folder_index_failed(f, &err);
 			return;
 		}
@@ -414,7 +414,7 @@ void folder_close(struct folder *f, void (*closed)(void *user), void *user) {
 	disk_close(f->disk);
 	f->disk = NULL;
 	struct err err;
-	if (index_commit(f->index, true, &err))
+	if (polling_commit(f, true, &err))
 		log_warn("folder '%s': cannot write its index: %s", f->name, err.text);
 	/* What ended since may have started one anew, the commit's for one. */
 	timers_cancel(f);

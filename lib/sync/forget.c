@@ -126,7 +126,7 @@ static bool keep_intend(struct forget *g) {
 	g->op.keep_key = g->keep_key;
 	g->op.copied_size = g->row.bytes;
 	/* On the disk before the operation begins: a repeat makes no second version. */
-	return index_good(f, g->keep_key == NULL || index_commit(f->index, true, &err), &err);
+	return index_good(f, g->keep_key == NULL || polling_commit(f, true, &err), &err);
 }
 
 static void go_on(struct submit *submit) {

@@ -117,6 +117,22 @@ void ignore_drop_below(struct ignore *ignore, const char *base) {
 	for (char **at = gone; at && *at; at++) (void)ignore_drop_file(ignore, *at);
 	strv_free(gone);
 }
+uint64_t ignore_files_sum(const struct ignore *ignore) {
+	uint64_t sum = 0;
+
+	for (struct map_item *it = NULL; (it = map_next(&ignore->files, it));) {
+		const struct rules *rules = map_value(it);
+		uint64_t hash = 14695981039346656037ULL;
+		for (const char *at = map_key(it); *at; at++)
+			hash = (hash ^ (unsigned char)*at) * 1099511628211ULL;
+		hash *= 1099511628211ULL;
+		for (size_t i = 0; i < rules->text_len; i++)
+			hash = (hash ^ (unsigned char)rules->text[i]) * 1099511628211ULL;
+		sum += hash;
+	}
+	return sum;
+}
+
 /* The last rule that matches; NULL: none. */
 static const struct rule *last_match(
 	const struct rules *rules, const char *path, size_t len, bool is_folder) {

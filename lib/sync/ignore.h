@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define IGNORE_FILE_NAME ".tendignore"
 enum ignore_verdict {
@@ -39,6 +40,8 @@ bool ignore_set_file(struct ignore *ignore, const char *base, const char *text, 
 bool ignore_drop_file(struct ignore *ignore, const char *base);
 /* The folder `base` is gone: so are the files in it and below. */
 void ignore_drop_below(struct ignore *ignore, const char *base);
+/* Of all files, in any order: with the same bases and texts it is the same. */
+uint64_t ignore_files_sum(const struct ignore *ignore);
 
 /* `.tend` in the root is always excluded, and so is what is being written beside its place (disk_is_beside). */
 enum ignore_verdict ignore_check(const struct ignore *ignore, const char *path, bool is_folder);

@@ -155,7 +155,7 @@ void folder_free(struct folder *f) {
 	void (*closed)(void *) = f->closed;
 	void *user = f->closed_user;
 	struct err err;
-	if (index_commit(f->index, true, &err))
+	if (polling_commit(f, true, &err))
 		log_warn("folder '%s': cannot write its index: %s", f->name, err.text);
 	index_close(f->index);
 	prune_free(f);

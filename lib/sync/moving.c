@@ -41,7 +41,7 @@ int moving_settle(struct folder *f, const char *origin, const char *path, const 
 	if (!brake_moved(f, origin, true)) return -1;
 	f->moved++;
 	f->parents_lost++; /* what was loaded of rows below is of before */
-	if (index_commit(f->index, false, err)) return -1;
+	if (polling_commit(f, false, err)) return -1;
 	log_debug("folder '%s': '%s' is '%s' now", f->name, origin, path);
 	/* What else happened below it; and marks of a new folder under the old name went along with the rows. */
 	folder_mark_path(f, path, PRIO_FOLDER, 0);

@@ -53,8 +53,8 @@ bool polling_may_go_on(const struct folder *f) {
 void polling_ended(struct polling *p) {
 	struct folder *f = p->folder;
 	int64_t found = p->found;
+	if (!polling_remember(p)) return;
 	p->ended = p->begun;
-	polling_remember(p);
 	p->whole_now = false;
 	polling_rest(p, f->settings.poll_ms);
 	if (f->settings.poll_ms <= 0) timer_cancel(&p->timer);
@@ -262,7 +262,8 @@ static void begin(struct polling *p) {
 	int any = index_news_any(f->index, &err);
 	if (!polling_good(f, any, &err)) return;
 	p->any_news = any == 1;
-	p->whole_now = p->whole || p->begun == 1;
+	bool knows = p->whole || p->changes || p->root_version || polling_token_take(p);
+	p->whole_now = p->whole || (p->begun == 1 && !knows);
 	p->whole = false;
 	polling_ask(p);
 }
@@ -290,7 +291,7 @@ void polling_step(struct folder *f) {
 		list_next(p);
 		return;
 	}
-	if (p->state != POLLING_REST) return;
+	if (p->state != POLLING_REST || (!p->begun && polling_token_waits(p))) return;
 	if (p->due || !p->begun) begin(p);
 }
 
@@ -304,11 +305,18 @@ int64_t polling_request(struct folder *f) {
 }
 
 void polling_whole_next(struct folder *f) {
-	if (f->polling) f->polling->whole = true;
+	if (!f->polling) return;
+	f->polling->whole = true; /* the token goes with what this turn commits */
+	turn_end_want(&f->turn_end);
+}
+
+void polling_rules_read(struct folder *f) {
+	/* Those of a start are compared with those of the token, when all are known. */
+	if (f->scans || !polling_token_waits(f->polling)) polling_whole_next(f);
 }
 
 int64_t polling_request_whole(struct folder *f) {
-	f->polling->whole = true;
+	polling_whole_next(f);
 	return polling_request(f);
 }
 

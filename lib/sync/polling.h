@@ -1,4 +1,4 @@
-/* Inside sync: a poll; its walk of polling.c, what spares it of polling_ask.c, what a list tells of polling_told.c. */
+/* Inside sync: a poll; its walk of polling.c, what spares it of polling_ask.c, what outlives it of polling_token.c, what a list tells of polling_told.c. */
 #ifndef SYNC_POLLING_H
 #define SYNC_POLLING_H
 
@@ -50,7 +50,9 @@ struct polling {
 	int64_t gone;          /* so many files were told to be */
 	char *changes;         /* where CHANGES goes on from; NULL: all is to be compared */
 	char *changes_next;    /* the same, when this walk is through */
-	char **above;          /* ids: of the remote's root, and so on down to the folder itself */
+	char *root_version; /* of the folder itself, when all below it was compared; NULL: not known */
+	char *root_next;    /* the same, when this walk is through */
+	char **above;       /* ids: of the remote's root, and so on down to the folder itself */
 	struct polling_versions known, fresh; /* known: sorted by path */
 	struct map skipped; /* folders that this walk did not go into: nothing moved below them */
 };
@@ -69,9 +71,18 @@ void polling_ask(struct polling *polling); /* goes on to polling_list, or is all
 void polling_note(struct polling *polling, const char *path, const char *version);
 /* Nothing moved below it since that was compared. */
 bool polling_knows(const struct polling *polling, const char *path, const char *version);
-void polling_remember(struct polling *polling); /* all of it went well */
-void polling_forget(struct polling *polling);   /* whatever is known over more than one */
+/* All of it went well. False: the index failed. */
+bool polling_remember(struct polling *polling);
+void polling_forget(struct polling *polling); /* whatever is known over more than one */
 void polling_ask_release(struct polling *polling);
+
+/* polling_token.c. False: the index failed. */
+bool polling_token_keep(struct polling *polling);
+bool polling_token_drop(struct polling *polling); /* the next start compares all */
+/* Goes on from what an earlier one knew. False: from nothing. */
+bool polling_token_take(struct polling *polling);
+/* For the rules to be read, before which nobody knows whether it holds. */
+bool polling_token_waits(const struct polling *polling);
 
 /* polling_told.c. False: the index failed, and all is over. */
 bool polling_good(struct folder *folder, int failed, const struct err *err);

@@ -4,8 +4,8 @@
  * brings things along that nobody tells of, so that everything is compared then. Where a folder's version moves with all that lies below
  * (deep_versions), lists are asked for only where one moved, and for none while the root's stands.
  *
- * What is known of the remote lives as long as the folder is open: after a start, when the rules have changed, and for verify, all is
- * compared. Whatever a poll could not look at to its end makes the next one compare all as well.
+ * What is known of the remote is also in the index (polling_token.c), of folders' versions that of the root alone. When the rules have
+ * changed, and for verify, all is compared. Whatever a poll could not look at to its end makes the next one compare all as well.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -70,29 +70,35 @@ static void versions_join(struct polling *p) {
 
 void polling_forget(struct polling *p) {
 	free(p->changes);
-	p->changes = NULL;
+	free(p->root_version);
+	p->changes = p->root_version = NULL;
 	strv_free(p->above);
 	p->above = NULL;
 	free(p->known.at);
 	p->known = (struct polling_versions){ 0 };
 }
 
-void polling_remember(struct polling *p) {
+bool polling_remember(struct polling *p) {
 	if (p->again) {
 		polling_forget(p);
-		return;
+		return polling_token_drop(p);
 	}
 	if (p->changes_next) {
 		free(p->changes);
 		p->changes = p->changes_next;
 		p->changes_next = NULL;
 	}
+	free(p->root_version);
+	p->root_version = p->root_next;
+	p->root_next = NULL;
 	if (p->fresh.count) versions_join(p);
+	return polling_token_keep(p);
 }
 
 void polling_ask_release(struct polling *p) {
 	free(p->changes_next);
-	p->changes_next = NULL;
+	free(p->root_next);
+	p->changes_next = p->root_next = NULL;
 	free(p->fresh.at);
 	p->fresh = (struct polling_versions){ 0 };
 	map_release(&p->skipped);
@@ -353,13 +359,17 @@ static void above_ask(struct polling *p) {
 /* By their ids it is known when the folder itself was moved, or one that it lies in; then the token, so that nothing is missed. */
 static void walk_prepare(struct polling *p) {
 	polling_forget(p);
-	above_ask(p);
+	/* Of what half a walk made the same changes may tell less. */
+	if (polling_token_drop(p)) above_ask(p);
 }
 
 static void root_came(struct store_op *op, const struct err *err) {
 	struct polling *p = container_of(op, struct polling, op);
 	if (!answered(p, err)) return;
-	if (!err && polling_knows(p, "", op->entry.version)) {
+	const char *version = err ? NULL : op->entry.version;
+	bool stands = version && !p->whole_now && str_equal(version, p->root_version);
+	p->root_next = xstrdup(version);
+	if (stands || polling_knows(p, "", version)) {
 		polling_ended(p);
 		return;
 	}

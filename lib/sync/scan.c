@@ -375,7 +375,7 @@ static void listed_done(struct folder *f, struct listed_folder *l, const struct 
 				: ignore_drop_file(f->ignore, l->path);
 	/* Known rules changed: what was agreed under the old ones is looked at again. */
 	if (changed && f->scans) f->scan.rules_changed = true;
-	if (changed) polling_whole_next(f);
+	if (changed) polling_rules_read(f);
 	for (size_t i = 0; i < l->count; i++) scan_found(f, l, &l->found[i]);
 	if (f->scan.seen == seen) empty_seen(f, l->path);
 	under_way_seen(f, l->path);

@@ -79,6 +79,49 @@ def test_drive_is_asked_what_changed(tendd, drive):
     assert at_rest(tendd, lambda: requests(store)) == CHANGES
 
 
+def test_a_start_asks_drive_what_changed_meanwhile(tendd, drive, request):
+    """The token outlives the process: nothing changed is one request, and no list; what changed meanwhile is told."""
+    store, data = drive
+    sends = request.node.callspec.params["drive"] == "two-way"
+    assert at_rest(tendd, lambda: requests(store)) == CHANGES
+    assert tendd.stop() == 0
+    store.server.log.clear()
+    tendd.start()
+    assert at_rest(tendd, lambda: requests(store)) == CHANGES
+    assert not lists(store), store.server.log
+    assert tendd.stop() == 0
+    store.server.log.clear()
+    store.put("data/two/deep/er/1", b"while nobody looked\n")
+    store.remove("data/one/0")
+    if sends:
+        (data / "one/2").write_text("here, while nobody looked\n")
+    tendd.start()
+    tendd.until(lambda: (data / "two/deep/er/1").read_text() == "while nobody looked\n" and not (data / "one/0").exists(),
+                "what another hand did meanwhile")
+    if sends:
+        tendd.barrier("data")
+        assert store.read("data/one/2") == b"here, while nobody looked\n"
+    assert at_rest(tendd, lambda: requests(store)) == CHANGES
+    assert not lists(store), store.server.log
+
+
+def test_a_start_with_other_rules_lists_a_drive(tendd, drive, request):
+    """What the rules left out nobody looked at: the token says nothing of it."""
+    store, data = drive
+    mode = "mode = %s\n" % request.node.callspec.params["drive"]
+    assert tendd.stop() == 0
+    tendd.configure(store.folder(data, more=POLLS + mode + "exclude = *.log\n")).start()
+    assert at_rest(tendd, lambda: requests(store)) == CHANGES
+    store.put("data/one/left.log", b"left out\n")
+    at_rest(tendd, lambda: requests(store))
+    assert tendd.stop() == 0
+    assert not (data / "one/left.log").exists()
+    store.server.log.clear()
+    tendd.configure(store.folder(data, more=POLLS + mode)).start()
+    tendd.until(lambda: (data / "one/left.log").exists(), "what is left out no more")
+    assert lists(store)
+
+
 def test_drive_is_listed_when_folders_move_or_the_token_is_refused(tendd, drive):
     store, data = drive
     at_rest(tendd, lambda: requests(store))
@@ -136,5 +179,22 @@ def test_a_cloud_s_folders_are_listed_where_something_moved(tendd, cloud):
     shutil.rmtree(data / "one")
     tendd.barrier("data")
     assert "one" not in store.keys("data")
+    assert at_rest(tendd, lambda: asked(proxy)) == "PROPFIND  0"
+    store.judge(data)
+
+
+def test_a_start_asks_a_cloud_for_its_root_alone(tendd, cloud):
+    store, proxy, data = cloud
+    assert at_rest(tendd, lambda: asked(proxy)) == "PROPFIND  0"
+    assert tendd.stop() == 0
+    proxy.forget()
+    tendd.start()
+    assert at_rest(tendd, lambda: asked(proxy)) == "PROPFIND  0"
+    # Of the folder: its owner's mark, beside it, is looked for at each start.
+    assert not [line for line in asked(proxy) if line.endswith(" 1") and "/remote.php/" not in line], asked(proxy)
+    assert tendd.stop() == 0
+    store.put("data/two/deep/er/1", b"while nobody looked\n")
+    tendd.start()
+    tendd.until(lambda: (data / "two/deep/er/1").read_text() == "while nobody looked\n", "what another hand did meanwhile")
     assert at_rest(tendd, lambda: asked(proxy)) == "PROPFIND  0"
     store.judge(data)
