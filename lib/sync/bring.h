@@ -74,6 +74,7 @@ struct bring {
 	int64_t noted;            /* so many bytes are on the disk, and the index says so */
 	uint64_t ino;             /* of the file beside */
 	int64_t resumes;          /* so many are taken over from an earlier run; 0: none */
+	int64_t reread;           /* by the last job: of them, and in the hash */
 	bool spoilt;              /* what is here is of no use for another try */
 
 	/* ---- for the job that places it ---- */

@@ -83,7 +83,7 @@ static int read_work(struct job *job, struct err *err) {
 	struct transfer *t = container_of(job, struct transfer, job);
 	struct bring *b = t->bring;
 	struct disk_stat stat;
-	int64_t left, done;
+	int64_t left;
 	if (b->fd < 0) {
 		b->fd = disk_beside_again(t->disk, b->beside, &stat, err);
 		if (b->fd < 0) return -1;
@@ -92,10 +92,9 @@ static int read_work(struct job *job, struct err *err) {
 	}
 	left = b->resumes - b->offset;
 	if (left > READ_BYTES) left = READ_BYTES;
-	if (disk_hash_span(t->disk, b->fd, b->offset, left, &b->digest, NULL, &done, err))
+	if (disk_hash_span(t->disk, b->fd, b->offset, left, &b->digest, NULL, &b->reread, err))
 		return -1;
-	b->offset += done;
-	return done == left ? 0 : err_set(err, ERR_CHANGED, "is shorter than it was");
+	return b->reread == left ? 0 : err_set(err, ERR_CHANGED, "is shorter than it was");
 }
 
 /* Whatever is the matter with it, all of it comes again. */
@@ -124,6 +123,7 @@ static void read_done(struct job *job, const struct err *err) {
 		return;
 	}
 	folder_turn(t->folder);
+	b->offset += err ? 0 : b->reread; /* here, since others look at it while the job runs */
 	if (err) {
 		begin_anew(t, err);
 	} else if (b->offset < b->resumes) {

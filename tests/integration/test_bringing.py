@@ -79,6 +79,7 @@ def test_it_goes_on_after_a_kill(tendd, proxied, mode):
     data = killed_halfway(tendd, store, proxy, mode)
     assert len(beside(data)) == 1
     tendd.start()
+    tendd.until(lambda: tendd.folder_part("data") and (data / "large").is_file(), "the file")  # whoever looks disturbs nothing
     tendd.barrier("data")
     assert (data / "large").read_bytes() == body
     assert asked(proxy) == [at * SPAN for at in range(HERE, SPANS)]  # each once, and nothing of what was here
