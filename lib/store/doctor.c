@@ -60,7 +60,10 @@ void store_doctor_add(
 	doctor->asked[doctor->count++] = asked;
 }
 
-static void step(struct store_doctor *doctor) {
+/* Whoever is told frees the stores, and one that has just answered is still in the middle of that. */
+static void ended(struct defer *defer) {
+	struct store_doctor *doctor = container_of(defer, struct store_doctor, defer);
+
 	if (doctor->left == 0) doctor->done(doctor, doctor->user);
 }
 
@@ -70,24 +73,14 @@ static void answered(struct store_op *op, const struct err *err) {
 	asked->running = false;
 	err_clear(&asked->err);
 	if (err) asked->err = *err;
-	asked->doctor->left--;
-	step(asked->doctor);
-}
-
-static void nothing_left(struct defer *defer) {
-	struct store_doctor *doctor = container_of(defer, struct store_doctor, defer);
-
-	doctor->left--;
-	step(doctor);
+	if (--asked->doctor->left == 0) defer_start(asked->doctor->loop, &asked->doctor->defer);
 }
 
 void store_doctor_start(struct store_doctor *doctor,
 	void (*done)(struct store_doctor *doctor, void *user), void *user) {
 	doctor->done = done;
 	doctor->user = user;
-	doctor->left = 1; /* ours: the end is never told in here */
-	defer_init(&doctor->defer, nothing_left);
-	defer_start(doctor->loop, &doctor->defer);
+	defer_init(&doctor->defer, ended);
 	for (size_t i = 0; i < doctor->count; i++) {
 		struct asked *asked = doctor->asked[i];
 		if (!asked->store) continue;
@@ -96,6 +89,7 @@ void store_doctor_start(struct store_doctor *doctor,
 		doctor->left++;
 		store_start(asked->store, &asked->op);
 	}
+	if (doctor->left == 0) defer_start(doctor->loop, &doctor->defer);
 }
 
 void store_doctor_cancel(struct store_doctor *doctor) {

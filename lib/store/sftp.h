@@ -103,7 +103,8 @@ struct sftp_session {
 	struct sftp_extensions has;
 	struct poll *poll;
 	struct buf out, in;
-	size_t sent; /* of `out` */
+	size_t sent;  /* of `out` */
+	bool reading; /* what came is being told */
 	struct list requests;
 	struct list ops;
 	int op_count;

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,7 +297,9 @@ static void readable(struct sftp_session *session) {
 	}
 	buf_add(&session->in, bytes, (size_t)n);
 	listen_on(session);
+	session->reading = true;
 	read_answers(session);
+	session->reading = false;
 	/* Whether an answer is still due may have changed. */
 	if (session->state != SFTP_ENDING) listen_on(session);
 }
@@ -335,6 +338,7 @@ struct sftp_session *sftp_session_new(struct sftp *sftp) {
 }
 
 void sftp_session_free(struct sftp_session *session) {
+	assert(!session->reading);
 	stop_talking(session);
 	sftp_child_release(&session->child);
 	buf_release(&session->out);

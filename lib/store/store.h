@@ -311,7 +311,8 @@ struct store_hash store_hash_from(const struct store *store, const uint8_t *byte
 bool store_hash_tells(const struct store *store, const struct store_hash *hash);
 /* Are two mtimes the same, as far as this store can tell? */
 bool store_time_same(const struct store *store, int64_t left_ns, int64_t right_ns);
-void store_free(struct store *store); /* also what it wraps; NULL is fine */
+/* Also what it wraps; NULL is fine. Not within `done` of one of its operations: the driver is still in the middle of that one. */
+void store_free(struct store *store);
 
 /* ---- wrappers: stores themselves ---- */
 

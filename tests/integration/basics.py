@@ -1,6 +1,7 @@
 """What a folder does on every kind of remote: a test module that imports all of this and has a fixture `store` shows it for its
 stores."""
 
+import json
 import os
 import stat
 
@@ -310,3 +311,14 @@ def test_verify_sends_again_what_another_hand_took(tendd, store):
     assert store.read("data/stranger") == b"nobody's\n"
     assert "all as they were stored" in tendd.tend("verify", "data").stdout
     assert "verify" in tendd.tend("status", "data").stdout
+
+
+def test_doctor_asks_it(tendd, store):
+    """Each question opens a store of its own, and lets it go when it has answered."""
+    start(tendd, store)
+    tendd.barrier("data")
+    for _ in range(2):
+        findings = json.loads(tendd.tend("doctor", "--json").stdout)["findings"]
+        told = [finding for finding in findings if finding["check"] == "remotes"]
+        assert told and {finding["level"] for finding in told} <= {"good", "advice"}, told
+    assert tendd.stop() == 0, tendd.said
