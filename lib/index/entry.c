@@ -263,6 +263,21 @@ int index_put(
 	return put(index, path, entry, false, err) == 0 ? 0 : index_fail(index, err);
 }
 
+int index_add(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+	const char *name;
+
+	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
+	if (index_begin(index, err) < 0) return -1;
+	int64_t dir = index_dir_make(index, path, index_split(path, &name), err);
+	if (dir < 0 || index_write_row(index, SQL_ENTRY_NEW, dir, name, entry, err) < 0)
+		return index_fail(index, err);
+	index->used_dir = dir; /* by this row, or the one that is there */
+	if (db_changes(index->db) == 0) return 0;
+	count(index, entry->kind, entry->flags, entry->size, 1);
+	return 1;
+}
+
 int index_put_again(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
 	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
