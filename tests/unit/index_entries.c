@@ -125,6 +125,7 @@ static void totals_follow(void **state) {
 		put(index, steps[i].path, steps[i].kind, steps[i].size, steps[i].flags);
 		struct index_totals totals = index_totals(index);
 		assert_memory_equal(&totals, &steps[i].want, sizeof(totals));
+		if (steps[i].flags & INDEX_STRANGER) continue; /* each put of one is counted */
 		const struct index_entry same = {
 			.kind = steps[i].kind, .size = steps[i].size, .flags = steps[i].flags
 		};
@@ -133,7 +134,6 @@ static void totals_follow(void **state) {
 		assert_int_equal(index_put_again(index, steps[i].path, &same, &err), 0);
 		assert_int_equal(index_add(index, steps[i].path, &other, &err), 0);
 		totals = index_totals(index);
-		totals.strangers_ever = steps[i].want.strangers_ever; /* each put counts */
 		assert_memory_equal(&totals, &steps[i].want, sizeof(totals));
 	}
 	const struct index_entry added = { .kind = INDEX_FILE, .size = 3 };
@@ -144,7 +144,7 @@ static void totals_follow(void **state) {
 	assert_int_equal(index_drop(index, "d/s", false, &err), 0);
 	assert_int_equal(index_drop(index, "d", true, &err), 0);
 	struct index_totals totals = index_totals(index);
-	const struct index_totals end = { .links = 2, .strangers_ever = totals.strangers_ever };
+	const struct index_totals end = { .links = 2, .strangers_ever = 1 };
 	assert_memory_equal(&totals, &end, sizeof(totals));
 	index_close(index);
 }
