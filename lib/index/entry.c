@@ -145,11 +145,15 @@ int index_get_both(
 	int got = db_step(stmt, err);
 	bool folder_next = false; /* the folder's row stands further on, or nowhere */
 	if (got == 1) {
-		int order = key_order(stmt, name, true);
 		pair->has_file = key_order(stmt, name, false) == 0;
+		if (pair->has_file) index_entry_read(stmt, &pair->file);
+		/* The folder's row is the next of most files that have one. */
+		if (pair->has_file) got = db_step(stmt, err);
+	}
+	if (got == 1) {
+		int order = key_order(stmt, name, true);
 		pair->has_folder = order == 0;
 		folder_next = order < 0;
-		if (pair->has_file) index_entry_read(stmt, &pair->file);
 		if (pair->has_folder) index_entry_read(stmt, &pair->folder);
 	}
 	db_reset(stmt);
@@ -233,16 +237,17 @@ int index_write_row(struct index *index, enum index_sql which, int64_t dir, cons
 	return db_run(stmt, err);
 }
 
-static int put(
-	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+static int put(struct index *index, const char *path, const struct index_entry *entry, bool likely,
+	struct err *err) {
 	const char *name;
 	size_t above = index_split(path, &name);
 	int64_t dir = index_dir_make(index, path, above, err);
+	bool folder = entry->kind == INDEX_FOLDER;
 
+	if (dir < 0) return -1;
 	/* Most are new while a tree is adopted: only those that are not are looked for first. */
-	if (dir < 0 || index_write_row(index, SQL_ENTRY_NEW, dir, name, entry, err) < 0) return -1;
-	if (db_changes(index->db) == 0) {
-		bool folder = entry->kind == INDEX_FOLDER;
+	if (!likely && index_write_row(index, SQL_ENTRY_NEW, dir, name, entry, err) < 0) return -1;
+	if (likely || db_changes(index->db) == 0) {
 		if (uncount(index, dir, name, folder, err) < 0) return -1;
 		if (index_write_row(index, SQL_ENTRY_PUT, dir, name, entry, err) < 0) return -1;
 	}
@@ -255,7 +260,29 @@ int index_put(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
 	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
 	if (index_begin(index, err) < 0) return -1;
-	return put(index, path, entry, err) == 0 ? 0 : index_fail(index, err);
+	return put(index, path, entry, false, err) == 0 ? 0 : index_fail(index, err);
+}
+
+int index_add(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+	const char *name;
+
+	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
+	if (index_begin(index, err) < 0) return -1;
+	int64_t dir = index_dir_make(index, path, index_split(path, &name), err);
+	if (dir < 0 || index_write_row(index, SQL_ENTRY_NEW, dir, name, entry, err) < 0)
+		return index_fail(index, err);
+	index->used_dir = dir; /* by this row, or the one that is there */
+	if (db_changes(index->db) == 0) return 0;
+	count(index, entry->kind, entry->flags, entry->size, 1);
+	return 1;
+}
+
+int index_put_again(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
+	if (index_begin(index, err) < 0) return -1;
+	return put(index, path, entry, true, err) == 0 ? 0 : index_fail(index, err);
 }
 
 static int drop(struct index *index, const char *path, bool folder, struct err *err) {

@@ -137,6 +137,8 @@ static int read_state(struct index *index, struct err *err) {
 	/* A past is nobody else's: what is not used need not be prepared. */
 	if (!index->past && check_schema(index, err) < 0) return -1;
 	if (meta_read(index, err) < 0) return -1;
+	index->news = true;
+	if (index_news_any(index, err) < 0) return -1;
 	/* Numbers of the last run that were reserved and not given are left out. */
 	index->sequence = index->reserved;
 	return index->past ? index_past_note(index->past, index->db, true, err) : 0;
@@ -210,6 +212,7 @@ int index_fail(struct index *index, struct err *err) {
 	struct err ignored;
 
 	db_rollback(index->db);
+	index->news = true; /* what was dropped is there again */
 	index_dir_forget_all(index);
 	index_fronts_forget(index, INT64_MIN);
 	if (meta_read(index, &ignored) < 0) log_error("index '%s': %s", index->path, ignored.text);

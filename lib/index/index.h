@@ -96,6 +96,12 @@ int index_get_both(struct index *index, const char *path, struct index_pair *pai
 int index_has_folder(struct index *index, const char *path, struct err *err);
 int index_put(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
+/* Only where there is no such row: 1; 0: there is one, which stays as it is; -1. */
+int index_add(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
+/* As index_put, quicker where most likely there is such a row already. */
+int index_put_again(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
 int index_drop(struct index *index, const char *path, bool folder, struct err *err);
 /* Nothing is agreed any more: all entries go. Marks, kept versions and meta stay. */
 int index_disagree(struct index *index, struct err *err);

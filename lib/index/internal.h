@@ -158,6 +158,7 @@ struct index {
 	bool totals_changed;
 	bool making;        /* some of it may be noted: most stores never say any */
 	bool bringing;      /* the same of what is on its way here */
+	bool news;          /* the same of what the remote told */
 	bool unsynced;      /* something was committed that may not be on the disk yet */
 	int64_t used_dir;   /* holds an entry for sure; 0: none is known */
 	char *known_folder; /* has a row for sure; NULL: none is known */

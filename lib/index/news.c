@@ -12,6 +12,7 @@ int index_news_put(
 	assert(*path && news->hash_len <= sizeof(news->hash));
 	if (index_begin(index, err) < 0) return -1;
 	int64_t dir = index_dir_make(index, path, index_split(path, &name), err);
+	index->news = true;
 	if (dir < 0 || index_write_row(index, SQL_NEWS_PUT, dir, name, news, err) < 0)
 		return index_fail(index, err);
 	return 0;
@@ -35,6 +36,7 @@ int index_news_get(struct index *index, const char *path, bool folder, struct in
 	struct db_stmt *stmt;
 
 	*news = (struct index_entry){ 0 };
+	if (!index->news) return 0;
 	int got = keyed(index, SQL_NEWS_GET, path, folder, &stmt, err);
 	if (got <= 0) return got;
 	got = db_step(stmt, err);
@@ -58,16 +60,20 @@ static int drop(struct index *index, const char *path, bool folder, struct err *
 }
 
 int index_news_drop(struct index *index, const char *path, bool folder, struct err *err) {
+	if (!index->news) return 0;
 	if (index_begin(index, err) < 0) return -1;
 	return drop(index, path, folder, err) == 0 ? 0 : index_fail(index, err);
 }
 
+/* Also asked at its opening: while there is none no path is asked for. */
 int index_news_any(struct index *index, struct err *err) {
+	if (!index->news) return 0;
 	struct db_stmt *stmt = index_stmt(index, SQL_NEWS_ANY, err);
 
 	if (!stmt) return -1;
 	int got = db_step(stmt, err);
 	db_reset(stmt);
+	if (got == 0) index->news = false;
 	return got;
 }
 

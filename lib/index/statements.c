@@ -107,7 +107,7 @@ const char *const index_sql_text[SQL_COUNT] = {
 
 	[SQL_ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_FROM] = "SELECT " ENTRY_COLUMNS
-			   ", name FROM entry WHERE dir = ?1 AND name >= ?2 ORDER BY name LIMIT 1",
+			   ", name FROM entry WHERE dir = ?1 AND name >= ?2 ORDER BY name LIMIT 2",
 	[SQL_ENTRY_BRIEF] = "SELECT kind, flags, size FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_NEW] =
 		"INSERT INTO entry(" ENTRY_COLUMNS ", dir, name)"

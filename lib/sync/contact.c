@@ -20,13 +20,6 @@ int contact_stranger_put(
 	struct index_entry entry = { .flags = INDEX_STRANGER };
 	struct index_entry old;
 	bool folder = remote->kind == STORE_FOLDER;
-	int found = index_get(f->index, path, folder, &old, err);
-	if (found < 0) return -1;
-	if (found) {
-		bool agreed = !(old.flags & INDEX_STRANGER);
-		index_entry_release(&old);
-		if (agreed) return 0;
-	}
 	entry.kind = folder ? INDEX_FOLDER : remote->kind == STORE_LINK ? INDEX_LINK : INDEX_FILE;
 	entry.size = remote->size;
 	entry.mtime_ns = remote->mtime_ns;
@@ -35,7 +28,13 @@ int contact_stranger_put(
 	entry.id = remote->id;
 	if (remote->marker) entry.flags |= INDEX_MARKER;
 	hash_put_told(f->store, &entry, &remote->hash);
-	return index_put(f->index, path, &entry, err);
+	/* Most are new. */
+	int added = index_add(f->index, path, &entry, err);
+	if (added) return added < 0 ? -1 : 0;
+	if (index_get(f->index, path, folder, &old, err) < 0) return -1;
+	bool agreed = !(old.flags & INDEX_STRANGER);
+	index_entry_release(&old);
+	return agreed ? 0 : index_put_again(f->index, path, &entry, err);
 }
 
 /* Where folders are no things of their own, those above an object exist by it. */

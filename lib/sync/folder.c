@@ -29,7 +29,7 @@ bool folder_keeps(const struct folder *f) {
 }
 
 bool folder_is_busy(const struct folder *f) {
-	return f->in_flight > 0 || !list_empty(&f->submits);
+	return f->in_flight > 0 || !list_empty(&f->submits) || pull_is_busy(f);
 }
 
 void folder_phase_set(struct folder *f, enum folder_phase phase) {

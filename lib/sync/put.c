@@ -60,7 +60,10 @@ bool base_put(struct transfer *t, bool folder, struct index_entry *entry) {
 		entry->flags |= INDEX_MOUNT;
 		mount_add(t->folder, t->path);
 	}
-	if (!index_put(t->folder->index, t->path, entry, &err)) return true;
+	bool known = folder ? t->has_folder : t->has_file;
+	int failed = known ? index_put_again(t->folder->index, t->path, entry, &err)
+			   : index_put(t->folder->index, t->path, entry, &err);
+	if (!failed) return true;
 	folder_index_failed(t->folder, &err);
 	return false;
 }

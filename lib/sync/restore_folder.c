@@ -248,7 +248,8 @@ void restore_home_placed(struct restore *r, const struct restore_slot *slot) {
 		row.ctime_ns = slot->now.ctime_ns;
 		row.ino = slot->now.ino;
 		if (slot->hashed) hash_put(f->store, &row, slot->hash);
-		if (index_put(f->index, slot->place.path, &row, &err)) folder_index_failed(f, &err);
+		if (index_put_again(f->index, slot->place.path, &row, &err))
+			folder_index_failed(f, &err);
 		turn_end_want(&f->turn_end);
 	}
 	index_entry_release(&row);

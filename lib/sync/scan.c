@@ -231,6 +231,8 @@ void scan_request(struct folder *f, const char *path) {
 		}
 		scan->full = true;
 		scan->seen = 0;
+		/* It comes to each of them by itself. */
+		path_stack_release(&scan->queue);
 	}
 	path_stack_push(&scan->queue, xstrdup(path));
 	folder_wake(f);

@@ -125,7 +125,22 @@ static void totals_follow(void **state) {
 		put(index, steps[i].path, steps[i].kind, steps[i].size, steps[i].flags);
 		struct index_totals totals = index_totals(index);
 		assert_memory_equal(&totals, &steps[i].want, sizeof(totals));
+		if (steps[i].flags & INDEX_STRANGER) continue; /* each put of one is counted */
+		const struct index_entry same = {
+			.kind = steps[i].kind, .size = steps[i].size, .flags = steps[i].flags
+		};
+		const struct index_entry other = { .kind = steps[i].kind, .size = 12345 };
+		assert_int_equal(index_put_again(index, steps[i].path, &other, &err), 0);
+		assert_int_equal(index_put_again(index, steps[i].path, &same, &err), 0);
+		assert_int_equal(index_add(index, steps[i].path, &other, &err), 0);
+		totals = index_totals(index);
+		assert_memory_equal(&totals, &steps[i].want, sizeof(totals));
 	}
+	const struct index_entry added = { .kind = INDEX_FILE, .size = 3 };
+	int64_t files = index_totals(index).files;
+	assert_int_equal(index_add(index, "new/one", &added, &err), 1);
+	assert_int_equal(index_totals(index).files, files + 1);
+	assert_int_equal(index_drop(index, "new/one", false, &err), 0);
 	assert_int_equal(index_drop(index, "d/s", false, &err), 0);
 	assert_int_equal(index_drop(index, "d", true, &err), 0);
 	struct index_totals totals = index_totals(index);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -53,6 +54,41 @@ static void news_stand_beside_the_base(void **state) {
 }
 
 /* Also where nothing else is known of the folder they lie in. */
+/* While there are none no path is asked for: it must be known when there are some. */
+static void news_of_before_are_found(void **state) {
+	const struct index_entry file = { .kind = INDEX_FILE, .size = 3 };
+	char folder[] = "/tmp/tend-news-XXXXXX";
+	struct index_entry got;
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	char *path = path_join(folder, "index");
+	struct index *index = index_open(path, &err);
+	assert_non_null(index);
+	assert_int_equal(index_news_put(index, "a/x", &file, &err), 0);
+	assert_int_equal(index_commit(index, true, &err), 0);
+	index_close(index);
+
+	index = index_open(path, &err);
+	assert_non_null(index);
+	assert_int_equal(index_news_get(index, "a/x", false, &got, &err), 1);
+	index_entry_release(&got);
+	assert_int_equal(index_news_drop(index, "a/x", false, &err), 0);
+	assert_int_equal(index_news_any(index, &err), 0);
+	assert_int_equal(index_news_get(index, "a/x", false, &got, &err), 0);
+	assert_int_equal(index_news_put(index, "a/x", &file, &err), 0);
+	assert_int_equal(index_news_get(index, "a/x", false, &got, &err), 1);
+	index_entry_release(&got);
+	index_close(index);
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char *file_path = xasprintf("%s%s", path, ends[i]);
+		unlink(file_path);
+		free(file_path);
+	}
+	rmdir(folder);
+	free(path);
+}
+
 static void news_alone_keep_their_folder(void **state) {
 	struct index *index = *state;
 	struct index_entry got, file = { .kind = INDEX_FILE, .size = 1 };
@@ -106,6 +142,7 @@ static void conflicts_are_listed(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(news_stand_beside_the_base, setup, teardown),
+		cmocka_unit_test(news_of_before_are_found),
 		cmocka_unit_test_setup_teardown(news_alone_keep_their_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(news_go_along_with_a_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(conflicts_are_listed, setup, teardown),
