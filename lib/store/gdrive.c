@@ -30,6 +30,7 @@ static void release(struct gdrive_op *x) {
 	free(x->content_type);
 	free(x->file_id);
 	free(x->session_url);
+	gdrive_trash_release(x->trash);
 	for (size_t i = 0; i < ARRAY_LEN(x->owned); i++) {
 		if (x->owned[i]) gdrive_lock_release(x, x->owned[i]);
 	}

@@ -24,9 +24,12 @@
 #define GDRIVE_FIELDS                                                                 \
 	"id,name,mimeType,parents,trashed,createdTime,modifiedTime,size,md5Checksum," \
 	"headRevisionId,appProperties"
+/* Before the id of a file in the trash, as a revision's name: those of Drive do not begin so. */
+#define GDRIVE_TRASHED '~'
 #define GDRIVE_UPLOADS ".tend/uploads" /* where a large file lies until it is whole and wanted */
 
 struct gdrive_op;
+struct gdrive_trash;
 
 /* One operation holds it, the others wait; whoever waits looks again for itself. */
 struct gdrive_lock {
@@ -160,6 +163,7 @@ struct gdrive_op {
 	struct gdrive_place at, to; /* of op->key; of op->to_key or op->keep_key */
 	struct gdrive_file staged;  /* PART_END: the whole large file */
 	char *file_id, *session_url;
+	struct gdrive_trash *trash; /* gdrive_trash.c; NULL: none */
 	int64_t size, held;
 	int tries;
 	bool settled;
@@ -222,6 +226,10 @@ char *gdrive_file_name(const struct gdrive_file *file);
 void gdrive_file_release(struct gdrive_file *file);
 /* {modifiedTime, appProperties} of such a content. */
 json_t *gdrive_metadata(enum store_kind kind, int64_t mtime_ns, int mode);
+/* When it was put into the trash; 0: nobody says. */
+int64_t gdrive_trashed_ns(const json_t *json);
+/* {trashed, appProperties}: put there now. */
+json_t *gdrive_trashed(int64_t now_ns);
 /* Adds {name, parents}. */
 void gdrive_metadata_place(json_t *json, const struct gdrive_place *place);
 
@@ -269,6 +277,8 @@ void gdrive_place_release(struct gdrive_place *place);
 void gdrive_list(struct gdrive_op *x);
 void gdrive_changes(struct gdrive_op *x);
 void gdrive_revisions(struct gdrive_op *x);
+void gdrive_trash(struct gdrive_op *x); /* REVISIONS of a folder */
+void gdrive_trash_release(struct gdrive_trash *trash);
 void gdrive_stat(struct gdrive_op *x);
 void gdrive_get(struct gdrive_op *x);
 void gdrive_set(struct gdrive_op *x);

@@ -51,7 +51,7 @@ void gdrive_move_send(
 void gdrive_trash_send(struct gdrive_op *x, const char *id) {
 	gdrive_send(x, &(struct gdrive_call){ .method = "PATCH",
 			       .url = gdrive_file_url(x, id, "fields=id"),
-			       .json = json_pack("{sb}", "trashed", 1) });
+			       .json = gdrive_trashed(loop_wall_ns(x->gd->store.loop)) });
 }
 
 bool gdrive_same_content(const struct store_entry *left, const struct store_entry *right) {

@@ -13,6 +13,8 @@
 #define PROPERTY_MTIME "tend-mtime"
 #define PROPERTY_MODE  "tend-mode"
 #define PROPERTY_KIND  "tend-kind"
+#define PROPERTY_TRASH \
+	"tend-trashed" /* when we put it into the trash; shared drives alone tell it */
 
 static int64_t floor_ms(int64_t ns) {
 	return ns >= 0 ? ns / NS_PER_MS : -((-ns + NS_PER_MS - 1) / NS_PER_MS);
@@ -129,6 +131,22 @@ json_t *gdrive_metadata(enum store_kind kind, int64_t mtime_ns, int mode) {
 	property_set(properties, PROPERTY_KIND, kind == STORE_LINK ? "link" : "file");
 	json_object_set_new(json, "appProperties", properties);
 	return json;
+}
+
+int64_t gdrive_trashed_ns(const json_t *json) {
+	const char *theirs = text_of(json, "trashedTime"),
+		   *ours = text_of(json_object_get(json, "appProperties"), PROPERTY_TRASH);
+	int64_t at_ns;
+
+	if (theirs && !time_parse(theirs, &at_ns)) return at_ns;
+	return ours && !str_to_int(ours, 0, INT64_MAX, &at_ns) ? at_ns : 0;
+}
+
+json_t *gdrive_trashed(int64_t now_ns) {
+	char text[TIME_TEXT_SIZE];
+
+	snprintf(text, sizeof(text), "%lld", (long long)now_ns);
+	return json_pack("{s:b, s:{s:s}}", "trashed", 1, "appProperties", PROPERTY_TRASH, text);
 }
 
 void gdrive_metadata_place(json_t *json, const struct gdrive_place *place) {

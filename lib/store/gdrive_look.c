@@ -50,6 +50,15 @@ void gdrive_stat(struct gdrive_op *x) {
 
 /* ---- GET ---- */
 
+static bool is_trashed(const struct store_op *op) {
+	return op->revision && *op->revision == GDRIVE_TRASHED;
+}
+
+/* NULL: what stands there now, or what lies in the trash, which is a file of its own. */
+static const char *revision_of(const struct store_op *op) {
+	return is_trashed(op) ? NULL : op->revision;
+}
+
 /* What stands there now is not what was asked for. */
 static void entry_of_revision(struct gdrive_op *x) {
 	struct store_entry *entry = &x->at.file.entry;
@@ -78,12 +87,13 @@ static void get_came(struct gdrive_op *x) {
 		return;
 	}
 	/* Behind its end, or there are no bytes at all. */
-	bool behind = x->op->revision && request->status == 416;
+	const char *revision = revision_of(x->op);
+	bool behind = revision && request->status == 416;
 	if (x->err.kind != ERR_NONE && !behind) {
 		gdrive_fail(x);
 		return;
 	}
-	if (x->op->revision) entry_of_revision(x);
+	if (revision) entry_of_revision(x);
 	if (behind) {
 		answer(x);
 		return;
@@ -105,7 +115,7 @@ static void get_found(struct gdrive_op *x) {
 		not_there(x);
 		return;
 	}
-	const char *revision = op->revision;
+	const char *revision = revision_of(op);
 	if (revision ? op->if_version && !str_equal(op->if_version, revision) && gdrive_changed(x)
 		     : gdrive_expect_version(x, entry)) {
 		gdrive_fail(x);
@@ -126,7 +136,30 @@ static void get_found(struct gdrive_op *x) {
 			.answer_max = (size_t)length });
 }
 
+static void trashed_looked(struct gdrive_op *x) {
+	if (x->err.kind != ERR_NONE && x->err.kind != ERR_NOT_FOUND) {
+		gdrive_fail(x);
+		return;
+	}
+	struct gdrive_file *file = &x->at.file;
+	/* No way to what merely has an id. */
+	if (x->err.kind == ERR_NONE && gdrive_file_read(x->answer, file) && file->trashed) {
+		gdrive_name_decode(file->name);
+		char *name = gdrive_file_name(file);
+		x->at.there =
+			file->entry.kind == x->op->kind && str_equal(name, path_name(x->op->key));
+		free(name);
+	}
+	err_clear(&x->err);
+	get_found(x);
+}
+
 void gdrive_get(struct gdrive_op *x) {
+	if (is_trashed(x->op)) {
+		x->step = trashed_looked;
+		gdrive_look_send(x, x->op->revision + 1);
+		return;
+	}
 	gdrive_place_set(x, &x->at, x->op->key, x->op->kind);
 	gdrive_find(x, &x->at, x->op->id, get_found);
 }

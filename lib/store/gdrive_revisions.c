@@ -94,6 +94,10 @@ static void found(struct gdrive_op *x) {
 }
 
 void gdrive_revisions(struct gdrive_op *x) {
+	if (x->op->kind == STORE_FOLDER) {
+		gdrive_trash(x);
+		return;
+	}
 	gdrive_place_set(x, &x->at, x->op->key, STORE_FILE);
 	gdrive_find(x, &x->at, x->op->id, found);
 }

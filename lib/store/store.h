@@ -58,7 +58,9 @@ enum store_verb {
 	STORE_ABOUT,      /* is the remote reachable and ours to write? -> about */
 	/* key ("": all), page_token -> page: what the store keeps by itself of `key` (name "")
 	 * and below it, of each name newest first, what stands there now and deletions
-	 * included. Only where STORE_CAP_REVISIONS. */
+	 * included. Only where STORE_CAP_REVISIONS. Where revisions_each, of one file; of a folder
+	 * (kind) what went from there and can still be had, without what lies in folders below it
+	 * that are still there. */
 	STORE_REVISIONS,
 	/* page_token -> page: what has changed anywhere since this token was given, each thing once,
 	 * as it is now, with id and parent_id. NULL: no page, but a token: taken before the first
@@ -274,7 +276,7 @@ struct store {
 	double makes_per_second;
 	bool ids;     /* the identity is an id: one that is handed in spares it a search */
 	bool changes; /* tells by CHANGES what others did: one request where that is nothing */
-	/* REVISIONS tells of one file, not of what lies below a folder. */
+	/* REVISIONS tells of one file, or of what went from one folder, not of all that lies below. */
 	bool revisions_each;
 	/* A folder's version moves with all that moves below it: a walk goes down only where one is
 	 * another than before. */

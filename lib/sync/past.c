@@ -149,6 +149,7 @@ static int page_put(struct past *p, struct err *err) {
 			failed = folder ? 0 : version_put(p, path, entry, err);
 		else if (!own)
 			failed = current_put(p, path, entry, err);
+		if (folder && !own && p->state == PAST_CURRENT) past_bereft(p, path);
 		free(path);
 		if (failed) return -1;
 	}
@@ -217,6 +218,10 @@ static void list_ended(struct past *p) {
 	}
 	if (p->state == PAST_VERSIONS && (p->store->caps & STORE_CAP_REVISIONS)) {
 		p->state = PAST_REVISIONS;
+		char *parent = *p->path ? path_parent(p->path) : NULL;
+		if (parent) past_bereft(p, parent);
+		if (!p->versions_of) past_bereft(p, p->path);
+		free(parent);
 		past_revisions_next(p);
 		return;
 	}
@@ -359,6 +364,7 @@ void past_free(struct past *p) {
 	path_stack_release(&p->queue);
 	path_stack_release(&p->marked);
 	path_stack_release(&p->written);
+	path_stack_release(&p->bereft);
 	index_close(p->work);
 	index_close(p->known);
 	scratch_remove(p->scratch);

@@ -50,6 +50,7 @@ struct past {
 	struct path_stack queue;
 	struct path_stack marked;  /* folders whose markers alone tell the mode */
 	struct path_stack written; /* where store->revisions_each: files that were written since */
+	struct path_stack bereft;  /* there, too: folders that something may have gone from */
 	char *at, *token, *key;
 
 	/* The revision before, which is the newer one of the same path. */
@@ -78,6 +79,9 @@ void past_op_start(struct past *past, enum store_verb verb, enum store_kind kind
 int past_parents_put(struct past *past, const char *path, unsigned flags, struct err *err);
 
 /* ---- past_revisions.c ---- */
+
+/* Something may have gone from this folder, which stands there. */
+void past_bereft(struct past *p, const char *folder);
 
 void past_revisions_next(
 	struct past *past); /* the next page, of the next file; then it has finished */

@@ -48,6 +48,21 @@ static int revision_put(
 	return rc;
 }
 
+void past_bereft(struct past *p, const char *folder) {
+	if (p->store->revisions_each && p->at_ns != PAST_NOW)
+		path_stack_push(&p->bereft, xstrdup(folder));
+}
+
+/* What is asked for lies in a folder that went itself: it is found from the one that did not. */
+static void above_next(struct past *p, const struct err *err) {
+	bool folder = err && err->kind == ERR_NOT_FOUND && p->op.kind == STORE_FOLDER;
+	if (!folder || !*p->at || !path_is_within(p->path, p->at) || str_equal(p->path, p->at))
+		return;
+	char *parent = path_parent(p->at);
+	past_bereft(p, parent);
+	free(parent);
+}
+
 /* Each ended when the newer one began; the newest stands there now, or is a deletion. */
 static int revisions_listed(struct past *p, const struct err *err, struct err *failed) {
 	if (err &&
@@ -59,12 +74,14 @@ static int revisions_listed(struct past *p, const struct err *err, struct err *f
 	if (err)
 		log_debug("the versions that '%s' keeps are not told: %s", p->store->label,
 			err->text);
+	if (p->store->revisions_each) above_next(p, err);
 	for (size_t i = 0; i < p->op.entry_count; i++) {
 		const struct store_entry *entry = &p->op.entries[i];
 		char *path = path_join(p->at ? p->at : p->path, entry->name),
 		     *same = xasprintf("%d:%s", entry->kind, path);
 		bool newest = !str_equal(same, p->newer_path),
-		     own = !*path || (path_is_within(path, ".tend") && !*p->remote_key);
+		     own = !*path || (path_is_within(path, ".tend") && !*p->remote_key) ||
+			   !path_is_within(path, p->path);
 		int rc = newest || own || entry->gone ? 0 : revision_put(p, path, entry, failed);
 		free(p->newer_path);
 		p->newer_path = same;
@@ -88,13 +105,18 @@ static int revisions_listed(struct past *p, const struct err *err, struct err *f
 }
 
 void past_revisions_next(struct past *p) {
+	enum store_kind kind = STORE_FILE;
 	if (p->store->revisions_each && !p->at) p->at = path_stack_pop(&p->written);
+	if (p->store->revisions_each && !p->at) {
+		p->at = path_stack_pop(&p->bereft);
+		kind = STORE_FOLDER;
+	}
 	if (p->store->revisions_each && !p->at) {
 		past_finish(p, NULL);
 		return;
 	}
 	char *key = path_join(p->remote_key, p->at ? p->at : p->path);
-	past_op_start(p, STORE_REVISIONS, STORE_FILE, key, revisions_listed);
+	past_op_start(p, STORE_REVISIONS, kind, key, revisions_listed);
 	free(key);
 	p->op.page_token = p->token;
 	store_start(p->store, &p->op);

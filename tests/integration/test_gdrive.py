@@ -5,6 +5,7 @@ import math
 import os
 import random
 import re
+import shutil
 import sqlite3
 
 import pytest
@@ -318,6 +319,13 @@ def test_a_token_that_ends_in_mid_transfer(tendd, store):
     store.judge(data)
 
 
+def moment(tendd):
+    """One after which something can happen: the times of files are of a coarser clock than ours."""
+    at = now()
+    tendd.until(lambda: now()[:21] > at[:21], "a moment after it")
+    return at
+
+
 def moments(tendd, data, count=3):
     """So many contents of one file; [(time, bytes)]."""
     (data / "d").mkdir()
@@ -326,10 +334,8 @@ def moments(tendd, data, count=3):
     for number in range(count):
         (data / "d/file").write_bytes(os.urandom(100 + number) if number != 1 else b"")
         tendd.barrier("data")
-        # The times of files are of a coarser clock than ours.
-        for _ in range(2):
-            known[number:] = [(now(), (data / "d/file").read_bytes())]
-            tendd.until(lambda at=known[number][0]: now()[:21] > at[:21], "a moment after it")
+        moment(tendd)
+        known.append((moment(tendd), (data / "d/file").read_bytes()))
     return known
 
 
@@ -367,3 +373,40 @@ def test_what_tend_and_drive_keep_is_told_once(tendd, store, told):
             store.server.drive.drop(file)
     for number, (at, body) in enumerate(known):
         assert restored(tendd, tendd.root / ("out-%d" % number), "d", "--at", at) == {"d/file": body}
+
+
+def test_what_went_comes_back_from_the_trash(tendd, store):
+    """Where a folder keeps nothing itself: what tend removed, also with folders and twice under one name, and what another hand did."""
+    data = tendd.folder("data")
+    (data / "d/e").mkdir(parents=True)
+    all_of_it = {"a": b"a\n", "d/e/f": os.urandom(1 << 20), "stays": b"stays\n", "theirs": b"theirs\n"}
+    for path, body in all_of_it.items():
+        (data / path).write_bytes(body)
+    tendd.configure(store.folder(data, "Backups/Messages", more=QUICK + "mode = mirror\n")).start()
+    tendd.barrier("data")
+    moment(tendd)
+    known = [(moment(tendd), all_of_it)]
+
+    (data / "a").unlink()
+    shutil.rmtree(data / "d")
+    tendd.barrier("data")
+    moment(tendd)
+    known.append((moment(tendd), {path: all_of_it[path] for path in ("stays", "theirs")}))
+    (data / "a").write_bytes(b"another\n")
+    tendd.barrier("data")
+    moment(tendd)
+    known.append((moment(tendd), {**known[1][1], "a": b"another\n"}))
+    (data / "a").unlink()
+    tendd.barrier("data")
+    moment(tendd)
+    known.append((moment(tendd), known[1][1]))
+    for file in store.named("theirs"):
+        file.trashed = True  # since when nobody says: it was there until now
+    for alone in (False, True):
+        if alone:
+            assert tendd.stop() == 0
+        for number, (at, files) in enumerate(known):
+            assert restored(tendd, tendd.root / ("out-%d-%d" % (alone, number)), "--at", at) == files, number
+        assert [one["size_bytes"] for one in json_of(tendd, "versions", "data", "a")["versions"]] == [2, 8]
+        assert len(json_of(tendd, "versions", "data", "d/e/f")["versions"]) == 1
+        assert restored(tendd, tendd.root / ("part-%d" % alone), "d", "--at", known[0][0]) == {"d/e/f": all_of_it["d/e/f"]}

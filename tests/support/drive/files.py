@@ -138,7 +138,7 @@ def update_metadata(seen, given, file, body):
     if "trashed" in body:
         if not isinstance(body["trashed"], bool):
             raise errors.invalid("Invalid value", "trashed")
-        file.trashed = body["trashed"]
+        file.trashed, file.trashed_at = body["trashed"], now()
 
 
 def update(seen, given, body, file_id):

@@ -109,6 +109,15 @@ assert.equal(changes.changes[1].file.trashed, true);
 assert.ok(Number(changes.newStartPageToken) > Number(start));
 await refused(api.files.update({ fileId: ids[0], requestBody: { parents: [folder.id] } }), 403, "fieldNotWritable");
 
+// What lies in the trash is listed, with properties that were given together with the removal, and can be had.
+await api.files.update({ fileId: ids[1], requestBody: { trashed: true, appProperties: { "tend-trashed": "1" } } });
+const trash = (await api.files.list({ q: `'${folder.id}' in parents and trashed = true`, fields: "files(id,trashed,trashedTime,appProperties)" })).data;
+assert.equal(trash.files.length, 1);
+assert.equal(trash.files[0].id, ids[1]);
+assert.equal(trash.files[0].appProperties["tend-trashed"], "1");
+assert.equal(trash.files[0].trashedTime, undefined);
+assert.equal((await api.files.get({ fileId: ids[1], alt: "media" }, { responseType: "text" })).status, 200);
+
 // Copies, deletions with all below.
 const copy = (await api.files.copy({ fileId: ids[0], requestBody: { id: ids[2], name: "copy", parents: [folder.id] }, fields })).data;
 assert.equal(copy.id, ids[2]);

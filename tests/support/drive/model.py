@@ -51,6 +51,7 @@ class File:
         self.id, self.name, self.mime, self.parent, self.owner, self.app = file_id, name, mime, parent, owner, app
         self.drive = None
         self.trashed = False
+        self.trashed_at = None
         self.created = self.modified = now()
         self.properties = {}
         self.private = {}  # of each app
@@ -187,6 +188,8 @@ class Seen:
             out["parents"] = [file.parent]
         if file.drive:
             out["driveId"] = out["teamDriveId"] = file.drive
+            if file.trashed:
+                out["trashedTime"] = file.trashed_at  # told in shared drives alone
         elif file.owner:
             out["owners"] = [{"kind": "drive#user", "displayName": file.owner, "me": file.owner == self.login.user,
                               "emailAddress": file.owner}]
