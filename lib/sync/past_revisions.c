@@ -49,8 +49,8 @@ static int revision_put(
 }
 
 void past_bereft(struct past *p, const char *folder) {
-	if (p->store->revisions_each && p->at_ns != PAST_NOW)
-		path_stack_push(&p->bereft, xstrdup(folder));
+	bool asked = p->at_ns != PAST_NOW || p->versions_of;
+	if (p->store->revisions_each && asked) path_stack_push(&p->bereft, xstrdup(folder));
 }
 
 /* What is asked for lies in a folder that went itself: it is found from the one that did not. */

@@ -382,6 +382,8 @@ def test_what_went_comes_back_from_the_trash(tendd, store):
     all_of_it = {"a": b"a\n", "d/e/f": os.urandom(1 << 20), "stays": b"stays\n", "theirs": b"theirs\n"}
     for path, body in all_of_it.items():
         (data / path).write_bytes(body)
+    (data / "d/e/f").chmod(0o640)
+    known_stat = os.stat(data / "d/e/f")
     tendd.configure(store.folder(data, "Backups/Messages", more=QUICK + "mode = mirror\n")).start()
     tendd.barrier("data")
     moment(tendd)
@@ -409,4 +411,7 @@ def test_what_went_comes_back_from_the_trash(tendd, store):
             assert restored(tendd, tendd.root / ("out-%d-%d" % (alone, number)), "--at", at) == files, number
         assert [one["size_bytes"] for one in json_of(tendd, "versions", "data", "a")["versions"]] == [2, 8]
         assert len(json_of(tendd, "versions", "data", "d/e/f")["versions"]) == 1
-        assert restored(tendd, tendd.root / ("part-%d" % alone), "d", "--at", known[0][0]) == {"d/e/f": all_of_it["d/e/f"]}
+        part = tendd.root / ("part-%d" % alone)
+        assert restored(tendd, part, "d", "--at", known[0][0]) == {"d/e/f": all_of_it["d/e/f"]}
+        now_there = os.stat(part / "d/e/f")
+        assert (now_there.st_mode, now_there.st_mtime_ns) == (known_stat.st_mode, known_stat.st_mtime_ns)
