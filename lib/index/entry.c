@@ -256,11 +256,21 @@ static int put(struct index *index, const char *path, const struct index_entry *
 	return 0;
 }
 
-int index_put(
-	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+static int put_row(struct index *index, const char *path, const struct index_entry *entry,
+	bool likely, struct err *err) {
 	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
 	if (index_begin(index, err) < 0) return -1;
-	return put(index, path, entry, false, err) == 0 ? 0 : index_fail(index, err);
+	return put(index, path, entry, likely, err) == 0 ? 0 : index_fail(index, err);
+}
+
+int index_put(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+	return put_row(index, path, entry, false, err);
+}
+
+int index_put_again(
+	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
+	return put_row(index, path, entry, true, err);
 }
 
 int index_add(
@@ -276,13 +286,6 @@ int index_add(
 	if (db_changes(index->db) == 0) return 0;
 	count(index, entry->kind, entry->flags, entry->size, 1);
 	return 1;
-}
-
-int index_put_again(
-	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
-	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
-	if (index_begin(index, err) < 0) return -1;
-	return put(index, path, entry, true, err) == 0 ? 0 : index_fail(index, err);
 }
 
 static int drop(struct index *index, const char *path, bool folder, struct err *err) {

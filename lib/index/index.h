@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "index/large.h"
 
 enum index_kind { INDEX_FILE, INDEX_FOLDER, INDEX_LINK };
 
@@ -447,61 +448,6 @@ int index_making_list(struct index *index, int64_t old_ns, struct index_making *
 	size_t *count, struct err *err);
 void index_making_free(struct index_making *rows, size_t count);
 
-/* ---- large uploads ---- */
-
-enum { INDEX_SEAL_LEN = 16 };
-
-struct index_session {
-	char *session; /* the store's, opaque, secret */
-	int64_t size, mtime_ns, ctime_ns, part_size;
-	uint64_t ino;
-	uint8_t hash[32];
-	size_t hash_len;
-	/* Begun before the whole was read: what tells its parts instead (index_session_parts). */
-	uint8_t seal_key[32];
-	bool sealed;
-};
-int index_session_put(struct index *index, const char *path, const struct index_session *session,
-	struct err *err);
-int index_session_get(struct index *index, const char *path, struct index_session *session,
-	struct err *err); /* 1, 0, -1 */
-/* One of them, with its path, the caller's: 1, 0, -1. */
-int index_session_any(
-	struct index *index, char **path, struct index_session *session, struct err *err);
-int index_session_drop(struct index *index, const char *path, struct err *err);
-/* The seal of a part, before it is sent; goes with the session. */
-int index_session_part_put(struct index *index, const char *path, int number,
-	const uint8_t seal[INDEX_SEAL_LEN], struct err *err);
-/* All of them, in order. */
-int index_session_parts(struct index *index, const char *path,
-	void (*came)(void *user, int number, const uint8_t seal[INDEX_SEAL_LEN]), void *user,
-	struct err *err);
-void index_session_release(struct index_session *session);
-
-/* ---- large contents on their way here ---- */
-
-/* Of one version of a content the first bytes, in a file that has no place yet. */
-struct index_bringing {
-	char *path, *beside; /* where it belongs, and where it lies */
-	char *version;       /* the remote's, opaque */
-	int64_t size;        /* of all of it, in bytes */
-	int64_t mtime_ns;
-	int mode;
-	uint64_t ino; /* of the file beside */
-	int64_t upto; /* so many bytes of it are on the disk, for sure */
-};
-/* Instead of what was noted of this path. After the bytes were synced, never before. */
-int index_bringing_put(struct index *index, const struct index_bringing *row, struct err *err);
-/* 1 (the row is the caller's), 0, -1. Says 0 before index_bringing_list was called once. */
-int index_bringing_get(
-	struct index *index, const char *path, struct index_bringing *row, struct err *err);
-int index_bringing_drop(struct index *index, const char *path, struct err *err);
-/* All; the caller's. Once after index_open, and whenever. */
-int index_bringing_list(
-	struct index *index, struct index_bringing **rows, size_t *count, struct err *err);
-void index_bringing_free(struct index_bringing *rows, size_t count);
-void index_bringing_release(struct index_bringing *row);
-
 /* ---- meta: small facts ---- */
 
 /* A key of meta: what a poll knows of the remote (sync/polling_token.c). Gone with the rows, which it stands for. */
@@ -525,22 +471,5 @@ char *index_reader_meta(struct index_reader *reader, const char *key);
  * loop's own connection: for jobs of the simulated loop only. */
 int index_reader_list(
 	struct index_reader *reader, const char *folder, struct index_rows *rows, struct err *err);
-
-/* ---- for tests: an index in memory that outlives a crash as a file would (SYNC.md §12) ---- */
-
-struct index_past; /* its last commits */
-
-/* A crash loses `most` of them at the most. */
-struct index_past *index_past_new(size_t most);
-void index_past_free(struct index_past *past); /* NULL is fine */
-/* As a new one, which costs more. No index is open on it. */
-void index_past_reset(struct index_past *past);
-/* As the last one opened on it left it. */
-struct index *index_past_open(struct index_past *past, struct err *err);
-/* From now on nothing is written any more, whatever the open one is told. */
-void index_past_end(struct index_past *past);
-/* A crash, which loses up to `lost` of the last commits, but none that was on the disk. No index is
- * open on it. The number lost. */
-size_t index_past_crash(struct index_past *past, size_t lost);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "db/db.h"
 #include "index/index.h"
+#include "index/past.h"
 
 /* Every statement of the loop's connection; its text stands in statements.c. All are prepared at
  * open, which is also the check that the file has our schema. */

@@ -209,8 +209,9 @@ int64_t gdrive_server_ns(const struct gdrive_op *x);
 /* A name as it is there: bytes that are no UTF-8 are written as rclone writes them. The
  * caller's. */
 char *gdrive_name_encode(const char *name, size_t len);
-void gdrive_name_decode(char *name);  /* in place */
-char *gdrive_quote(const char *text); /* for a query: 'text' */
+void gdrive_name_decode(char *name);        /* in place */
+bool gdrive_name_is_path(const char *name); /* decoded: it can be one of a path here */
+char *gdrive_quote(const char *text);       /* for a query: 'text' */
 const char *gdrive_type_of(const char *name);
 int gdrive_refuse(struct store *store, const char *key, enum store_kind kind, struct err *err);
 

@@ -38,15 +38,11 @@ static char *mark_of(const struct gdrive_file *file) {
 	return xasprintf("%c%s", file->entry.kind == STORE_FOLDER ? 'd' : 'f', file->name);
 }
 
-static bool is_path(const char *name) {
-	return path_is_plain(name) && !strchr(name, '/');
-}
-
 static void tell(struct gdrive_op *x, struct page *page, struct gdrive_file *file) {
 	char *mark = mark_of(file);
 	if (file->entry.kind == STORE_OTHER) {
 		tell_other(x, file, "document");
-	} else if (!is_path(file->name)) {
+	} else if (!gdrive_name_is_path(file->name)) {
 		tell_other(x, file, "no path");
 	} else if (str_equal(mark, page->last) || str_equal(mark, page->before)) {
 		tell_other(x, file, "duplicate");

@@ -70,6 +70,10 @@ void gdrive_name_decode(char *name) {
 	*to = '\0';
 }
 
+bool gdrive_name_is_path(const char *name) {
+	return path_is_plain(name) && !strchr(name, '/');
+}
+
 char *gdrive_quote(const char *text) {
 	struct buf out;
 

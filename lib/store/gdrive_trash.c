@@ -123,8 +123,7 @@ static void take(struct gdrive_op *x, const json_t *json) {
 	if (!gdrive_file_read(json, &file)) return;
 	gdrive_name_decode(file.name);
 	char *name = gdrive_file_name(&file);
-	if (file.trashed && file.entry.kind != STORE_OTHER && path_is_plain(name) &&
-		!strchr(name, '/')) {
+	if (file.trashed && file.entry.kind != STORE_OTHER && gdrive_name_is_path(name)) {
 		char *path = path_join(folder->path, name);
 		int64_t gone_ns = gone_since(x, json, folder);
 		if (file.entry.kind != STORE_FOLDER)

@@ -7,7 +7,7 @@
 #define SUPPORT_GROUND_H
 
 #include "disk/disk.h"
-#include "index/index.h"
+#include "index/past.h"
 #include "support/cuts.h"
 #include "support/lying.h"
 #include "sync/sync.h"

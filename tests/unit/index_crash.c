@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "index/index.h"
+#include "index/past.h"
 
 static struct err err;
 
