@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 """A tree of 1,000,000 files in 10,000 folders: a start with nothing changed against find and rclone sync, one changed file while
-watching against a pass of rclone, and what tendd keeps resident after its first sync against rclone's peak."""
+watching against a pass of rclone, and what tendd keeps resident after its first sync against rclone's peak. And the first scan of such
+a tree in two-way mode, where the index knows none of it, against find; and what is resident there once all of it is stored.
+
+usage: tree.py [FILES]
+"""
 
 import contextlib
+import json
 import resource
 import shutil
 import statistics
@@ -53,20 +58,32 @@ def latency_ms(victim, stored, content):
 def main(count):
     base = room()
     try:
+        source = base / "source"
+        make_files(source, count, 0, 0, per_folder=PER_FOLDER)  # empty: two trees of them must fit in memory
         with enough_watches(count // PER_FOLDER):
-            measure(base, count)
+            measure(base, source, count)
+            shutil.rmtree(base / "cloud")
+            measure_two_way(base, source, count)
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def measure(base, count):
-    source = base / "source"
-    make_files(source, count, 0, 0, per_folder=PER_FOLDER)  # empty: two trees of them must fit in memory
+def find_of(source):
+    return ["find", str(source), "-printf", "%s %T@\\n"]
+
+
+def middle(runs, at):
+    return statistics.median(run[at] for run in runs)
+
+
+def daemon_of(base, name, source, more=""):
+    text = "[remote cloud]\ntype = directory\npath = %s/cloud\n[folder all]\npath = %s\nremote = cloud:\n%s"
+    return Daemon(base / name, text % (base, source, more))
+
+
+def measure(base, source, count):
     (base / "cloud").mkdir()
-    daemon = Daemon(
-        base / "tend",
-        "[remote cloud]\ntype = directory\npath = %s/cloud\n[folder all]\npath = %s\nremote = cloud:\n" % (base, source),
-    )
+    daemon = daemon_of(base, "tend", source)
     begun = time.monotonic()
     daemon.start()
     daemon.durable()
@@ -84,7 +101,7 @@ def measure(base, count):
     late = [latency_ms(victim, base / "cloud/d0000/f000000", "late %d\n" % i) for i in range(11)]
     daemon.stop()
 
-    find = ["find", str(source), "-printf", "%s %T@\\n"]
+    find = find_of(source)
     sync = ["rclone", "sync", "--config", "/dev/null", "--exclude", "/.tend/**", str(source), str(base / "cloud")]
     starts, finds, syncs = [], [], []
     for _ in range(STARTS):
@@ -93,9 +110,6 @@ def measure(base, count):
         finds.append(timed(find))
         syncs.append(timed(sync))
     rclone_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # of the largest child: rclone
-
-    def middle(runs, at):
-        return statistics.median(run[at] for run in runs)
 
     say("tree", "start with nothing changed, wall", "s", middle(starts, 0), middle(finds, 0), "find -printf", 3, files=count)
     say("tree", "start with nothing changed, wall", "s", middle(starts, 0), middle(syncs, 0), "rclone sync", 0.5, files=count)
@@ -106,6 +120,41 @@ def measure(base, count):
     say("tree", "resident after the first sync", "bytes", resident, 32 << 20, "32 MiB", 1.0, files=count, peak=peak)
     say("tree", "resident after the first sync", "bytes", resident, rclone_peak, "rclone's peak", 0.5, files=count,
         first_sync_s=round(first, 1), first_sync_cpu_s=round(first_cpu, 1), index_log_bytes=log_bytes)
+
+
+def scan_once(base, name, source):
+    """A new index, and so patient that nothing is stored meanwhile."""
+    daemon = daemon_of(base, name, source, "mode = two-way\nsettle = 1d\nmax_settle = 1d\n")
+    begun = time.monotonic()
+    daemon.start()
+    while True:
+        told = daemon.tend("--json", "status", "all")
+        if told.returncode == 0 and json.loads(told.stdout)["unit"]["folder"]["scans"]:
+            break
+        if daemon.process.poll() is not None:
+            raise SystemExit("tendd ended: %s" % (daemon.base / "tendd.log").read_text())
+        time.sleep(0.02)
+    wall, cpu = time.monotonic() - begun, daemon.cpu_seconds()
+    daemon.process.kill()  # a flush would store all
+    daemon.process.wait()
+    shutil.rmtree(daemon.base / "state")
+    return wall, cpu
+
+
+def measure_two_way(base, source, count):
+    (base / "cloud").mkdir()
+    scans, finds = [], []
+    for i in range(STARTS):
+        scans.append(scan_once(base, "scan%d" % i, source))
+        finds.append(timed(find_of(source)))
+    daemon = daemon_of(base, "two-way", source, "mode = two-way\n")
+    daemon.start()
+    daemon.durable()
+    resident, peak = daemon.resident_bytes(), daemon.peak_bytes()
+    daemon.stop()
+    for at, unit in ((0, "wall"), (1, "cpu")):
+        say("tree", "first scan, two-way, " + unit, "s", middle(scans, at), middle(finds, at), "find -printf", 4, files=count)
+    say("tree", "resident after the first sync, two-way", "bytes", resident, 48 << 20, "48 MiB", 1.0, files=count, peak=peak)
 
 
 main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000000)
