@@ -45,6 +45,7 @@ struct config_key {
 	enum config_type type;
 	size_t offset;
 	const char *preset;       /* the default, as one would write it; NULL: none */
+	const char *at_least;     /* CONFIG_DURATION: the default alone is no less than this key */
 	const char *const *names; /* CONFIG_ENUM: NULL-ended words */
 	int64_t min, max;         /* CONFIG_INT, SIZE, DURATION: bounds where max > 0 */
 	unsigned flags;

@@ -168,10 +168,20 @@ static int fill_type(struct config_reading *reading, struct config_section *sect
 	return -1;
 }
 
+/* Who writes one key alone means no contradiction to the default of another. */
+static void raise_default(const struct config_section *section, const struct config_key *key) {
+	if (!key->at_least) return;
+	const struct config_key *other =
+		find_row(section->table, key->at_least, config_section_type(section));
+	int64_t *mine = field_of(section, key), least = *(int64_t *)field_of(section, other);
+	if (*mine < least) *mine = least;
+}
+
 static void fill_default(struct config_reading *reading, struct config_section *section,
 	const struct config_key *key) {
 	if (key->preset) {
 		fill_field(reading, section, key, key->preset, section->line);
+		raise_default(section, key);
 	} else if (key->flags & CONFIG_REQUIRED && section->line > 0) {
 		char *text = xasprintf("[%s%s%s] has no '%s'", section->table->kind,
 			*section->name ? " " : "", section->name, key->name);

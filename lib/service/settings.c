@@ -136,8 +136,9 @@ static const struct config_key keys[] = {
 		.type = CONFIG_DURATION,
 		.offset = FIELD(restart_max_delay_ms),
 		.preset = "60s",
+		.at_least = "restart_delay",
 		.max = DAY_MS,
-		.help = "up to this" },
+		.help = "up to this; a restart_delay that is longer raises the default" },
 	{ .name = "healthy_after",
 		.type = CONFIG_DURATION,
 		.offset = FIELD(healthy_after_ms),
@@ -346,7 +347,9 @@ static int service_check(
 			service->give_up_after_text);
 	*key = "restart_max_delay";
 	if (service->restart_max_delay_ms < service->restart_delay_ms)
-		return err_set(err, ERR_INVALID, "restart_max_delay is shorter than restart_delay");
+		return err_set(err, ERR_INVALID,
+			"restart_max_delay is shorter than restart_delay: leave it out, or make it "
+			"as long");
 	if (check_probes(service, key, err) != 0) return -1;
 	*key = "user";
 	return service_check_user(service, key, err);

@@ -55,7 +55,9 @@ static const struct config_key keys[] = {
 		.type = CONFIG_DURATION,
 		.offset = FIELD(max_settle_ms),
 		.preset = "30s",
-		.help = "a path that never goes quiet is captured this often" },
+		.at_least = "settle",
+		.help = "a path that never goes quiet is captured this often; a settle that is "
+			"longer raises the default" },
 	{ .name = "rescan",
 		.type = CONFIG_DURATION,
 		.offset = FIELD(rescan_ms),
@@ -160,7 +162,8 @@ static int folder_check(const void *settings, const char *name, const char **key
 	if (brake_rule_parse(&rule, folder->max_delete, true, err)) return -1;
 	if (folder->max_settle_ms < folder->settle_ms) {
 		*key = "max_settle";
-		return err_set(err, ERR_INVALID, "max_settle is shorter than settle");
+		return err_set(err, ERR_INVALID,
+			"max_settle is shorter than settle: leave it out, or make it as long");
 	}
 	return 0;
 }

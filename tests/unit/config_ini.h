@@ -21,7 +21,7 @@ struct thing {
 	char *type;
 	char *text, *path, *secret, *user;
 	bool flag;
-	int64_t count, share, size, span, mask;
+	int64_t count, share, size, span, most, mask;
 	int mode;
 	char **words, **lines;
 	char *bucket, *place;
@@ -67,6 +67,11 @@ static const struct config_key thing_keys[] = {
 		.preset = "1s",
 		.min = 100,
 		.max = 86400000 },
+	{ .name = "most",
+		.type = CONFIG_DURATION,
+		.offset = AT(most),
+		.preset = "30s",
+		.at_least = "span" },
 	{ .name = "mask", .type = CONFIG_OCTAL, .offset = AT(mask), .preset = "022", .max = 0777 },
 	{ .name = "mode",
 		.type = CONFIG_ENUM,

@@ -50,6 +50,28 @@ static void numbers_are_read(void **state) {
 	config_free(config);
 }
 
+static void a_default_gives_way_to_what_it_is_measured_by(void **state) {
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t most;
+	} rows[] = {
+		{ "", 30000 },
+		{ "span = 20s\n", 30000 },
+		{ "span = 1h\n", 3600000 },
+		{ "span = 1h\nmost = 2h\n", 7200000 },
+		{ "span = 1h\nmost = 30s\n", 30000 }, /* who wrote it is told, not overruled */
+		{ "most = 10ms\n", 10 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *ini = xasprintf("[thing a]\n%s", rows[i].text);
+		struct config *config = read_good(ini);
+		assert_int_equal(thing_of(config)->most, rows[i].most);
+		config_free(config);
+		free(ini);
+	}
+}
+
 struct list_row {
 	const char *value;
 	const char *items[6];
@@ -260,6 +282,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_filled),
 		cmocka_unit_test(numbers_are_read),
+		cmocka_unit_test(a_default_gives_way_to_what_it_is_measured_by),
 		cmocka_unit_test(lists_are_read),
 		cmocka_unit_test(paths_are_expanded),
 		cmocka_unit_test(secrets_are_closed),
