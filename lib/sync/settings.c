@@ -148,6 +148,31 @@ static const struct config_key keys[] = {
 		.help = "whose rights file access has; the daemon's when not set" },
 };
 
+/* Two words with a wildcard each: someone who wrote two patterns, of which neither would ever match. */
+static int patterns_check(char *const *lines, struct err *err) {
+	for (; lines && *lines; lines++) {
+		int words = 0;
+		bool wild = false; /* this word has one */
+		for (const char *at = *lines; *at; at++) {
+			if (*at == '\\' && at[1]) {
+				at++;
+				continue;
+			}
+			if (*at == ' ' || *at == '\t') wild = false;
+			if (*at != '*' || wild) continue;
+			wild = true;
+			words++;
+		}
+		if (words > 1)
+			return err_set(err, ERR_INVALID,
+				"'%s' is one pattern with a space in it: write one pattern a line, "
+				"or "
+				"'\\ ' for a space that is meant",
+				*lines);
+	}
+	return 0;
+}
+
 static int folder_check(const void *settings, const char *name, const char **key, struct err *err) {
 	const struct folder_settings *folder = settings;
 	char *remote = NULL, *path = NULL;
@@ -158,6 +183,10 @@ static int folder_check(const void *settings, const char *name, const char **key
 	struct brake_rule rule;
 	free(remote);
 	free(path);
+	*key = "include";
+	if (patterns_check(folder->include, err)) return -1;
+	*key = "exclude";
+	if (patterns_check(folder->exclude, err)) return -1;
 	*key = "max_delete";
 	if (brake_rule_parse(&rule, folder->max_delete, true, err)) return -1;
 	if (folder->max_settle_ms < folder->settle_ms) {

@@ -18,6 +18,8 @@ CASES = {
     "unknown key in service": ("[service a]\ncommand = sleep 1\nuesr = x\n", "unknown key 'uesr' (did you mean 'user'?)"),
     "unknown section": ("[sevice a]\ncommand = sleep 1\n", "unknown section 'sevice' (did you mean 'service'?)"),
     "bad duration": (REMOTE + FOLDER + "settle = 1 fortnight\n", "'settle'"),
+    "patterns side by side": (REMOTE + FOLDER + "include = *.ipynb *.py\n", "'*.ipynb *.py' is one pattern with a space"),
+    "patterns with commas": (REMOTE + FOLDER + "exclude =\n    .git/\n    *.tmp, *.log\n", "'*.tmp, *.log' is one pattern with a space"),
     "less patience than quiet": (REMOTE + FOLDER + "settle = 1m\nmax_settle = 30s\n", "max_settle is shorter than settle: leave it out"),
     "a delay above its cap": ("[service a]\ncommand = sleep 1\nrestart_delay = 2m\nrestart_max_delay = 1m\n",
                               "restart_max_delay is shorter than restart_delay: leave it out"),
