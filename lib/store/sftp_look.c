@@ -238,7 +238,7 @@ static void take_space(
 
 /* Whether we may write there, and what time it is there, a file of ours tells. */
 void sftp_about(struct sftp_op *x) {
-	enum { SPACE, OPEN, OPENED, WROTE };
+	enum { SPACE, OPEN, OPENED, WROTE, REMOVED };
 	struct store_about *about = &x->op->about;
 	static const char byte = 0;
 
@@ -272,9 +272,18 @@ void sftp_about(struct sftp_op *x) {
 		sftp_ask_write(x, 0, 0, &byte, 1);
 		sftp_ask_handle(x, 1, SFTP_FSTAT, 0);
 		return;
-	default:
+	case WROTE:
 		if (x->results[1].code == SFTP_OK && x->results[1].attrs.has_times)
 			about->server_ns = (int64_t)x->results[1].attrs.mtime * NS_PER_S;
+		/* Waited for: who asks this often ends its session with the answer. */
+		x->state = REMOVED;
+		sftp_close(x, 0);
+		sftp_ask(x, 0, SFTP_REMOVE, x->made.tmp);
+		return;
+	default:
+		/* What cannot be removed now sftp_clean removes one day. */
+		free(x->made.tmp);
+		x->made.tmp = NULL;
 	}
 	sftp_finish(x);
 }

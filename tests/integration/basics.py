@@ -314,11 +314,13 @@ def test_verify_sends_again_what_another_hand_took(tendd, store):
 
 
 def test_doctor_asks_it(tendd, store):
-    """Each question opens a store of its own, and lets it go when it has answered."""
+    """Each question opens a store of its own, and lets it go when it has answered; nothing of it stays there."""
     start(tendd, store)
     tendd.barrier("data")
+    before = store.keys(".tend")
     for _ in range(2):
         findings = json.loads(tendd.tend("doctor", "--json").stdout)["findings"]
         told = [finding for finding in findings if finding["check"] == "remotes"]
         assert told and {finding["level"] for finding in told} <= {"good", "advice"}, told
+        assert store.keys(".tend") == before
     assert tendd.stop() == 0, tendd.said
