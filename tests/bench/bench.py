@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -155,6 +156,16 @@ def timed(command, **options):
     if done.returncode != 0:
         raise SystemExit("%s: exit %d: %s" % (command[0], done.returncode, done.stderr[-2000:]))
     return wall, cpu_since(before)
+
+
+def middle(runs, at):
+    """Of one figure of several runs."""
+    return statistics.median(run[at] for run in runs)
+
+
+def best(rounds, at):
+    """Of a peer that ran in each round with each of its settings: the one that is best for this figure, in the middle of its runs."""
+    return min(middle(runs, at) for runs in zip(*rounds))
 
 
 def say(bench, figure, unit, tend, peer, peer_name, target, **more):

@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import cpu_since, make_files, make_large, room, say, served, tend_once, timed
+from bench import best, cpu_since, make_files, make_large, middle, room, say, served, tend_once, timed
 from stores import Azure, Sftp, WebDav
 
 ROUNDS = 3
@@ -106,11 +106,11 @@ def measure(base, kind, source, figure, settings, target, **more):
         peer.append(runs)
     name = "rclone copy, best of " + " / ".join(" ".join(words) or "its defaults" for words in settings)
     for at, unit, most in ((0, "wall", target), (1, "cpu", 0.4)):
-        best = [statistics.median(run[i][at] for run in peer) for i in range(len(settings))]
-        say("clouds", "%s %s, %s" % (kind, figure, unit), "s", statistics.median(run[at] for run in tend), min(best), name, most,
+        least = best(peer, at)
+        say("clouds", "%s %s, %s" % (kind, figure, unit), "s", middle(tend, at), least, name, most,
             all=[[round(run[at], 2) for run in tend], [[round(one[at], 2) for one in run] for run in peer]], **more)
     if bare:
-        say("clouds", "%s %s, floor, cpu" % (kind, figure), "s", statistics.median(bare), min(best), name, most, **more)
+        say("clouds", "%s %s, floor, cpu" % (kind, figure), "s", statistics.median(bare), least, name, most, **more)
 
 
 def main(files, size, kinds):

@@ -7,12 +7,11 @@ On a real disk: TEND_BENCH_DIR=FOLDER.
 
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 
-from bench import ROOT, make_files, room, say, tend_once, timed
+from bench import ROOT, best, make_files, middle, room, say, tend_once, timed
 
 ROUNDS = 5
 TRANSFERS = (4, 8, 32)  # 4 is rclone's own
@@ -68,11 +67,9 @@ def main(count):
             bare.append(floor_once(base, source))
             peer.append([rclone_once(base, source, n) for n in TRANSFERS])
         for at, figure, target in ((0, "wall", 0.7), (1, "cpu", 0.5)):
-            ours = statistics.median(run[at] for run in tend)
-            theirs = statistics.median(min(one[at] for one in run) for run in peer)
-            say("directory", figure, "s", ours, theirs, "rclone sync, best of --transfers 4, 8, 32", target, files=count)
-            least = statistics.median(run[at] for run in bare)
-            say("directory", "floor, " + figure, "s", least, theirs, "the same", target, files=count)
+            theirs = best(peer, at)
+            say("directory", figure, "s", middle(tend, at), theirs, "rclone sync, best of --transfers 4, 8, 32", target, files=count)
+            say("directory", "floor, " + figure, "s", middle(bare, at), theirs, "the same", target, files=count)
         say("directory", "syncs a file", "calls", syncs(base, source) / count, 1, "one each", 1.0, files=count)
     finally:
         shutil.rmtree(base, ignore_errors=True)

@@ -3,11 +3,10 @@
 its --transfers 8, 32, 64."""
 
 import shutil
-import statistics
 import subprocess
 import sys
 
-from bench import ROOT, make_files, make_large, room, say, tend_once, timed
+from bench import ROOT, best, make_files, make_large, middle, room, say, tend_once, timed
 from s3 import rclone_remote, s3_section, server_start
 
 ROUNDS = 3
@@ -35,10 +34,9 @@ def compare(base, server, name, count, wall, cpu, **more):
         if files != count:
             raise SystemExit("%d files came, of %d" % (files, count))
         tend.append(run)
-        peer += [rclone_once(base, server, name, transfers) for transfers in ((8, 32, 64) if count > 1 else (4,))]
-    middle = lambda at: statistics.median(run[at] for run in tend)
-    say("fetch " + name, "wall", "s", middle(0), min(run[0] for run in peer), "rclone copy", wall, **more)
-    say("fetch " + name, "cpu", "s", middle(1), min(run[1] for run in peer), "rclone copy", cpu, **more)
+        peer.append([rclone_once(base, server, name, transfers) for transfers in ((8, 32, 64) if count > 1 else (4,))])
+    say("fetch " + name, "wall", "s", middle(tend, 0), best(peer, 0), "rclone copy", wall, **more)
+    say("fetch " + name, "cpu", "s", middle(tend, 1), best(peer, 1), "rclone copy", cpu, **more)
     say("fetch " + name, "resident at most", "bytes", max(run[2] for run in tend), 64 << 20, "64 MiB", 1.0, **more)
 
 

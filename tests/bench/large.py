@@ -2,11 +2,10 @@
 """One file of 1 GiB to a real S3 (Ceph RGW over bluestore) against rclone copy: wall, CPU, and what tendd keeps resident at most."""
 
 import shutil
-import statistics
 import subprocess
 import sys
 
-from bench import ROOT, make_large, room, say, tend_once, timed
+from bench import ROOT, make_large, middle, room, say, tend_once, timed
 from s3 import rclone_remote, s3_section, server_start
 
 ROUNDS = 3
@@ -30,7 +29,6 @@ def main(size):
             command = ["rclone", "copy", "--config", "/dev/null", str(source), rclone_remote(server, "rclone%d" % i)]
             peer.append(timed(command))
             purge(server, "rclone%d" % i)
-        middle = lambda runs, at: statistics.median(run[at] for run in runs)
         say("large", "wall", "s", middle(tend, 0), middle(peer, 0), "rclone copy", 0.8, bytes=size)
         say("large", "cpu", "s", middle(tend, 1), middle(peer, 1), "rclone copy", 0.5, bytes=size)
         say("large", "resident at most", "bytes", max(run[2] for run in tend), 64 << 20, "64 MiB", 1.0, bytes=size)

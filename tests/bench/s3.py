@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from bench import ROOT, make_files, room, say, tend_once, timed
+from bench import ROOT, best, make_files, middle, room, say, tend_once, timed
 
 PARALLEL = 32
 
@@ -68,11 +68,9 @@ def main(count):
             bare.append(bare_once(base, server, source, "bare%d" % i))
             ini = "[folder all]\npath = %s\nremote = cloud:\nmax_transfers = %d\n" % (source, PARALLEL)
             tend.append(tend_once(base / "tend", s3_section(base, server, "tend%d" % i) + ini))
-        for n in (8, 32, 64):
-            peer.append(rclone_once(server, source, "rclone%d" % n, n))
-        middle = lambda runs, at: sorted(run[at] for run in runs)[len(runs) // 2]
+            peer.append([rclone_once(server, source, "rclone%d-%d" % (i, n), n) for n in (8, 32, 64)])
         say("s3", "wall", "s", middle(tend, 0), middle(bare, 0), "bare PUT loop", 1.15, files=count)
-        say("s3", "cpu", "s", middle(tend, 1), min(run[1] for run in peer), "rclone copy, best of 8/32/64", 0.25, files=count,
+        say("s3", "cpu", "s", middle(tend, 1), best(peer, 1), "rclone copy, best of 8/32/64", 0.25, files=count,
             bare_loop=round(middle(bare, 1), 2))
     finally:
         subprocess.run([ROOT / "tests/support/stop-server", base / "rgw"])

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import Daemon, make_files, room, say, timed
+from bench import Daemon, make_files, middle, room, say, timed
 
 CHANGES = 50  # one change costs less than a reading can tell
 STARTS = 3
@@ -70,10 +70,6 @@ def main(count):
 
 def find_of(source):
     return ["find", str(source), "-printf", "%s %T@\\n"]
-
-
-def middle(runs, at):
-    return statistics.median(run[at] for run in runs)
 
 
 def daemon_of(base, name, source, more=""):

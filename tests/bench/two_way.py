@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from bench import ROOT, Daemon, make_files, room, say, timed
+from bench import ROOT, Daemon, make_files, middle, room, say, timed
 from drive_ground import Drive, Ground
 from s3 import rclone_remote, s3_section, server_start
 
@@ -42,7 +42,6 @@ def nothing_changed(base, server, count):
         peer.append(timed(bisync))
     resident = daemon.resident_bytes()
     daemon.stop()
-    middle = lambda runs, at: statistics.median(run[at] for run in runs)
     say("two-way, nothing changed", "wall", "s", middle(ours, 0), middle(peer, 0), "rclone bisync", 0.1, files=count)
     say("two-way, nothing changed", "cpu", "s", middle(ours, 1), middle(peer, 1), "rclone bisync", 0.1, files=count)
     say("two-way, nothing changed", "resident", "bytes", resident, 48 << 20, "48 MiB", 1.0, files=count)
