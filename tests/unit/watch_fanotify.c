@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +18,17 @@
 #include "support/watch_world.h"
 
 /* Calls that are left before the system has no more watches; -1: it has. In place of libc's. */
-static int watches_left = -1;
+static atomic_int watches_left = -1;
 
 int inotify_add_watch(int fd, const char *path, uint32_t mask) {
-	if (watches_left == 0) {
+	int left = atomic_load(&watches_left);
+	/* Asked by several threads at once. */
+	while (left > 0 && !atomic_compare_exchange_weak(&watches_left, &left, left - 1)) {
+	}
+	if (left == 0) {
 		errno = ENOSPC;
 		return -1;
 	}
-	if (watches_left > 0) watches_left--;
 	return (int)syscall(SYS_inotify_add_watch, fd, path, mask);
 }
 
