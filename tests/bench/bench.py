@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -120,6 +121,22 @@ class Daemon:
 
     def peak_bytes(self):
         return self.status_bytes("VmHWM")
+
+    def keeper(self):
+        for entry in Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].endswith(b"/tend-keeper") and str(self.base).encode() in words[1]:
+                return int(entry.name)
+        raise SystemExit("no keeper")
+
+    def drop(self):
+        """Ends it with nothing stored that was not: no flush."""
+        os.kill(self.keeper(), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
 
     def stop(self):
         """CPU seconds of all its life, with those of its children."""

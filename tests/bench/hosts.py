@@ -32,23 +32,13 @@ class Tend:
         self.daemon.start()
 
     def pids(self):
-        return [self.daemon.process.pid, self.keeper()]
-
-    def keeper(self):
-        for entry in Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[0].endswith(b"/tend-keeper") and str(self.daemon.base).encode() in words[1]:
-                return int(entry.name)
-        raise SystemExit("no keeper")
+        return [self.daemon.process.pid, self.daemon.keeper()]
 
     def log(self, script):
         return self.daemon.base / "log" / (script.name + ".log")
 
     def stop(self):
-        keeper = self.keeper()
+        keeper = self.daemon.keeper()
         self.daemon.stop()
         try:
             os.kill(keeper, 15)

@@ -131,8 +131,7 @@ def scan_once(base, name, source):
             raise SystemExit("tendd ended: %s" % (daemon.base / "tendd.log").read_text())
         time.sleep(0.02)
     wall, cpu = time.monotonic() - begun, daemon.cpu_seconds()
-    daemon.process.kill()  # a flush would store all
-    daemon.process.wait()
+    daemon.drop()
     shutil.rmtree(daemon.base / "state")
     return wall, cpu
 
