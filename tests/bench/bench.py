@@ -134,9 +134,9 @@ class Daemon:
 
     def drop(self):
         """Ends it with nothing stored that was not: no flush."""
-        os.kill(self.keeper(), signal.SIGKILL)
         self.process.kill()
         self.process.wait()
+        os.kill(self.keeper(), signal.SIGKILL)
 
     def stop(self):
         """CPU seconds of all its life, with those of its children."""
