@@ -174,7 +174,8 @@ static void forget(struct index *index) {
 	index_dir_forget_all(index);
 	index_claims_release(index);
 	meta_clear(&index->meta);
-	index->totals_changed = index->making = index->unsynced = index->newest_first = false;
+	index->failed = index->totals_changed = index->making = index->unsynced =
+		index->newest_first = false;
 	index->hurried = 0;
 }
 
@@ -202,28 +203,40 @@ const char *index_path(const struct index *index) {
 
 /* ---- the turn's transaction ---- */
 
-int index_begin(struct index *index, struct err *err) {
-	if (db_in_transaction(index->db)) return 0;
-	if (db_begin(index->db, err) == 0) return 0;
+static int named(const struct index *index, struct err *err) {
 	return err_wrap(err, "index '%s'", index->path ? index->path : "in memory");
+}
+
+int index_begin(struct index *index, struct err *err) {
+	if (index->failed) {
+		err_set(err, ERR_SYSTEM, "an earlier write of this turn failed");
+		return named(index, err);
+	}
+	if (index->past && index_past_fails(index->past)) {
+		err_set(err, ERR_SYSTEM, "the disk is broken");
+		return index_fail(index, err);
+	}
+	if (db_in_transaction(index->db)) return 0;
+	return db_begin(index->db, err) == 0 ? 0 : named(index, err);
 }
 
 int index_fail(struct index *index, struct err *err) {
 	struct err ignored;
 
 	db_rollback(index->db);
+	index->failed = true;
 	index->news = true; /* what was dropped is there again */
 	index_dir_forget_all(index);
 	index_fronts_forget(index, INT64_MIN);
 	if (meta_read(index, &ignored) < 0) log_error("index '%s': %s", index->path, ignored.text);
-	return err_wrap(err, "index '%s'", index->path ? index->path : "in memory");
+	return named(index, err);
 }
 
 int index_turn(struct index *index, struct err *err) {
 	return db_in_transaction(index->db) ? 0 : index_begin(index, err);
 }
 
-int index_commit(struct index *index, bool full, struct err *err) {
+static int commit(struct index *index, bool full, struct err *err) {
 	if (!db_in_transaction(index->db)) {
 		/* An empty commit does not reach the log, and what earlier turns left there must
 		 * reach the disk. */
@@ -239,6 +252,19 @@ int index_commit(struct index *index, bool full, struct err *err) {
 	if (db_commit(index->db, full, err) < 0) return index_fail(index, err);
 	index->unsynced = !full;
 	return index->past ? index_past_note(index->past, index->db, full, err) : 0;
+}
+
+int index_commit(struct index *index, bool full, struct err *err) {
+	int done = -1;
+
+	if (!index->failed) {
+		done = commit(index, full, err);
+	} else {
+		err_set(err, ERR_SYSTEM, "a write of this turn failed");
+		named(index, err);
+	}
+	index->failed = false;
+	return done;
 }
 
 bool index_has_uncommitted(const struct index *index) {

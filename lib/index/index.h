@@ -70,7 +70,8 @@ const char *index_path(const struct index *index);
 int index_turn(struct index *index, struct err *err);
 /* Ends the turn's transaction, if there is one. `full`: on the disk before it returns (a turn with
  * intents). When this or any other writing call here fails, everything since the last commit is
- * undone, marks included: the owner stops as after a crash, or scans again. Claims stay. */
+ * undone, marks included, and what else the turn writes is refused, its commit as well: the owner
+ * stops as after a crash, or scans again. Claims stay. */
 int index_commit(struct index *index, bool full, struct err *err);
 bool index_has_uncommitted(const struct index *index);
 /* Bytes of the write-ahead log: at 8 MiB the owner runs index_checkpoint in a job, on a connection

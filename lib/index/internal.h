@@ -157,6 +157,7 @@ struct index {
 	struct index_totals totals;
 	int64_t dirty_count;
 	bool totals_changed;
+	bool failed;        /* a write of this turn did: the rest of them is refused */
 	bool making;        /* some of it may be noted: most stores never say any */
 	bool bringing;      /* the same of what is on its way here */
 	bool news;          /* the same of what the remote told */
@@ -185,6 +186,8 @@ int index_past_note(struct index_past *past, struct db *db, bool full, struct er
 /* Gives a database in memory, an empty one or that of the parked index, what it held. */
 int index_past_restore(struct index_past *past, struct db *db, struct err *err);
 bool index_past_has_ended(const struct index_past *past);
+/* Is it this write that fails? */
+bool index_past_fails(struct index_past *past);
 /* Closed, it waits for the next open on its past. */
 void index_past_park(struct index_past *past, struct index *index);
 struct index *index_past_parked(const struct index_past *past); /* NULL: none */

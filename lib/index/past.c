@@ -16,7 +16,8 @@ struct index_past {
 	size_t count, most;
 	struct state first; /* of an index that was just made */
 	bool ended;
-	bool strayed; /* the parked one is not as the last state says */
+	uint64_t failing; /* this write from now on; 0: none */
+	bool strayed;     /* the parked one is not as the last state says */
 	struct index *
 		parked; /* closed, with its statements: to prepare them is a fifth of a model's story */
 };
@@ -47,6 +48,7 @@ void index_past_free(struct index_past *past) {
 void index_past_reset(struct index_past *past) {
 	forget_oldest(past, past->count);
 	past->ended = false;
+	past->failing = 0;
 	past->strayed = true;
 }
 
@@ -91,6 +93,17 @@ void index_past_end(struct index_past *past) {
 
 bool index_past_has_ended(const struct index_past *past) {
 	return past->ended;
+}
+
+uint64_t index_past_fail(struct index_past *past, uint64_t write) {
+	uint64_t left = past->failing;
+
+	past->failing = write;
+	return left;
+}
+
+bool index_past_fails(struct index_past *past) {
+	return past->failing && --past->failing == 0;
 }
 
 size_t index_past_crash(struct index_past *past, size_t lost) {

@@ -18,6 +18,9 @@ void index_past_reset(struct index_past *past);
 struct index *index_past_open(struct index_past *past, struct err *err);
 /* From now on nothing is written any more, whatever the open one is told. */
 void index_past_end(struct index_past *past);
+/* Of the writes from now on this one fails (1: the next), once; 0: none does. How far off the one was that was asked for before; 0: it
+ * failed, or was none. */
+uint64_t index_past_fail(struct index_past *past, uint64_t write);
 /* A crash, which loses up to `lost` of the last commits, but none that was on the disk. No index is
  * open on it. The number lost. */
 size_t index_past_crash(struct index_past *past, size_t lost);

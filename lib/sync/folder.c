@@ -122,6 +122,16 @@ void folder_turn(struct folder *f) {
 		"folder '%s': %s", f->name, err.text); /* the first write fails in its own words */
 }
 
+/* What was not committed is as after a crash: everything in flight recognises its own work next time. */
+static void index_give_up(struct folder *f) {
+	struct err ignored;
+	if (!f->index_fails) return;
+	f->index_fails = false;
+	index_commit(f->index, false, &ignored); /* fails, and ends the turn for the index */
+	if (f->phase == PHASE_OPENING && !f->held) folder_hold(f, &f->index_err);
+	folder_open_anew(f, &f->index_err);
+}
+
 /*
  * Intents are committed before their operations start, those that must outlive a power cut to the
  * disk; facts may wait a little for company, since every replay recognises its own work (SYNC.md
@@ -130,6 +140,10 @@ void folder_turn(struct folder *f) {
 void folder_turn_ended(struct turn_end *end) {
 	struct folder *f = container_of(end, struct folder, turn_end);
 	struct err err;
+	if (f->index_fails) {
+		index_give_up(f);
+		return;
+	}
 	if (!f->index || f->phase == PHASE_DOWN) return;
 	bool full = f->intents;
 	if (transfer_submits_wait(f) && !full && !f->commit_now) {
@@ -141,6 +155,7 @@ void folder_turn_ended(struct turn_end *end) {
 		timer_cancel(&f->commit_timer);
 		if (brake_save(f, &err) || polling_commit(f, full, &err)) {
 			folder_index_failed(f, &err);
+			index_give_up(f);
 			return;
 		}
 		log_committed(f);
@@ -225,6 +240,7 @@ void folder_rescan_passed(struct timer *timer) {
 
 void folder_step(struct defer *defer) {
 	struct folder *f = container_of(defer, struct folder, step_defer);
+	if (f->index_fails) return; /* it is opened anew at the end of this turn, which wakes us */
 	/* Also before it runs: who asks a folder that is in trouble is told so. */
 	if (f->phase != PHASE_DOWN && f->phase < PHASE_RUNNING) barrier_step(f);
 	switch (f->phase) {
@@ -308,11 +324,10 @@ static void folder_drop_work(struct folder *f) {
 void folder_open_anew(struct folder *f, const struct err *err) {
 	if (f->phase == PHASE_OPENING || f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN)
 		return;
-	bool flushing = f->phase == PHASE_FLUSHING;
 	folder_drop_work(f);
 	f->phase = PHASE_OPENING;
 	folder_hold(f, err);
-	if (flushing) folder_close(f, NULL, NULL);
+	if (f->unit_stopping) folder_close(f, NULL, NULL); /* what is left goes at the next start */
 }
 
 void folder_root_away(struct folder *f) {
@@ -324,12 +339,11 @@ void folder_root_away(struct folder *f) {
 }
 
 void folder_index_failed(struct folder *f, const struct err *err) {
-	struct err text = *err;
-	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN) return;
-	err_wrap(&text, "cannot write the index of folder '%s'", f->name);
-	/* What was not committed is as after a crash: everything in flight recognises its own work next time. */
-	f->index_broken = f->index_trouble = true;
-	folder_open_anew(f, &text);
+	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN || f->index_fails) return;
+	f->index_err = *err;
+	err_wrap(&f->index_err, "cannot write the index of folder '%s'", f->name);
+	f->index_fails = f->index_broken = f->index_trouble = true;
+	turn_end_want(&f->turn_end);
 }
 
 /* ---- orders from the unit graph ---- */

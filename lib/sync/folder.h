@@ -196,7 +196,9 @@ struct folder {
 	bool trouble_stays; /* until a write went well, or nothing is left to do */
 	bool index_trouble; /* it could not be written, and nothing was sent since */
 	bool index_broken;  /* to be opened anew from what was committed */
-	struct map paces;   /* path to struct pace: not sent again before */
+	bool index_fails;   /* in this turn, by index_err: nothing more is begun in it */
+	struct err index_err;
+	struct map paces; /* path to struct pace: not sent again before */
 	size_t paces_sweep;
 	struct map wanted; /* folders that `include` does not name, but something below needs */
 	struct map
@@ -267,7 +269,8 @@ struct folder {
 void folder_wake(struct folder *folder); /* folder_step in the next turn */
 void folder_phase_set(struct folder *folder, enum folder_phase phase);
 void folder_changed(struct folder *folder); /* status changed: observers */
-/* The index itself failed: everything in flight ends, and the folder opens anew from what was committed. */
+/* The index itself failed: at the end of this turn, so that nobody holds a transfer that is gone, everything in flight ends, and the
+ * folder opens anew from what was committed. */
 void folder_index_failed(struct folder *folder, const struct err *err);
 /* Everything in flight ends, and the folder is opened as after a restart, as soon as the back-off lets it. */
 void folder_open_anew(struct folder *folder, const struct err *err);

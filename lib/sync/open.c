@@ -106,7 +106,10 @@ static void open_done(struct job *job, const struct err *err) {
 
 static int index_reopen(struct folder *f) {
 	struct err err, none;
-	if (!f->index_path) return 0;
+	if (!f->index_path && !f->sync->ground) {
+		f->index_broken = false;
+		return 0;
+	}
 	/* Closed first: what it holds uncommitted is given up. A folder without one is not asked for anything meanwhile. */
 	index_close(f->index);
 	if (folder_index_open(f, &err)) {

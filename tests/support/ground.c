@@ -223,7 +223,13 @@ static struct watch *new_watch(void *user, struct loop *loop, const char *root,
 
 static struct index *open_index(void *user, const char *name, struct err *err) {
 	struct ground *g = user;
-	return g->index = index_past_open(g->past, err);
+	g->index = index_past_open(g->past, err);
+	if (g->index_fails) {
+		g->index_random =
+			g->index_random * UINT64_C(6364136223846793005) + 1442695040888963407;
+		index_past_fail(g->past, 8 + (g->index_random >> 33) % g->index_fails);
+	}
+	return g->index;
 }
 
 static void keep_trash(void *user, const char *path) {
@@ -498,6 +504,11 @@ void ground_close(struct ground *g) {
 	g->folder = NULL;
 	sync_free(g->sync);
 	unit_graph_free(g->graph);
+}
+
+void ground_mend_index(struct ground *g) {
+	g->index_fails = 0;
+	index_past_fail(g->past, 0);
 }
 
 void ground_kill(struct ground *g, bool power, size_t lost) {

@@ -58,7 +58,10 @@ struct ground {
 	struct watch *watch;       /* the engine's; NULL: nobody watches */
 	int64_t late_ms;
 	struct index_past *past;
-	struct index *index;           /* the engine's, as it was opened last */
+	struct index *index; /* the engine's, as it was opened last */
+	unsigned
+		index_fails; /* a write of it does, among so many each time it is opened; 0: none */
+	uint64_t index_random;         /* for which one, and for nothing else */
 	bool names;                    /* the store tells ids before it makes things */
 	struct store *naming, *lying;  /* over `content` */
 	struct store *content, *store; /* the memory store; what the engine talks to */
@@ -131,6 +134,8 @@ void ground_close(struct ground *ground); /* without a flush */
 void ground_kill(struct ground *ground, bool power, size_t lost);
 /* As a stop of the service: everything goes out first. */
 void ground_stop(struct ground *ground);
+
+void ground_mend_index(struct ground *ground); /* it does not fail any more */
 
 enum ground_outcome { GROUND_DURABLE, GROUND_REFUSED, GROUND_INTERRUPTED };
 /* Until it ends, or ground->stop; ground->hit gets what changes meanwhile. */

@@ -138,6 +138,7 @@ static void quiet(struct story *s) {
 	struct ground *g = s->g;
 	struct err err;
 	g->odds = (struct ground_odds){ 0 };
+	ground_mend_index(g);
 	g->paused = true;
 	ground_say(g, "quiet");
 	edit_make_readable(g);
@@ -194,6 +195,8 @@ static struct ground *make_ground(unsigned seed) {
 	struct ground *g = ground_new(seed, &options, (bits >> 11) & 1);
 	g->names = (bits >> 40) & 1;
 	g->large = sends;
+	g->index_fails = (bits >> 43) % 8 ? 0 : 200;
+	g->index_random = bits;
 	store_memory_latency(g->content, (int64_t)(bits >> 12) % 200);
 	return g;
 }

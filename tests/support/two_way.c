@@ -274,6 +274,7 @@ static void settle(struct duel *d) {
 	for (int i = 0; i < d->count; i++) {
 		struct ground *g = d->machines[i];
 		g->odds = (struct ground_odds){ 0 };
+		ground_mend_index(g);
 		g->kill_at_op = 0;
 		g->paused = true;
 		duel_make_way(d, i);
@@ -332,13 +333,16 @@ static void second_run(struct duel *d) {
 
 /* ---- a seed ---- */
 
-static void add_machine(struct duel *d, struct ground *g, struct cuts *cuts, bool tell) {
+static void add_machine(
+	struct duel *d, struct ground *g, bool breaks, struct cuts *cuts, bool tell) {
 	static const char *const names[MACHINES_MAX] = { "A ", "B ", "C " };
 	g->number = d->count;
 	g->name = names[d->count];
 	g->cuts = cuts;
 	g->tell = tell;
 	d->machines[d->count++] = g;
+	g->index_fails = breaks ? 200 : 0;
+	g->index_random = (uint64_t)d->count * GROUND_STEP;
 }
 
 static void make_machines(struct duel *d, unsigned seed, struct cuts *cuts, bool tell) {
@@ -361,14 +365,16 @@ static void make_machines(struct duel *d, unsigned seed, struct cuts *cuts, bool
 	/* Nothing would ever tell that a SET was one of another content of this size; drivers look first. */
 	if (options.hashless && options.conditions == STORE_CONDITIONS_IGNORED)
 		options.conditions = STORE_CONDITIONS_REFUSED;
+	bool breaks = (bits >> 52) % 8 == 0;
 	d->blind = options.conditions != STORE_CONDITIONS_KEPT;
-	add_machine(d, ground_new(seed, &options, (bits >> 11) & 1), cuts, tell);
+	add_machine(d, ground_new(seed, &options, (bits >> 11) & 1), breaks, cuts, tell);
 	struct ground *first = d->machines[0];
-	add_machine(d, ground_new_beside(first, seed + 77777777, (bits >> 13) & 1), cuts, tell);
+	add_machine(
+		d, ground_new_beside(first, seed + 77777777, (bits >> 13) & 1), breaks, cuts, tell);
 	/* Half of those that fetch do so from one machine, the others from two. */
 	if (d->plot->fetch && ((bits >> 20) & 1))
-		add_machine(d, ground_new_beside(first, seed + 177777777, (bits >> 21) & 1), cuts,
-			tell);
+		add_machine(d, ground_new_beside(first, seed + 177777777, (bits >> 21) & 1), breaks,
+			cuts, tell);
 	d->senders = d->count - d->plot->fetch;
 	store_memory_latency(first->content, (int64_t)(bits >> 14) % 200);
 }
