@@ -3,6 +3,7 @@
 #define SYNC_RESTORE_H
 
 #include "disk/disk.h"
+#include "index/index.h"
 #include "sync/restore_rule.h"
 #include "sync/sync.h"
 
@@ -73,6 +74,8 @@ struct restore_slot {
 	bool other_bytes;
 	bool noted, keeps;    /* of what came the index knows; and the next start goes on with it */
 	struct disk_stat now; /* as it was placed; kind DISK_OTHER: not looked at */
+	bool has_row;
+	struct index_entry row; /* of a pull: what the index says of it */
 	struct err err;
 };
 
@@ -122,7 +125,11 @@ int restore_clean_work(struct job *job, struct err *err);
 int restore_last_work(struct job *job, struct err *err);
 void restore_place_release(struct restore_place *place);
 
-/* restore_folder.c, where `home` is not NULL */
+/* restore_folder.c and restore_pull.c, where `home` is not NULL */
+struct folder *restore_home_folder(const struct restore *restore);
+/* Of the item that was given last. The caller's; false: not known. */
+bool restore_home_take_row(struct restore *restore, struct index_entry *row);
+void restore_home_row(struct restore *restore, struct restore_slot *slot);
 /* What the index knows of what stands there. */
 void restore_home_knows(
 	struct restore *restore, const struct restore_slot *slot, struct restore_rule_question *q);
@@ -130,8 +137,8 @@ void restore_home_knows(
 int restore_home_mode(const struct restore *restore, const char *folder);
 /* What must come, as the index knows it of the version that is coming. */
 void restore_home_expects(struct restore *restore, struct restore_slot *slot);
-/* What only the remote was known to have is here now, by these bytes: nobody need read it again. */
-void restore_home_placed(struct restore *restore, const struct restore_slot *slot);
+/* What only the remote was known to have is here now, by these bytes: nobody need read it again, and most of it is agreed. */
+void restore_home_placed(struct restore *restore, struct restore_slot *slot);
 /* So much of it is on the disk: the next start goes on from there, should this one end before. */
 void restore_home_noted(struct restore *restore, struct restore_slot *slot, int64_t upto);
 /* Has an earlier run left something of it? */

@@ -19,6 +19,7 @@ static void slot_end(struct restore_slot *slot) {
 	buf_release(&slot->content.target);
 	buf_release(&slot->content.tail);
 	free(slot->content.version);
+	index_entry_release(&slot->row);
 	r->spans_bytes -= slot->span_bytes;
 	if (slot->item.kind == PAST_FOLDER) r->making_folder = false;
 	slot->state = SLOT_FREE;
@@ -289,6 +290,7 @@ void restore_item(struct restore *r, struct restore_slot *slot, const struct pas
 		slot->mounts = restore_home_mounts(r, item->path);
 		above_know(slot);
 		slot->content.noted = noted;
+		restore_home_row(r, slot);
 		restore_home_resumes(r, slot);
 	}
 	r->making_folder = item->kind == PAST_FOLDER;

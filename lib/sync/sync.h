@@ -437,6 +437,7 @@ struct restore_question {
 	int64_t at_ns; /* PAST_NOW, or a time */
 	bool overwrite;
 	bool covered;         /* only what the folder's rules include */
+	bool known;           /* of the first contact, a moment ago: the remote is not listed once more */
 	bool at_once;         /* as in restore_options */
 	size_t slots;         /* contents at once; 0: four */
 	int64_t memory_bytes; /* as in restore_options */
