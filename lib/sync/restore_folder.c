@@ -54,8 +54,7 @@ static void gathered(struct past *past, void *user, const struct err *err) {
 
 static int gather(struct restore_home *home, struct err *err) {
 	if (home->known) {
-		home->past = past_known(
-			&home->options, &home->folder->pull.marked, gathered, home);
+		home->past = past_known(&home->options, &home->folder->pull.marked, gathered, home);
 		home->gathering = !past_is_ready(home->past);
 		return home->gathering ? RESTORE_LATER : 0;
 	}
@@ -106,6 +105,10 @@ static int next(void *user, struct past_item *item, struct err *err) {
 			   : err_set(err, ERR_NOT_FOUND, "there is nothing to bring back: %s",
 				     home->at_ns == PAST_NOW ? "nothing stands there at the remote"
 							     : "nothing stood there");
+}
+
+bool restore_home_was_empty(const struct restore *r) {
+	return r->home->known && !r->home->folder->scan.seen;
 }
 
 bool restore_home_take_row(struct restore *r, struct index_entry *row) {
