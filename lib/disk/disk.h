@@ -157,6 +157,24 @@ int disk_beside_write(struct disk *disk, int fd, int64_t offset, const void *byt
 	struct err *err);
 /* Its time and mode; its bytes are on the disk then. Closes it, also when it fails. */
 int disk_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err);
+/* A small file that is made as a whole: written beside its place, with its time and mode, synced, then renamed over nothing. */
+struct disk_make {
+	const char *path;
+	const void *bytes;
+	size_t length;
+	int64_t mtime_ns; /* DISK_TIME_KEEP */
+	int mode;
+	bool stays; /* beside its place, for disk_rename later */
+	/* ---- what became of it ---- */
+	struct err err; /* ERR_CHANGED: its name is taken. Nothing is left of it then */
+	struct disk_stat
+		stat; /* as it got its place: of the file itself, whoever renames what meanwhile */
+	char *beside; /* where it stays; the caller's */
+	int folder, fd; /* private */
+	bool ours;
+};
+/* Several, best of one folder each, which is opened once: all are written before the first is synced. Not in memory. */
+void disk_make_files(struct disk *disk, const char *hint, struct disk_make *files, size_t count);
 /* From now on the names in `folder` are reached by a descriptor of it that stays open. For one
  * folder of a disk, where files are made by the 100,000; harmless again, or when it is not there. */
 void disk_hold(struct disk *disk, const char *folder);

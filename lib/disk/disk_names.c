@@ -219,6 +219,14 @@ int posix_rename(
 	return rc;
 }
 
+int disk_rename_new(int folder, const char *from, const char *to) {
+	const struct two two = { .from = { .folder = folder, .name = from },
+		.to = { .folder = folder, .name = to } };
+	int rc = os_rename_new(folder, from, folder, to);
+
+	return rc < 0 && errno == EINVAL ? rename_new_by_link(&two) : rc;
+}
+
 static int unlink_as(
 	struct disk *disk, const char *path, int flags, const char *verb, struct err *err) {
 	struct place place;

@@ -132,6 +132,9 @@ int posix_beside_write(struct disk *disk, int fd, int64_t offset, const void *by
 int posix_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err);
 int posix_sync_file(struct disk *disk, const char *path, struct err *err);
 
+/* A new name that is not taken, also where the system has no such rename. -1 with errno. */
+int disk_rename_new(int folder, const char *from, const char *to);
+
 /* Up to `length` bytes; fewer at the end of the file only. -1 with errno. */
 ssize_t disk_pread(struct disk *disk, int fd, void *at, size_t length, int64_t offset);
 /* The same of the system's descriptors. */

@@ -22,12 +22,15 @@ static int keep_header(struct buf *headers, const char *line, size_t len) {
 	while (at < len && is_space(line[at])) at++;
 	while (len > at && is_space(line[len - 1])) len--;
 	if (headers->max - headers->len < name_len + len - at + 2) return -1;
-	for (size_t i = 0; i < name_len; i++) {
-		buf_addc(headers, (char)tolower((unsigned char)line[i]));
-	}
-	buf_addc(headers, '\0');
-	buf_add(headers, line + at, len - at);
-	return buf_addc(headers, '\0');
+	/* Ten of them come with each answer. */
+	char *to = buf_room(headers, name_len + len - at + 2);
+	if (!to) return -1;
+	for (size_t i = 0; i < name_len; i++) *to++ = (char)tolower((unsigned char)line[i]);
+	*to++ = '\0';
+	memcpy(to, line + at, len - at);
+	to[len - at] = '\0';
+	buf_filled(headers, name_len + len - at + 2);
+	return 0;
 }
 
 /* "HTTP/1.1 200 OK", "HTTP/2 200": a new answer begins (one of 100 may have come before). */

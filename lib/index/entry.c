@@ -273,6 +273,23 @@ int index_put_again(
 	return put_row(index, path, entry, true, err);
 }
 
+/* The key is the same, so folders and what is known of them stay as they are. */
+int index_put_over(struct index *index, const char *path, const struct index_entry *before,
+	const struct index_entry *entry, struct err *err) {
+	const char *name;
+
+	assert(entry->kind != INDEX_FOLDER && before->kind != INDEX_FOLDER);
+	assert(*path && entry->hash_len <= sizeof(entry->hash) && entry->epoch >= 0);
+	if (index_begin(index, err) < 0) return -1;
+	int64_t dir = index_dir_find(index, path, index_split(path, &name), err);
+	if (dir < 0 || (dir && index_write_row(index, SQL_ENTRY_OVER, dir, name, entry, err) < 0))
+		return index_fail(index, err);
+	if (!dir || db_changes(index->db) == 0) return 0;
+	count(index, before->kind, before->flags, before->size, -1);
+	count(index, entry->kind, entry->flags, entry->size, 1);
+	return 1;
+}
+
 int index_add(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err) {
 	const char *name;
@@ -322,6 +339,20 @@ int index_disagree(struct index *index, struct err *err) {
 	index->totals = (struct index_totals){ .versions = index->totals.versions,
 		.version_bytes = index->totals.version_bytes,
 		.strangers_ever = index->totals.strangers_ever };
+	index->totals_changed = true;
+	return 0;
+}
+
+int index_estrange(struct index *index, struct err *err) {
+	struct index_totals *t = &index->totals;
+
+	if (index_begin(index, err) < 0) return -1;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_ESTRANGE, err);
+	if (!stmt || db_run(stmt, err) < 0) return index_fail(index, err);
+	int64_t agreed = t->files + t->folders + t->links;
+	t->strangers += agreed;
+	t->strangers_ever += agreed;
+	t->files = t->folders = t->links = t->bytes = t->unverified = 0;
 	index->totals_changed = true;
 	return 0;
 }

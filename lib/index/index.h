@@ -104,7 +104,13 @@ int index_add(
 /* As index_put, quicker where most likely there is such a row already. */
 int index_put_again(
 	struct index *index, const char *path, const struct index_entry *entry, struct err *err);
+/* A file's or link's row becomes `entry`, in one statement: `before` is what it says now, as far as totals go by it (kind, flags,
+ * size). 1; 0: there is no such row, and none is made; -1. */
+int index_put_over(struct index *index, const char *path, const struct index_entry *before,
+	const struct index_entry *entry, struct err *err);
 int index_drop(struct index *index, const char *path, bool folder, struct err *err);
+/* What was agreed is only known to be at the remote from now on: all rows stay, as strangers. */
+int index_estrange(struct index *index, struct err *err);
 /* Nothing is agreed any more: all entries go. Marks, kept versions and meta stay. */
 int index_disagree(struct index *index, struct err *err);
 /* Does anything agreed (with `strangers`: or known to be at the remote) lie directly in this

@@ -116,6 +116,13 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_ENTRY_PUT] =
 		"INSERT OR REPLACE INTO entry(" ENTRY_COLUMNS ", dir, name)"
 		" VALUES(?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?1, ?2)",
+	[SQL_ENTRY_OVER] =
+		"UPDATE entry SET kind = ?3, flags = ?4, epoch = ?5, size = ?6, mtime = ?7,"
+		" ctime = ?8, btime = ?9, born = ?10, ino = ?11, mode = ?12, hash = ?13, rid = ?14,"
+		" ver = ?15, extra = ?16 WHERE dir = ?1 AND name = ?2",
+	/* 8: MARKER, which says what the remote has. */
+	[SQL_ENTRY_ESTRANGE] = "UPDATE entry SET flags = (flags & 8) | 1, epoch = 0"
+			       " WHERE (flags & 1) = 0",
 	[SQL_ENTRY_DROP] = "DELETE FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_DROP_ALL] = "DELETE FROM entry",
 	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ?1 AND (flags & 1) <= ?2 LIMIT 1",

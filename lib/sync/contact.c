@@ -39,7 +39,9 @@ int contact_stranger_put(
 
 /* Where folders are no things of their own, those above an object exist by it. */
 static int parents_put(struct folder *f, const char *path, struct err *err) {
-	struct store_entry folder = { .kind = STORE_FOLDER, .mode = STORE_MODE_UNKNOWN };
+	struct store_entry folder = {
+		.kind = STORE_FOLDER, .mode = STORE_MODE_UNKNOWN, .mtime_ns = STORE_MTIME_UNKNOWN
+	};
 	char *parent = path_parent(path);
 	int result = 0;
 	if (*parent) {
@@ -71,6 +73,7 @@ static int page_put(struct folder *f, struct err *err) {
 		else if (entry->kind == STORE_FOLDER)
 			path_stack_push(&f->list_queue, xstrdup(path));
 		failed = failed || contact_stranger_put(f, path, entry, err);
+		if (!failed) pull_listed(f, path, entry);
 		free(path);
 		if (failed) return -1;
 	}
@@ -104,6 +107,7 @@ static void list_done(struct folder *f, const struct err *err) {
 static void listed_all(struct folder *f) {
 	path_stack_release(&f->list_queue);
 	f->remote_listed = true;
+	f->pull.listed_ms = folder_clock_ms(f);
 	scan_request(f, "");
 	folder_phase_set(f, PHASE_EMPTY);
 }
@@ -138,7 +142,9 @@ void contact_start(struct folder *f) {
 		folder_phase_set(f, PHASE_SEALING);
 		return;
 	}
+	if (!pull_disagree(f)) return;
 	path_stack_release(&f->list_queue);
+	path_stack_release(&f->pull.marked);
 	free(f->list_token);
 	f->list_token = NULL;
 	free(f->list_folder);

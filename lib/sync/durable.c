@@ -47,12 +47,15 @@ void durable_quiet(struct timer *timer) {
 	durable_start(f);
 }
 
-/* At start, before anything is written: rows of epochs without a seal are marked, and asked for before they are believed. */
+/* At start, before anything is written: rows of epochs without a seal are marked, and asked for before they are believed. Those that a
+ * pull agreed on just now came from there. */
 void durable_unsealed(struct folder *f) {
 	struct err err;
 	char **paths = NULL;
 	int64_t sealed = index_meta_int(f->index, "sealed", 0);
-	if (index_unsealed(f->index, sealed, UNSEALED_CHUNK, &f->unsealed_cursor, &paths, &err)) {
+	bool asks = !f->pull.agrees;
+	if (asks && index_unsealed(
+			    f->index, sealed, UNSEALED_CHUNK, &f->unsealed_cursor, &paths, &err)) {
 		folder_index_failed(f, &err);
 		return;
 	}
@@ -80,6 +83,7 @@ void durable_unsealed(struct folder *f) {
 	free(f->unsealed_cursor);
 	f->unsealed_cursor = NULL;
 	f->epoch = sealed + 1;
+	f->pull.agrees = false;
 	timer_cancel(&f->attempt_timer);
 	if (f->settings.rescan_ms > 0) timer_start(&f->rescan_timer, f->settings.rescan_ms);
 	folder_phase_set(f, PHASE_RUNNING);

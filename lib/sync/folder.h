@@ -93,6 +93,10 @@ struct pull {
 	struct restore *restore; /* NULL: none runs */
 	bool through;            /* in this run: whatever is not here now could not be had */
 	struct index_strangers_sum all;
+	int64_t listed_ms;        /* when the remote was listed last; 0: not in this run */
+	struct path_stack marked; /* folders of that list of which a marker alone tells the mode */
+	bool rules_came;          /* by them what came may be no business of ours */
+	bool agrees; /* rows are agreed that were not when the folder was opened: no SYNC is missed by them */
 	int64_t told, told_ms;
 	char *text; /* how far it is; NULL */
 
@@ -358,6 +362,10 @@ bool pull_wants(
 void pull_start(struct folder *folder);
 void pull_stop(struct folder *folder); /* its end wakes the folder */
 bool pull_is_busy(const struct folder *folder);
+/* Of the first contact's list. */
+void pull_listed(struct folder *folder, const char *path, const struct store_entry *entry);
+/* As long as a pull goes on, nothing outlives it that was agreed (also a power cut). False: the index failed. */
+bool pull_disagree(struct folder *folder);
 const struct restore_counts *pull_counts(const struct folder *folder); /* NULL: none runs */
 
 /* scan.c */
@@ -405,6 +413,13 @@ const char *prune_trouble(const struct folder *folder);
 
 /* past.c, past_fetch.c */
 void past_folder_closes(struct folder *folder);
+/* What stands there now, by what the index of options->folder was told a moment ago: no list. Of the folders `marked` (taken), the
+ * markers are asked for their modes first: `done` comes as of past_start, unless it is ready at once. */
+struct past *past_known(const struct past_options *options, struct path_stack *marked,
+	void (*done)(struct past *past, void *user, const struct err *err), void *user);
+bool past_is_ready(const struct past *past);
+/* The row of what past_next told last: the caller's. False: not known. */
+bool past_take_row(struct past *past, struct index_entry *row);
 void past_fetches_end(struct folder *folder);
 bool past_is_busy(const struct folder *folder);
 

@@ -179,6 +179,7 @@ void folder_free(struct folder *f) {
 	weigh_release(f);
 	moving_release(f);
 	free(f->pull.text);
+	path_stack_release(&f->pull.marked);
 	free(f->abandoned_path);
 	free(f->abandoned_session);
 	ignore_free(f->ignore);

@@ -176,6 +176,22 @@ static int page_listed(struct past *p, const struct err *err, struct err *failed
 static bool marker_next(struct past *p);
 static void list_ended(struct past *p);
 
+/* The first contact listed no mode of it. */
+static int known_mode_put(struct past *p, struct err *err) {
+	struct folder *f = p->folder;
+	struct index_entry row;
+	int got = index_get(p->work, p->at, true, &row, err);
+	if (got == 1) {
+		row.mode = p->op.entry.mode;
+		row.mtime_ns = p->op.entry.mtime_ns;
+		got = index_put_again(p->work, p->at, &row, err);
+		index_entry_release(&row);
+	}
+	turn_end_want(&f->turn_end);
+	if (got < 0) folder_index_failed(f, err);
+	return got < 0 ? -1 : 0;
+}
+
 static int marker_looked_at(struct past *p, const struct err *err, struct err *failed) {
 	/* Gone since it was listed. */
 	bool absent = err && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID);
@@ -185,8 +201,9 @@ static int marker_looked_at(struct past *p, const struct err *err, struct err *f
 	}
 	p->op.entry.marker = false; /* asked once, whatever it said */
 	if (!absent && p->op.entry.kind == STORE_FOLDER &&
-		(current_put(p, p->at, &p->op.entry, failed) ||
-			index_commit(p->work, false, failed)))
+		(p->borrowed ? known_mode_put(p, failed)
+			     : current_put(p, p->at, &p->op.entry, failed) ||
+					index_commit(p->work, false, failed)))
 		return -1;
 	free(p->at);
 	p->at = NULL;
@@ -351,6 +368,39 @@ struct past *past_start(const struct past_options *options,
 	return p;
 }
 
+struct past *past_known(const struct past_options *options, struct path_stack *marked,
+	void (*done)(struct past *past, void *user, const struct err *err), void *user) {
+	struct past *p = xcalloc(1, sizeof(*p));
+	p->loop = options->loop;
+	p->store = options->store;
+	p->folder = options->folder;
+	p->work = p->folder->index;
+	p->borrowed = true;
+	p->remote_key = xstrdup(options->remote_key);
+	p->path = xstrdup("");
+	p->at_ns = PAST_NOW;
+	p->recursive = true;
+	p->done = done;
+	p->user = user;
+	list_init(&p->link);
+	store_op_init(&p->op, STORE_STAT, "");
+	p->marked = *marked;
+	*marked = (struct path_stack){ 0 };
+	p->state = PAST_MARKERS;
+	if (marker_next(p)) {
+		list_add_tail(&p->folder->pasts, &p->link);
+		return p;
+	}
+	p->state = PAST_READY;
+	p->folder = NULL;
+	p->store = NULL;
+	return p;
+}
+
+bool past_is_ready(const struct past *p) {
+	return p->state == PAST_READY;
+}
+
 void past_cancel(struct past *p) {
 	if (p->state == PAST_READY || p->cancelled) return;
 	p->cancelled = true;
@@ -365,9 +415,11 @@ void past_free(struct past *p) {
 	path_stack_release(&p->marked);
 	path_stack_release(&p->written);
 	path_stack_release(&p->bereft);
-	index_close(p->work);
+	if (!p->borrowed) {
+		index_close(p->work);
+		scratch_remove(p->scratch);
+	}
 	index_close(p->known);
-	scratch_remove(p->scratch);
 	free(p->scratch);
 	free(p->remote_key);
 	free(p->path);

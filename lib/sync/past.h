@@ -43,6 +43,7 @@ struct past {
 	enum past_state state;
 	bool cancelled;
 	struct index *work;
+	bool borrowed;       /* `work` is the folder's own index */
 	struct index *known; /* of options->index_path; NULL: none */
 	struct store_op op;
 	bool in_flight;
@@ -63,6 +64,8 @@ struct past {
 	struct past_frame *frames;
 	size_t depth, room;
 	char *item_path, *item_version;
+	struct index_entry
+		*row; /* of the item that was told last, until the next is; NULL: it has none */
 	struct index_versions versions; /* of past_next_version */
 	size_t next_version;
 };

@@ -181,6 +181,7 @@ static int path_tell(struct past *p, struct past_item *item, struct err *err) {
 
 int past_next(struct past *p, struct past_item *item, struct err *err) {
 	err_clear(err);
+	p->row = NULL;
 	if (!p->walking && walk_begin(p, err)) return -1;
 	if (!p->path_told) {
 		int found = path_tell(p, item, err);
@@ -215,9 +216,17 @@ int past_next(struct past *p, struct past_item *item, struct err *err) {
 			return 1;
 		}
 		frame->at++;
+		p->row = &row->entry;
 		if (found) return 1;
 	}
 	return 0;
+}
+
+bool past_take_row(struct past *p, struct index_entry *row) {
+	if (!p->borrowed || !p->row) return false;
+	*row = *p->row;
+	*p->row = (struct index_entry){ .kind = row->kind }; /* by which the next page is found */
+	return true;
 }
 
 int past_next_version(struct past *p, struct past_item *item, struct err *err) {

@@ -1,14 +1,15 @@
 /*
  * `restore = if-empty`: a folder that is missing or empty, and agreed on nothing yet, is brought back before anything is sent (SYNC.md
  * §7). "pulling" is committed before the first byte and stands until the folder is contacted: a restart goes on with what is not here yet.
- * Nothing is agreed meanwhile, so that nothing can be taken for deleted; what is equal then is adopted like anything else.
+ * What is agreed meanwhile (restore_pull.c) outlives no end but a good one, behind which all is on the disk: nothing can be taken for
+ * deleted that a power cut took along. What is not agreed is adopted like anything else.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sync/internal.h"
 
-enum { TOLD_MAX = 20, PROGRESS_EVERY_MS = 1000 };
+enum { TOLD_MAX = 20, PROGRESS_EVERY_MS = 1000, LISTED_MS = 60000 };
 
 bool pull_is_busy(const struct folder *f) {
 	return f->pull.restore || f->pull.making;
@@ -110,7 +111,37 @@ void pull_root_missing(struct folder *f) {
 	folder_op_go(f);
 }
 
+/* ---- what is agreed ---- */
+
+bool pull_disagree(struct folder *f) {
+	struct err err;
+	f->pull.agrees = f->pull.rules_came = false;
+	if (!index_meta_int(f->index, "pulling", 0)) return true;
+	turn_end_want(&f->turn_end);
+	if (!index_estrange(f->index, &err)) return true;
+	folder_index_failed(f, &err);
+	return false;
+}
+
+/* Rules that came with the rest may leave out what was agreed before they were read. */
+static bool rules_stand(struct folder *f) {
+	return !f->pull.rules_came || pull_disagree(f);
+}
+
 /* ---- bringing it back ---- */
+
+void pull_listed(struct folder *f, const char *path, const struct store_entry *entry) {
+	if (entry->kind == STORE_FOLDER && entry->marker && entry->mode == STORE_MODE_UNKNOWN &&
+		f->settings.restore == FOLDER_RESTORE_IF_EMPTY)
+		path_stack_push(&f->pull.marked, xstrdup(path));
+}
+
+/* The list of the first contact is as good as another one now. */
+static bool is_known(struct folder *f) {
+	int64_t listed_ms = f->pull.listed_ms;
+	f->pull.listed_ms = 0;
+	return listed_ms && folder_clock_ms(f) - listed_ms < LISTED_MS;
+}
 
 bool pull_wants(const struct folder *f) {
 	if (f->settings.restore != FOLDER_RESTORE_IF_EMPTY || f->pull.through) return false;
@@ -162,6 +193,10 @@ static void ended(void *user, const struct err *err) {
 		return;
 	}
 	f->phase = PHASE_EMPTY;
+	if (err ? !pull_disagree(f) : !rules_stand(f)) {
+		restore_free(restore);
+		return;
+	}
 	if (err && err->kind != ERR_CANCELLED) {
 		struct err why = *err;
 		err_wrap(&why, "'%s' is not all here yet", f->settings.path);
@@ -186,11 +221,13 @@ void pull_start(struct folder *f) {
 	};
 	struct restore_question question = { .at_ns = PAST_NOW,
 		.covered = true,
+		.known = is_known(f),
 		.at_once = true,
 		.slots = (size_t)f->settings.max_transfers,
 		.memory_bytes = f->sync->buffer_limit };
 	struct err err;
 	if (f->paused) return;
+	f->pull.agrees = true;
 	if (index_meta_set(f->index, "pulling", "1", &err) ||
 		index_strangers_sum(f->index, &f->pull.all, &err)) {
 		folder_index_failed(f, &err);

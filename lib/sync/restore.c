@@ -121,6 +121,7 @@ struct restore *restore_start(
 	r->user = user;
 	r->state = RESTORE_RUNNING;
 	r->slots = xcalloc(options->slots, sizeof(*r->slots));
+	restore_batch_init(r);
 	defer_init(&r->step, step_deferred);
 	restore_go(r);
 	return r;
@@ -130,6 +131,7 @@ void restore_cancel(struct restore *r) {
 	if (r->cancelled || r->state >= RESTORE_PLACING) return;
 	r->cancelled = true;
 	restore_slots_cancel(r);
+	defer_start(r->loop, &r->gather);
 	if (r->home) restore_home_cancel(r);
 	restore_go(r);
 }
@@ -139,6 +141,7 @@ void restore_free(struct restore *r) {
 	if (r->home) restore_home_free(r);
 	for (size_t i = 0; i < r->database_count; i++) restore_place_release(&r->databases[i]);
 	for (size_t i = 0; i < r->mode_count; i++) free(r->modes[i].path);
+	restore_batch_release(r);
 	free(r->databases);
 	free(r->modes);
 	free(r->slots);

@@ -3,6 +3,7 @@
 #define SYNC_RESTORE_H
 
 #include "disk/disk.h"
+#include "index/index.h"
 #include "sync/restore_rule.h"
 #include "sync/sync.h"
 
@@ -25,7 +26,7 @@ enum slot_state {
 	SLOT_LOOKING, /* what stands there? A folder is made at once, and where nothing is, the file to write */
 	SLOT_MAKING, /* the same where something is, and will be replaced */
 	SLOT_FETCHING,
-	SLOT_PLACING,
+	SLOT_PLACING,  /* or it waits for that (restore_batch.c) */
 	SLOT_CLEANING, /* nothing became of it: what was written goes */
 };
 
@@ -73,7 +74,19 @@ struct restore_slot {
 	bool other_bytes;
 	bool noted, keeps;    /* of what came the index knows; and the next start goes on with it */
 	struct disk_stat now; /* as it was placed; kind DISK_OTHER: not looked at */
+	bool has_row;
+	struct index_entry row; /* of a pull: what the index says of it */
 	struct err err;
+};
+
+/* Small files that get their places in one job. */
+enum { RESTORE_BATCH = 8, RESTORE_BATCHES = 4 };
+
+struct restore_batch {
+	struct restore *restore;
+	struct job job;
+	struct restore_slot *slots[RESTORE_BATCH];
+	size_t count; /* 0: free */
 };
 
 struct restore {
@@ -91,6 +104,11 @@ struct restore {
 	size_t busy;
 	int64_t spans_bytes; /* of the busy ones */
 	bool making_folder;  /* what lies in it waits */
+
+	struct restore_batch batches[RESTORE_BATCHES];
+	struct restore_slot **ready; /* they wait for one */
+	size_t ready_count, batches_busy;
+	struct defer gather; /* a batch begins behind all that came in this turn */
 
 	struct job last_job;
 	struct err sync_err;
@@ -111,6 +129,15 @@ void restore_tell(
 void restore_item(struct restore *restore, struct restore_slot *slot, const struct past_item *item);
 void restore_slots_cancel(struct restore *restore);
 
+/* Its bytes were written, and it has its place, or the error says what was in the way. */
+void restore_slot_placed(struct restore_slot *slot, const struct err *err);
+void restore_slot_drop(struct restore_slot *slot);
+
+/* restore_batch.c: all of its bytes are in memory */
+void restore_batch_add(struct restore_slot *slot);
+void restore_batch_init(struct restore *restore);
+void restore_batch_release(struct restore *restore);
+
 /* restore_fetch.c: so much of it has come; 0 where nothing comes. */
 int64_t restore_past_moved(const struct restore_content *content);
 
@@ -119,10 +146,16 @@ int restore_look_work(struct job *job, struct err *err);
 int restore_make_work(struct job *job, struct err *err);
 int restore_place_work(struct job *job, struct err *err);
 int restore_clean_work(struct job *job, struct err *err);
+/* Several of one restore; their errors are their own. */
+void restore_make_slots(struct restore_slot *const *slots, size_t count);
 int restore_last_work(struct job *job, struct err *err);
 void restore_place_release(struct restore_place *place);
 
-/* restore_folder.c, where `home` is not NULL */
+/* restore_folder.c and restore_pull.c, where `home` is not NULL */
+struct folder *restore_home_folder(const struct restore *restore);
+/* Of the item that was given last. The caller's; false: not known. */
+bool restore_home_take_row(struct restore *restore, struct index_entry *row);
+void restore_home_row(struct restore *restore, struct restore_slot *slot);
 /* What the index knows of what stands there. */
 void restore_home_knows(
 	struct restore *restore, const struct restore_slot *slot, struct restore_rule_question *q);
@@ -130,12 +163,14 @@ void restore_home_knows(
 int restore_home_mode(const struct restore *restore, const char *folder);
 /* What must come, as the index knows it of the version that is coming. */
 void restore_home_expects(struct restore *restore, struct restore_slot *slot);
-/* What only the remote was known to have is here now, by these bytes: nobody need read it again. */
-void restore_home_placed(struct restore *restore, const struct restore_slot *slot);
+/* What only the remote was known to have is here now, by these bytes: nobody need read it again, and most of it is agreed. */
+void restore_home_placed(struct restore *restore, struct restore_slot *slot);
 /* So much of it is on the disk: the next start goes on from there, should this one end before. */
 void restore_home_noted(struct restore *restore, struct restore_slot *slot, int64_t upto);
 /* Has an earlier run left something of it? */
 void restore_home_resumes(struct restore *restore, struct restore_slot *slot);
+/* Nothing stood here when it was looked a moment ago: what comes is placed without another look. */
+bool restore_home_was_empty(const struct restore *restore);
 char **restore_home_mounts(const struct restore *restore, const char *path);
 struct restore *restore_home_of(struct list *link); /* of folder->restores */
 bool restore_home_busy(const struct restore *restore);

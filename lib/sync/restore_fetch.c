@@ -234,7 +234,7 @@ static void span_came(struct past_fetch *fetch, const struct err *err) {
 		range_ended(range, err);
 		return;
 	}
-	if (c->content->fd < 0) {
+	if (c->content->item->kind == PAST_LINK) {
 		link_came(range);
 		return;
 	}
@@ -246,8 +246,14 @@ static void span_came(struct past_fetch *fetch, const struct err *err) {
 		range_ended(range, &changed);
 		return;
 	}
-	if (first && len && len >= c->size) {
+	bool whole = c->content->whole;
+	if (first && (len || whole) && len >= c->size) {
 		came_whole(range);
+		return;
+	}
+	if (whole) {
+		err_set(&changed, ERR_CHANGED, "it is larger than it was listed");
+		range_ended(range, &changed);
 		return;
 	}
 	range->job.work = write_work;

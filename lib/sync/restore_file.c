@@ -5,7 +5,7 @@
 
 #include "sync/restore.h"
 
-enum { TRIES_MAX = 3, TARGET_MAX_BYTES = 4096 };
+enum { TRIES_MAX = 3, TARGET_MAX_BYTES = 4096, QUICK_MAX_BYTES = 256 << 10 };
 
 /* ---- the end of one ---- */
 
@@ -19,6 +19,7 @@ static void slot_end(struct restore_slot *slot) {
 	buf_release(&slot->content.target);
 	buf_release(&slot->content.tail);
 	free(slot->content.version);
+	index_entry_release(&slot->row);
 	r->spans_bytes -= slot->span_bytes;
 	if (slot->item.kind == PAST_FOLDER) r->making_folder = false;
 	slot->state = SLOT_FREE;
@@ -43,7 +44,7 @@ static void cleaned(struct job *job, const struct err *err) {
 }
 
 /* Nothing became of it, which was told. */
-static void slot_drop(struct restore_slot *slot) {
+void restore_slot_drop(struct restore_slot *slot) {
 	const struct restore *r = slot->restore;
 	slot->keeps =
 		slot->noted && (r->cancelled || r->err.kind != ERR_NONE) && r->err.kind != ERR_FULL;
@@ -64,7 +65,7 @@ static void slot_fail(struct restore_slot *slot, const struct err *err) {
 	bool ends = r->options.at_once && is_of_all(err);
 	if (ends && r->err.kind == ERR_NONE) r->err = *err;
 	if (!r->cancelled && !ends) restore_tell(r, RESTORE_FAILED, slot->place.path, err->text);
-	slot_drop(slot);
+	restore_slot_drop(slot);
 }
 
 /* ---- its place ---- */
@@ -78,13 +79,15 @@ static void count_placed(struct restore_slot *slot) {
 }
 
 static void fetch_start(struct restore_slot *slot);
+static void look_start(struct restore_slot *slot);
 
-static void placed(struct job *job, const struct err *err) {
-	struct restore_slot *slot = container_of(job, struct restore_slot, job);
+void restore_slot_placed(struct restore_slot *slot, const struct err *err) {
 	struct restore *r = slot->restore;
-	if (err && slot->place.appeared) {
+	if (err && slot->place.appeared && slot->content.whole && !r->cancelled) {
+		look_start(slot); /* something stands there after all: perhaps the same */
+	} else if (err && slot->place.appeared) {
 		restore_tell(r, RESTORE_LEFT, slot->place.path, err->text);
-		slot_drop(slot);
+		restore_slot_drop(slot);
 	} else if (slot->other_bytes && ++slot->tries < TRIES_MAX && !r->cancelled) {
 		fetch_start(slot);
 	} else if (err) {
@@ -101,6 +104,10 @@ static void placed(struct job *job, const struct err *err) {
 		if (r->home) restore_home_placed(r, slot);
 		slot_end(slot);
 	}
+}
+
+static void placed(struct job *job, const struct err *err) {
+	restore_slot_placed(container_of(job, struct restore_slot, job), err);
 }
 
 /* ---- may it, and what for? ---- */
@@ -137,7 +144,11 @@ static void fetch_ended(struct defer *defer) {
 	const char *why = NULL;
 	r->options.source.release(r->options.source.user, &slot->content);
 	if (r->cancelled) {
-		slot_drop(slot);
+		restore_slot_drop(slot);
+		return;
+	}
+	if (slot->err.kind == ERR_CHANGED && slot->content.whole) {
+		look_start(slot);
 		return;
 	}
 	if (slot->err.kind == ERR_CHANGED && ++slot->tries < TRIES_MAX) {
@@ -160,12 +171,15 @@ static void fetch_ended(struct defer *defer) {
 		if (verdict == RESTORE_LEAVE) restore_tell(r, RESTORE_LEFT, slot->place.path, why);
 		r->counts.same += verdict == RESTORE_SAME;
 		if (verdict == RESTORE_LEAVE || verdict == RESTORE_SAME) {
-			slot_drop(slot);
+			restore_slot_drop(slot);
 			return;
 		}
 	}
 	if (r->home) restore_home_expects(r, slot);
-	slot_job(slot, SLOT_PLACING, restore_place_work, placed);
+	if (slot->content.whole)
+		restore_batch_add(slot);
+	else
+		slot_job(slot, SLOT_PLACING, restore_place_work, placed);
 }
 
 static void fetched(struct restore_content *content, const struct err *err) {
@@ -185,7 +199,7 @@ static void made(struct job *job, const struct err *err) {
 	if (err)
 		slot_fail(slot, err);
 	else if (slot->restore->cancelled)
-		slot_drop(slot);
+		restore_slot_drop(slot);
 	else
 		fetch_start(slot);
 }
@@ -245,7 +259,7 @@ static void looked(struct job *job, const struct err *err) {
 		return;
 	}
 	if (r->cancelled) {
-		slot_drop(slot);
+		restore_slot_drop(slot);
 		return;
 	}
 	switch (judge(slot, &why)) {
@@ -265,6 +279,18 @@ static void looked(struct job *job, const struct err *err) {
 		slot_job(slot, SLOT_MAKING, restore_make_work, made);
 	else
 		fetch_start(slot);
+}
+
+static void look_start(struct restore_slot *slot) {
+	slot->content.whole = slot->place.appeared = false;
+	slot_job(slot, SLOT_LOOKING, restore_look_work, looked);
+}
+
+/* One that is small, and comes where nothing stood: it is looked whether that is so when it gets its place, by the rename itself. */
+static bool is_quick(const struct restore_slot *slot) {
+	return slot->item.kind == PAST_FILE && slot->item.size <= QUICK_MAX_BYTES &&
+	       restore_home_was_empty(slot->restore) && slot->has_row && !slot->mounts &&
+	       !slot->place.beside;
 }
 
 void restore_item(struct restore *r, struct restore_slot *slot, const struct past_item *item) {
@@ -289,11 +315,16 @@ void restore_item(struct restore *r, struct restore_slot *slot, const struct pas
 		slot->mounts = restore_home_mounts(r, item->path);
 		above_know(slot);
 		slot->content.noted = noted;
+		restore_home_row(r, slot);
 		restore_home_resumes(r, slot);
 	}
 	r->making_folder = item->kind == PAST_FOLDER;
 	r->busy++;
-	slot_job(slot, SLOT_LOOKING, restore_look_work, looked);
+	slot->content.whole = r->home && is_quick(slot);
+	if (slot->content.whole)
+		fetch_start(slot);
+	else
+		look_start(slot);
 }
 
 void restore_slots_cancel(struct restore *r) {

@@ -20,6 +20,7 @@ struct restore_home {
 	char **paths;
 	size_t at;
 	int64_t at_ns;
+	bool known;                  /* the index was told a moment ago what the remote has */
 	bool covered;                /* what the rules leave out is left where it is */
 	int64_t found, found_before; /* entries, of all paths and up to the one at hand */
 
@@ -52,6 +53,11 @@ static void gathered(struct past *past, void *user, const struct err *err) {
 }
 
 static int gather(struct restore_home *home, struct err *err) {
+	if (home->known) {
+		home->past = past_known(&home->options, &home->folder->pull.marked, gathered, home);
+		home->gathering = !past_is_ready(home->past);
+		return home->gathering ? RESTORE_LATER : 0;
+	}
 	home->options.path = path_now(home);
 	home->options.at_ns = home->at_ns;
 	home->options.recursive = true;
@@ -76,7 +82,10 @@ static int next(void *user, struct past_item *item, struct err *err) {
 	struct restore_home *home = user;
 	while (path_now(home)) {
 		if (home->gathering) return RESTORE_LATER;
-		if (!home->past) return gather(home, err);
+		if (!home->past) {
+			int gone_on = gather(home, err);
+			if (gone_on) return gone_on;
+		}
 		if (home->err.kind != ERR_NONE) {
 			*err = home->err;
 			return -1;
@@ -98,6 +107,14 @@ static int next(void *user, struct past_item *item, struct err *err) {
 							     : "nothing stood there");
 }
 
+bool restore_home_was_empty(const struct restore *r) {
+	return r->home->known && !r->home->folder->scan.seen;
+}
+
+bool restore_home_take_row(struct restore *r, struct index_entry *row) {
+	return past_take_row(r->home->past, row);
+}
+
 static void fetch(void *user, struct restore_content *content) {
 	struct restore_home *home = user;
 	restore_past_fetch(&home->options, content);
@@ -114,6 +131,10 @@ static void fetch_release(void *user, struct restore_content *content) {
 }
 
 /* ---- what the folder knows ---- */
+
+struct folder *restore_home_folder(const struct restore *r) {
+	return r->home->folder;
+}
 
 void restore_home_knows(
 	struct restore *r, const struct restore_slot *slot, struct restore_rule_question *q) {
@@ -149,110 +170,6 @@ int restore_home_mode(const struct restore *r, const char *folder) {
 	if (base.mode >= 0) home->above_mode = base.mode & 0777;
 	index_entry_release(&base);
 	return home->above_mode;
-}
-
-/* Of what stands there now, and of the version that the index speaks of. */
-static bool is_of_row(const struct restore_slot *slot, const struct index_entry *row) {
-	const char *version = slot->content.version;
-	return !slot->version && row->kind == INDEX_FILE && slot->item.kind == PAST_FILE &&
-	       (version && row->version ? str_equal(version, row->version)
-					: row->size == slot->content.size);
-}
-
-void restore_home_expects(struct restore *r, struct restore_slot *slot) {
-	struct folder *f = r->home->folder;
-	struct index_entry row;
-	struct err err;
-	slot->digests = !slot->version && slot->item.kind == PAST_FILE;
-	slot->digest = f->store->digest;
-	slot->expects = false;
-	if (f->phase == PHASE_PULLING)
-		folder_turn(f); /* a read by itself takes and leaves a lock */
-	if (!slot->digests || index_get(f->index, slot->place.path, false, &row, &err) != 1) return;
-	slot->expects = is_of_row(slot, &row) && slot->content.version && row.version &&
-			hash_known(f->store, &row);
-	if (slot->expects) memcpy(slot->expected, row.hash, row.hash_len);
-	index_entry_release(&row);
-}
-
-/* ---- what a restart goes on with: of what is brought back as a whole, while nothing else writes here ---- */
-
-void restore_home_noted(struct restore *r, struct restore_slot *slot, int64_t upto) {
-	struct folder *f = r->home->folder;
-	const struct restore_content *content = &slot->content;
-	const struct index_bringing row = { .path = slot->place.path,
-		.beside = slot->place.beside,
-		.version = content->version,
-		.size = content->size,
-		.mtime_ns = content->mtime_ns,
-		.mode = content->mode,
-		.ino = content->ino,
-		.upto = upto };
-	struct err err;
-	if (f->phase != PHASE_PULLING || slot->version || r->cancelled) return;
-	if (index_bringing_put(f->index, &row, &err)) {
-		folder_index_failed(f, &err);
-		return;
-	}
-	slot->noted = true;
-	turn_end_want(&f->turn_end);
-}
-
-static void resume(struct restore_slot *slot, struct index_bringing *row) {
-	struct restore_content *content = &slot->content;
-	slot->place.beside = row->beside;
-	content->version = row->version;
-	row->beside = row->version = NULL;
-	content->size = row->size;
-	content->mtime_ns = row->mtime_ns;
-	content->mode = row->mode;
-	content->ino = row->ino;
-	content->upto = row->upto;
-	slot->noted = true;
-}
-
-void restore_home_resumes(struct restore *r, struct restore_slot *slot) {
-	struct folder *f = r->home->folder;
-	struct index_bringing row;
-	struct index_entry there;
-	struct err err;
-	if (f->phase != PHASE_PULLING || slot->version || slot->item.kind != PAST_FILE) return;
-	if (index_bringing_get(f->index, slot->place.path, &row, &err) != 1) return;
-	if (index_get(f->index, slot->place.path, false, &there, &err) == 1) {
-		if (row.upto > 0 && row.size == slot->item.size &&
-			str_equal(row.version, there.version))
-			resume(slot, &row);
-		index_entry_release(&there);
-	}
-	/* Of another version: its file goes, and with the path itself what is noted of it. */
-	if (row.beside && disk_is_beside(path_name(row.beside)))
-		disk_remove(r->options.disk, row.beside, &err);
-	index_bringing_release(&row);
-}
-
-void restore_home_placed(struct restore *r, const struct restore_slot *slot) {
-	struct folder *f = r->home->folder;
-	struct index_entry row;
-	struct err err;
-	if (f->phase != PHASE_PULLING) return;
-	folder_turn(f);
-	if (slot->noted && index_bringing_drop(f->index, slot->place.path, &err)) {
-		folder_index_failed(f, &err);
-		return;
-	}
-	if (slot->now.kind != DISK_FILE) return;
-	if (index_get(f->index, slot->place.path, false, &row, &err) != 1) return;
-	if ((row.flags & INDEX_STRANGER) && is_of_row(slot, &row)) {
-		row.size = slot->now.size;
-		row.mtime_ns = slot->now.mtime_ns;
-		row.ctime_ns = slot->now.ctime_ns;
-		row.ino = slot->now.ino;
-		if (slot->hashed) hash_put(f->store, &row, slot->hash);
-		if (index_put_again(f->index, slot->place.path, &row, &err))
-			folder_index_failed(f, &err);
-		turn_end_want(&f->turn_end);
-	}
-	index_entry_release(&row);
 }
 
 char **restore_home_mounts(const struct restore *r, const char *path) {
@@ -402,6 +319,7 @@ struct restore *folder_restore(struct folder *f, const struct restore_question *
 	home->folder = f;
 	home->paths = strv_dup(some ? question->paths : (char **)(uintptr_t)all);
 	home->at_ns = question->at_ns;
+	home->known = question->known;
 	home->covered = question->covered;
 	home->root = xstrdup(f->settings.path);
 	home->user = xstrdup(f->settings.user);

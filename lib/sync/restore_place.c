@@ -163,7 +163,8 @@ static int tail_write(struct restore_content *content, struct err *err) {
 static int digest_check(struct restore_slot *slot, struct err *err) {
 	const struct buf *tail = &slot->content.tail;
 	slot->other_bytes = false;
-	slot->hashed = slot->digests && tail->len && !slot->content.tail_at;
+	slot->hashed =
+		slot->digests && (tail->len || slot->content.whole) && !slot->content.tail_at;
 	if (!slot->hashed) return 0;
 	digest_of(slot->digest, tail->at, tail->len, slot->hash);
 	slot->other_bytes =
@@ -171,6 +172,12 @@ static int digest_check(struct restore_slot *slot, struct err *err) {
 	if (!slot->other_bytes) return 0;
 	return err_set(
 		err, ERR_CORRUPT, "the bytes that came are not those that the remote tells of");
+}
+
+static int mode_of(const struct restore_slot *slot) {
+	int mode = slot->content.mode;
+	if (mode != STORE_MODE_UNKNOWN) return mode;
+	return slot->place.replaces ? slot->place.here.mode : slot->mode_unknown;
 }
 
 int restore_place_work(struct job *job, struct err *err) {
@@ -182,8 +189,7 @@ int restore_place_work(struct job *job, struct err *err) {
 	if (digest_check(slot, err) || tail_write(&slot->content, err)) return -1;
 	slot->is_database = pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
 			    memcmp(head, sqlite_header, sizeof(head)) == 0;
-	if (mode == STORE_MODE_UNKNOWN)
-		mode = slot->place.replaces ? slot->place.here.mode : slot->mode_unknown;
+	if (mode == STORE_MODE_UNKNOWN) mode = mode_of(slot);
 	int64_t mtime_ns = slot->content.mtime_ns == STORE_MTIME_UNKNOWN ? DISK_TIME_KEEP
 									 : slot->content.mtime_ns;
 	if (disk_set_times(fd, mtime_ns, mode, err) || disk_sync_bytes(fd, err)) return -1;
@@ -195,6 +201,47 @@ int restore_place_work(struct job *job, struct err *err) {
 	if (disk_stat(slot->disk, slot->place.path, &slot->now, &ignored))
 		slot->now.kind = DISK_OTHER;
 	return 0;
+}
+
+/* ---- several at once ---- */
+
+static struct disk_make make_of(struct restore_slot *slot) {
+	const struct buf *tail = &slot->content.tail;
+	slot->is_database = tail->len >= sizeof(sqlite_header) &&
+			    memcmp(tail->at, sqlite_header, sizeof(sqlite_header)) == 0;
+	return (struct disk_make){ .path = slot->place.path,
+		.bytes = tail->at,
+		.length = tail->len,
+		.mtime_ns = slot->content.mtime_ns == STORE_MTIME_UNKNOWN ? DISK_TIME_KEEP
+									  : slot->content.mtime_ns,
+		.mode = mode_of(slot),
+		.stays = slot->is_database };
+}
+
+static void slot_made(struct restore_slot *slot, struct disk_make *file) {
+	struct err err;
+	/* Its folder is there for all but those that somebody removed meanwhile. */
+	if (file->err.kind == ERR_NOT_FOUND && !parents_make(slot, slot->place.path, &err))
+		disk_make_files(slot->disk, RESTORE_HINT, file, 1);
+	slot->err = file->err;
+	slot->place.appeared = file->err.kind == ERR_CHANGED;
+	slot->place.beside = file->beside;
+	if (file->err.kind == ERR_NONE && !slot->is_database) slot->now = file->stat;
+}
+
+void restore_make_slots(struct restore_slot *const *slots, size_t count) {
+	struct disk_make files[RESTORE_BATCH];
+	struct restore_slot *good[RESTORE_BATCH];
+	size_t goods = 0;
+	for (size_t i = 0; i < count; i++) {
+		err_clear(&slots[i]->err);
+		slots[i]->now.kind = DISK_OTHER;
+		if (digest_check(slots[i], &slots[i]->err)) continue;
+		files[goods] = make_of(slots[i]);
+		good[goods++] = slots[i];
+	}
+	if (goods) disk_make_files(good[0]->disk, RESTORE_HINT, files, goods);
+	for (size_t i = 0; i < goods; i++) slot_made(good[i], &files[i]);
 }
 
 int restore_clean_work(struct job *job, struct err *err) {

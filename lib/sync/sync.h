@@ -361,6 +361,7 @@ struct restore_content {
 	 * where that is 0. */
 	struct buf tail;
 	int64_t tail_at;
+	bool whole; /* there is no `fd`: all of it is to come as `tail`, or it fails as changed */
 	/* ---- told before `done` ---- */
 	int64_t size, mtime_ns; /* STORE_MTIME_UNKNOWN */
 	int mode;               /* STORE_MODE_UNKNOWN */
@@ -436,9 +437,10 @@ struct restore_question {
 	char **paths;  /* inside the folder; NULL or none: all of it */
 	int64_t at_ns; /* PAST_NOW, or a time */
 	bool overwrite;
-	bool covered;         /* only what the folder's rules include */
-	bool at_once;         /* as in restore_options */
-	size_t slots;         /* contents at once; 0: four */
+	bool covered; /* only what the folder's rules include */
+	bool known;   /* of the first contact, a moment ago: the remote is not listed once more */
+	bool at_once; /* as in restore_options */
+	size_t slots; /* contents at once; 0: four */
 	int64_t memory_bytes; /* as in restore_options */
 };
 struct restore *folder_restore(struct folder *folder, const struct restore_question *question,

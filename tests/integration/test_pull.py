@@ -185,6 +185,49 @@ def test_the_rules_hold(tendd, store):
     assert store.keys("data") == remote
 
 
+def test_rules_that_come_with_it(tendd, store):
+    """What they leave out came before they were read: it is here, and agreed on by nobody."""
+    for number in range(50):
+        store.put("data/%02d" % number, b"%d" % number)
+    store.put("data/.tendignore", b"0*\n")
+    data = tendd.folder("data")
+    tendd.configure(store.folder(data, more=QUICK)).start()
+    tendd.barrier("data")
+    part = tendd.until_idle("data")
+    assert here(data) == 51 and counted(tendd)[:2] == (0, 0) and counted(tendd)[3] == 0, counted(tendd)
+    assert (part["strangers"], part["forgotten"], part["files"]) == (10, None, 41), part
+
+
+@pytest.mark.parametrize("mode", ["backup", "two-way", "fetch"])
+@pytest.mark.parametrize("all_agreed", [False, True])
+def test_a_kill_takes_along_what_was_agreed(tendd, store, mode, all_agreed):
+    """Agreed, but not on the disk for good yet: what a power cut takes along is no deletion. Nor is it where all rows came to the disk
+    before what they speak of."""
+    for number in range(MANY):
+        store.put("data/%d" % number, b"%d" % number)
+    remote = store.keys("data")
+    data = tendd.folder("data")
+    tendd.configure(store.folder(data, more=QUICK + "mode = %s\n" % mode)).start(wait=False)
+    tendd.until(lambda: here(data) > MANY // 2, "more than half of it")
+    tendd.kill()
+    came = [path for path in data.rglob("*") if path.is_file() and not path.name.startswith(".tend-tmp.")]
+    for path in came[::2]:
+        path.unlink()
+    with contextlib.closing(sqlite3.connect(tendd.state / "folders/data.db")) as index:
+        if not index.execute("select count(*) from meta where cast(k as text) = 'pulling'").fetchone()[0]:
+            pytest.skip("it was through before it was killed")
+        assert index.execute("select count(*) from entry where flags & 1 = 0").fetchone()[0], "nothing was agreed"
+        if all_agreed:
+            index.execute("update entry set flags = flags & ~1")
+            index.execute("update meta set v = ? where cast(k as text) = 'totals'", ("%d 0 0 0 0 0 0 0 0 %d" % (MANY, MANY),))
+            index.commit()
+    tendd.start()
+    tendd.barrier("data")
+    assert {str(path.relative_to(data)): path.read_bytes() for path in data.rglob("*") if path.is_file()} == {
+        str(number): b"%d" % number for number in range(MANY)}
+    assert {key: kind for key, kind in store.keys("data").items() if key in remote} == remote and counted(tendd)[3] == 0
+
+
 def test_all_of_it_is_left_out(tendd, store):
     data, _ = stored(tendd, store, fill)
     remote = store.keys("data")
