@@ -103,6 +103,8 @@ void bring_start(struct transfer *transfer, enum bring_what what);
 void bring_fail(
 	struct transfer *transfer, const struct err *err); /* with no struct bring any more */
 void bring_placed(struct job *job, const struct err *err); /* of bring_place_work */
+/* What is agreed right in this folder is asked for by its name; 0, -1: the index failed. */
+int bring_doubt_children(struct folder *folder, const char *path, bool hollow, struct err *err);
 
 /* bring.c */
 void bring_get_first(struct transfer *transfer); /* nothing of it is here */

@@ -357,6 +357,37 @@ static void test_a_file_in_place_of_a_folder_that_stayed(void **state) {
 	case_end(g);
 }
 
+/* One that had stayed here so lies in a folder that goes on both sides: no poll tells of it any more. */
+static void test_a_folder_that_stayed_goes_with_its_own(void **state) {
+	static char *exclude[] = { (char *)"*.tmp", NULL };
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	(void)state;
+	g->settings.mode = FOLDER_FETCH;
+	g->settings.exclude = exclude;
+	g->settings.poll_ms = 1000;
+	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
+	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d/in");
+	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d/in/deep");
+	case_remote_do(g, STORE_PUT, STORE_FILE, "other");
+	ground_open(g);
+	case_durable(g);
+	edit_put(g, "d/in/deep/mine.tmp");
+	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d/in/deep");
+	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d/in");
+	case_durable(g);
+	assert_int_equal(disk_remove(g->disk, "d/in/deep/mine.tmp", &err), 0);
+	assert_int_equal(disk_rmdir(g->disk, "d/in/deep", &err), 0);
+	assert_int_equal(disk_rmdir(g->disk, "d/in", &err), 0);
+	assert_int_equal(disk_rmdir(g->disk, "d", &err), 0);
+	ground_run(g, 5000);
+	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+	case_durable(g);
+	assert_int_equal(index_has_children(g->index, "", true, &err), 1);
+	assert_int_equal(index_totals(g->index).folders, 0);
+	case_end(g);
+}
+
 /* ---- it changes there once more while it comes ---- */
 
 static struct again {
@@ -443,6 +474,7 @@ int main(void) {
 		cmocka_unit_test(test_what_nobody_wants_goes),
 		cmocka_unit_test(test_what_nobody_knows_goes),
 		cmocka_unit_test(test_a_file_in_place_of_a_folder_that_stayed),
+		cmocka_unit_test(test_a_folder_that_stayed_goes_with_its_own),
 		cmocka_unit_test(test_it_changes_while_it_comes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
