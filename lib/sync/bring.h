@@ -92,12 +92,15 @@ struct bring {
 	bool in_use;   /* theirs got a name of its own; or what is to go is a living database */
 	bool occupied; /* the folder holds something still: some of it, "x/" a folder */
 	char **names;
+	bool again; /* it was looked at a second time */
 	struct disk_stat now;
 	bool is_database, have_source;
 	struct disk_source source;
 };
 
 void bring_start(struct transfer *transfer, enum bring_what what);
+/* A folder that was not empty, once more: true, and bring_placed() comes again; false: that was the second time. */
+bool bring_rmdir_again(struct transfer *transfer);
 
 /* bring_end.c */
 void bring_fail(

@@ -330,7 +330,6 @@ static void occupied(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
-	bool ours = holds_ours(t);
 	/* Those that stay for such a reason themselves do not go before it. */
 	if (children && !dirty) {
 		int hollow = only_hollow(f, t->path, &err);
@@ -344,6 +343,10 @@ static void occupied(struct transfer *t) {
 			return;
 		}
 	}
+	/* What lay in it may have gone since, between the two looks of the job or by another transfer: it neither keeps the folder here
+	 * nor is an edit. */
+	if (!children && !dirty && bring_rmdir_again(t)) return;
+	bool ours = holds_ours(t);
 	bring_release(t);
 	if (!children && !dirty &&
 		ours) { /* made here meanwhile: an edit, which brings it back there */

@@ -331,63 +331,6 @@ static void test_what_nobody_knows_goes(void **state) {
 	end(g);
 }
 
-/* A folder that was gone there stayed here for what is not synced in it. When it goes here as well, a file of its name comes. */
-static void test_a_file_in_place_of_a_folder_that_stayed(void **state) {
-	static char *exclude[] = { (char *)"*.tmp", NULL };
-	struct ground *g = case_begin(NULL);
-	struct err err;
-	size_t len;
-	(void)state;
-	g->settings.mode = FOLDER_FETCH;
-	g->settings.exclude = exclude;
-	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
-	case_remote_do(g, STORE_PUT, STORE_FILE, "other");
-	ground_open(g);
-	case_durable(g);
-	edit_put(g, "d/mine.tmp");
-	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
-	case_durable(g);
-	assert_non_null(disk_memory_peek(g->memory, "d/mine.tmp", &len));
-	assert_int_equal(disk_remove(g->disk, "d/mine.tmp", &err), 0);
-	assert_int_equal(disk_rmdir(g->disk, "d", &err), 0);
-	case_remote_do(g, STORE_PUT, STORE_FILE, "d");
-	case_durable(g);
-	assert_non_null(disk_memory_peek(g->memory, "d", &len));
-	assert_int_equal(len, strlen("theirs"));
-	case_end(g);
-}
-
-/* One that had stayed here so lies in a folder that goes on both sides: no poll tells of it any more. */
-static void test_a_folder_that_stayed_goes_with_its_own(void **state) {
-	static char *exclude[] = { (char *)"*.tmp", NULL };
-	struct ground *g = case_begin(NULL);
-	struct err err;
-	(void)state;
-	g->settings.mode = FOLDER_FETCH;
-	g->settings.exclude = exclude;
-	g->settings.poll_ms = 1000;
-	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
-	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d/in");
-	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d/in/deep");
-	case_remote_do(g, STORE_PUT, STORE_FILE, "other");
-	ground_open(g);
-	case_durable(g);
-	edit_put(g, "d/in/deep/mine.tmp");
-	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d/in/deep");
-	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d/in");
-	case_durable(g);
-	assert_int_equal(disk_remove(g->disk, "d/in/deep/mine.tmp", &err), 0);
-	assert_int_equal(disk_rmdir(g->disk, "d/in/deep", &err), 0);
-	assert_int_equal(disk_rmdir(g->disk, "d/in", &err), 0);
-	assert_int_equal(disk_rmdir(g->disk, "d", &err), 0);
-	ground_run(g, 5000);
-	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
-	case_durable(g);
-	assert_int_equal(index_has_children(g->index, "", true, &err), 1);
-	assert_int_equal(index_totals(g->index).folders, 0);
-	case_end(g);
-}
-
 /* ---- it changes there once more while it comes ---- */
 
 static struct again {
@@ -473,8 +416,6 @@ int main(void) {
 		cmocka_unit_test(test_what_is_beside_is_looked_at),
 		cmocka_unit_test(test_what_nobody_wants_goes),
 		cmocka_unit_test(test_what_nobody_knows_goes),
-		cmocka_unit_test(test_a_file_in_place_of_a_folder_that_stayed),
-		cmocka_unit_test(test_a_folder_that_stayed_goes_with_its_own),
 		cmocka_unit_test(test_it_changes_while_it_comes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
