@@ -38,8 +38,8 @@ enum store_verb {
 	STORE_MKDIR, /* key, mode -> entry; an existing folder is success */
 	/* key -> to_key, on the server; the copy keeps size, mtime, mode, hash -> entry */
 	STORE_COPY,
-	/* key, kind -> to_key -> entry; the key gone and the target there is success. What stands at
-	 * either place and is of the other kind, a folder or none, is not what is meant: ERR_NOT_FOUND */
+	/* key, kind -> to_key -> entry; the key gone and the target there is success. A folder stands for
+	 * no file: ERR_NOT_FOUND; nor a file for a folder: ERR_NOT_FOUND, or as the server says it */
 	STORE_MOVE,
 	/* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
 	STORE_REMOVE,

@@ -373,9 +373,9 @@ static void remote_put(struct ground *g, const char *bytes) {
 static void test_it_changes_while_it_comes(void **state) {
 	(void)state;
 	for (int how = 0; how < 8; how++) {
-		const struct store_memory_options options = { .changes = how % 2,
-			.deep_versions = how % 2 == 0,
-			.list_by_folder = true };
+		const struct store_memory_options options = {
+			.changes = how % 2, .deep_versions = how % 2 == 0, .list_by_folder = true
+		};
 		for (int64_t after_ms = 0; after_ms < 4000; after_ms += 100) {
 			struct ground *g = case_begin(&options);
 			size_t len = 0;
