@@ -104,13 +104,14 @@ int directory_copy(struct directory_op *work, struct err *err) {
 
 int directory_move(struct directory_op *work, struct err *err) {
 	struct store_op *op = work->op;
+	bool folder = op->kind == STORE_FOLDER;
 	struct disk_stat from, to;
 
 	int from_there = directory_look(work, op->key, &from, err);
 	int to_there = from_there < 0 ? -1 : directory_look(work, op->to_key, &to, err);
 	if (to_there < 0) return -1;
-	if (!from_there) {
-		if (!to_there)
+	if (!from_there || (from.kind == DISK_FOLDER) != folder) {
+		if (!to_there || (to.kind == DISK_FOLDER) != folder)
 			return err_set(
 				err, ERR_NOT_FOUND, "'%s' is not in the remote folder", op->key);
 		return directory_answer(work, op->to_key, err); /* moved by the try before */

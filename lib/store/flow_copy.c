@@ -23,9 +23,15 @@ static void target_there(struct flow *flow) {
 	flow_fail(flow);
 }
 
+/* Where a file and a folder cannot have one name, what was seen may be of the other kind: then it is not what a MOVE is asked for. */
+static bool is_asked_kind(const struct flow *flow) {
+	bool folder = flow->op->kind == STORE_FOLDER;
+	return flow->op->verb != STORE_MOVE || (flow->seen.kind == STORE_FOLDER) == folder;
+}
+
 static void after_source(struct flow *flow) {
 	const struct store_op *op = flow->op;
-	bool gone = flow->err.kind == ERR_NOT_FOUND;
+	bool gone = flow->err.kind == ERR_NOT_FOUND || !is_asked_kind(flow);
 
 	if (gone && op->verb == STORE_MOVE) {
 		target_look(flow);
@@ -93,7 +99,7 @@ static void after_target(struct flow *flow) {
 		flow->err =
 			flow->saved; /* it was there when the copy was refused, and is not now */
 		flow_fail(flow);
-	} else if (!there) {
+	} else if (!there || (!flow->looked && !is_asked_kind(flow))) {
 		source_gone(flow);
 	} else if (!flow->looked) {
 		flow_finish_with(flow, &flow->seen); /* moved by the try before */

@@ -322,8 +322,9 @@ static void rekey(
 }
 
 static int move(struct memory *memory, struct store_op *op, struct err *err) {
-	struct memory_item *item = memory_find(&memory->tree, op->key);
-	struct memory_item *there = memory_find(&memory->tree, op->to_key);
+	bool folder = op->kind == STORE_FOLDER;
+	struct memory_item *item = memory_find_kind(&memory->tree, op->key, folder);
+	struct memory_item *there = memory_find_kind(&memory->tree, op->to_key, folder);
 
 	if (!item) {
 		if (!there) return err_set(err, ERR_NOT_FOUND, "'%s' is not there", op->key);

@@ -128,11 +128,16 @@ void sftp_mkdir(struct sftp_op *x) {
 
 /* ---- MOVE ---- */
 
+/* Something of the other kind is not what is to be moved, nor what a try before has moved. */
+static bool is_asked_kind(const struct sftp_op *x, const struct sftp_attrs *attrs) {
+	return (sftp_kind(attrs) == STORE_FOLDER) == (x->op->kind == STORE_FOLDER);
+}
+
 static bool may_move(struct sftp_op *x, int from, int to) {
 	const struct store_op *op = x->op;
 
 	if (from < 0 || to < 0) return false;
-	if (!from && !to)
+	if (!from && !(to && is_asked_kind(x, &x->other)))
 		sftp_fail(x, ERR_NOT_FOUND, "'%s' is not in the remote folder", op->key);
 	else if (from && !str_equal(op->key, op->to_key) && path_is_within(op->to_key, op->key))
 		sftp_fail(x, ERR_INVALID, "'%s' is inside of '%s'", op->to_key, op->key);
@@ -171,6 +176,7 @@ void sftp_move(struct sftp_op *x) {
 	if (x->state == LOOKED) {
 		int from = sftp_seen(x, 1, op->key, &x->present);
 		int to = sftp_seen(x, 0, op->to_key, &x->other);
+		if (from > 0 && !is_asked_kind(x, &x->present)) from = 0;
 		if (!may_move(x, from, to)) {
 			sftp_finish(x);
 		} else if (!from || str_equal(op->key, op->to_key)) {

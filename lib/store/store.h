@@ -38,7 +38,9 @@ enum store_verb {
 	STORE_MKDIR, /* key, mode -> entry; an existing folder is success */
 	/* key -> to_key, on the server; the copy keeps size, mtime, mode, hash -> entry */
 	STORE_COPY,
-	STORE_MOVE, /* key -> to_key -> entry; the key gone and the target equal is success */
+	/* key, kind -> to_key -> entry; the key gone and the target there is success. A folder stands for
+	 * no file: ERR_NOT_FOUND; nor a file for a folder: ERR_NOT_FOUND, or as the server says it */
+	STORE_MOVE,
 	/* key, kind; a folder only when it is empty (ERR_BUSY: not empty); absent is success */
 	STORE_REMOVE,
 	/* a large PUT: key, size, mtime_ns, mode, part_size, hash where begin_wants_hash -> session */

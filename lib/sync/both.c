@@ -153,6 +153,19 @@ static bool settle(struct transfer *t) {
 	return both_news_drop(t);
 }
 
+/* Gone on both sides, and rows below it that nobody comes to: no poll tells of what had stayed here for what is not synced in it, and was
+ * removed then, and in fetch nothing here is anybody's business. */
+static void empty_first(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct err err;
+	int dirty = index_dirty_below(f->index, t->path, &err);
+	bool doubt = dirty == 0 && !mount_away_below(f, t->path);
+	if (dirty < 0 || (doubt && bring_doubt_children(f, t->path, true, &err)))
+		index_failed(t, &err);
+	else
+		act_empty_folder(t);
+}
+
 /* Both have the same, which was agreed neither so nor at all. */
 void both_agree(struct transfer *t) {
 	const struct index_entry *there = both_there(t), *base = agreed(t);
@@ -161,7 +174,7 @@ void both_agree(struct transfer *t) {
 	bool below = !there && t->has_folder &&
 		     index_has_children(t->folder->index, t->path, false, &err) == 1;
 	if (below) { /* of no folder, what is known of it would be looked at by nobody */
-		act_empty_folder(t);
+		empty_first(t);
 		return;
 	}
 	if (!there) { /* gone on both sides */

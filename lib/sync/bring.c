@@ -12,6 +12,14 @@ enum { TARGET_MAX_BYTES = 4096 };
 
 /* ---- its place ---- */
 
+static void place_go(struct transfer *t) {
+	t->state = TRANSFER_READING;
+	t->job.work = bring_place_work;
+	t->job.done = bring_placed;
+	t->job_running = t->opens = true;
+	job_start(t->folder->loop, &t->job);
+}
+
 static void place_start(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct bring *b = t->bring;
@@ -25,11 +33,18 @@ static void place_start(struct transfer *t) {
 	if (t->conflict) b->aside = conflict_name(t->path, loop_host(f->loop), now);
 	b->theirs = conflict_name(t->path, CONFLICT_THEIRS, now);
 	b->snapshots = f->settings.sqlite == FOLDER_SQLITE_SNAPSHOT;
-	t->state = TRANSFER_READING;
-	t->job.work = bring_place_work;
-	t->job.done = bring_placed;
-	t->job_running = t->opens = true;
-	job_start(f->loop, &t->job);
+	place_go(t);
+}
+
+bool bring_rmdir_again(struct transfer *t) {
+	struct bring *b = t->bring;
+	if (b->again) return false;
+	b->again = true;
+	b->occupied = false;
+	strv_free(b->names);
+	b->names = NULL;
+	place_go(t);
+	return true;
 }
 
 /* ---- its bytes ---- */

@@ -92,17 +92,22 @@ struct bring {
 	bool in_use;   /* theirs got a name of its own; or what is to go is a living database */
 	bool occupied; /* the folder holds something still: some of it, "x/" a folder */
 	char **names;
+	bool again; /* it was looked at a second time */
 	struct disk_stat now;
 	bool is_database, have_source;
 	struct disk_source source;
 };
 
 void bring_start(struct transfer *transfer, enum bring_what what);
+/* A folder that was not empty, once more: true, and bring_placed() comes again; false: that was the second time. */
+bool bring_rmdir_again(struct transfer *transfer);
 
 /* bring_end.c */
 void bring_fail(
 	struct transfer *transfer, const struct err *err); /* with no struct bring any more */
 void bring_placed(struct job *job, const struct err *err); /* of bring_place_work */
+/* What is agreed right in this folder is asked for by its name; 0, -1: the index failed. */
+int bring_doubt_children(struct folder *folder, const char *path, bool hollow, struct err *err);
 
 /* bring.c */
 void bring_get_first(struct transfer *transfer); /* nothing of it is here */

@@ -299,8 +299,9 @@ static bool holds_ours(const struct transfer *t) {
 }
 
 /* The folder is gone at the remote, and nothing says so of what is agreed in it: no list may come any more, in a stop. It is marked as
- * what no list told, and asked for by its name before that is believed. */
-static int doubt_children(struct folder *f, const char *path, struct err *err) {
+ * what no list told, and asked for by its name before that is believed. `hollow`: what stays here for what is not synced in it as well. */
+int bring_doubt_children(struct folder *f, const char *path, bool hollow, struct err *err) {
+	const unsigned sure = INDEX_STRANGER | (hollow ? 0 : INDEX_HOLLOW);
 	struct index_rows rows;
 	if (index_list(f->index, path, NULL, SIZE_MAX, &rows, err)) return -1;
 	int failed = 0;
@@ -308,7 +309,7 @@ static int doubt_children(struct folder *f, const char *path, struct err *err) {
 		const struct index_entry *row = &rows.rows[i].entry;
 		const struct index_entry gone = { .kind = row->kind, .flags = INDEX_GONE };
 		bool folder = row->kind == INDEX_FOLDER;
-		if (row->flags & (INDEX_STRANGER | INDEX_HOLLOW)) continue;
+		if (row->flags & sure) continue;
 		char *child = path_join(path, rows.rows[i].name);
 		failed = index_news_put(f->index, child, &gone, err);
 		if (!failed) folder_mark_path(f, child, folder ? PRIO_FOLDER : PRIO_SMALL, 0);
@@ -329,7 +330,6 @@ static void occupied(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
-	bool ours = holds_ours(t);
 	/* Those that stay for such a reason themselves do not go before it. */
 	if (children && !dirty) {
 		int hollow = only_hollow(f, t->path, &err);
@@ -338,11 +338,15 @@ static void occupied(struct transfer *t) {
 			return;
 		}
 		if (hollow) children = 0;
-		if (!hollow && doubt_children(f, t->path, &err)) {
+		if (!hollow && bring_doubt_children(f, t->path, false, &err)) {
 			folder_index_failed(f, &err);
 			return;
 		}
 	}
+	/* What lay in it may have gone since, between the two looks of the job or by another transfer: it neither keeps the folder here
+	 * nor is an edit. */
+	if (!children && !dirty && bring_rmdir_again(t)) return;
+	bool ours = holds_ours(t);
 	bring_release(t);
 	if (!children && !dirty &&
 		ours) { /* made here meanwhile: an edit, which brings it back there */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sync/bring.h"
 #include "sync/polling.h"
 
 /* ---- names that were listed ---- */
@@ -152,6 +153,32 @@ static bool row_is_same(struct polling *p, const char *path, struct index_entry 
 	return !over || polling_good(f, index_news_drop(f->index, path, folder, &err), &err);
 }
 
+/* What is on its way here goes by what was told of it before, and is older than this? */
+static bool brings_older(
+	const struct folder *f, const struct bring *b, const struct store_entry *told) {
+	bool mode = told->mode == STORE_MODE_UNKNOWN || b->mode == STORE_MODE_UNKNOWN ||
+		    (told->mode & 0777) == (b->mode & 0777);
+	if (b->what == BRING_REMOVE || b->what == BRING_RMDIR) return true;
+	/* The version of a folder may move with all that lies below. */
+	if (told->kind == STORE_FOLDER) return !mode;
+	bool time = told->mtime_ns == STORE_MTIME_UNKNOWN || b->mtime_ns == STORE_MTIME_UNKNOWN ||
+		    store_time_same(f->store, told->mtime_ns, b->mtime_ns);
+	return !(mode && time && str_equal(told->version, b->expected));
+}
+
+/* Somebody is at it who read the rows before this was told. What ends later than it was told is what they say then, and where a poll asks
+ * for changes alone none would tell of it a second time: the next one compares all. */
+static void told_meanwhile(struct polling *p, const char *path, const struct store_entry *told) {
+	struct transfer *t = map_get(&p->folder->by_path, path);
+	if (!t) return;
+	bool asks = t->state == TRANSFER_OPERATING && t->op.verb == STORE_STAT;
+	if (t->bring)
+		p->again |= brings_older(p->folder, t->bring, told);
+	else
+		p->again |= asks;
+	t->base_fresh = false;
+}
+
 /* False: it is over, the index failed. */
 bool polling_told(struct polling *p, const char *path, const struct store_entry *entry) {
 	struct folder *f = p->folder;
@@ -164,6 +191,7 @@ bool polling_told(struct polling *p, const char *path, const struct store_entry 
 		p->again = true;
 		return true;
 	}
+	told_meanwhile(p, path, entry);
 	int got = index_get(f->index, path, folder, &row, &err);
 	if (!polling_good(f, got, &err)) return false;
 	if (got == 0) {

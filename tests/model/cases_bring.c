@@ -331,30 +331,77 @@ static void test_what_nobody_knows_goes(void **state) {
 	end(g);
 }
 
-/* A folder that was gone there stayed here for what is not synced in it. When it goes here as well, a file of its name comes. */
-static void test_a_file_in_place_of_a_folder_that_stayed(void **state) {
-	static char *exclude[] = { (char *)"*.tmp", NULL };
-	struct ground *g = case_begin(NULL);
+/* ---- it changes there once more while it comes ---- */
+
+static struct again {
+	struct timer timer;
+	struct ground *g;
+	int64_t after_ms;
+	bool asked;
+} again;
+
+static void changes_again(struct timer *timer) {
+	struct again *a = container_of(timer, struct again, timer);
+	case_remote_do(a->g, STORE_PUT, STORE_FILE, "f");
+}
+
+static struct err ask_once(struct ground *g, const struct store_op *op, bool *after) {
+	(void)g;
+	(void)after;
+	if (op->verb == STORE_GET && str_equal(op->key, "f") && !again.asked) {
+		again.asked = true;
+		timer_start(&again.timer, again.after_ms);
+	}
+	return (struct err){ .kind = ERR_NONE };
+}
+
+static void remote_put(struct ground *g, const char *bytes) {
+	struct store_op op;
 	struct err err;
-	size_t len;
+	store_op_init(&op, STORE_PUT, "f");
+	op.kind = STORE_FILE;
+	op.body = bytes;
+	op.body_len = strlen(bytes);
+	op.size = (int64_t)op.body_len;
+	op.mode = 0755;
+	op.mtime_ns = 1600000000 * NS_PER_S;
+	if (store_memory_now(g->content, &op, &err)) fail_msg("%s", err.text);
+	store_op_release(&op);
+}
+
+/* Where nothing tells of it a second time: the first time was before it was here. */
+static void test_it_changes_while_it_comes(void **state) {
 	(void)state;
-	g->settings.mode = FOLDER_FETCH;
-	g->settings.exclude = exclude;
-	case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
-	case_remote_do(g, STORE_PUT, STORE_FILE, "other");
-	ground_open(g);
-	case_durable(g);
-	edit_put(g, "d/mine.tmp");
-	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
-	case_durable(g);
-	assert_non_null(disk_memory_peek(g->memory, "d/mine.tmp", &len));
-	assert_int_equal(disk_remove(g->disk, "d/mine.tmp", &err), 0);
-	assert_int_equal(disk_rmdir(g->disk, "d", &err), 0);
-	case_remote_do(g, STORE_PUT, STORE_FILE, "d");
-	case_durable(g);
-	assert_non_null(disk_memory_peek(g->memory, "d", &len));
-	assert_int_equal(len, strlen("theirs"));
-	case_end(g);
+	for (int how = 0; how < 8; how++) {
+		const struct store_memory_options options = {
+			.changes = how % 2, .deep_versions = how % 2 == 0, .list_by_folder = true
+		};
+		for (int64_t after_ms = 0; after_ms < 4000; after_ms += 100) {
+			struct ground *g = case_begin(&options);
+			size_t len = 0;
+			g->settings.mode = how / 2 % 2 ? FOLDER_FETCH : FOLDER_TWO_WAY;
+			g->settings.poll_ms = 100;
+			case_remote_do(g, STORE_PUT, STORE_FILE, "other");
+			if (how / 4) remote_put(g, "the first");
+			ground_open(g);
+			case_durable(g);
+			again = (struct again){ .g = g, .after_ms = after_ms };
+			timer_init(&again.timer, g->loop, changes_again);
+			g->fault = ask_once;
+			store_memory_latency(g->content, 2000);
+			remote_put(g, "was theirs");
+			ground_run(g, 20000);
+			assert_true(again.asked);
+			store_memory_latency(g->content, 0);
+			case_durable(g);
+			case_durable(g);
+			const char *here = disk_memory_peek(g->memory, "f", &len);
+			assert_int_equal(len, strlen("theirs"));
+			assert_memory_equal(here, "theirs", len);
+			timer_cancel(&again.timer);
+			case_end(g);
+		}
+	}
 }
 
 int main(void) {
@@ -369,7 +416,7 @@ int main(void) {
 		cmocka_unit_test(test_what_is_beside_is_looked_at),
 		cmocka_unit_test(test_what_nobody_wants_goes),
 		cmocka_unit_test(test_what_nobody_knows_goes),
-		cmocka_unit_test(test_a_file_in_place_of_a_folder_that_stayed),
+		cmocka_unit_test(test_it_changes_while_it_comes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

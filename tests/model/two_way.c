@@ -11,6 +11,7 @@ static const unsigned kept[] = {
 	2416,             /* a file took the name of a folder while that was brought */
 	2800, /* a folder that no scan could list, and that could be read before its own look */
 	3309, /* a barrier's mark made a mark, and that one another */
+	3790, /* changed there once more while it came, and was told of before it was here */
 	4840, /* something else took the place of a folder, and each thing that lies in it there tried that folder anew */
 };
 

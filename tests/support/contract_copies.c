@@ -117,10 +117,43 @@ static void folders_move_with_all_below(void **state) {
 	bench_expect_absent(bench, "a", STORE_FOLDER);
 }
 
+static enum err_kind move(
+	struct bench *bench, const char *from, const char *to, enum store_kind kind) {
+	struct store_op op;
+
+	store_op_init(&op, STORE_MOVE, bench_key(bench, from));
+	op.to_key = bench_key(bench, to);
+	op.kind = kind;
+	op.if_absent = true;
+	enum err_kind failed = bench_run(bench, &op);
+	store_op_release(&op);
+	return failed;
+}
+
+/* Somebody else may have made a folder where a file was; and what stands at the target is not what a try before has moved. */
+static void only_the_kind_asked_for_goes(void **state) {
+	struct bench *bench = *state;
+	bool folders = (bench->store->caps & STORE_CAP_MOVE) != 0;
+
+	bench_mkdir(bench, "folder");
+	bench_put(bench, "folder/child", "child");
+	bench_put(bench, "file", "file");
+	assert_err(bench, move(bench, "folder", "to", STORE_FILE), ERR_NOT_FOUND);
+	assert_err(bench, move(bench, "folder", "to", STORE_LINK), ERR_NOT_FOUND);
+	assert_err(bench, move(bench, "nothing", "folder", STORE_FILE), ERR_NOT_FOUND);
+	/* WebDAV servers have words of their own for a folder's address where a file stands. */
+	assert_true(!folders || move(bench, "file", "to", STORE_FOLDER) != ERR_NONE);
+	bench_expect(bench, "folder/child", "child");
+	bench_expect(bench, "file", "file");
+	bench_expect_absent(bench, "to", STORE_FILE);
+	bench_expect_absent(bench, "to", STORE_FOLDER);
+}
+
 const struct CMUnitTest contract_copy_tests[] = {
 	BENCH_TEST(copies_keep_everything),
 	BENCH_TEST(moves_keep_everything),
 	BENCH_TEST(only_the_version_asked_for_goes),
 	BENCH_TEST(folders_move_with_all_below),
+	BENCH_TEST(only_the_kind_asked_for_goes),
 };
 const size_t contract_copy_count = ARRAY_LEN(contract_copy_tests);
