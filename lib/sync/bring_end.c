@@ -253,6 +253,7 @@ static void placed_well(struct transfer *t) {
 	}
 	seen_now(t);
 	count(t->folder, b);
+	if (b->what == BRING_FOLDER && !transfer_folder_back(t, &b->now)) return;
 	if (!MUTANT(base_is_not_moved) && !base_brought(t)) return;
 	if (!both_news_drop(t)) return;
 	if (b->aside && !conflict_note(t, b->aside)) return;

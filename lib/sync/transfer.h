@@ -163,6 +163,8 @@ bool transfer_base_is_fresh(const struct transfer *transfer);
 /* decide.c */
 void transfer_plan(struct transfer *transfer);
 bool transfer_parent_missing(struct transfer *transfer);
+/* Another folder stands at its path, `now`, than the one that was agreed, if one was. False: the index failed, the transfer is gone. */
+bool transfer_folder_back(struct transfer *transfer, const struct disk_stat *now);
 void upload_or_read(struct transfer *transfer); /* memory was granted: read on */
 enum plan_local transfer_local_kind(const struct transfer *transfer);
 enum plan_same transfer_compare(const struct transfer *transfer); /* with the base's file */

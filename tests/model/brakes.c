@@ -3,6 +3,7 @@
 
 static const unsigned kept[] = {
 	250, /* a folder that went here was kept there for what lay in it, and no change told of it */
+	2688, /* a folder was made again by what came into it, and nobody had looked at what went in it */
 };
 
 static const struct two_way_plot plot = { .brakes = true };
