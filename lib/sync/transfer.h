@@ -263,6 +263,11 @@ void moving_release(struct folder *folder);
 /* act.c */
 /* The last thing in the folder of `path` went, perhaps. */
 void act_emptied(struct transfer *transfer, const char *path);
+/* A folder that is to go, here or at the remote, waits until what lies in it is gone. */
+void act_wait_for_below(struct transfer *transfer);
+/* What was in the way of such a folder went, perhaps: by then that waits for longer and longer. False: the index failed, the transfer
+ * is gone. */
+bool act_parent_hurry(struct transfer *transfer);
 /* A folder that is agreed on and gone: what is agreed below it is looked at first. */
 void act_empty_folder(struct transfer *transfer);
 void act_start(struct transfer *transfer); /* transfer->action, as planned */

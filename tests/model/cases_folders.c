@@ -127,10 +127,61 @@ static void test_a_person_makes_the_folder_again(void **state) {
 	}
 }
 
+/* ---- it is to go, and something in it stays ---- */
+
+static int changes; /* so often it was asked for */
+
+/* Nobody may read it from the moment on that it is known to be gone there. */
+static struct err is_asked_for(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	(void)after;
+	if (op->verb != STORE_STAT || !str_equal(op->key, "d/sub/file") || changes++) return err;
+	if (disk_set(g->disk, op->key, DISK_TIME_KEEP, 0, &err)) fail_msg("%s", err.text);
+	return err;
+}
+
+/* In trouble as what stays, it is no reason to wait for ever; and goes right after it. */
+static void test_a_folder_stays_with_what_stays_in_it(void **state) {
+	static const enum folder_mode modes[] = { FOLDER_TWO_WAY, FOLDER_FETCH };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		struct ground *g = begin(modes[i], false);
+		struct err err;
+		g->fine_clock = true;
+		assert_int_equal(disk_remove(g->disk, "first", &err), 0);
+		case_remote_do(g, STORE_PUT, STORE_FILE, "other");
+		case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
+		case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d/sub");
+		case_remote_do(g, STORE_PUT, STORE_FILE, "d/sub/file");
+		ground_open(g);
+		case_durable(g);
+		ground_run(g, 5000);
+		changes = 0;
+		g->fault = is_asked_for;
+		case_remote_do(g, STORE_REMOVE, STORE_FILE, "d/sub/file");
+		case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d/sub");
+		case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+		assert_int_equal(ground_barrier(g, &err), GROUND_REFUSED);
+		assert_true(changes > 0);
+		unsigned ops = g->counts.ops;
+		ground_run(g, 600000);
+		/* A list each second, and a few questions. */
+		assert_in_range(g->counts.ops - ops, 1, 600 + 100);
+		ground_stop(g);
+		ground_open(g);
+		ground_run(g, 60000);
+		assert_int_equal(disk_set(g->disk, "d/sub/file", DISK_TIME_KEEP, 0644, &err), 0);
+		case_durable(g);
+		assert_false(is_here(g, "d"));
+		case_end(g);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes_makes_the_folder_again),
 		cmocka_unit_test(test_a_person_makes_the_folder_again),
+		cmocka_unit_test(test_a_folder_stays_with_what_stays_in_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
