@@ -23,12 +23,16 @@ static bool is_there(struct ground *g, const char *path) {
 	return case_remote_kind(g, path, NULL) != STORE_OTHER;
 }
 
-static struct ground *begin(enum folder_mode mode, bool keys_only) {
-	const struct store_memory_options options = { .keys_only = keys_only };
-	struct ground *g = case_begin(&options);
+static struct ground *begin_at(enum folder_mode mode, const struct store_memory_options *options) {
+	struct ground *g = case_begin(options);
 	g->settings.mode = mode;
 	g->settings.poll_ms = 1000;
 	return g;
+}
+
+static struct ground *begin(enum folder_mode mode, bool keys_only) {
+	const struct store_memory_options options = { .keys_only = keys_only };
+	return begin_at(mode, &options);
 }
 
 /* ---- made again before anybody saw what went in it ---- */
@@ -177,11 +181,55 @@ static void test_a_folder_stays_with_what_stays_in_it(void **state) {
 	}
 }
 
+/* ---- a file here in its place ---- */
+
+static struct err folder_comes_back(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	(void)after;
+	if (!str_equal(op->key, "d")) return err;
+	if (op->verb == STORE_GET && changes == 0) {
+		changes++;
+		case_remote_do(g, STORE_REMOVE, STORE_FILE, "d");
+	} else if (op->verb == STORE_STAT && op->kind == STORE_FILE && changes == 1) {
+		changes++;
+		case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
+		case_remote_do(g, STORE_PUT, STORE_FILE, "d/new");
+	}
+	return err;
+}
+
+/* The folder was asked for, and was gone there as here, where a file took its place; and while the other one's file comes, that is the
+ * folder again. */
+static void test_a_folder_comes_back_while_its_file_comes(void **state) {
+	/* They are kept by a look of ours, which finds the folder. */
+	const struct store_memory_options options = { .conditions = STORE_CONDITIONS_REFUSED };
+	struct ground *g = begin_at(FOLDER_TWO_WAY, &options);
+	struct err err;
+	(void)state;
+	g->settings.settle_ms = g->settings.max_settle_ms = 5000; /* a poll comes before */
+	assert_int_equal(disk_mkdir(g->disk, "d", 0755, &err), 0);
+	ground_open(g);
+	case_durable(g);
+	ground_run(g, 10000);
+	edit_remove_path(g, "d");
+	edit_put(g, "d");
+	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+	case_remote_do(g, STORE_PUT, STORE_FILE, "d");
+	changes = 0;
+	g->fault = folder_comes_back;
+	ground_run(g, 20000);
+	assert_int_equal(changes, 2);
+	case_durable(g);
+	assert_true(is_here(g, "d/new"));
+	case_end(g);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes_makes_the_folder_again),
 		cmocka_unit_test(test_a_person_makes_the_folder_again),
 		cmocka_unit_test(test_a_folder_stays_with_what_stays_in_it),
+		cmocka_unit_test(test_a_folder_comes_back_while_its_file_comes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
