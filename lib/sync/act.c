@@ -137,24 +137,25 @@ void act_emptied(struct transfer *t, const char *path) {
 	free(parent);
 }
 
-/* It was in the way of a folder that is to go, which waits for longer and longer. */
-static void parent_hurry(struct transfer *t) {
+bool act_parent_hurry(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct index_dirty row;
 	struct err err;
-	if (!t->row.reason) return;
+	bool good = true;
+	if (!t->row.reason) return true;
 	char *parent = path_parent(t->path);
 	if (*parent && index_dirty_get(f->index, parent, &row, &err) == 1) {
 		index_dirty_release(&row);
 		folder_mark_path(f, parent, PRIO_FOLDER, 0);
-		barrier_owe(t);
+		good = f->phase == PHASE_RUNNING || f->phase == PHASE_FLUSHING;
+		if (good) barrier_owe(t);
 	}
 	free(parent);
+	return good;
 }
 
-/* A folder that is to go waits until what lies in it is gone; where nothing of that can be removed
- * it is in trouble as well. */
-static void wait_for_below(struct transfer *t) {
+/* Where nothing of what lies in it can be removed it is in trouble as well. */
+void act_wait_for_below(struct transfer *t) {
 	struct err err;
 	struct folder *f = t->folder;
 	int64_t now = folder_clock_ms(f);
@@ -173,7 +174,7 @@ static void removed(struct transfer *t, bool folder) {
 	t->folder->removed++;
 	brake_gone(t, folder);
 	act_emptied(t, t->path);
-	parent_hurry(t);
+	if (!act_parent_hurry(t)) return;
 	if (t->absent)
 		transfer_finish(t);
 	else
@@ -216,7 +217,7 @@ static bool ours_below(struct transfer *t) {
 		return true;
 	}
 	if (index_dirty_below(index, t->path, &err) != 1) return false;
-	wait_for_below(t);
+	act_wait_for_below(t);
 	return true;
 }
 
@@ -255,7 +256,7 @@ static void rmdir_start(struct transfer *t) {
 	t->ours_were_below = index_dirty_below(t->folder->index, t->path, &err) == 1;
 	/* Nobody over there says that it is not empty: what is on its way there is agreed soon. */
 	if (markers && t->ours_were_below) {
-		wait_for_below(t);
+		act_wait_for_below(t);
 		return;
 	}
 	if (markers && !(t->folder_entry.flags & INDEX_MARKER)) {
@@ -392,7 +393,7 @@ void act_empty_folder(struct transfer *t) {
 		folder_index_failed(f, &err);
 		return;
 	}
-	wait_for_below(t);
+	act_wait_for_below(t);
 }
 
 static void refuse_kind(struct transfer *t) {

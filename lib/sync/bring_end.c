@@ -236,7 +236,7 @@ static void placed_well(struct transfer *t) {
 		bool folder = b->what == BRING_RMDIR;
 		count(t->folder, b);
 		brake_gone(t, folder);
-		if (!base_drop(t, folder) || !both_news_drop(t)) return;
+		if (!base_drop(t, folder) || !both_news_drop(t) || !act_parent_hurry(t)) return;
 		bool more = both_there(t) != NULL; /* another kind of thing comes in its place */
 		bring_release(t);
 		if (more)
@@ -253,6 +253,7 @@ static void placed_well(struct transfer *t) {
 	}
 	seen_now(t);
 	count(t->folder, b);
+	if (b->what == BRING_FOLDER && !transfer_folder_back(t, &b->now)) return;
 	if (!MUTANT(base_is_not_moved) && !base_brought(t)) return;
 	if (!both_news_drop(t)) return;
 	if (b->aside && !conflict_note(t, b->aside)) return;
@@ -355,7 +356,7 @@ static void occupied(struct transfer *t) {
 		return;
 	}
 	if (children || dirty) {
-		transfer_again(t, INDEX_WHY_DELETE, NULL, brake_poll_ms(f));
+		act_wait_for_below(t);
 		return;
 	}
 	const struct index_entry *there = both_there(t);

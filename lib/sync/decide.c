@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 bool transfer_excluded(const struct folder *f, const char *path, bool is_folder) {
 	return ignore_check(f->ignore, path, is_folder) == IGNORE_EXCLUDED;
@@ -264,6 +265,54 @@ static void list_again(struct transfer *t) {
 	if (unlisted) scan_request(t->folder, t->path);
 }
 
+/* ---- a folder that was made again ---- */
+
+static bool counts_as_deleted(const struct transfer *t) {
+	bool agreed = t->has_folder && !(t->folder_entry.flags & (INDEX_STRANGER | INDEX_MOUNT));
+	return agreed && !t->mounted && t->folder->settings.mode != FOLDER_FETCH &&
+	       !MUTANT(folder_that_is_back_is_the_same);
+}
+
+/* Where no birth times are told the number alone says it. */
+static bool is_another_folder(const struct transfer *t) {
+	const struct index_entry *row = &t->folder_entry;
+	const struct disk_stat *now = &t->stat;
+	if (!row->ino) return t->row.why == INDEX_WHY_DELETE; /* it was seen to be gone */
+	return row->ino != now->ino ||
+	       (row->btime_ns && now->btime_ns && row->btime_ns != now->btime_ns);
+}
+
+/* Of a folder that went a scan names no more than its own path. Was another one made in its place before anybody looked there, all that
+ * is agreed in it is to be looked at: the list of the new one would tell of it too, but too late for who waits for what was marked. */
+bool transfer_folder_back(struct transfer *t, const struct disk_stat *now) {
+	struct folder *f = t->folder;
+	struct index_entry *row = &t->folder_entry;
+	struct err err;
+	if (!counts_as_deleted(t)) return true;
+	/* Once for each: what is below may ask for this one again. */
+	row->ino = now->ino;
+	row->btime_ns = now->btime_ns;
+	turn_end_want(&f->turn_end);
+	if (index_put(f->index, t->path, row, &err) ||
+		index_mark_tree(f->index, t->path, folder_clock_ms(f), 0, &err)) {
+		folder_index_failed(f, &err);
+		return false;
+	}
+	barrier_owe(t);
+	return true;
+}
+
+/* True: it comes again, or the index failed. */
+static bool folder_is_back(struct transfer *t) {
+	bool moves = (t->folder->store->caps & STORE_CAP_MOVE) != 0;
+	if (t->absent || t->stat.kind != DISK_FOLDER || !counts_as_deleted(t) ||
+		!is_another_folder(t))
+		return false;
+	/* The one before may have another name, by which it is moved whole: as long as this row has its number. */
+	if (moves && rename_waits(t, INDEX_WHY_DELETE)) return true;
+	return !transfer_folder_back(t, &t->stat);
+}
+
 void transfer_plan(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
@@ -273,6 +322,7 @@ void transfer_plan(struct transfer *t) {
 		return;
 	}
 	if (look_failed(t)) return;
+	if (folder_is_back(t)) return;
 	if (intent_ask(t)) return;
 	list_again(t);
 	if (t->row.why == INDEX_WHY_UNREADABLE && str_equal(path_name(t->path), IGNORE_FILE_NAME)) {

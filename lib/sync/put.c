@@ -6,6 +6,8 @@
 #include "sync/mutant.h"
 #include "sync/version.h"
 
+enum { TRIES_MAX = 5 };
+
 /* ---- the base ---- */
 
 /* What a database's row says of its source. */
@@ -260,6 +262,30 @@ static bool is_known(const struct transfer *t) {
 	return t->has_file && t->theirs.version && str_equal(t->theirs.version, t->file.version);
 }
 
+static void keeps_changing(struct transfer *t) {
+	struct err busy;
+	err_set(&busy, ERR_BUSY, "'%s' keeps changing at the remote", t->key);
+	transfer_fail(t, &busy);
+}
+
+/* A folder, whatever was told of its name before, or answered when it was asked for. */
+static void folder_stands_there(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct err err;
+	bool gone = t->has_news_folder && (t->news_folder.flags & INDEX_GONE);
+	if (++t->change_tries > TRIES_MAX) {
+		keeps_changing(t);
+		return;
+	}
+	if (contact_stranger_put(f, t->path, &t->theirs, &err) ||
+		(gone && index_news_drop(f->index, t->path, true, &err))) {
+		folder_index_failed(f, &err);
+		return;
+	}
+	t->folder_gone = false;
+	if (base_drop(t, false)) transfer_plan(t);
+}
+
 /* What stands there is known, and the remote is ours: it goes into the base, and the path is planned anew. */
 static void theirs_take(struct transfer *t) {
 	struct folder *f = t->folder;
@@ -276,11 +302,7 @@ static void theirs_take(struct transfer *t) {
 		return;
 	}
 	if (folder_brings(f) && theirs->kind == STORE_FOLDER) { /* no longer what a list told */
-		struct err err;
-		if (contact_stranger_put(f, t->path, theirs, &err))
-			folder_index_failed(f, &err);
-		else if (base_drop(t, false))
-			transfer_plan(t);
+		folder_stands_there(t);
 		return;
 	}
 	if (!ours && !same && !t->theirs_logged && t->change_tries && !folder_brings(f))
@@ -291,10 +313,8 @@ static void theirs_take(struct transfer *t) {
 				? "theirs is kept as a version, ours goes in"
 				: "ours goes in");
 	t->theirs_logged |= !ours && !same && t->change_tries;
-	if (++t->change_tries > 5) {
-		struct err busy;
-		err_set(&busy, ERR_BUSY, "'%s' keeps changing at the remote", t->key);
-		transfer_fail(t, &busy);
+	if (++t->change_tries > TRIES_MAX) {
+		keeps_changing(t);
 		return;
 	}
 	/* What was agreed unread stays agreed; anything else is nobody's. */

@@ -50,6 +50,7 @@ static const struct mutant {
 	{ "failed_list_is_whole", BRAKES, 72 },
 	{ "fetch_sends", FETCH, 1 },
 	{ "folder_gives_way", FETCH, 14 },
+	{ "folder_that_is_back_is_the_same", TWO_WAY, 2739 },
 	{ "held_is_let_go", BRAKES, 1 },
 	{ "hour_begins_at_the_start", BRAKES, 74 },
 	{ "hour_is_forgotten", BRAKES, 17 },

@@ -9,6 +9,7 @@ static const unsigned kept[] = {
 	8036,             /* gone on both sides, and rows below it that nobody looked at */
 	1179, 1791, 1872, /* a SET of what another hand put there meanwhile */
 	2416,             /* a file took the name of a folder while that was brought */
+	2739, /* a folder was made again by what came into it, and nobody had looked at what went in it */
 	2800, /* a folder that no scan could list, and that could be read before its own look */
 	3309, /* a barrier's mark made a mark, and that one another */
 	3790, /* changed there once more while it came, and was told of before it was here */

@@ -1,0 +1,235 @@
+/* Folders that go, stay for what lies in them, or are made again: of what is in them nothing is forgotten, and nobody waits for ever. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/cases.h"
+#include "support/edits.h"
+
+enum { LATENCY_MS = 3000, MOMENTS_MAX = 60 };
+
+static bool is_here(struct ground *g, const char *path) {
+	struct disk_stat stat;
+	struct err err;
+	return disk_stat(g->disk, path, &stat, &err) == 0;
+}
+
+static bool is_there(struct ground *g, const char *path) {
+	return case_remote_kind(g, path, NULL) != STORE_OTHER;
+}
+
+static struct ground *begin_at(enum folder_mode mode, const struct store_memory_options *options) {
+	struct ground *g = case_begin(options);
+	g->settings.mode = mode;
+	g->settings.poll_ms = 1000;
+	return g;
+}
+
+static struct ground *begin(enum folder_mode mode, bool keys_only) {
+	const struct store_memory_options options = { .keys_only = keys_only };
+	return begin_at(mode, &options);
+}
+
+/* ---- made again before anybody saw what went in it ---- */
+
+/* All that lies in "d" is agreed, and goes while nobody looks. */
+static struct ground *tree_goes(enum folder_mode mode, bool keys_only) {
+	struct ground *g = begin(mode, keys_only);
+	edit_put(g, "d/file");
+	edit_put(g, "d/sub/file");
+	edit_put(g, "d/sub/deep/file");
+	ground_open(g);
+	case_durable(g);
+	ground_run(g, 10000);
+	return g;
+}
+
+static void all_went(struct ground *g) {
+	assert_false(is_there(g, "d/file"));
+	assert_false(is_there(g, "d/sub/file"));
+	assert_false(is_there(g, "d/sub/deep/file"));
+}
+
+static struct err nothing_comes(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb == STORE_GET && !path_is_within(op->key, ".tend"))
+		err_set(&err, ERR_OFFLINE, "nobody answers");
+	(void)g;
+	(void)after;
+	return err;
+}
+
+/* What comes into it from the other side makes it, after all that was listed has been seen. */
+static void test_what_comes_makes_the_folder_again(void **state) {
+	static const char *const news[] = { "a", "b", "c", "e", "d/sub/new" };
+	(void)state;
+	for (int keys_only = 0; keys_only < 2; keys_only++) {
+		struct ground *g = tree_goes(FOLDER_TWO_WAY, keys_only);
+		g->fault = nothing_comes;
+		for (size_t i = 0; i < ARRAY_LEN(news); i++)
+			case_remote_do(g, STORE_PUT, STORE_FILE, news[i]);
+		ground_run(g, 5000);
+		ground_kill(g, false, 0);
+		edit_remove_path(g, "d");
+		g->fault = NULL;
+		g->late_ms = 3600000;
+		g->settings.max_transfers = 1; /* one after the other, and what went at last */
+		store_memory_latency(g->content, LATENCY_MS);
+		ground_open(g);
+		case_durable(g);
+		assert_true(is_here(g, "d/sub/new"));
+		all_went(g);
+		case_end(g);
+	}
+}
+
+static int moment; /* of the disk's looks, until a person makes it again */
+static const char *made;
+
+static void make_again(struct ground *g) {
+	struct err err;
+	if (--moment) return;
+	g->paused = true;
+	if (disk_mkdir_parents(g->disk, made, &err) || disk_mkdir(g->disk, made, 0755, &err))
+		fail_msg("%s", err.text);
+}
+
+/* At whatever moment of a barrier a person makes it, which the system is slow to tell. */
+static void made_again_at(enum folder_mode mode, bool keys_only, const char *path) {
+	for (int at = 1; at < MOMENTS_MAX; at++) {
+		struct ground *g = tree_goes(mode, keys_only);
+		ground_kill(g, false, 0);
+		edit_remove_path(g, "d");
+		edit_put(g, "other");
+		store_memory_latency(g->content, LATENCY_MS);
+		g->late_ms = 3600000;
+		g->edit = make_again;
+		g->odds.edit_while_looking = 1000000;
+		moment = at;
+		made = path;
+		ground_open(g);
+		case_durable(g);
+		g->edit = NULL;
+		all_went(g);
+		case_end(g);
+	}
+}
+
+static void test_a_person_makes_the_folder_again(void **state) {
+	static const enum folder_mode modes[] = { FOLDER_BACKUP, FOLDER_MIRROR, FOLDER_TWO_WAY };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		for (int keys_only = 0; keys_only < 2; keys_only++) {
+			made_again_at(modes[i], keys_only, "d");
+			made_again_at(modes[i], keys_only, "d/sub");
+		}
+	}
+}
+
+/* ---- it is to go, and something in it stays ---- */
+
+static int changes; /* so often it was asked for */
+
+/* Nobody may read it from the moment on that it is known to be gone there. */
+static struct err is_asked_for(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	(void)after;
+	if (op->verb != STORE_STAT || !str_equal(op->key, "d/sub/file") || changes++) return err;
+	if (disk_set(g->disk, op->key, DISK_TIME_KEEP, 0, &err)) fail_msg("%s", err.text);
+	return err;
+}
+
+/* In trouble as what stays, it is no reason to wait for ever; and goes right after it. */
+static void test_a_folder_stays_with_what_stays_in_it(void **state) {
+	static const enum folder_mode modes[] = { FOLDER_TWO_WAY, FOLDER_FETCH };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		struct ground *g = begin(modes[i], false);
+		struct err err;
+		g->fine_clock = true;
+		assert_int_equal(disk_remove(g->disk, "first", &err), 0);
+		case_remote_do(g, STORE_PUT, STORE_FILE, "other");
+		case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
+		case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d/sub");
+		case_remote_do(g, STORE_PUT, STORE_FILE, "d/sub/file");
+		ground_open(g);
+		case_durable(g);
+		ground_run(g, 5000);
+		changes = 0;
+		g->fault = is_asked_for;
+		case_remote_do(g, STORE_REMOVE, STORE_FILE, "d/sub/file");
+		case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d/sub");
+		case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+		assert_int_equal(ground_barrier(g, &err), GROUND_REFUSED);
+		assert_true(changes > 0);
+		unsigned ops = g->counts.ops;
+		ground_run(g, 600000);
+		/* A list each second, and a few questions. */
+		assert_in_range(g->counts.ops - ops, 1, 600 + 100);
+		ground_stop(g);
+		ground_open(g);
+		ground_run(g, 60000);
+		assert_int_equal(disk_set(g->disk, "d/sub/file", DISK_TIME_KEEP, 0644, &err), 0);
+		case_durable(g);
+		assert_false(is_here(g, "d"));
+		case_end(g);
+	}
+}
+
+/* ---- a file here in its place ---- */
+
+static struct err folder_comes_back(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	(void)after;
+	if (!str_equal(op->key, "d")) return err;
+	if (op->verb == STORE_GET && changes == 0) {
+		changes++;
+		case_remote_do(g, STORE_REMOVE, STORE_FILE, "d");
+	} else if (op->verb == STORE_STAT && op->kind == STORE_FILE && changes == 1) {
+		changes++;
+		case_remote_do(g, STORE_MKDIR, STORE_FOLDER, "d");
+		case_remote_do(g, STORE_PUT, STORE_FILE, "d/new");
+	}
+	return err;
+}
+
+/* The folder was asked for, and was gone there as here, where a file took its place; and while the other one's file comes, that is the
+ * folder again. */
+static void test_a_folder_comes_back_while_its_file_comes(void **state) {
+	/* They are kept by a look of ours, which finds the folder. */
+	const struct store_memory_options options = { .conditions = STORE_CONDITIONS_REFUSED };
+	struct ground *g = begin_at(FOLDER_TWO_WAY, &options);
+	struct err err;
+	(void)state;
+	g->settings.settle_ms = g->settings.max_settle_ms = 5000; /* a poll comes before */
+	assert_int_equal(disk_mkdir(g->disk, "d", 0755, &err), 0);
+	ground_open(g);
+	case_durable(g);
+	ground_run(g, 10000);
+	edit_remove_path(g, "d");
+	edit_put(g, "d");
+	case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+	case_remote_do(g, STORE_PUT, STORE_FILE, "d");
+	changes = 0;
+	g->fault = folder_comes_back;
+	ground_run(g, 20000);
+	assert_int_equal(changes, 2);
+	case_durable(g);
+	assert_true(is_here(g, "d/new"));
+	case_end(g);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_comes_makes_the_folder_again),
+		cmocka_unit_test(test_a_person_makes_the_folder_again),
+		cmocka_unit_test(test_a_folder_stays_with_what_stays_in_it),
+		cmocka_unit_test(test_a_folder_comes_back_while_its_file_comes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
