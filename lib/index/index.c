@@ -138,7 +138,7 @@ static int read_state(struct index *index, struct err *err) {
 	if (!index->past && check_schema(index, err) < 0) return -1;
 	if (meta_read(index, err) < 0) return -1;
 	index->news = true;
-	if (index_news_any(index, err) < 0) return -1;
+	if (index_news_any(index, err) < 0 || index_absent_begin(index, err) < 0) return -1;
 	/* Numbers of the last run that were reserved and not given are left out. */
 	index->sequence = index->reserved;
 	return index->past ? index_past_note(index->past, index->db, true, err) : 0;
@@ -173,6 +173,7 @@ struct index *index_past_open(struct index_past *past, struct err *err) {
 static void forget(struct index *index) {
 	index_dir_forget_all(index);
 	index_claims_release(index);
+	index_absent_end(index);
 	meta_clear(&index->meta);
 	index->totals_changed = index->making = index->unsynced = index->newest_first = false;
 	index->hurried = 0;

@@ -29,6 +29,7 @@ enum index_sql {
 	SQL_ENTRY_DROP,
 	SQL_ENTRY_DROP_ALL,
 	SQL_ENTRY_ANY,
+	SQL_ENTRY_FIRST,
 	SQL_ENTRY_BY_INO,
 	SQL_ENTRY_BY_ID,
 	SQL_ENTRY_PLAIN,
@@ -147,6 +148,12 @@ struct due_front {
 };
 enum { DUE_FRONTS = 10 }; /* priorities from 0 on; a higher one is walked from its beginning */
 
+/* absent.c */
+struct absent {
+	uint8_t *bits; /* NULL: nothing is known to be absent */
+	size_t set;
+};
+
 struct index {
 	struct db *db;
 	struct index_past *past; /* of one in memory that is to outlive a crash; else NULL */
@@ -167,6 +174,7 @@ struct index {
 	int64_t hurried;            /* the last barrier's number: rows up to it are not postponed */
 	int64_t sequence, reserved; /* numbers up to `reserved` are ours by what meta says */
 	struct due_front fronts[DUE_FRONTS];
+	struct absent absent;
 	struct dir_slot by_path[DIR_SLOTS], by_id[DIR_SLOTS];
 };
 
@@ -225,6 +233,15 @@ int index_write_row(struct index *index, enum index_sql which, int64_t dir, cons
 	const struct index_entry *entry, struct err *err);
 /* Steps to the end. */
 int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *err);
+
+/* When the base was read anew: of an empty one it is noted what comes into it. */
+int index_absent_begin(struct index *index, struct err *err);
+void index_absent_end(struct index *index);
+/* Before a row is put: `name` without a folder's slash. */
+void index_absent_note(struct index *index, int64_t dir, const char *name, uint64_t ino);
+/* There is no such row for sure, neither a file's nor a folder's. */
+bool index_absent_name(const struct index *index, int64_t dir, const char *name);
+bool index_absent_inode(const struct index *index, uint64_t ino);
 
 /* The next mark's number, reserved in meta; -1 (everything undone already). */
 int64_t index_sequence_next(struct index *index, struct err *err);

@@ -29,9 +29,9 @@ static int collect(
 
 int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limit, char ***paths,
 	struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BY_INO, err);
-
 	*paths = NULL;
+	if (index_absent_inode(index, ino)) return 0;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BY_INO, err);
 	if (!stmt) return -1;
 	db_bind_int(stmt, 1, (int64_t)ino);
 	db_bind_int(stmt, 2, folder ? INDEX_FOLDER : INDEX_FILE);

@@ -119,6 +119,7 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_ENTRY_DROP] = "DELETE FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_DROP_ALL] = "DELETE FROM entry",
 	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ?1 AND (flags & 1) <= ?2 LIMIT 1",
+	[SQL_ENTRY_FIRST] = "SELECT 1 FROM entry LIMIT 1",
 	[SQL_ENTRY_BY_INO] = "SELECT dir, name FROM entry INDEXED BY by_ino"
 			     " WHERE ino = ?1 AND ino <> 0 AND kind < 2 AND (flags & 1) = 0 AND "
 			     "kind = ?2 LIMIT ?3",

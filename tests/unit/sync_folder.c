@@ -276,7 +276,8 @@ static bool the_change_is_weighed(struct bench *b) {
 static void test_what_a_scan_found_is_weighed_at_once(void **state) {
 	struct bench *b = *state;
 	b->settings.settle_ms = b->settings.max_settle_ms = 3600000;
-	shell("cd '%s' && mkdir d && head -c 100 /dev/zero > a && head -c 2000 /dev/zero > d/b && head "
+	shell("cd '%s' && mkdir d && head -c 100 /dev/zero > a && head -c 2000 /dev/zero > d/b && "
+	      "head "
 	      "-c 30000 /dev/zero > c",
 		b->local);
 	world_open(b);
