@@ -82,7 +82,10 @@ int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t se
 	}
 	if (seq) *seq = number;
 	struct claim *claim = map_get(&index->claims, path);
-	if (claim && !claim->marked) *claim = (struct claim){ true, now_ms };
+	if (claim && claim->held && !claim->marked) {
+		claim->marked = true;
+		claim->marked_ms = now_ms;
+	}
 	return 0;
 }
 
@@ -152,6 +155,14 @@ int index_hopeful_below(
 
 /* ---- the end of work ---- */
 
+/* The caller's to free, once its note is dropped; NULL: it was not claimed. */
+static struct claim *claim_take(struct index *index, const char *path) {
+	struct claim *claim = map_take(&index->claims, path);
+
+	if (claim && !claim->held) index->sent.left--;
+	return claim;
+}
+
 static int done(struct index *index, const char *path, int64_t covered, int64_t due_ms,
 	const struct claim *claim, struct err *err) {
 	struct db_stmt *stmt;
@@ -178,29 +189,35 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 
 int index_done(
 	struct index *index, const char *path, int64_t covered, int64_t due_ms, struct err *err) {
-	struct claim *claim = map_take(&index->claims, path);
-	int got = index_begin(index, err);
-
-	if (got == 0) {
-		got = done(index, path, covered, due_ms, claim, err);
-		if (got == 0) got = index_making_done(index, path, err);
-		if (got < 0) index_fail(index, err);
+	if (index_begin(index, err) < 0) {
+		index_unclaim(index, path);
+		return -1;
 	}
+	struct claim *claim = claim_take(index, path);
+	if (claim) index_sent_drop(index, claim);
+	int got = done(index, path, covered, due_ms, claim, err);
+	if (got == 0) got = index_making_done(index, path, err);
+	if (got < 0) index_fail(index, err);
 	free(claim);
 	return got;
 }
 
 int index_again(struct index *index, const char *path, enum index_why why, const char *reason,
 	int64_t due_ms, int tries, struct err *err) {
-	struct claim *claim = map_take(&index->claims, path);
+	if (index_begin(index, err) < 0) {
+		index_unclaim(index, path);
+		return -1;
+	}
+	struct claim *claim = claim_take(index, path);
 	/* It was refused, and something happened to it meanwhile: that may have been the cure. */
 	bool sooner =
 		claim && claim->marked && (why == INDEX_WHY_REFUSED || why == INDEX_WHY_UNREADABLE);
+	int settled = claim ? index_sent_settle(index, claim, err) : 0;
 	struct db_stmt *stmt;
 
 	free(claim);
 	index_fronts_forget(index, sooner ? INT64_MIN : due_ms);
-	if (index_begin(index, err) < 0) return -1;
+	if (settled < 0) return index_fail(index, err);
 	int got = index_keyed(index, SQL_DIRTY_AGAIN, path, &stmt, err);
 	if (got == 0) return 0;
 	if (got < 0) return index_fail(index, err);
@@ -214,12 +231,17 @@ int index_again(struct index *index, const char *path, enum index_why why, const
 
 int index_sending(struct index *index, const char *path, int kind, const void *hash,
 	size_t hash_len, struct err *err) {
-	uint8_t bytes[33] = { (uint8_t)kind };
+	uint8_t bytes[SENT_NOTE_MAX_BYTES] = { (uint8_t)kind };
 	struct db_stmt *stmt;
 
 	assert(kind >= 0 && kind <= UINT8_MAX && hash_len < sizeof(bytes));
 	if (hash_len > 0) memcpy(bytes + 1, hash, hash_len);
 	if (index_begin(index, err) < 0) return -1;
+	struct claim *claim = map_get(&index->claims, path);
+	if (claim) {
+		index_sent_note(index, claim, bytes, 1 + hash_len);
+		return 0;
+	}
 	int got = index_keyed(index, SQL_DIRTY_SENDING, path, &stmt, err);
 	if (got == 0) return 0;
 	if (got < 0) return index_fail(index, err);

@@ -139,6 +139,7 @@ static int read_state(struct index *index, struct err *err) {
 	if (meta_read(index, err) < 0) return -1;
 	index->news = true;
 	if (index_news_any(index, err) < 0 || index_absent_begin(index, err) < 0) return -1;
+	if (index_sent_read(index, err) < 0) return -1;
 	/* Numbers of the last run that were reserved and not given are left out. */
 	index->sequence = index->reserved;
 	return index->past ? index_past_note(index->past, index->db, true, err) : 0;
@@ -216,7 +217,8 @@ int index_fail(struct index *index, struct err *err) {
 	index->news = true; /* what was dropped is there again */
 	index_dir_forget_all(index);
 	index_fronts_forget(index, INT64_MIN);
-	if (meta_read(index, &ignored) < 0) log_error("index '%s': %s", index->path, ignored.text);
+	if (meta_read(index, &ignored) < 0 || index_sent_read(index, &ignored) < 0)
+		log_error("index '%s': %s", index->path, ignored.text);
 	return err_wrap(err, "index '%s'", index->path ? index->path : "in memory");
 }
 
@@ -236,7 +238,8 @@ int index_commit(struct index *index, bool full, struct err *err) {
 		db_rollback(index->db);
 		return 0;
 	}
-	if (counts_write(index, err) < 0) return -1; /* undone already */
+	/* Undone already. */
+	if (index_sent_write(index, err) < 0 || counts_write(index, err) < 0) return -1;
 	if (db_commit(index->db, full, err) < 0) return index_fail(index, err);
 	index->unsynced = !full;
 	return index->past ? index_past_note(index->past, index->db, full, err) : 0;

@@ -114,6 +114,9 @@ enum index_sql {
 	SQL_BRINGING_GET,
 	SQL_BRINGING_DROP,
 	SQL_BRINGING_LIST,
+	SQL_SENT_ALL,
+	SQL_SENT_PUT,
+	SQL_SENT_DROP,
 	SQL_NEWS_GET,
 	SQL_NEWS_ANY,
 	SQL_NEWS_PUT,
@@ -148,6 +151,20 @@ struct due_front {
 };
 enum { DUE_FRONTS = 10 }; /* priorities from 0 on; a higher one is walked from its beginning */
 
+/* sent.c */
+enum { SENT_ROW_NOTES = 16, SENT_NOTE_MAX_BYTES = 33 };
+struct claim;
+struct sent_row {
+	struct claim *claims[SENT_ROW_NOTES];
+	size_t used;
+	bool changed;
+};
+struct sent {
+	struct sent_row *rows;
+	size_t count, left; /* left: claims that are not held */
+	bool changed;
+};
+
 /* absent.c */
 struct absent {
 	uint8_t *bits; /* NULL: nothing is known to be absent */
@@ -175,6 +192,7 @@ struct index {
 	int64_t sequence, reserved; /* numbers up to `reserved` are ours by what meta says */
 	struct due_front fronts[DUE_FRONTS];
 	struct absent absent;
+	struct sent sent;
 	struct dir_slot by_path[DIR_SLOTS], by_id[DIR_SLOTS];
 };
 
@@ -252,9 +270,30 @@ int64_t index_sequence_next(struct index *index, struct err *err);
  * run, not as many as rows wait.
  */
 struct claim {
+	bool held;         /* given out; else it was given up, and is here for its note */
 	bool marked;       /* a mark came since */
 	int64_t marked_ms; /* the first of them */
+	size_t place;      /* of its note in `sent`, from 1; 0: it has none */
+	uint8_t len, note[SENT_NOTE_MAX_BYTES];
+	char path[];
 };
+/* Held, and in the map. */
+struct claim *index_claim_new(struct index *index, const char *path);
+
+/* sent.c. All within index_begin, but for reading. */
+void index_sent_note(struct index *index, struct claim *claim, const void *note, size_t len);
+void index_sent_drop(struct index *index, struct claim *claim);
+/* The note goes to the mark. After -1: index_fail. */
+int index_sent_settle(struct index *index, struct claim *claim, struct err *err);
+int index_sent_settle_all(struct index *index, struct err *err);
+int index_sent_write(struct index *index, struct err *err); /* at a commit; -1: undone already */
+/* Replaces what memory has, as the table says. Claims stay. */
+int index_sent_read(struct index *index, struct err *err);
+void index_sent_release(struct index *index);
+/* Of the paths whose marks have a note that ends so, those whose newer one does not go, and those come that have it here. */
+void index_sent_find(
+	struct index *index, const void *tail, size_t len, size_t limit, char ***paths);
+
 /* A statement with the path's folder and name bound at 1 and 2 (the name lent: `path` stays until it
  * was stepped); 0: the folder has no rows at
  * all. */

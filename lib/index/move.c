@@ -60,7 +60,9 @@ int index_find_sending(struct index *index, const void *tail, size_t len, size_t
 	db_bind_int(stmt, 1, -(int64_t)len);
 	db_lend_blob(stmt, 2, tail, len);
 	db_bind_int(stmt, 3, (int64_t)limit);
-	return collect(index, stmt, false, paths, err);
+	if (collect(index, stmt, false, paths, err) < 0) return -1;
+	index_sent_find(index, tail, len, limit, paths);
+	return 0;
 }
 
 int index_plain(struct index *index, size_t limit, int64_t *count, char ***paths, struct err *err) {
@@ -187,7 +189,8 @@ int index_move_folder(
 	struct index *index, const char *from, const char *to, int64_t now_ms, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
 	index_fronts_forget(index, INT64_MIN);
-	int got = move(index, from, to, now_ms, err);
+	int got = index_sent_settle_all(index, err);
+	if (got == 0) got = move(index, from, to, now_ms, err);
 	return got < 0 ? index_fail(index, err) : got;
 }
 

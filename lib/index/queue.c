@@ -15,6 +15,7 @@ void index_dirty_release(struct index_dirty *dirty) {
 void index_claims_release(struct index *index) {
 	for (struct map_item *it = NULL; (it = map_next(&index->claims, it));) free(map_value(it));
 	map_release(&index->claims);
+	index_sent_release(index);
 	index_fronts_forget(index, INT64_MIN);
 	for (size_t i = 0; i < DUE_FRONTS; i++) {
 		free(index->fronts[i].name);
@@ -30,13 +31,27 @@ void index_fronts_forget(struct index *index, int64_t due_ms) {
 }
 
 void index_unclaim(struct index *index, const char *path) {
-	struct claim *claim = map_take(&index->claims, path);
+	struct claim *claim = map_get(&index->claims, path);
 
-	if (claim) index_fronts_forget(index, INT64_MIN);
-	free(claim);
+	if (!claim || !claim->held) return;
+	index_fronts_forget(index, INT64_MIN);
+	if (!claim->place) {
+		free(map_take(&index->claims, path));
+		return;
+	}
+	claim->held = claim->marked = false;
+	index->sent.left++;
 }
 
 /* ---- rows ---- */
+
+static void sending_read(struct index_dirty *row, const uint8_t *note, size_t len) {
+	if (len < 1 || len > 1 + sizeof(row->sending_hash)) return;
+	row->sending = true;
+	row->sending_kind = note[0];
+	row->sending_hash_len = len - 1;
+	memcpy(row->sending_hash, note + 1, len - 1);
+}
 
 /* The columns of DIRTY_COLUMNS. */
 static int read_row(
@@ -60,14 +75,16 @@ static int read_row(
 	bytes = db_blob(stmt, 8, &len);
 	row->reason = bytes ? xstrndup(bytes, len) : NULL;
 	const uint8_t *sending = db_blob(stmt, 9, &len);
-	if (sending && len >= 1 && len <= 1 + sizeof(row->sending_hash)) {
-		row->sending = true;
-		row->sending_kind = sending[0];
-		row->sending_hash_len = len - 1;
-		memcpy(row->sending_hash, sending + 1, len - 1);
-	}
+	if (sending) sending_read(row, sending, len);
 	free(folder);
 	return 0;
+}
+
+/* A claim's note is newer than what the row has. */
+static void note_read(const struct index *index, struct index_dirty *row) {
+	const struct claim *claim = map_get(&index->claims, row->path);
+
+	if (claim && claim->place) sending_read(row, claim->note, claim->len);
 }
 
 static void rows_release(struct index_dirty *rows, size_t count) {
@@ -84,6 +101,7 @@ int index_dirty_get(
 	if (got <= 0) return got;
 	got = db_step(stmt, err);
 	if (got == 1 && read_row(index, stmt, dirty, err) < 0) got = -1;
+	if (got == 1) note_read(index, dirty);
 	db_reset(stmt);
 	return got;
 }
@@ -104,6 +122,10 @@ static int next_prio(struct index *index, int64_t *prio, struct err *err) {
 	return got;
 }
 
+static bool is_held(const struct claim *claim) {
+	return claim && claim->held;
+}
+
 /* Is the row that `stmt` stands at claimed? Asked before it is read: with 64 at work most rows of a
  * claim are stepped over. */
 static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err) {
@@ -122,12 +144,12 @@ static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err
 		}
 		memcpy(path + above, name, len);
 		path[above + len] = '\0';
-		return map_get(&index->claims, path) != NULL;
+		return is_held(map_get(&index->claims, path));
 	}
 	char *folder = index_dir_path(index, dir, err);
 	if (!folder) return -1;
 	char *whole = index_join(folder, name, len);
-	bool claimed = map_get(&index->claims, whole) != NULL;
+	bool claimed = is_held(map_get(&index->claims, whole));
 	free(whole);
 	free(folder);
 	return claimed;
@@ -166,6 +188,7 @@ static int walk_rows(
 		if (got == 0) got = read_row(index, stmt, row, err) < 0 ? -1 : 2;
 		if (got < 0) break;
 		if (got != 2) continue;
+		if (index->sent.left) note_read(index, row);
 		if (walk->front) front_set(walk->front, stmt, row);
 		(*walk->count)++;
 	}
@@ -265,8 +288,14 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 		return got < 0 ? -1 : 0;
 	}
 	for (size_t i = 0; i < *count; i++) {
-		struct claim *claim = xcalloc(1, sizeof(*claim));
-		map_put(&index->claims, (*rows)[i].path, claim);
+		/* One that was given up has left its note. */
+		struct claim *claim =
+			index->sent.left ? map_get(&index->claims, (*rows)[i].path) : NULL;
+		if (claim) index->sent.left--;
+		if (claim)
+			claim->held = true;
+		else
+			index_claim_new(index, (*rows)[i].path);
 	}
 	return 0;
 }
@@ -380,6 +409,7 @@ int index_troubles(struct index *index, size_t limit, struct index_dirty **rows,
 		}
 		got = read_row(index, stmt, &(*rows)[*count], err);
 		if (got < 0) break;
+		note_read(index, &(*rows)[*count]);
 		(*count)++;
 	}
 	db_reset(stmt);

@@ -76,6 +76,8 @@ const char *const index_schema[] = {
 	"CREATE TABLE bringing(path BLOB PRIMARY KEY, beside BLOB NOT NULL, ver BLOB NOT NULL,"
 	"  size INT NOT NULL, mtime INT NOT NULL, mode INT NOT NULL, ino INT NOT NULL,"
 	"  upto INT NOT NULL) WITHOUT ROWID;",
+	/* `sending` of the marks that are worked on, a few dozen a row (sent.c). */
+	"CREATE TABLE sent(part INTEGER PRIMARY KEY, notes BLOB NOT NULL);",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -300,6 +302,10 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_BRINGING_DROP] = "DELETE FROM bringing WHERE path = ?1",
 	[SQL_BRINGING_LIST] =
 		"SELECT path, beside, ver, size, mtime, mode, ino, upto FROM bringing",
+
+	[SQL_SENT_ALL] = "SELECT part, notes FROM sent",
+	[SQL_SENT_PUT] = "INSERT OR REPLACE INTO sent VALUES(?1, ?2)",
+	[SQL_SENT_DROP] = "DELETE FROM sent WHERE part = ?1",
 
 	[SQL_NEWS_GET] = "SELECT " ENTRY_COLUMNS " FROM news WHERE dir = ?1 AND name = ?2",
 	[SQL_NEWS_ANY] = "SELECT 1 FROM news LIMIT 1",
