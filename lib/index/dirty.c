@@ -68,6 +68,7 @@ static int mark(struct index *index, const char *path, int64_t seq, int64_t now_
 		return renew(index, path, seq, now_ms, settle_ms, max_settle_ms, prio, err);
 	}
 	dirty_add(index, 1);
+	index_since_add(index, seq);
 	return 0;
 }
 
@@ -89,12 +90,13 @@ int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t se
 	return 0;
 }
 
-/* How many rows begin at this number: all those that mark_tree made, and no other. */
-static int64_t count_at(struct index *index, int64_t seq, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_COUNT_AT, err);
+/* How many rows below begin at this number: all those that mark_tree made, and no other. */
+static int64_t count_at(struct index *index, int64_t dir, int64_t seq, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_TREE_COUNT_AT, err);
 
 	if (!stmt) return -1;
-	db_bind_int(stmt, 1, seq);
+	db_bind_int(stmt, 1, dir);
+	db_bind_int(stmt, 2, seq);
 	if (db_step(stmt, err) < 0) return -1;
 	int64_t rows = db_int(stmt, 0);
 	db_reset(stmt);
@@ -117,9 +119,10 @@ int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int
 	db_bind_int(stmt, 3, now_ms);
 	db_bind_int(stmt, 4, now_ms + settle_ms);
 	if (db_run(stmt, err) < 0) return index_fail(index, err);
-	int64_t rows = count_at(index, seq, err);
+	int64_t rows = count_at(index, dir, seq, err);
 	if (rows < 0) return index_fail(index, err);
 	dirty_add(index, rows);
+	for (int64_t i = 0; i < rows; i++) index_since_add(index, seq);
 	return 0;
 }
 
@@ -167,8 +170,10 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 	const struct claim *claim, struct err *err) {
 	struct db_stmt *stmt;
 	const char *name;
-	int got = index_keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
+	int64_t since;
+	int got = index_since_of(index, path, claim, &since, err);
 
+	if (got == 1) got = index_keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
 	if (got <= 0) return got;
 	db_bind_int(stmt, 3, covered);
 	if (db_run(stmt, err) < 0) return -1;
@@ -176,6 +181,7 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 		size_t above = index_split(path, &name);
 		int64_t dir = index_dir_find(index, path, above, err);
 		dirty_add(index, -1);
+		index_since_take(index, since);
 		return dir <= 0 ? (int)dir : index_dir_prune(index, path, above, dir, err);
 	}
 	index_fronts_forget(index, INT64_MIN);
@@ -184,7 +190,11 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 	db_bind_int(stmt, 4, claim && claim->marked ? claim->marked_ms : due_ms);
 	db_bind_int(stmt, 5, due_ms);
 	db_bind_int(stmt, 6, index->hurried);
-	return db_run(stmt, err);
+	if (db_run(stmt, err) < 0) return -1;
+	if (db_changes(index->db) == 0) return 0;
+	index_since_take(index, since);
+	index_since_add(index, since > covered + 1 ? since : covered + 1);
+	return 0;
 }
 
 int index_done(

@@ -217,6 +217,7 @@ int index_fail(struct index *index, struct err *err) {
 	index->news = true; /* what was dropped is there again */
 	index_dir_forget_all(index);
 	index_fronts_forget(index, INT64_MIN);
+	index_since_forget(index);
 	if (meta_read(index, &ignored) < 0 || index_sent_read(index, &ignored) < 0)
 		log_error("index '%s': %s", index->path, ignored.text);
 	return err_wrap(err, "index '%s'", index->path ? index->path : "in memory");

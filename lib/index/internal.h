@@ -50,7 +50,7 @@ enum index_sql {
 	SQL_TREE_HOPEFUL,
 	SQL_DIRTY_NEW,
 	SQL_DIRTY_RENEW,
-	SQL_DIRTY_COUNT_AT,
+	SQL_TREE_COUNT_AT,
 	SQL_DIRTY_GET,
 	SQL_DIRTY_DUE,
 	SQL_DIRTY_DUE_SAME,
@@ -68,9 +68,9 @@ enum index_sql {
 	SQL_DIRTY_MERGED,
 	SQL_DIRTY_REHOME,
 	SQL_DIRTY_HURRY,
-	SQL_DIRTY_PENDING,
+	SQL_DIRTY_SINCE,
+	SQL_DIRTY_SINCE_ALL,
 	SQL_DIRTY_REFUSED,
-	SQL_DIRTY_OLDEST,
 	SQL_DIRTY_TROUBLES,
 	SQL_DIRTY_WALK,
 	SQL_HELD_ADD,
@@ -165,6 +165,14 @@ struct sent {
 	bool changed;
 };
 
+/* since.c */
+struct since_block;
+struct since {
+	bool known;                  /* else it is counted before the next question */
+	struct since_block **blocks; /* in order */
+	size_t count, room;
+};
+
 /* absent.c */
 struct absent {
 	uint8_t *bits; /* NULL: nothing is known to be absent */
@@ -193,6 +201,7 @@ struct index {
 	struct due_front fronts[DUE_FRONTS];
 	struct absent absent;
 	struct sent sent;
+	struct since since;
 	struct dir_slot by_path[DIR_SLOTS], by_id[DIR_SLOTS];
 };
 
@@ -273,12 +282,24 @@ struct claim {
 	bool held;         /* given out; else it was given up, and is here for its note */
 	bool marked;       /* a mark came since */
 	int64_t marked_ms; /* the first of them */
+	int64_t since;     /* its mark's; 0: the table says it */
 	size_t place;      /* of its note in `sent`, from 1; 0: it has none */
 	uint8_t len, note[SENT_NOTE_MAX_BYTES];
 	char path[];
 };
 /* Held, and in the map. */
 struct claim *index_claim_new(struct index *index, const char *path);
+
+/* since.c: a mark that begins at this number came, or went. */
+void index_since_add(struct index *index, int64_t since);
+void index_since_take(struct index *index, int64_t since);
+/* Where the mark of this path begins: 1, 0: it has none, -1. `claim`: it, taken or not; or NULL. */
+int index_since_of(struct index *index, const char *path, const struct claim *claim, int64_t *since,
+	struct err *err);
+/* Many may have changed: what is known of them is forgotten. */
+void index_since_forget(struct index *index);
+int index_since_count(struct index *index, int64_t upto, int64_t *rows, struct err *err);
+void index_since_release(struct index *index);
 
 /* sent.c. All within index_begin, but for reading. */
 void index_sent_note(struct index *index, struct claim *claim, const void *note, size_t len);

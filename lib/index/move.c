@@ -124,6 +124,7 @@ static int dirty_merge(struct index *index, int64_t from, int64_t to, struct err
 	if (run(index, SQL_DIRTY_MERGED, from, to, err) < 0) return -1;
 	index->dirty_count -= db_changes(index->db);
 	index->totals_changed = true;
+	index_since_forget(index);
 	return run(index, SQL_DIRTY_REHOME, from, to, err);
 }
 

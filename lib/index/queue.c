@@ -16,6 +16,7 @@ void index_claims_release(struct index *index) {
 	for (struct map_item *it = NULL; (it = map_next(&index->claims, it));) free(map_value(it));
 	map_release(&index->claims);
 	index_sent_release(index);
+	index_since_release(index);
 	index_fronts_forget(index, INT64_MIN);
 	for (size_t i = 0; i < DUE_FRONTS; i++) {
 		free(index->fronts[i].name);
@@ -292,10 +293,9 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 		struct claim *claim =
 			index->sent.left ? map_get(&index->claims, (*rows)[i].path) : NULL;
 		if (claim) index->sent.left--;
-		if (claim)
-			claim->held = true;
-		else
-			index_claim_new(index, (*rows)[i].path);
+		if (!claim) claim = index_claim_new(index, (*rows)[i].path);
+		claim->held = true;
+		claim->since = (*rows)[i].since;
 	}
 	return 0;
 }
@@ -345,7 +345,7 @@ static int one_number(
 	struct db_stmt *stmt = index_stmt(index, which, err);
 
 	if (!stmt) return -1;
-	if (which != SQL_DIRTY_OLDEST) db_bind_int(stmt, 1, upto);
+	db_bind_int(stmt, 1, upto);
 	if (db_step(stmt, err) < 0) return -1;
 	if (!db_is_null(stmt, 0)) *value = db_int(stmt, 0);
 	db_reset(stmt);
@@ -354,7 +354,7 @@ static int one_number(
 
 int index_pending(
 	struct index *index, int64_t upto, int64_t *count, int64_t *refused, struct err *err) {
-	if (one_number(index, SQL_DIRTY_PENDING, upto, count, err) < 0) return -1;
+	if (index_since_count(index, upto, count, err) < 0) return -1;
 	return one_number(index, SQL_DIRTY_REFUSED, upto, refused, err);
 }
 
@@ -382,14 +382,6 @@ int index_before_deletions(struct index *index, int64_t upto, int64_t by_ms, siz
 
 int index_trouble_count(struct index *index, int64_t *count, struct err *err) {
 	return one_number(index, SQL_DIRTY_REFUSED, INT64_MAX, count, err) < 0 ? -1 : 0;
-}
-
-int64_t index_oldest(struct index *index) {
-	int64_t since = INT64_MAX;
-	struct err err;
-
-	/* When it cannot be read nothing is through: 0 is older than every mark. */
-	return one_number(index, SQL_DIRTY_OLDEST, 0, &since, &err) < 0 ? 0 : since;
 }
 
 int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count,
