@@ -68,6 +68,7 @@ static int mark(struct index *index, const char *path, int64_t seq, int64_t now_
 		return renew(index, path, seq, now_ms, settle_ms, max_settle_ms, prio, err);
 	}
 	dirty_add(index, 1);
+	index_since_add(index, seq);
 	return 0;
 }
 
@@ -82,16 +83,20 @@ int index_mark(struct index *index, const char *path, int64_t now_ms, int64_t se
 	}
 	if (seq) *seq = number;
 	struct claim *claim = map_get(&index->claims, path);
-	if (claim && !claim->marked) *claim = (struct claim){ true, now_ms };
+	if (claim && claim->held && !claim->marked) {
+		claim->marked = true;
+		claim->marked_ms = now_ms;
+	}
 	return 0;
 }
 
-/* How many rows begin at this number: all those that mark_tree made, and no other. */
-static int64_t count_at(struct index *index, int64_t seq, struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_COUNT_AT, err);
+/* How many rows below begin at this number: all those that mark_tree made, and no other. */
+static int64_t count_at(struct index *index, int64_t dir, int64_t seq, struct err *err) {
+	struct db_stmt *stmt = index_stmt(index, SQL_TREE_COUNT_AT, err);
 
 	if (!stmt) return -1;
-	db_bind_int(stmt, 1, seq);
+	db_bind_int(stmt, 1, dir);
+	db_bind_int(stmt, 2, seq);
 	if (db_step(stmt, err) < 0) return -1;
 	int64_t rows = db_int(stmt, 0);
 	db_reset(stmt);
@@ -114,9 +119,10 @@ int index_mark_tree(struct index *index, const char *folder, int64_t now_ms, int
 	db_bind_int(stmt, 3, now_ms);
 	db_bind_int(stmt, 4, now_ms + settle_ms);
 	if (db_run(stmt, err) < 0) return index_fail(index, err);
-	int64_t rows = count_at(index, seq, err);
+	int64_t rows = count_at(index, dir, seq, err);
 	if (rows < 0) return index_fail(index, err);
 	dirty_add(index, rows);
+	for (int64_t i = 0; i < rows; i++) index_since_add(index, seq);
 	return 0;
 }
 
@@ -152,12 +158,22 @@ int index_hopeful_below(
 
 /* ---- the end of work ---- */
 
+/* The caller's to free, once its note is dropped; NULL: it was not claimed. */
+static struct claim *claim_take(struct index *index, const char *path) {
+	struct claim *claim = map_take(&index->claims, path);
+
+	if (claim && !claim->held) index->sent.left--;
+	return claim;
+}
+
 static int done(struct index *index, const char *path, int64_t covered, int64_t due_ms,
 	const struct claim *claim, struct err *err) {
 	struct db_stmt *stmt;
 	const char *name;
-	int got = index_keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
+	int64_t since;
+	int got = index_since_of(index, path, claim, &since, err);
 
+	if (got == 1) got = index_keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
 	if (got <= 0) return got;
 	db_bind_int(stmt, 3, covered);
 	if (db_run(stmt, err) < 0) return -1;
@@ -165,6 +181,7 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 		size_t above = index_split(path, &name);
 		int64_t dir = index_dir_find(index, path, above, err);
 		dirty_add(index, -1);
+		index_since_take(index, since);
 		return dir <= 0 ? (int)dir : index_dir_prune(index, path, above, dir, err);
 	}
 	index_fronts_forget(index, INT64_MIN);
@@ -173,34 +190,44 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 	db_bind_int(stmt, 4, claim && claim->marked ? claim->marked_ms : due_ms);
 	db_bind_int(stmt, 5, due_ms);
 	db_bind_int(stmt, 6, index->hurried);
-	return db_run(stmt, err);
+	if (db_run(stmt, err) < 0) return -1;
+	if (db_changes(index->db) == 0) return 0;
+	index_since_take(index, since);
+	index_since_add(index, since > covered + 1 ? since : covered + 1);
+	return 0;
 }
 
 int index_done(
 	struct index *index, const char *path, int64_t covered, int64_t due_ms, struct err *err) {
-	struct claim *claim = map_take(&index->claims, path);
-	int got = index_begin(index, err);
-
-	if (got == 0) {
-		got = done(index, path, covered, due_ms, claim, err);
-		if (got == 0) got = index_making_done(index, path, err);
-		if (got < 0) index_fail(index, err);
+	if (index_begin(index, err) < 0) {
+		index_unclaim(index, path);
+		return -1;
 	}
+	struct claim *claim = claim_take(index, path);
+	if (claim) index_sent_drop(index, claim);
+	int got = done(index, path, covered, due_ms, claim, err);
+	if (got == 0) got = index_making_done(index, path, err);
+	if (got < 0) index_fail(index, err);
 	free(claim);
 	return got;
 }
 
 int index_again(struct index *index, const char *path, enum index_why why, const char *reason,
 	int64_t due_ms, int tries, struct err *err) {
-	struct claim *claim = map_take(&index->claims, path);
+	if (index_begin(index, err) < 0) {
+		index_unclaim(index, path);
+		return -1;
+	}
+	struct claim *claim = claim_take(index, path);
 	/* It was refused, and something happened to it meanwhile: that may have been the cure. */
 	bool sooner =
 		claim && claim->marked && (why == INDEX_WHY_REFUSED || why == INDEX_WHY_UNREADABLE);
+	int settled = claim ? index_sent_settle(index, claim, err) : 0;
 	struct db_stmt *stmt;
 
 	free(claim);
 	index_fronts_forget(index, sooner ? INT64_MIN : due_ms);
-	if (index_begin(index, err) < 0) return -1;
+	if (settled < 0) return index_fail(index, err);
 	int got = index_keyed(index, SQL_DIRTY_AGAIN, path, &stmt, err);
 	if (got == 0) return 0;
 	if (got < 0) return index_fail(index, err);
@@ -214,12 +241,17 @@ int index_again(struct index *index, const char *path, enum index_why why, const
 
 int index_sending(struct index *index, const char *path, int kind, const void *hash,
 	size_t hash_len, struct err *err) {
-	uint8_t bytes[33] = { (uint8_t)kind };
+	uint8_t bytes[SENT_NOTE_MAX_BYTES] = { (uint8_t)kind };
 	struct db_stmt *stmt;
 
 	assert(kind >= 0 && kind <= UINT8_MAX && hash_len < sizeof(bytes));
 	if (hash_len > 0) memcpy(bytes + 1, hash, hash_len);
 	if (index_begin(index, err) < 0) return -1;
+	struct claim *claim = map_get(&index->claims, path);
+	if (claim) {
+		index_sent_note(index, claim, bytes, 1 + hash_len);
+		return 0;
+	}
 	int got = index_keyed(index, SQL_DIRTY_SENDING, path, &stmt, err);
 	if (got == 0) return 0;
 	if (got < 0) return index_fail(index, err);

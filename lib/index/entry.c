@@ -139,6 +139,7 @@ int index_get_both(
 
 	*pair = (struct index_pair){ 0 };
 	if (dir <= 0) return (int)dir;
+	if (index_absent_name(index, dir, name)) return 0;
 	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_FROM, err);
 	if (!stmt) return -1;
 	index_bind_key(stmt, dir, name, false);
@@ -224,6 +225,7 @@ int index_write_row(struct index *index, enum index_sql which, int64_t dir, cons
 	struct db_stmt *stmt = index_stmt(index, which, err);
 
 	if (!stmt) return -1;
+	index_absent_note(index, dir, name, entry->ino);
 	index_bind_key(stmt, dir, name, entry->kind == INDEX_FOLDER);
 	const int64_t numbers[] = { entry->kind, entry->flags, entry->epoch, entry->size,
 		entry->mtime_ns, entry->ctime_ns, entry->btime_ns, entry->born_ns,

@@ -138,7 +138,8 @@ static int read_state(struct index *index, struct err *err) {
 	if (!index->past && check_schema(index, err) < 0) return -1;
 	if (meta_read(index, err) < 0) return -1;
 	index->news = true;
-	if (index_news_any(index, err) < 0) return -1;
+	if (index_news_any(index, err) < 0 || index_absent_begin(index, err) < 0) return -1;
+	if (index_sent_read(index, err) < 0) return -1;
 	/* Numbers of the last run that were reserved and not given are left out. */
 	index->sequence = index->reserved;
 	return index->past ? index_past_note(index->past, index->db, true, err) : 0;
@@ -173,6 +174,7 @@ struct index *index_past_open(struct index_past *past, struct err *err) {
 static void forget(struct index *index) {
 	index_dir_forget_all(index);
 	index_claims_release(index);
+	index_absent_end(index);
 	meta_clear(&index->meta);
 	index->failed = index->totals_changed = index->making = index->unsynced =
 		index->newest_first = false;
@@ -228,7 +230,9 @@ int index_fail(struct index *index, struct err *err) {
 	index->news = true; /* what was dropped is there again */
 	index_dir_forget_all(index);
 	index_fronts_forget(index, INT64_MIN);
-	if (meta_read(index, &ignored) < 0) log_error("index '%s': %s", index->path, ignored.text);
+	index_since_forget(index);
+	if (meta_read(index, &ignored) < 0 || index_sent_read(index, &ignored) < 0)
+		log_error("index '%s': %s", index->path, ignored.text);
 	return named(index, err);
 }
 
@@ -248,7 +252,8 @@ static int commit(struct index *index, bool full, struct err *err) {
 		db_rollback(index->db);
 		return 0;
 	}
-	if (counts_write(index, err) < 0) return -1; /* undone already */
+	/* Undone already. */
+	if (index_sent_write(index, err) < 0 || counts_write(index, err) < 0) return -1;
 	if (db_commit(index->db, full, err) < 0) return index_fail(index, err);
 	index->unsynced = !full;
 	return index->past ? index_past_note(index->past, index->db, full, err) : 0;

@@ -31,6 +31,7 @@ enum index_sql {
 	SQL_ENTRY_DROP,
 	SQL_ENTRY_DROP_ALL,
 	SQL_ENTRY_ANY,
+	SQL_ENTRY_FIRST,
 	SQL_ENTRY_BY_INO,
 	SQL_ENTRY_BY_ID,
 	SQL_ENTRY_PLAIN,
@@ -51,7 +52,7 @@ enum index_sql {
 	SQL_TREE_HOPEFUL,
 	SQL_DIRTY_NEW,
 	SQL_DIRTY_RENEW,
-	SQL_DIRTY_COUNT_AT,
+	SQL_TREE_COUNT_AT,
 	SQL_DIRTY_GET,
 	SQL_DIRTY_DUE,
 	SQL_DIRTY_DUE_SAME,
@@ -69,9 +70,9 @@ enum index_sql {
 	SQL_DIRTY_MERGED,
 	SQL_DIRTY_REHOME,
 	SQL_DIRTY_HURRY,
-	SQL_DIRTY_PENDING,
+	SQL_DIRTY_SINCE,
+	SQL_DIRTY_SINCE_ALL,
 	SQL_DIRTY_REFUSED,
-	SQL_DIRTY_OLDEST,
 	SQL_DIRTY_TROUBLES,
 	SQL_DIRTY_WALK,
 	SQL_HELD_ADD,
@@ -115,6 +116,9 @@ enum index_sql {
 	SQL_BRINGING_GET,
 	SQL_BRINGING_DROP,
 	SQL_BRINGING_LIST,
+	SQL_SENT_ALL,
+	SQL_SENT_PUT,
+	SQL_SENT_DROP,
 	SQL_NEWS_GET,
 	SQL_NEWS_ANY,
 	SQL_NEWS_PUT,
@@ -149,6 +153,34 @@ struct due_front {
 };
 enum { DUE_FRONTS = 10 }; /* priorities from 0 on; a higher one is walked from its beginning */
 
+/* sent.c */
+enum { SENT_ROW_NOTES = 16, SENT_NOTE_MAX_BYTES = 33 };
+struct claim;
+struct sent_row {
+	struct claim *claims[SENT_ROW_NOTES];
+	size_t used;
+	bool changed;
+};
+struct sent {
+	struct sent_row *rows;
+	size_t count, left; /* left: claims that are not held */
+	bool changed;
+};
+
+/* since.c */
+struct since_block;
+struct since {
+	bool known;                  /* else it is counted before the next question */
+	struct since_block **blocks; /* in order */
+	size_t count, room;
+};
+
+/* absent.c */
+struct absent {
+	uint8_t *bits; /* NULL: nothing is known to be absent */
+	size_t set;
+};
+
 struct index {
 	struct db *db;
 	struct index_past *past; /* of one in memory that is to outlive a crash; else NULL */
@@ -170,6 +202,9 @@ struct index {
 	int64_t hurried;            /* the last barrier's number: rows up to it are not postponed */
 	int64_t sequence, reserved; /* numbers up to `reserved` are ours by what meta says */
 	struct due_front fronts[DUE_FRONTS];
+	struct absent absent;
+	struct sent sent;
+	struct since since;
 	struct dir_slot by_path[DIR_SLOTS], by_id[DIR_SLOTS];
 };
 
@@ -231,6 +266,15 @@ int index_write_row(struct index *index, enum index_sql which, int64_t dir, cons
 /* Steps to the end. */
 int index_rows_read(struct db_stmt *stmt, struct index_rows *rows, struct err *err);
 
+/* When the base was read anew: of an empty one it is noted what comes into it. */
+int index_absent_begin(struct index *index, struct err *err);
+void index_absent_end(struct index *index);
+/* Before a row is put: `name` without a folder's slash. */
+void index_absent_note(struct index *index, int64_t dir, const char *name, uint64_t ino);
+/* There is no such row for sure, neither a file's nor a folder's. */
+bool index_absent_name(const struct index *index, int64_t dir, const char *name);
+bool index_absent_inode(const struct index *index, uint64_t ino);
+
 /* The next mark's number, reserved in meta; -1 (everything undone already). */
 int64_t index_sequence_next(struct index *index, struct err *err);
 
@@ -240,9 +284,42 @@ int64_t index_sequence_next(struct index *index, struct err *err);
  * run, not as many as rows wait.
  */
 struct claim {
+	bool held;         /* given out; else it was given up, and is here for its note */
 	bool marked;       /* a mark came since */
 	int64_t marked_ms; /* the first of them */
+	int64_t since;     /* its mark's; 0: the table says it */
+	size_t place;      /* of its note in `sent`, from 1; 0: it has none */
+	uint8_t len, note[SENT_NOTE_MAX_BYTES];
+	char path[];
 };
+/* Held, and in the map. */
+struct claim *index_claim_new(struct index *index, const char *path);
+
+/* since.c: a mark that begins at this number came, or went. */
+void index_since_add(struct index *index, int64_t since);
+void index_since_take(struct index *index, int64_t since);
+/* Where the mark of this path begins: 1, 0: it has none, -1. `claim`: it, taken or not; or NULL. */
+int index_since_of(struct index *index, const char *path, const struct claim *claim, int64_t *since,
+	struct err *err);
+/* Many may have changed: what is known of them is forgotten. */
+void index_since_forget(struct index *index);
+int index_since_count(struct index *index, int64_t upto, int64_t *rows, struct err *err);
+void index_since_release(struct index *index);
+
+/* sent.c. All within index_begin, but for reading. */
+void index_sent_note(struct index *index, struct claim *claim, const void *note, size_t len);
+void index_sent_drop(struct index *index, struct claim *claim);
+/* The note goes to the mark. After -1: index_fail. */
+int index_sent_settle(struct index *index, struct claim *claim, struct err *err);
+int index_sent_settle_all(struct index *index, struct err *err);
+int index_sent_write(struct index *index, struct err *err); /* at a commit; -1: undone already */
+/* Replaces what memory has, as the table says. Claims stay. */
+int index_sent_read(struct index *index, struct err *err);
+void index_sent_release(struct index *index);
+/* Of the paths whose marks have a note that ends so, those whose newer one does not go, and those come that have it here. */
+void index_sent_find(
+	struct index *index, const void *tail, size_t len, size_t limit, char ***paths);
+
 /* A statement with the path's folder and name bound at 1 and 2 (the name lent: `path` stays until it
  * was stepped); 0: the folder has no rows at
  * all. */

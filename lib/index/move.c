@@ -29,9 +29,9 @@ static int collect(
 
 int index_find_inode(struct index *index, uint64_t ino, bool folder, size_t limit, char ***paths,
 	struct err *err) {
-	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BY_INO, err);
-
 	*paths = NULL;
+	if (index_absent_inode(index, ino)) return 0;
+	struct db_stmt *stmt = index_stmt(index, SQL_ENTRY_BY_INO, err);
 	if (!stmt) return -1;
 	db_bind_int(stmt, 1, (int64_t)ino);
 	db_bind_int(stmt, 2, folder ? INDEX_FOLDER : INDEX_FILE);
@@ -60,7 +60,9 @@ int index_find_sending(struct index *index, const void *tail, size_t len, size_t
 	db_bind_int(stmt, 1, -(int64_t)len);
 	db_lend_blob(stmt, 2, tail, len);
 	db_bind_int(stmt, 3, (int64_t)limit);
-	return collect(index, stmt, false, paths, err);
+	if (collect(index, stmt, false, paths, err) < 0) return -1;
+	index_sent_find(index, tail, len, limit, paths);
+	return 0;
 }
 
 int index_plain(struct index *index, size_t limit, int64_t *count, char ***paths, struct err *err) {
@@ -122,6 +124,7 @@ static int dirty_merge(struct index *index, int64_t from, int64_t to, struct err
 	if (run(index, SQL_DIRTY_MERGED, from, to, err) < 0) return -1;
 	index->dirty_count -= db_changes(index->db);
 	index->totals_changed = true;
+	index_since_forget(index);
 	return run(index, SQL_DIRTY_REHOME, from, to, err);
 }
 
@@ -187,7 +190,8 @@ int index_move_folder(
 	struct index *index, const char *from, const char *to, int64_t now_ms, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
 	index_fronts_forget(index, INT64_MIN);
-	int got = move(index, from, to, now_ms, err);
+	int got = index_sent_settle_all(index, err);
+	if (got == 0) got = move(index, from, to, now_ms, err);
 	return got < 0 ? index_fail(index, err) : got;
 }
 

@@ -15,6 +15,8 @@ void index_dirty_release(struct index_dirty *dirty) {
 void index_claims_release(struct index *index) {
 	for (struct map_item *it = NULL; (it = map_next(&index->claims, it));) free(map_value(it));
 	map_release(&index->claims);
+	index_sent_release(index);
+	index_since_release(index);
 	index_fronts_forget(index, INT64_MIN);
 	for (size_t i = 0; i < DUE_FRONTS; i++) {
 		free(index->fronts[i].name);
@@ -30,13 +32,27 @@ void index_fronts_forget(struct index *index, int64_t due_ms) {
 }
 
 void index_unclaim(struct index *index, const char *path) {
-	struct claim *claim = map_take(&index->claims, path);
+	struct claim *claim = map_get(&index->claims, path);
 
-	if (claim) index_fronts_forget(index, INT64_MIN);
-	free(claim);
+	if (!claim || !claim->held) return;
+	index_fronts_forget(index, INT64_MIN);
+	if (!claim->place) {
+		free(map_take(&index->claims, path));
+		return;
+	}
+	claim->held = claim->marked = false;
+	index->sent.left++;
 }
 
 /* ---- rows ---- */
+
+static void sending_read(struct index_dirty *row, const uint8_t *note, size_t len) {
+	if (len < 1 || len > 1 + sizeof(row->sending_hash)) return;
+	row->sending = true;
+	row->sending_kind = note[0];
+	row->sending_hash_len = len - 1;
+	memcpy(row->sending_hash, note + 1, len - 1);
+}
 
 /* The columns of DIRTY_COLUMNS. */
 static int read_row(
@@ -60,14 +76,16 @@ static int read_row(
 	bytes = db_blob(stmt, 8, &len);
 	row->reason = bytes ? xstrndup(bytes, len) : NULL;
 	const uint8_t *sending = db_blob(stmt, 9, &len);
-	if (sending && len >= 1 && len <= 1 + sizeof(row->sending_hash)) {
-		row->sending = true;
-		row->sending_kind = sending[0];
-		row->sending_hash_len = len - 1;
-		memcpy(row->sending_hash, sending + 1, len - 1);
-	}
+	if (sending) sending_read(row, sending, len);
 	free(folder);
 	return 0;
+}
+
+/* A claim's note is newer than what the row has. */
+static void note_read(const struct index *index, struct index_dirty *row) {
+	const struct claim *claim = map_get(&index->claims, row->path);
+
+	if (claim && claim->place) sending_read(row, claim->note, claim->len);
 }
 
 static void rows_release(struct index_dirty *rows, size_t count) {
@@ -84,6 +102,7 @@ int index_dirty_get(
 	if (got <= 0) return got;
 	got = db_step(stmt, err);
 	if (got == 1 && read_row(index, stmt, dirty, err) < 0) got = -1;
+	if (got == 1) note_read(index, dirty);
 	db_reset(stmt);
 	return got;
 }
@@ -104,6 +123,10 @@ static int next_prio(struct index *index, int64_t *prio, struct err *err) {
 	return got;
 }
 
+static bool is_held(const struct claim *claim) {
+	return claim && claim->held;
+}
+
 /* Is the row that `stmt` stands at claimed? Asked before it is read: with 64 at work most rows of a
  * claim are stepped over. */
 static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err) {
@@ -122,12 +145,12 @@ static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err
 		}
 		memcpy(path + above, name, len);
 		path[above + len] = '\0';
-		return map_get(&index->claims, path) != NULL;
+		return is_held(map_get(&index->claims, path));
 	}
 	char *folder = index_dir_path(index, dir, err);
 	if (!folder) return -1;
 	char *whole = index_join(folder, name, len);
-	bool claimed = map_get(&index->claims, whole) != NULL;
+	bool claimed = is_held(map_get(&index->claims, whole));
 	free(whole);
 	free(folder);
 	return claimed;
@@ -166,6 +189,7 @@ static int walk_rows(
 		if (got == 0) got = read_row(index, stmt, row, err) < 0 ? -1 : 2;
 		if (got < 0) break;
 		if (got != 2) continue;
+		if (index->sent.left) note_read(index, row);
 		if (walk->front) front_set(walk->front, stmt, row);
 		(*walk->count)++;
 	}
@@ -265,8 +289,13 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 		return got < 0 ? -1 : 0;
 	}
 	for (size_t i = 0; i < *count; i++) {
-		struct claim *claim = xcalloc(1, sizeof(*claim));
-		map_put(&index->claims, (*rows)[i].path, claim);
+		/* One that was given up has left its note. */
+		struct claim *claim =
+			index->sent.left ? map_get(&index->claims, (*rows)[i].path) : NULL;
+		if (claim) index->sent.left--;
+		if (!claim) claim = index_claim_new(index, (*rows)[i].path);
+		claim->held = true;
+		claim->since = (*rows)[i].since;
 	}
 	return 0;
 }
@@ -316,7 +345,7 @@ static int one_number(
 	struct db_stmt *stmt = index_stmt(index, which, err);
 
 	if (!stmt) return -1;
-	if (which != SQL_DIRTY_OLDEST) db_bind_int(stmt, 1, upto);
+	db_bind_int(stmt, 1, upto);
 	if (db_step(stmt, err) < 0) return -1;
 	if (!db_is_null(stmt, 0)) *value = db_int(stmt, 0);
 	db_reset(stmt);
@@ -325,7 +354,7 @@ static int one_number(
 
 int index_pending(
 	struct index *index, int64_t upto, int64_t *count, int64_t *refused, struct err *err) {
-	if (one_number(index, SQL_DIRTY_PENDING, upto, count, err) < 0) return -1;
+	if (index_since_count(index, upto, count, err) < 0) return -1;
 	return one_number(index, SQL_DIRTY_REFUSED, upto, refused, err);
 }
 
@@ -355,14 +384,6 @@ int index_trouble_count(struct index *index, int64_t *count, struct err *err) {
 	return one_number(index, SQL_DIRTY_REFUSED, INT64_MAX, count, err) < 0 ? -1 : 0;
 }
 
-int64_t index_oldest(struct index *index) {
-	int64_t since = INT64_MAX;
-	struct err err;
-
-	/* When it cannot be read nothing is through: 0 is older than every mark. */
-	return one_number(index, SQL_DIRTY_OLDEST, 0, &since, &err) < 0 ? 0 : since;
-}
-
 int index_troubles(struct index *index, size_t limit, struct index_dirty **rows, size_t *count,
 	struct err *err) {
 	struct db_stmt *stmt = index_stmt(index, SQL_DIRTY_TROUBLES, err);
@@ -380,6 +401,7 @@ int index_troubles(struct index *index, size_t limit, struct index_dirty **rows,
 		}
 		got = read_row(index, stmt, &(*rows)[*count], err);
 		if (got < 0) break;
+		note_read(index, &(*rows)[*count]);
 		(*count)++;
 	}
 	db_reset(stmt);

@@ -6,7 +6,7 @@
  * 'name' or 'name/', so that the walk order is the byte order of keys and a file and a folder of
  * one name are two rows. `dirty` has no kind: the planner looks.
  *
- * by_due and by_since serve the queue and the barrier without touching the rows; by_epoch holds
+ * by_due serves the queue without touching the rows, a count in memory (since.c) the barrier; by_epoch holds
  * only rows that a SYNC seals; troubles only what went wrong. What is claimed is nowhere here: a
  * restart claims nothing.
  *
@@ -76,6 +76,10 @@ const char *const index_schema[] = {
 	"CREATE TABLE bringing(path BLOB PRIMARY KEY, beside BLOB NOT NULL, ver BLOB NOT NULL,"
 	"  size INT NOT NULL, mtime INT NOT NULL, mode INT NOT NULL, ino INT NOT NULL,"
 	"  upto INT NOT NULL) WITHOUT ROWID;",
+	/* `sending` of the marks that are worked on, a few dozen a row (sent.c). */
+	"CREATE TABLE sent(part INTEGER PRIMARY KEY, notes BLOB NOT NULL);",
+	/* Counted in memory (since.c). */
+	"DROP INDEX by_since;",
 };
 const size_t index_schema_steps = ARRAY_LEN(index_schema);
 
@@ -126,6 +130,7 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_ENTRY_DROP] = "DELETE FROM entry WHERE dir = ?1 AND name = ?2",
 	[SQL_ENTRY_DROP_ALL] = "DELETE FROM entry",
 	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ?1 AND (flags & 1) <= ?2 LIMIT 1",
+	[SQL_ENTRY_FIRST] = "SELECT 1 FROM entry LIMIT 1",
 	[SQL_ENTRY_BY_INO] = "SELECT dir, name FROM entry INDEXED BY by_ino"
 			     " WHERE ino = ?1 AND ino <> 0 AND kind < 2 AND (flags & 1) = 0 AND "
 			     "kind = ?2 LIMIT ?3",
@@ -171,6 +176,8 @@ const char *const index_sql_text[SQL_COUNT] = {
 		SUBTREE "SELECT 1 FROM below WHERE EXISTS(SELECT 1 FROM entry WHERE dir = below.id)"
 			" OR EXISTS(SELECT 1 FROM news WHERE dir = below.id) LIMIT 1",
 	[SQL_TREE_DIRTY] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id LIMIT 1",
+	[SQL_TREE_COUNT_AT] = SUBTREE "SELECT count(*) FROM below JOIN dirty"
+				      " ON dirty.dir = below.id WHERE since = ?2",
 	[SQL_TREE_HOPEFUL] = SUBTREE "SELECT 1 FROM below JOIN dirty ON dirty.dir = below.id"
 				     " WHERE due <= ?2 OR (reason IS NULL AND due <= ?3) LIMIT 1",
 
@@ -184,7 +191,6 @@ const char *const index_sql_text[SQL_COUNT] = {
 			    "  max(CASE WHEN why IN (0, 3) THEN due ELSE ?7 END, min(?5, max(first "
 			    "+ ?6, ?7))) END"
 			    " WHERE dir = ?1 AND name = ?2",
-	[SQL_DIRTY_COUNT_AT] = "SELECT count(*) FROM dirty WHERE since = ?1",
 	[SQL_DIRTY_GET] = "SELECT " DIRTY_COLUMNS " FROM dirty WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_DUE] = "SELECT " DIRTY_COLUMNS " FROM dirty INDEXED BY by_due"
 			  " WHERE prio = ?1 AND due <= ?2 AND due > ?3 ORDER BY due, dir, name",
@@ -225,9 +231,9 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIRTY_REHOME] = "UPDATE dirty SET dir = ?2 WHERE dir = ?1",
 	[SQL_DIRTY_HURRY] = "UPDATE dirty INDEXED BY by_due SET due = ?2"
 			    " WHERE prio = ?3 AND due > ?2 AND since <= ?1",
-	[SQL_DIRTY_PENDING] = "SELECT count(*) FROM dirty WHERE since <= ?1",
+	[SQL_DIRTY_SINCE] = "SELECT since FROM dirty WHERE dir = ?1 AND name = ?2",
+	[SQL_DIRTY_SINCE_ALL] = "SELECT since FROM dirty",
 	[SQL_DIRTY_REFUSED] = "SELECT count(*) FROM dirty WHERE since <= ?1 AND reason IS NOT NULL",
-	[SQL_DIRTY_OLDEST] = "SELECT min(since) FROM dirty",
 	[SQL_DIRTY_WALK] =
 		"SELECT dir, name FROM dirty WHERE (dir, name) > (?1, ?2) AND reason IS NULL"
 		" ORDER BY dir, name LIMIT ?3",
@@ -306,6 +312,10 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_BRINGING_DROP] = "DELETE FROM bringing WHERE path = ?1",
 	[SQL_BRINGING_LIST] =
 		"SELECT path, beside, ver, size, mtime, mode, ino, upto FROM bringing",
+
+	[SQL_SENT_ALL] = "SELECT part, notes FROM sent",
+	[SQL_SENT_PUT] = "INSERT OR REPLACE INTO sent VALUES(?1, ?2)",
+	[SQL_SENT_DROP] = "DELETE FROM sent WHERE part = ?1",
 
 	[SQL_NEWS_GET] = "SELECT " ENTRY_COLUMNS " FROM news WHERE dir = ?1 AND name = ?2",
 	[SQL_NEWS_ANY] = "SELECT 1 FROM news LIMIT 1",

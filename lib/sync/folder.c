@@ -100,7 +100,7 @@ void folder_wrote(struct folder *f) {
 
 /* ---- marks ---- */
 
-void folder_mark_path(struct folder *f, const char *path, int prio, int64_t settle_ms) {
+void folder_mark_told(struct folder *f, const char *path, int prio, int64_t settle_ms) {
 	struct err err;
 	int64_t most_ms = f->settings.max_settle_ms, pace_ms = pace_left_ms(f, path);
 	if (pace_ms > settle_ms) settle_ms = pace_ms;
@@ -111,6 +111,11 @@ void folder_mark_path(struct folder *f, const char *path, int prio, int64_t sett
 	}
 	turn_end_want(&f->turn_end);
 	folder_wake(f);
+}
+
+void folder_mark_path(struct folder *f, const char *path, int prio, int64_t settle_ms) {
+	if (prio != PRIO_FOLDER) f->weigh.told = false;
+	folder_mark_told(f, path, prio, settle_ms);
 }
 
 /* Much is asked of the index in this turn. */

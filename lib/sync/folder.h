@@ -293,6 +293,8 @@ void folder_op_go(struct folder *folder);
 void folder_wrote(
 	struct folder *folder); /* the store answered a write: SYNC follows when it is quiet */
 void folder_mark_path(struct folder *folder, const char *path, int prio, int64_t settle_ms);
+/* The same, of a scan that told its size (weigh_told). */
+void folder_mark_told(struct folder *folder, const char *path, int prio, int64_t settle_ms);
 bool folder_is_busy(const struct folder *folder);
 /* Something still uses its disk, its index or its store; its end wakes the folder. */
 bool folder_has_work(const struct folder *folder);

@@ -19,7 +19,8 @@ static void scan_mark(struct folder *f, const char *path, const struct scan_foun
 		if (age_ms >= 0 && age_ms < f->settings.settle_ms)
 			settle = f->settings.settle_ms - age_ms;
 	}
-	folder_mark_path(f, path, prio, settle);
+	if (found->what != SCAN_GONE && found->kind == DISK_FILE) weigh_told(f, found->size);
+	folder_mark_told(f, path, prio, settle);
 }
 
 static void found_take(struct folder *f, struct scan_listed *l, const struct scan_found *found) {
@@ -223,6 +224,7 @@ void scan_step(struct folder *f) {
 void scan_request(struct folder *f, const char *path) {
 	struct scan *scan = &f->scan;
 	if (f->phase == PHASE_CLOSING || f->phase == PHASE_DOWN || !f->watch) return;
+	weigh_scanned(f, !*path && !scan->full);
 	if (!*path) {
 		if (scan->full) {
 			scan->again =

@@ -292,6 +292,7 @@ void transfer_again(struct transfer *t, enum index_why why, const char *reason, 
 		reason = NULL;
 		delay_ms = 0;
 	}
+	if (reason) f->weigh.told = false; /* it does not go */
 	if (index_again(f->index, t->path, why, reason, folder_clock_ms(f) + delay_ms,
 		    t->row.tries + failed, &err)) {
 		folder_index_failed(f, &err);

@@ -235,6 +235,10 @@ void abandoned_op(struct store_op *op, const struct index_session *session, cons
 /* weigh.c */
 int64_t flight_moved(const struct transfer *transfer); /* bytes at the remote, or from there */
 void weigh_release(struct folder *folder);
+/* A scan is asked for: `whole`, of all that there is, and none was under way. */
+void weigh_scanned(struct folder *folder, bool whole);
+/* What it found is to go, and so large. */
+void weigh_told(struct folder *folder, int64_t bytes);
 
 /* pace.c */
 void pace_begin(struct transfer *transfer);

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "index/index.h"
+#include "index/past.h"
 
 static struct err err;
 
@@ -25,6 +25,92 @@ static bool has(struct index *index, const char *path) {
 	assert_true(got >= 0);
 	index_entry_release(&entry);
 	return got == 1;
+}
+
+/* Of an index that was opened empty not every question reaches the table: the answers are those of a plain list. */
+enum { PLACES = 40, INODES = 16, LOOK_STEPS = 60 };
+
+struct known {
+	bool file, folder;
+	uint64_t file_ino, folder_ino;
+};
+
+static void path_of(char path[32], size_t at) {
+	(void)snprintf(path, 32, "d%zu/n%zu", at % 4, at / 4);
+}
+
+static void looks_are_right(
+	struct index *index, const struct known known[], size_t at, uint64_t ino) {
+	struct index_pair pair;
+	char path[32], **paths;
+	size_t count[2] = { 0 };
+
+	path_of(path, at);
+	assert_int_equal(index_get_both(index, path, &pair, &err), 0);
+	assert_int_equal(pair.has_file, known[at].file);
+	assert_int_equal(pair.has_folder, known[at].folder);
+	index_entry_release(&pair.file);
+	index_entry_release(&pair.folder);
+	for (size_t i = 0; i < PLACES; i++) {
+		count[0] += known[i].file && known[i].file_ino == ino;
+		count[1] += known[i].folder && known[i].folder_ino == ino;
+	}
+	for (int folder = 0; folder < 2 && ino; folder++) {
+		assert_int_equal(index_find_inode(index, ino, folder, 99, &paths, &err), 0);
+		assert_int_equal(strv_count(paths), count[folder]);
+		strv_free(paths);
+	}
+}
+
+static void change(struct index *index, struct known *it, size_t at, unsigned dice) {
+	uint64_t ino = dice % INODES;
+	bool folder = dice / INODES % 3 == 0;
+	struct index_entry entry = { .kind = folder ? INDEX_FOLDER : INDEX_FILE, .ino = ino };
+	bool *there = folder ? &it->folder : &it->file;
+	char path[32];
+	int put = 1;
+
+	path_of(path, at);
+	switch (dice / INODES / 3 % 4) {
+	case 0: assert_int_equal(index_put(index, path, &entry, &err), 0); break;
+	case 1: put = index_add(index, path, &entry, &err); break;
+	default:
+		assert_int_equal(index_drop(index, path, folder, &err), 0);
+		*there = false;
+		return;
+	}
+	assert_int_equal(put || *there, 1);
+	*there = true;
+	if (put) *(folder ? &it->folder_ino : &it->file_ino) = ino;
+}
+
+static void a_round_of_looks(uint64_t *seed) {
+	struct known known[PLACES] = { 0 };
+	struct index_past *past = index_past_new(1);
+	struct index *index = index_past_open(past, &err);
+
+	for (int step = 0; step < LOOK_STEPS; step++) {
+		*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
+		unsigned dice = (unsigned)(*seed >> 33);
+		size_t at = dice % PLACES;
+		change(index, &known[at], at, dice / PLACES);
+		for (size_t i = 0; i < PLACES; i++) looks_are_right(index, known, i, i % INODES);
+		if (step != LOOK_STEPS / 2) continue;
+		/* What is there from before was put by nobody of now. */
+		assert_int_equal(index_commit(index, false, &err), 0);
+		index_close(index);
+		index = index_past_open(past, &err);
+		assert_non_null(index);
+	}
+	index_close(index);
+	index_past_free(past);
+}
+
+static void looks_at_what_was_never_put(void **state) {
+	uint64_t seed = 11;
+
+	(void)state;
+	for (int round = 0; round < 20; round++) a_round_of_looks(&seed);
 }
 
 static int64_t mark(struct index *index, const char *path, int64_t now_ms) {
@@ -179,6 +265,7 @@ static void held_rows_come_last(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_inode),
+		cmocka_unit_test(looks_at_what_was_never_put),
 		cmocka_unit_test(rows_and_marks_follow),
 		cmocka_unit_test(not_onto_what_is_known),
 		cmocka_unit_test(held_rows_come_last),

@@ -256,8 +256,39 @@ static void test_live_database(void **state) {
 	world_close(b);
 }
 
+static int64_t left_bytes(struct bench *b) {
+	struct folder_progress progress;
+	folder_weigh(b->folder);
+	folder_progress(b->folder, &progress);
+	return progress.left_bytes;
+}
+
+static bool all_is_weighed(struct bench *b) {
+	return left_bytes(b) == 100 + 2000 + 30000;
+}
+
+static bool the_change_is_weighed(struct bench *b) {
+	return left_bytes(b) == 100 + 2000 + 7;
+}
+
+static void test_what_waits_is_weighed(void **state) {
+	struct bench *b = *state;
+	b->settings.settle_ms = b->settings.max_settle_ms = 3600000;
+	shell("cd '%s' && mkdir d && head -c 100 /dev/zero > a && head -c 2000 /dev/zero > d/b && "
+	      "head "
+	      "-c 30000 /dev/zero > c",
+		b->local);
+	world_open(b);
+	wait_until(b, "what the scan found", all_is_weighed);
+	/* What an event tells has no size. */
+	put(b, "c", "shorter");
+	wait_until(b, "looked at", the_change_is_weighed);
+	world_close(b);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_what_waits_is_weighed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sends_and_keeps_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart_does_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
