@@ -133,12 +133,15 @@ static bool id_renewed(struct polling *p, const char *path, struct index_entry *
 }
 
 /* As agreed again: whatever was noted is over. */
-static bool row_is_same(struct polling *p, const char *path, struct index_entry *row) {
+static bool row_is_same(struct polling *p, const char *path, struct index_entry *row,
+	const struct store_entry *told) {
 	struct folder *f = p->folder;
 	struct err err;
 	bool folder = row->kind == INDEX_FOLDER;
 	if (row->flags & INDEX_HOLLOW) {
 		row->flags &= ~(unsigned)INDEX_HOLLOW;
+		/* Another machine made it again: its marker is as good as ours. */
+		if (told->marker) row->flags |= INDEX_MARKER;
 		if (!polling_good(f, index_put(f->index, path, row, &err), &err)) return false;
 		/* As long as it was not there nothing of its mode was sent. */
 		if (!polling_mark(p, path, true, 0)) return false;
@@ -200,9 +203,10 @@ bool polling_told(struct polling *p, const char *path, const struct store_entry 
 		return polling_mark(p, path, folder, entry->size);
 	}
 	bool same = told_same(f, &row, entry);
-	bool went_on = !same ? row_differs(p, path, &row, entry)
-			     : id_renewed(p, path, &row, entry) &&
-				       ((row.flags & INDEX_STRANGER) || row_is_same(p, path, &row));
+	bool went_on =
+		!same ? row_differs(p, path, &row, entry)
+		      : id_renewed(p, path, &row, entry) &&
+				((row.flags & INDEX_STRANGER) || row_is_same(p, path, &row, entry));
 	index_entry_release(&row);
 	return went_on;
 }

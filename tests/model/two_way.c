@@ -4,9 +4,10 @@
 static const unsigned kept[] = {
 	209, 992, /* a file at the remote where names of a folder begin */
 	526, /* gone there, in a folder that had lost its row when all was compared, and got it again after */
-	1188,             /* a folder that was gone there, and came back with another mode here */
-	1351,             /* gone on both sides, and the folder around it empty */
-	8036,             /* gone on both sides, and rows below it that nobody looked at */
+	1180, /* a folder that was gone there, and made again with a marker by another machine */
+	1188, /* a folder that was gone there, and came back with another mode here */
+	1351, /* gone on both sides, and the folder around it empty */
+	8036, /* gone on both sides, and rows below it that nobody looked at */
 	1179, 1791, 1872, /* a SET of what another hand put there meanwhile */
 	2416,             /* a file took the name of a folder while that was brought */
 	2739, /* a folder was made again by what came into it, and nobody had looked at what went in it */
