@@ -52,7 +52,9 @@ static void read_checksums(struct store_entry *entry, const char *text) {
 
 struct store_entry webdav_entry(
 	struct webdav *dav, const struct webdav_item *item, enum store_kind kind) {
-	struct store_entry entry = { .kind = item->is_folder ? STORE_FOLDER : kind,
+	/* Servers tell of a file also by a folder's address. */
+	enum store_kind other = kind == STORE_FOLDER ? STORE_FILE : kind;
+	struct store_entry entry = { .kind = item->is_folder ? STORE_FOLDER : other,
 		.mtime_ns = STORE_MTIME_UNKNOWN,
 		.mode = STORE_MODE_UNKNOWN };
 
@@ -60,7 +62,6 @@ struct store_entry webdav_entry(
 		/* Nextcloud's changes with anything below. */
 		if (dav->uploads && item->etag) entry.version = rest_etag(item->etag);
 	} else {
-		if (kind == STORE_FOLDER) entry.kind = STORE_FILE;
 		entry.size = item->size < 0 ? 0 : item->size;
 		entry.version = version_of(item);
 		dav->no_etags = is_tag_of_time(item);
