@@ -392,6 +392,8 @@ int index_news_get(struct index *index, const char *path, bool folder, struct in
 	struct err *err); /* 1, 0, -1. Release it */
 int index_news_drop(struct index *index, const char *path, bool folder, struct err *err);
 int index_news_any(struct index *index, struct err *err); /* 1, 0, -1 */
+/* Is some of it of the thing with this id? Steps over all news, of which few stand at a time. 1, 0, -1. */
+int index_news_has_id(struct index *index, const char *id, struct err *err);
 
 /* Two edits of `origin`, both kept: one of them got the name `path`. */
 struct index_conflict {

@@ -77,6 +77,17 @@ int index_news_any(struct index *index, struct err *err) {
 	return got;
 }
 
+int index_news_has_id(struct index *index, const char *id, struct err *err) {
+	if (!index->news) return 0;
+	struct db_stmt *stmt = index_stmt(index, SQL_NEWS_BY_ID, err);
+
+	if (!stmt) return -1;
+	db_bind_blob(stmt, 1, id, strlen(id));
+	int got = db_step(stmt, err);
+	db_reset(stmt);
+	return got;
+}
+
 /* ---- conflicts ---- */
 
 int index_conflict_add(

@@ -319,6 +319,7 @@ const char *const index_sql_text[SQL_COUNT] = {
 
 	[SQL_NEWS_GET] = "SELECT " ENTRY_COLUMNS " FROM news WHERE dir = ?1 AND name = ?2",
 	[SQL_NEWS_ANY] = "SELECT 1 FROM news LIMIT 1",
+	[SQL_NEWS_BY_ID] = "SELECT 1 FROM news WHERE rid = ?1 LIMIT 1",
 	[SQL_NEWS_PUT] =
 		"INSERT OR REPLACE INTO news(" ENTRY_COLUMNS ", dir, name)"
 		" VALUES(?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?1, ?2)",

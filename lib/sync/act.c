@@ -137,21 +137,18 @@ void act_emptied(struct transfer *t, const char *path) {
 	free(parent);
 }
 
-bool act_parent_hurry(struct transfer *t) {
+void act_parent_hurry(struct transfer *t) {
 	struct folder *f = t->folder;
 	struct index_dirty row;
 	struct err err;
-	bool good = true;
-	if (!t->row.reason) return true;
+	if (!t->row.reason) return;
 	char *parent = path_parent(t->path);
 	if (*parent && index_dirty_get(f->index, parent, &row, &err) == 1) {
 		index_dirty_release(&row);
 		folder_mark_path(f, parent, PRIO_FOLDER, 0);
-		good = f->phase == PHASE_RUNNING || f->phase == PHASE_FLUSHING;
-		if (good) barrier_owe(t);
+		barrier_owe(t);
 	}
 	free(parent);
-	return good;
 }
 
 /* Where nothing of what lies in it can be removed it is in trouble as well. */
@@ -174,7 +171,7 @@ static void removed(struct transfer *t, bool folder) {
 	t->folder->removed++;
 	brake_gone(t, folder);
 	act_emptied(t, t->path);
-	if (!act_parent_hurry(t)) return;
+	act_parent_hurry(t);
 	if (t->absent)
 		transfer_finish(t);
 	else

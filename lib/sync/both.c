@@ -183,7 +183,7 @@ void both_agree(struct transfer *t) {
 		if (t->has_file && !base_drop(t, false)) return;
 		if (t->has_folder && !base_drop(t, true)) return;
 		act_emptied(t, t->path);
-		if (!act_parent_hurry(t)) return;
+		act_parent_hurry(t);
 	} else {
 		struct index_entry entry = { .kind = there->kind,
 			.flags = there->flags & INDEX_MARKER,

@@ -220,7 +220,7 @@ static bool conflict_note(struct transfer *t, const char *copy) {
 	}
 	folder_mark_path(f, copy, PRIO_SMALL, 0);
 	barrier_owe(t);
-	return f->phase != PHASE_OPENING;
+	return true;
 }
 
 static void placed_well(struct transfer *t) {
@@ -236,7 +236,8 @@ static void placed_well(struct transfer *t) {
 		bool folder = b->what == BRING_RMDIR;
 		count(t->folder, b);
 		brake_gone(t, folder);
-		if (!base_drop(t, folder) || !both_news_drop(t) || !act_parent_hurry(t)) return;
+		if (!base_drop(t, folder) || !both_news_drop(t)) return;
+		act_parent_hurry(t);
 		bool more = both_there(t) != NULL; /* another kind of thing comes in its place */
 		bring_release(t);
 		if (more)

@@ -274,9 +274,8 @@ static bool counts_as_deleted(const struct transfer *t) {
 }
 
 /* Where no birth times are told the number alone says it. */
-static bool is_another_folder(const struct transfer *t) {
+static bool is_another_folder(const struct transfer *t, const struct disk_stat *now) {
 	const struct index_entry *row = &t->folder_entry;
-	const struct disk_stat *now = &t->stat;
 	if (!row->ino) return t->row.why == INDEX_WHY_DELETE; /* it was seen to be gone */
 	return row->ino != now->ino ||
 	       (row->btime_ns && now->btime_ns && row->btime_ns != now->btime_ns);
@@ -288,7 +287,7 @@ bool transfer_folder_back(struct transfer *t, const struct disk_stat *now) {
 	struct folder *f = t->folder;
 	struct index_entry *row = &t->folder_entry;
 	struct err err;
-	if (!counts_as_deleted(t)) return true;
+	if (!counts_as_deleted(t) || !is_another_folder(t, now)) return true;
 	/* Once for each: what is below may ask for this one again. */
 	row->ino = now->ino;
 	row->btime_ns = now->btime_ns;
@@ -306,7 +305,7 @@ bool transfer_folder_back(struct transfer *t, const struct disk_stat *now) {
 static bool folder_is_back(struct transfer *t) {
 	bool moves = (t->folder->store->caps & STORE_CAP_MOVE) != 0;
 	if (t->absent || t->stat.kind != DISK_FOLDER || !counts_as_deleted(t) ||
-		!is_another_folder(t))
+		!is_another_folder(t, &t->stat))
 		return false;
 	/* The one before may have another name, by which it is moved whole: as long as this row has its number. */
 	if (moves && rename_waits(t, INDEX_WHY_DELETE)) return true;

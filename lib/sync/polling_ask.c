@@ -203,6 +203,12 @@ static int is_taken(struct polling *p, const char *path, struct err *err) {
 	return 0;
 }
 
+/* Nothing that was agreed has its id: what was told of it last may stand as news of something else's row, and be over now. */
+static int was_news(struct polling *p, const struct store_entry *entry, struct err *err) {
+	int got = index_news_has_id(p->folder->index, entry->id, err);
+	return got < 0 ? -1 : !got;
+}
+
 /* 1: it can be gone by; 0: it cannot, all is to be compared; -1. */
 static int change_judge(
 	struct polling *p, const struct store_entry *entry, struct change *c, struct err *err) {
@@ -216,7 +222,7 @@ static int change_judge(
 	if (found < 0 || found > 1) return found < 0 ? -1 : 0;
 	found = place_now(p, entry, c, err);
 	if (found < 0 || found > 1) return found < 0 ? -1 : 0;
-	if (!c->then && !c->now) return 1;
+	if (!c->then && !c->now) return was_news(p, entry, err);
 	bool same = c->then && c->now && str_equal(c->then, c->now);
 	if (c->was_folder || entry->kind == STORE_FOLDER)
 		return same && c->was_folder && entry->kind == STORE_FOLDER;

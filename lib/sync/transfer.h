@@ -163,7 +163,7 @@ bool transfer_base_is_fresh(const struct transfer *transfer);
 /* decide.c */
 void transfer_plan(struct transfer *transfer);
 bool transfer_parent_missing(struct transfer *transfer);
-/* Another folder stands at its path, `now`, than the one that was agreed, if one was. False: the index failed, the transfer is gone. */
+/* Another folder stands at its path, `now`, than the one that was agreed, if one was. False: the index failed. */
 bool transfer_folder_back(struct transfer *transfer, const struct disk_stat *now);
 void upload_or_read(struct transfer *transfer); /* memory was granted: read on */
 enum plan_local transfer_local_kind(const struct transfer *transfer);
@@ -269,9 +269,8 @@ void moving_release(struct folder *folder);
 void act_emptied(struct transfer *transfer, const char *path);
 /* A folder that is to go, here or at the remote, waits until what lies in it is gone. */
 void act_wait_for_below(struct transfer *transfer);
-/* What was in the way of such a folder went, perhaps: by then that waits for longer and longer. False: the index failed, the transfer
- * is gone. */
-bool act_parent_hurry(struct transfer *transfer);
+/* What was in the way of such a folder went, perhaps: by then that waits for longer and longer. */
+void act_parent_hurry(struct transfer *transfer);
 /* A folder that is agreed on and gone: what is agreed below it is looked at first. */
 void act_empty_folder(struct transfer *transfer);
 void act_start(struct transfer *transfer); /* transfer->action, as planned */

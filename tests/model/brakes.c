@@ -3,6 +3,7 @@
 
 static const unsigned kept[] = {
 	250, /* a folder that went here was kept there for what lay in it, and no change told of it */
+	786, /* the mode of a folder came, and all that lies in it was tried anew, and that folder by it */
 	1778,
 	2229, /* a folder was gone there, and something in it could not be removed here: tried without end */
 	2688, /* a folder was made again by what came into it, and nobody had looked at what went in it */

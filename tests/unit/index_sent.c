@@ -303,6 +303,9 @@ static void what_is_undone_is_undone_here_too(void **state) {
 	assert_int_equal(index_dirty_get(index, "c", &row, &err), 1);
 	assert_false(row.sending);
 	index_dirty_release(&row);
+	/* The turn has to end first. */
+	assert_int_equal(index_done(index, "b", last, 0, &err), -1);
+	assert_int_equal(index_commit(index, false, &err), -1);
 	/* The claim of `b` is of a number that is no more. */
 	assert_int_equal(index_done(index, "b", last, 0, &err), 0);
 	assert_int_equal(index_pending(index, first, &count, &refused, &err), 0);
