@@ -241,6 +241,8 @@ static bool change_go_by(struct polling *p, const struct store_entry *entry, str
 	struct index_entry row;
 	struct err err;
 	if (leaves(c)) {
+		struct transfer *t = map_get(&f->by_path, c->then);
+		if (t) t->left_there |= t->state == TRANSFER_OPERATING;
 		int got = index_get(f->index, c->then, false, &row, &err);
 		if (!polling_good(f, got, &err)) return false;
 		bool went_on = got == 0 || polling_is_ours_now(p, c->then) ||

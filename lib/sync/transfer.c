@@ -231,6 +231,8 @@ void transfer_forget(struct transfer *t) {
 	rename_release(t);
 	slot_give(t);
 	memory_release(t);
+	/* What was agreed on by the end of `op` is older than that, and told of once. */
+	if (t->left_there && !t->abandoned) polling_request_whole(f);
 	if (t->op_ready) store_op_release(&t->op);
 	store_entry_release(&t->theirs);
 	parts_release(t);

@@ -54,6 +54,7 @@ struct transfer {
 	bool theirs_by_time; /* size and mtime are all that is known of it, and are ours */
 	void (*owner_then)(struct transfer *transfer);
 	struct parts_match *parts_match;
+	bool left_there;   /* with `op` on its way: a poll told that it is not there any more */
 	bool intent_known; /* the remote was asked what became of row.sending */
 	bool entered_only; /* a folder that `include` itself does not name */
 	int parent_tries, change_tries;
