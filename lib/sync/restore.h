@@ -153,6 +153,7 @@ void restore_place_release(struct restore_place *place);
 
 /* restore_folder.c and restore_pull.c, where `home` is not NULL */
 struct folder *restore_home_folder(const struct restore *restore);
+bool restore_home_pulls(const struct restore *restore); /* it brings a whole folder back */
 /* Of the item that was given last. The caller's; false: not known. */
 bool restore_home_take_row(struct restore *restore, struct index_entry *row);
 void restore_home_row(struct restore *restore, struct restore_slot *slot);

@@ -223,9 +223,11 @@ static void above_made(struct restore_slot *slot) {
 }
 
 static void folder_made(struct restore_slot *slot) {
-	slot->restore->counts.folders++;
-	if (!slot->there)
-		mode_note(slot->restore, slot->place.path, slot->item.mtime_ns, slot->item.mode);
+	struct restore *r = slot->restore;
+	/* In a pull it is ours: one that a kill left has neither its time yet, nor its mode for sure, which the umask narrows. */
+	bool ours = !slot->there || (r->home && restore_home_pulls(r));
+	r->counts.folders++;
+	if (ours) mode_note(r, slot->place.path, slot->item.mtime_ns, slot->item.mode);
 }
 
 /* Outermost first. */

@@ -12,7 +12,7 @@
 #include "sync/internal.h"
 #include "sync/restore.h"
 
-static bool pulls(const struct restore *r) {
+bool restore_home_pulls(const struct restore *r) {
 	return restore_home_folder(r)->phase == PHASE_PULLING;
 }
 
@@ -21,7 +21,7 @@ static bool pulls(const struct restore *r) {
 void restore_home_row(struct restore *r, struct restore_slot *slot) {
 	struct folder *f = restore_home_folder(r);
 	struct err err;
-	if (!pulls(r) || slot->version || slot->item.kind != PAST_FILE) return;
+	if (!restore_home_pulls(r) || slot->version || slot->item.kind != PAST_FILE) return;
 	slot->has_row = restore_home_take_row(r, &slot->row) ||
 			index_get(f->index, slot->place.path, false, &slot->row, &err) == 1;
 }
@@ -49,7 +49,7 @@ void restore_home_expects(struct restore *r, struct restore_slot *slot) {
 	slot->digest = f->store->digest;
 	slot->expects = false;
 	if (slot->has_row) expect(slot, f->store, &slot->row);
-	if (!slot->digests || pulls(r) ||
+	if (!slot->digests || restore_home_pulls(r) ||
 		index_get(f->index, slot->place.path, false, &row, &err) != 1)
 		return;
 	expect(slot, f->store, &row);
@@ -70,7 +70,7 @@ void restore_home_noted(struct restore *r, struct restore_slot *slot, int64_t up
 		.ino = content->ino,
 		.upto = upto };
 	struct err err;
-	if (!pulls(r) || slot->version || r->cancelled) return;
+	if (!restore_home_pulls(r) || slot->version || r->cancelled) return;
 	if (index_bringing_put(f->index, &row, &err)) {
 		folder_index_failed(f, &err);
 		return;
@@ -96,7 +96,7 @@ void restore_home_resumes(struct restore *r, struct restore_slot *slot) {
 	struct folder *f = restore_home_folder(r);
 	struct index_bringing row;
 	struct err err;
-	if (!pulls(r) || slot->version || slot->item.kind != PAST_FILE) return;
+	if (!restore_home_pulls(r) || slot->version || slot->item.kind != PAST_FILE) return;
 	if (index_bringing_get(f->index, slot->place.path, &row, &err) != 1) return;
 	if (slot->has_row && row.upto > 0 && row.size == slot->item.size &&
 		str_equal(row.version, slot->row.version))
@@ -140,7 +140,7 @@ void restore_home_placed(struct restore *r, struct restore_slot *slot) {
 	const struct disk_stat *now = &slot->now;
 	struct index_entry *row = &slot->row, before = slot->row;
 	struct err err;
-	if (!pulls(r)) return;
+	if (!restore_home_pulls(r)) return;
 	folder_turn(f);
 	if (slot->noted && index_bringing_drop(f->index, slot->place.path, &err)) {
 		folder_index_failed(f, &err);
