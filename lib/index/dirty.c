@@ -173,8 +173,9 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 	int64_t since;
 	int got = index_since_of(index, path, claim, &since, err);
 
-	if (got == 1) got = index_keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
-	if (got <= 0) return got;
+	if (got != 1) return got;
+	got = index_keyed(index, SQL_DIRTY_DROP, path, &stmt, err);
+	if (got != 1) return got;
 	db_bind_int(stmt, 3, covered);
 	if (db_run(stmt, err) < 0) return -1;
 	if (db_changes(index->db) > 0) {
