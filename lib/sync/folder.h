@@ -415,13 +415,6 @@ const char *prune_trouble(const struct folder *folder);
 
 /* past.c, past_fetch.c */
 void past_folder_closes(struct folder *folder);
-/* What stands there now, by what the index of options->folder was told a moment ago: no list. Of the folders `marked` (taken), the
- * markers are asked for their modes first: `done` comes as of past_start, unless it is ready at once. */
-struct past *past_known(const struct past_options *options, struct path_stack *marked,
-	void (*done)(struct past *past, void *user, const struct err *err), void *user);
-bool past_is_ready(const struct past *past);
-/* The row of what past_next told last: the caller's. False: not known. */
-bool past_take_row(struct past *past, struct index_entry *row);
 void past_fetches_end(struct folder *folder);
 bool past_is_busy(const struct folder *folder);
 

@@ -81,6 +81,16 @@ void past_op_start(struct past *past, enum store_verb verb, enum store_kind kind
 /* The folders above, where nobody listed them. */
 int past_parents_put(struct past *past, const char *path, unsigned flags, struct err *err);
 
+/* ---- for a pull ---- */
+
+/* What stands there now, by what the index of options->folder was told a moment ago: no list. Of the folders `marked` (taken), the
+ * markers are asked for their modes first: `done` comes as of past_start, unless it is ready at once. */
+struct past *past_known(const struct past_options *options, struct path_stack *marked,
+	void (*done)(struct past *past, void *user, const struct err *err), void *user);
+bool past_is_ready(const struct past *past);
+/* The row of what past_next told last: the caller's. False: not known. */
+bool past_take_row(struct past *past, struct index_entry *row);
+
 /* ---- past_revisions.c ---- */
 
 /* Something may have gone from this folder, which stands there. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/past.h"
 #include "sync/restore.h"
 
 enum { SLOTS = 4, MODE_UNKNOWN = 0644 }; /* of up to 4 MiB each */
