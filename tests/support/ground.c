@@ -57,7 +57,7 @@ bool ground_covers(char **paths, const char *path) {
 
 static int64_t disk_now(void *user) {
 	struct ground *g = user;
-	return loop_wall_ns(g->loop) + (g->fine_clock ? ++g->ticks % NS_PER_MS : 0);
+	return loop_wall_ns(g->loop) + (g->fine_clock ? ++g->ticks % NS_PER_MS : g->apart_ns);
 }
 
 static enum watch_what told_as(enum disk_change what) {

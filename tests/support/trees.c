@@ -432,7 +432,20 @@ void story_answer_meddling(struct story *s) {
 	strv_free(meddled);
 }
 
-static void send(struct story *s, const char *path, const struct disk_stat *stat) {
+/* Does another file have its size and time? Whichever of them lies here later, nobody could tell from what was sent. */
+static bool has_double(
+	struct ground *g, char **paths, const char *path, const struct disk_stat *stat) {
+	struct disk_stat other;
+	struct err err;
+	for (; *paths; paths++)
+		if (!str_equal(*paths, path) && !disk_stat(g->disk, *paths, &other, &err) &&
+			other.kind == DISK_FILE && other.size == stat->size &&
+			other.mtime_ns == stat->mtime_ns)
+			return true;
+	return false;
+}
+
+static void send(struct story *s, const char *path, const struct disk_stat *stat, bool older) {
 	char *key = path_join(base_of(s), path);
 	struct store_op op;
 	struct buf bytes;
@@ -440,7 +453,8 @@ static void send(struct story *s, const char *path, const struct disk_stat *stat
 	buf_init(&bytes, 1 << 20);
 	store_op_init(&op, stat->kind == DISK_FOLDER ? STORE_MKDIR : STORE_PUT, key);
 	op.kind = stat->kind == DISK_FOLDER ? STORE_FOLDER : STORE_FILE;
-	op.mtime_ns = stat->mtime_ns - (ground_draw(s->g, 4) ? 0 : NS_PER_S);
+	bool same_time = ground_draw(s->g, 4) && !older;
+	op.mtime_ns = stat->mtime_ns - (same_time ? 0 : NS_PER_S);
 	op.mode = stat->mode & 0777;
 	if (stat->kind == DISK_FILE) {
 		struct disk_stat read;
@@ -468,7 +482,10 @@ void story_send_some(struct story *s) {
 		if (!fits || story_excludes(*path, stat.kind == DISK_FOLDER) ||
 			!ground_draw(s->g, 3))
 			continue;
-		send(s, *path, &stat);
+		send(s, *path, &stat,
+			stat.kind == DISK_FILE && has_double(s->g, paths, *path, &stat));
 	}
+	/* Nor from what is edited next within the same tick. */
+	s->g->apart_ns = NS_PER_MS;
 	strv_free(paths);
 }
