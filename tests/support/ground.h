@@ -52,7 +52,7 @@ struct ground {
 	int64_t span_bytes; /* what comes here comes in pieces of so many; 0: as usual */
 	bool large;         /* files come that are not read when they are looked at */
 	bool fine_clock;    /* else two edits within a millisecond have one time */
-	int64_t apart_ns; /* then what they have it later by: what was sent to the remote before is told from it by its time */
+	int64_t apart_ns;   /* without it: how much younger edits are than what was sent ahead */
 	int64_t ticks;
 	uint64_t changes;          /* of the disk */
 	struct ground_paths paths; /* edits.c */

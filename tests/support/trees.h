@@ -28,7 +28,8 @@ void story_nothing_lost(struct story *story);
 
 /* Somebody else at the remote: makes a file, changes or removes one of ours. */
 void story_meddle(struct story *story);
-/* Before first contact: some of what is here is there already. */
+/* Before first contact: some of what is here is there already; none of it has the size and time of
+ * another file, then or later. */
 void story_send_some(struct story *story);
 /* A person moves away what stands in the way of a thing of another kind. */
 void story_make_room(struct story *story);
