@@ -129,6 +129,16 @@ static int place_link(struct transfer *t, struct err *err) {
 						  : disk_set(t->disk, beside, b->mtime_ns, -1, err);
 }
 
+/* A database that a program may have open. Its header is asked: a row that was agreed on by size and time does not tell. */
+static bool is_living(const struct transfer *t, const struct disk_stat *now) {
+	const struct bring *b = t->bring;
+	struct err err;
+	if (!b->snapshots || now->kind != DISK_FILE) return false;
+	if (!b->is_database && !t->is_database && disk_is_sqlite(t->disk, t->path, &err) == 0)
+		return false;
+	return database_has_company(t->disk, t->path) || database_in_use(t->disk, t->path);
+}
+
 static int place_content(struct transfer *t, struct err *err) {
 	struct bring *b = t->bring;
 	struct disk_stat now;
@@ -136,8 +146,7 @@ static int place_content(struct transfer *t, struct err *err) {
 	if (b->what == BRING_LINK ? place_link(t, err) : finish_file(b, t, err)) return -1;
 	if (check(t, &there, &now, err)) return -1;
 	if (b->changed) return 0;
-	bool live = there && now.kind == DISK_FILE && b->is_database &&
-		    (database_has_company(t->disk, t->path) || database_in_use(t->disk, t->path));
+	bool live = there && is_living(t, &now);
 	/* What an old -wal would be played into, though its database is gone. */
 	live |= !there && b->is_database && database_has_company(t->disk, t->path);
 	if (live) {
@@ -225,8 +234,7 @@ static int place_removal(struct transfer *t, struct err *err) {
 	if (check(t, &there, &now, err)) return -1;
 	if (b->changed || !there) return 0;
 	if (b->what == BRING_REMOVE) {
-		b->in_use = t->is_database && (database_has_company(t->disk, t->path) ||
-						      database_in_use(t->disk, t->path));
+		b->in_use = is_living(t, &now);
 		if (b->in_use) return 0;
 		if (trash_keep(t->disk, t->path, &now, b, err) || check(t, &there, &now, err))
 			return -1;

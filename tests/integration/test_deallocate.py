@@ -143,8 +143,7 @@ def test_azure_is_busy(tendd, systemctl, play):
 @pytest.mark.parametrize("action", ["poweroff", "suspend"])
 def test_systemctl_is_told(tendd, systemctl, action):
     tendd.configure(idle(action=action, stop_billing="none")).start()
-    tendd.until(systemctl.exists, "the act")
-    assert systemctl.read_text() == action + "\n"
+    tendd.until(lambda: systemctl.read_text() == action + "\n", "the act")
 
 
 # ---- Jupyter ----

@@ -540,14 +540,24 @@ def test_a_database_in_use_is_not_replaced(pair):
     assert seen == {"agreed", "of two", "later", "of one"}
 
 
-def test_a_database_in_use_is_not_removed(pair):
-    pair.start()
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_database_in_use_is_not_removed(pair, adopted):
+    """Nor one that was agreed on by its size and time, unread."""
+    for machine, mode in zip(pair.machines, pair.modes):
+        pair.configure(machine, mode, more="sqlite = copy\n" if adopted else "")
     one, two = pair.data(0), pair.data(1)
     (one / "stays").write_text("stays\n")
     with sqlite3.connect(one / "notes.db") as made:
         made.execute("create table t(x)")
     made.close()
-    pair.wait(0, 1)
+    if adopted:
+        shutil.copy2(one / "notes.db", two / "notes.db")
+    pair.machines[0].start()
+    pair.wait(0)
+    if adopted:
+        pair.configure(pair.machines[1], "two-way")
+    pair.machines[1].start()
+    pair.wait(1)
     held = sqlite3.connect(two / "notes.db", isolation_level=None)
     held.execute("begin immediate")
     (one / "notes.db").unlink()
