@@ -34,16 +34,17 @@ def nothing_changed(base, server, count):
               "--filters-file", str(base / "filters"), str(data), remote]
     (base / "filters").write_text("- /.tend/**\n")
     timed([*bisync, "--resync"])
-    ours, peer = [], []
+    ours = []
     for _ in range(ROUNDS):
         began, cpu = time.monotonic(), daemon.cpu_seconds()
         daemon.durable()
         ours.append((time.monotonic() - began, daemon.cpu_seconds() - cpu))
-        peer.append(timed(bisync))
+    # Once: it asks for the time of each object by a request of its own, which takes minutes.
+    peer = timed(bisync)
     resident = daemon.resident_bytes()
     daemon.stop()
-    say("two-way, nothing changed", "wall", "s", middle(ours, 0), middle(peer, 0), "rclone bisync", 0.1, files=count)
-    say("two-way, nothing changed", "cpu", "s", middle(ours, 1), middle(peer, 1), "rclone bisync", 0.1, files=count)
+    say("two-way, nothing changed", "wall", "s", middle(ours, 0), peer[0], "rclone bisync", 0.1, files=count)
+    say("two-way, nothing changed", "cpu", "s", middle(ours, 1), peer[1], "rclone bisync", 0.1, files=count)
     say("two-way, nothing changed", "resident", "bytes", resident, 48 << 20, "48 MiB", 1.0, files=count)
 
 
