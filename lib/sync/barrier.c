@@ -88,6 +88,18 @@ void barrier_owe(const struct transfer *t) {
 	if (any) index_hurry(f->index, index_sequence(f->index), folder_clock_ms(f), &err);
 }
 
+/* The path of `t` goes after all that has a mark up to `upto`: where somebody waits for it, what never rests is not waited for. */
+void barrier_hurry(const struct transfer *t, int64_t upto) {
+	struct folder *f = t->folder;
+	struct err err;
+	bool any = flush_waits_for(t);
+	list_each(&f->waits, link) {
+		const struct folder_wait *wait = list_entry(link, struct folder_wait, link);
+		any |= t->row.since <= waited_for(wait);
+	}
+	if (any && !index_hurry(f->index, upto, folder_clock_ms(f), &err)) folder_wake(f);
+}
+
 /* Marks were lost that a scan will make again: what it finds counts as written before. */
 void barrier_rescan(struct folder *f) {
 	flush_rescan(f);

@@ -8,12 +8,14 @@
 
 #include "sync/internal.h"
 
+/* What SQLite puts beside a database. */
+static const char *const sides[] = { "-wal", "-journal", "-shm" };
+
 bool capture_is_journal(const char *path, char **database) {
-	static const char *const ends[] = { "-wal", "-journal", "-shm" };
 	*database = NULL;
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		size_t len = strlen(path), end = strlen(ends[i]);
-		if (len <= end || !str_ends(path, ends[i]) || path[len - end - 1] == '/') continue;
+	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+		size_t len = strlen(path), end = strlen(sides[i]);
+		if (len <= end || !str_ends(path, sides[i]) || path[len - end - 1] == '/') continue;
 		*database = xstrndup(path, len - end);
 		return true;
 	}
@@ -96,6 +98,8 @@ static bool is_stored(const struct transfer *t) {
 }
 
 static bool others_pending(struct transfer *t);
+static void rest_begin(struct transfer *t);
+static void rest_end(struct transfer *t);
 
 static void capture_done(struct job *job, const struct err *err) {
 	struct transfer *t = container_of(job, struct transfer, job);
@@ -147,8 +151,7 @@ static void capture_done(struct job *job, const struct err *err) {
 		return;
 	}
 	if (others_pending(t)) {
-		t->state = TRANSFER_DATABASE;
-		t->idle_ms -= folder_clock_ms(f);
+		rest_begin(t);
 		return;
 	}
 	transfer_plan(t);
@@ -213,6 +216,7 @@ void capture_moved(struct sync *sync) {
 }
 
 void capture_release(struct transfer *t) {
+	rest_end(t);
 	bool was = !list_empty(&t->capture_link);
 	list_remove(&t->capture_link);
 	image_drop(t);
@@ -221,9 +225,54 @@ void capture_release(struct transfer *t) {
 
 /* ---- a database waits for the files that were dirty when its capture began: every attachment it names is there first ---- */
 
+/* Is the transfer of this path one of a database that goes as its image? While a look is at work nobody knows. */
+static bool is_image(const struct transfer *t) {
+	return t && t->state != TRANSFER_LOOKING && t->is_database;
+}
+
+/* Marks of the files beside a database, up to `mark`: nothing of them is sent, and under a busy writer they never rest. */
+static int64_t sides_pending(struct folder *f, const char *database, int64_t mark) {
+	int64_t count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+		char *path = xasprintf("%s%s", database, sides[i]);
+		struct index_dirty row;
+		struct err err;
+		if (index_dirty_get(f->index, path, &row, &err) == 1) {
+			count += row.since <= mark && !row.reason;
+			index_dirty_release(&row);
+		}
+		free(path);
+	}
+	return count;
+}
+
+static bool is_side_of_image(struct folder *f, const struct transfer *t) {
+	char *database = NULL;
+	if (!capture_is_journal(t->path, &database) || !database) return false;
+	bool known = is_image(map_get(&f->by_path, database));
+	free(database);
+	return known;
+}
+
+/* Those that wait for nothing but each other: databases, and what lies beside them. */
+static int64_t databases_pending(struct transfer *t) {
+	struct folder *f = t->folder;
+	int64_t mark = t->capture_mark, count = 0;
+	list_each(&f->transfers, link) {
+		struct transfer *other = list_entry(link, struct transfer, link);
+		bool counted = other->row.since <= mark && !other->row.reason;
+		if (other == t || is_image(other))
+			count += counted + sides_pending(f, other->path, mark);
+		else if (counted && other->state != TRANSFER_LOOKING && other->journal_name &&
+			 !is_side_of_image(f, other))
+			count++;
+	}
+	return count;
+}
+
 static bool others_pending(struct transfer *t) {
 	struct folder *f = t->folder;
-	int64_t count = 0, refused = 0, databases = 0;
+	int64_t count = 0, refused = 0;
 	struct err err;
 	if (f->urgent)
 		return false; /* smaller ones went before it as it is; larger ones may not get there */
@@ -234,25 +283,34 @@ static bool others_pending(struct transfer *t) {
 	}
 	if (index_oldest(f->index) > t->capture_mark) return false;
 	if (index_pending(f->index, t->capture_mark, &count, &refused, &err)) return false;
-	list_each(&f->transfers, link) {
-		struct transfer *other = list_entry(link, struct transfer, link);
-		bool counted = other->row.since <= t->capture_mark && !other->row.reason;
-		bool known =
-			other->state != TRANSFER_LOOKING; /* its job may be writing what it finds */
-		if (counted &&
-			(other == t || (known && (other->is_database || other->journal_name))))
-			databases++;
-	}
 	/* Deletions that are held may be so for days. */
-	return count - refused - brake_pending(f, t->capture_mark) > databases;
+	return count - refused - brake_pending(f, t->capture_mark) > databases_pending(t);
+}
+
+/* What it waits for may need its slot. */
+static void rest_begin(struct transfer *t) {
+	struct sync *sync = t->folder->sync;
+	t->state = TRANSFER_DATABASE;
+	t->idle_ms -= folder_clock_ms(t->folder);
+	t->folder->resting++;
+	sync->resting++;
+	list_each(&sync->folders, link) folder_wake(list_entry(link, struct folder, link));
+	barrier_hurry(t, t->capture_mark);
+}
+
+static void rest_end(struct transfer *t) {
+	if (t->state != TRANSFER_DATABASE) return;
+	t->state = TRANSFER_LOOKING;
+	t->idle_ms += folder_clock_ms(t->folder);
+	t->folder->resting--;
+	t->folder->sync->resting--;
 }
 
 void transfer_wake_databases(struct folder *f) {
 	list_each(&f->transfers, link) {
 		struct transfer *t = list_entry(link, struct transfer, link);
 		if (t->state != TRANSFER_DATABASE || others_pending(t)) continue;
-		t->state = TRANSFER_LOOKING;
-		t->idle_ms += folder_clock_ms(f);
+		rest_end(t);
 		transfer_plan(t);
 		return; /* the list may have changed; its end wakes us */
 	}

@@ -60,12 +60,18 @@ bool flush_ends(const struct folder *f) {
 	return f->phase == PHASE_FLUSHING && f->flush.all_out;
 }
 
+/* Does a stop wait for the path of `t`? */
+bool flush_waits_for(const struct transfer *t) {
+	const struct folder *f = t->folder;
+	return f->phase == PHASE_FLUSHING && f->flush.bounded &&
+	       t->row.since <= waited_for(&f->flush);
+}
+
 /* What was just marked follows from the path of `t`. */
 void flush_owe(const struct transfer *t) {
 	struct folder *f = t->folder;
 	struct err err;
-	if (f->phase != PHASE_FLUSHING || !f->flush.bounded) return;
-	if (t->row.since > waited_for(&f->flush)) return;
+	if (!flush_waits_for(t)) return;
 	f->flush.owed = index_sequence(f->index);
 	index_hurry(f->index, f->flush.owed, folder_clock_ms(f), &err);
 }

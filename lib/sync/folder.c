@@ -179,8 +179,8 @@ void folder_commit_passed(struct timer *timer) {
 /* ---- running ---- */
 
 static int slots_left(const struct folder *f) {
-	int here = (int)f->settings.max_transfers - f->in_flight;
-	int all = f->sync->max_transfers - f->sync->in_flight;
+	int here = (int)f->settings.max_transfers - (f->in_flight - f->resting);
+	int all = f->sync->max_transfers - (f->sync->in_flight - f->sync->resting);
 	return here < all ? here : all;
 }
 

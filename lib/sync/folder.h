@@ -167,12 +167,13 @@ struct folder {
 	struct list transfers; /* struct transfer.link */
 	struct map by_path;    /* transfers by path: one lock a path */
 	int in_flight;         /* transfers that hold a slot */
-	int64_t started;       /* transfers, since this start of the daemon */
-	int64_t parents_lost;  /* rows of folders dropped by the transfers of what lies in them */
-	int64_t scanned_seq;   /* of the last mark when a scan ended */
-	bool copy_none;        /* the remote copies no parts of a file (delta.c) */
-	bool sessions_none;    /* no upload is begun (abandoned.c) */
-	int64_t sessions_ms;   /* not looked for before */
+	int resting; /* of those, databases that wait for what they may name: their slots are lent */
+	int64_t started;      /* transfers, since this start of the daemon */
+	int64_t parents_lost; /* rows of folders dropped by the transfers of what lies in them */
+	int64_t scanned_seq;  /* of the last mark when a scan ended */
+	bool copy_none;       /* the remote copies no parts of a file (delta.c) */
+	bool sessions_none;   /* no upload is begun (abandoned.c) */
+	int64_t sessions_ms;  /* not looked for before */
 	char *abandoned_path, *abandoned_session;
 	struct list pair_waiters; /* struct transfer.wait_link: somebody works on their origin */
 	int renaming;             /* transfers that hold the name they move from */
@@ -487,20 +488,5 @@ void mount_gone(struct folder *folder, const char *path); /* nothing is mounted 
 /* In jobs: is something mounted on this folder? The first of `mounts` on which nothing is; NULL. */
 bool mount_look(struct disk *disk, const char *path);
 const char *mount_missing(struct disk *disk, char *const *mounts);
-
-/* flush.c */
-void flush_begin(struct folder *folder);
-void flush_step(struct folder *folder);
-bool flush_ends(const struct folder *folder);
-void flush_owe(const struct transfer *transfer);
-void flush_rescan(struct folder *folder);
-
-/* barrier.c */
-bool barrier_wants_anew(const struct transfer *transfer);
-void barrier_owe(const struct transfer *transfer);
-void barrier_rescan(struct folder *folder);
-void barrier_step(struct folder *folder);
-void barrier_synced(struct folder *folder);
-void barrier_end_all(struct folder *folder, const struct err *err);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef SYNC_INTERNAL_H
 #define SYNC_INTERNAL_H
 
+#include "sync/barrier.h"
 #include "sync/both.h"
 #include "sync/folder.h"
 #include "sync/hash.h"

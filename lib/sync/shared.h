@@ -56,7 +56,7 @@ struct sync {
 	char *state_dir;
 	char *machine_id;
 	int max_transfers;
-	int in_flight;
+	int in_flight, resting; /* as of each folder */
 	int64_t buffer_limit, buffer_used, span_bytes;
 	struct list folders;
 	struct list memory_waiters; /* struct transfer.wait_link */
