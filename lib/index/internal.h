@@ -220,8 +220,10 @@ char *index_text(struct db_stmt *stmt, int column); /* a column's bytes; the cal
 /* Opens the turn's transaction before a write. */
 int index_begin(struct index *index, struct err *err);
 /* Something was committed. */
-int index_past_note(struct index_past *past, struct db *db, bool full, struct err *err);
-/* Gives a database in memory, an empty one or that of the parked index, what it held. */
+void index_past_note(struct index_past *past, bool full);
+/* Where its database lies. */
+struct db_memory *index_past_memory(const struct index_past *past);
+/* The database of the parked index holds again what it held. */
 int index_past_restore(struct index_past *past, struct db *db, struct err *err);
 bool index_past_has_ended(const struct index_past *past);
 /* Is it this write that fails? */
