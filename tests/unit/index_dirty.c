@@ -222,6 +222,24 @@ static void what_was_given_up_is_claimed_again(void **state) {
 	index_close(index);
 }
 
+/* It is due at the moment of one that is at work, and by its name before it. */
+static void what_is_let_go_is_claimed(void **state) {
+	struct index *index = open_memory();
+
+	mark(index, "a", 0, 0);
+	mark(index, "b", 0, 0);
+	assert_string_equal(claim(index, 100, 9), "a b");
+	assert_int_equal(index_held_add(index, "a", false, 1, &err), 0);
+	assert_int_equal(index_again(index, "a", INDEX_WHY_DELETE, NULL, 5000, 0, &err), 0);
+	assert_int_equal(index_again(index, "b", INDEX_WHY_DELETE, NULL, 100, 0, &err), 0);
+	assert_string_equal(claim(index, 100, 9), "b");
+	assert_int_equal(
+		index_held_move(index, INDEX_HELD_WAITS, INDEX_HELD_LET_GO, INT64_MAX, 100, &err),
+		0);
+	assert_string_equal(claim(index, 100, 9), "a");
+	index_close(index);
+}
+
 static void done_forgets_what_was_covered(void **state) {
 	struct index *index = open_memory();
 	int64_t seq = mark(index, "d/a", 0, 0);
@@ -427,6 +445,7 @@ int main(void) {
 		cmocka_unit_test(again_keeps_since_and_says_why),
 		cmocka_unit_test(claims_miss_nothing),
 		cmocka_unit_test(what_was_given_up_is_claimed_again),
+		cmocka_unit_test(what_is_let_go_is_claimed),
 		cmocka_unit_test(a_barrier_hurries_what_it_covers),
 		cmocka_unit_test(a_tree_is_marked_whole),
 		cmocka_unit_test(an_intent_stays_until_the_work_is_done),
