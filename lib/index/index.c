@@ -138,6 +138,7 @@ static int read_state(struct index *index, struct err *err) {
 	if (!index->past && check_schema(index, err) < 0) return -1;
 	if (meta_read(index, err) < 0) return -1;
 	index->news = true;
+	index_fronts_forget(index, INT64_MIN);
 	if (index_news_any(index, err) < 0 || index_absent_begin(index, err) < 0) return -1;
 	if (index_sent_read(index, err) < 0) return -1;
 	/* Numbers of the last run that were reserved and not given are left out. */
