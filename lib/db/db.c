@@ -39,11 +39,15 @@ static int set_pragmas(struct db *db, const struct db_options *options, struct e
 
 	/* The page size counts only before the file gets its first page, so it comes before WAL. */
 	snprintf(sql, sizeof(sql),
-		"PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA "
-		"cache_size=-%d;"
+		"PRAGMA page_size=%d; PRAGMA %s; PRAGMA synchronous=%s; PRAGMA cache_size=-%d;"
 		"PRAGMA wal_autocheckpoint=%d; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;",
 		options->page_size ? options->page_size : PAGE_SIZE,
-		options->full_sync ? "FULL" : "NORMAL",
+		options->memory ? "locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA "
+				  "journal_mode=MEMORY"
+				: "journal_mode=WAL",
+		options->memory      ? "OFF"
+		: options->full_sync ? "FULL"
+				     : "NORMAL",
 		options->cache_kib ? options->cache_kib : CACHE_KIB, options->autocheckpoint);
 	if (!options->readonly) return db_exec(db, sql, err);
 
@@ -71,10 +75,11 @@ static void forgo_counts(void) {
 	if (!atomic_flag_test_and_set(&done)) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static int open_handle(
-	const char *path, int flags, int busy_ms, sqlite3 **handle, struct err *err) {
+static int open_handle(const char *path, int flags, const struct db_options *options,
+	sqlite3 **handle, struct err *err) {
 	forgo_counts();
-	int rc = sqlite3_open_v2(path, handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	const char *vfs = options->memory ? db_memory_vfs(options->memory) : NULL;
+	int rc = sqlite3_open_v2(vfs ? vfs : path, handle, flags | SQLITE_OPEN_NOMUTEX, vfs);
 
 	if (rc) {
 		db_fail(*handle, path, rc, err);
@@ -82,7 +87,7 @@ static int open_handle(
 		return -1;
 	}
 	sqlite3_extended_result_codes(*handle, 1);
-	sqlite3_busy_timeout(*handle, busy_ms ? busy_ms : BUSY_MS);
+	sqlite3_busy_timeout(*handle, options->busy_ms ? options->busy_ms : BUSY_MS);
 	return 0;
 }
 
@@ -96,7 +101,7 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
 	if (!options->readonly && !str_equal(path, in_memory)) create_private(path);
 	int flags = options->readonly ? SQLITE_OPEN_READONLY
 				      : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-	if (open_handle(path, flags, options->busy_ms, &handle, err)) return NULL;
+	if (open_handle(path, flags, options, &handle, err)) return NULL;
 
 	struct db *db = xcalloc(1, sizeof(*db));
 	db->handle = handle;
@@ -223,9 +228,10 @@ int64_t db_wal_bytes(const struct db *db) {
 }
 
 int db_checkpoint(const char *path, struct err *err) {
+	const struct db_options usual = { 0 };
 	sqlite3 *handle;
 
-	if (open_handle(path, SQLITE_OPEN_READWRITE, 0, &handle, err)) return -1;
+	if (open_handle(path, SQLITE_OPEN_READWRITE, &usual, &handle, err)) return -1;
 	/* A connection that has read nothing yet does not know that there is a log. */
 	int rc = sqlite3_exec(handle, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
 	/* PASSIVE: neither waits for others nor makes them wait. */

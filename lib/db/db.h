@@ -17,6 +17,7 @@
 #include "base/base.h"
 
 struct db;
+struct db_memory;
 
 /* Zeroed is what an index wants (SYNC.md §10). */
 struct db_options {
@@ -24,8 +25,9 @@ struct db_options {
 	bool full_sync; /* every commit is on the disk when it returns; else db_commit decides */
 	int page_size;  /* bytes of a new database; 0: 4096 */
 	int cache_kib;  /* 0: 2048 */
-	int autocheckpoint; /* pages; 0: never, the owner runs db_checkpoint in a job */
-	int busy_ms;        /* how long to wait for another connection; 0: 1000 */
+	int autocheckpoint;       /* pages; 0: never, the owner runs db_checkpoint in a job */
+	int busy_ms;              /* how long to wait for another connection; 0: 1000 */
+	struct db_memory *memory; /* it lies there, whatever the path; NULL: in a file */
 };
 
 /* WAL; a new file gets mode 0600. ":memory:" or NULL is a database in memory. NULL options are
@@ -103,12 +105,25 @@ int db_checkpoint(const char *path, struct err *err);
  * commits always come between. */
 int db_checkpoint_rest(struct db *db, struct err *err);
 
-/* ---- databases in memory, for tests ---- */
+/* ---- databases in memory that go back, for tests ---- */
 
-/* All that it holds, outside of a transaction; for db_image_free. NULL with err. */
-void *db_image(struct db *db, size_t *len, struct err *err);
-void db_image_free(void *image); /* NULL is fine */
-/* Makes what `image` held of a database in memory, none of whose statements is at work. */
-int db_restore_image(struct db *db, const void *image, size_t len, struct err *err);
+/* It outlives the connections that are opened on it (db_options), one at a time. */
+struct db_memory *db_memory_new(void);
+void db_memory_free(struct db_memory *memory); /* NULL is fine */
+
+/* What it holds is a state to go back to. All this between two transactions. */
+void db_memory_note(struct db_memory *memory);
+size_t db_memory_states(const struct db_memory *memory);       /* so many are known */
+void db_memory_forget(struct db_memory *memory, size_t count); /* of the oldest */
+/* To the newest state but `count`, which are forgotten. Then db_memory_reread, if it is open. */
+void db_memory_back(struct db_memory *memory, size_t count);
+
+/* A state of its own that stays; one goes back to it without any other. */
+void db_memory_set_base(struct db_memory *memory);
+bool db_memory_has_base(const struct db_memory *memory);
+void db_memory_to_base(struct db_memory *memory); /* without one: it is empty */
+
+/* Its connection looks at it anew; none of its statements is at work. */
+int db_memory_reread(struct db *db, struct err *err);
 
 #endif

@@ -20,4 +20,7 @@ struct db {
  * out. Returns -1. */
 int db_fail(sqlite3 *handle, const char *path, int rc, struct err *err);
 
+/* By what name SQLite finds it. */
+const char *db_memory_vfs(struct db_memory *memory);
+
 #endif

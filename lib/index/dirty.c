@@ -53,6 +53,7 @@ static int renew(struct index *index, const char *path, int64_t seq, int64_t now
 static int mark(struct index *index, const char *path, int64_t seq, int64_t now_ms,
 	int64_t settle_ms, int64_t max_settle_ms, int prio, struct err *err) {
 	int64_t due_ms = now_ms + (settle_ms < max_settle_ms ? settle_ms : max_settle_ms);
+	bool exact = index->next.exact && !map_get(&index->claims, path);
 	struct db_stmt *stmt;
 	const char *name;
 
@@ -67,6 +68,7 @@ static int mark(struct index *index, const char *path, int64_t seq, int64_t now_
 	if (db_changes(index->db) == 0) {
 		return renew(index, path, seq, now_ms, settle_ms, max_settle_ms, prio, err);
 	}
+	index->next.exact = exact;
 	dirty_add(index, 1);
 	index_since_add(index, seq);
 	return 0;
@@ -178,6 +180,7 @@ static int done(struct index *index, const char *path, int64_t covered, int64_t 
 	if (got != 1) return got;
 	db_bind_int(stmt, 3, covered);
 	if (db_run(stmt, err) < 0) return -1;
+	if (!claim || !claim->held) index->next.exact = false;
 	if (db_changes(index->db) > 0) {
 		size_t above = index_split(path, &name);
 		int64_t dir = index_dir_find(index, path, above, err);
@@ -224,6 +227,7 @@ int index_again(struct index *index, const char *path, enum index_why why, const
 	bool sooner =
 		claim && claim->marked && (why == INDEX_WHY_REFUSED || why == INDEX_WHY_UNREADABLE);
 	int settled = claim ? index_sent_settle(index, claim, err) : 0;
+	bool exact = index->next.exact && claim && claim->held && !sooner;
 	struct db_stmt *stmt;
 
 	free(claim);
@@ -237,7 +241,9 @@ int index_again(struct index *index, const char *path, enum index_why why, const
 	db_bind_int(stmt, 5, due_ms);
 	db_bind_int(stmt, 6, tries);
 	db_bind_int(stmt, 7, sooner);
-	return db_run(stmt, err) == 0 ? 0 : index_fail(index, err);
+	if (db_run(stmt, err) < 0) return index_fail(index, err);
+	index->next.exact = exact && db_changes(index->db) > 0;
+	return 0;
 }
 
 int index_sending(struct index *index, const char *path, int kind, const void *hash,

@@ -73,6 +73,7 @@ int index_held_sum(
 int index_held_move(struct index *index, enum index_held_state from, enum index_held_state to,
 	int64_t upto, int64_t now_ms, struct err *err) {
 	if (index_begin(index, err) < 0) return -1;
+	if (to >= INDEX_HELD_LET_GO) index_fronts_forget(index, now_ms);
 	/* Their rows first: afterwards nothing tells which they were. */
 	struct db_stmt *stmt = index_stmt(index, SQL_HELD_DUE, err);
 	if (!stmt) return index_fail(index, err);

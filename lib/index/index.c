@@ -138,23 +138,29 @@ static int read_state(struct index *index, struct err *err) {
 	if (!index->past && check_schema(index, err) < 0) return -1;
 	if (meta_read(index, err) < 0) return -1;
 	index->news = true;
+	index_fronts_forget(index, INT64_MIN);
 	if (index_news_any(index, err) < 0 || index_absent_begin(index, err) < 0) return -1;
 	if (index_sent_read(index, err) < 0) return -1;
 	/* Numbers of the last run that were reserved and not given are left out. */
 	index->sequence = index->reserved;
-	return index->past ? index_past_note(index->past, index->db, true, err) : 0;
+	if (index->past) index_past_note(index->past, true);
+	return 0;
 }
 
 static struct index *open_as(const char *path, struct index_past *past, struct err *err) {
-	/* Each commit of a past is copied as a whole: of small pages it is a quarter. */
-	const struct db_options small = { .page_size = 512 };
+	struct db_options options = { 0 };
 	struct index *index = past ? index_past_parked(past) : NULL;
+
+	/* What a commit of a past changes is copied: of small pages that is less. */
+	if (past)
+		options =
+			(struct db_options){ .page_size = 512, .memory = index_past_memory(past) };
 
 	if (!index) {
 		index = xcalloc(1, sizeof(*index));
 		index->path = xstrdup(path);
 		index->past = past;
-		index->db = db_open(path, past ? &small : NULL, err);
+		index->db = db_open(path, &options, err);
 	}
 	if (index->db && read_state(index, err) == 0) return index;
 	err_wrap(err, "index '%s'", path ? path : "in memory");
@@ -256,7 +262,8 @@ static int commit(struct index *index, bool full, struct err *err) {
 	if (index_sent_write(index, err) < 0 || counts_write(index, err) < 0) return -1;
 	if (db_commit(index->db, full, err) < 0) return index_fail(index, err);
 	index->unsynced = !full;
-	return index->past ? index_past_note(index->past, index->db, full, err) : 0;
+	if (index->past) index_past_note(index->past, full);
+	return 0;
 }
 
 int index_commit(struct index *index, bool full, struct err *err) {

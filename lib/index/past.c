@@ -2,22 +2,15 @@
  * that was on the disk when it returned. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "index/internal.h"
 
-struct state {
-	void *image;
-	size_t len;
-};
-
 struct index_past {
-	struct state *states; /* oldest first; the oldest is on the disk */
-	size_t count, most;
-	struct state first; /* of an index that was just made */
+	struct db_memory *memory; /* its oldest state is on the disk; its base was just made */
+	size_t most;
 	bool ended;
 	uint64_t failing; /* this write from now on; 0: none */
-	bool strayed;     /* the parked one is not as the last state says */
+	bool strayed;     /* the parked one is not as the memory says */
 	struct index *
 		parked; /* closed, with its statements: to prepare them is a fifth of a model's story */
 };
@@ -26,56 +19,41 @@ struct index_past *index_past_new(size_t most) {
 	struct index_past *past = xcalloc(1, sizeof(*past));
 
 	past->most = most;
-	past->states = xcalloc(most + 2, sizeof(*past->states));
+	past->memory = db_memory_new();
 	return past;
-}
-
-static void forget_oldest(struct index_past *past, size_t count) {
-	for (size_t i = 0; i < count; i++) db_image_free(past->states[i].image);
-	past->count -= count;
-	memmove(past->states, past->states + count, past->count * sizeof(*past->states));
 }
 
 void index_past_free(struct index_past *past) {
 	if (!past) return;
 	index_free(past->parked);
-	forget_oldest(past, past->count);
-	db_image_free(past->first.image);
-	free(past->states);
+	db_memory_free(past->memory);
 	free(past);
 }
 
 void index_past_reset(struct index_past *past) {
-	forget_oldest(past, past->count);
+	db_memory_to_base(past->memory);
 	past->ended = false;
 	past->failing = 0;
 	past->strayed = true;
 }
 
-int index_past_note(struct index_past *past, struct db *db, bool full, struct err *err) {
-	struct state state = { 0 };
+struct db_memory *index_past_memory(const struct index_past *past) {
+	return past->memory;
+}
 
+void index_past_note(struct index_past *past, bool full) {
 	assert(!past->ended);
-	state.image = db_image(db, &state.len, err);
-	if (!state.image) return -1;
-	if (!past->first.image) {
-		past->first = state;
-		state.image = db_image(db, &state.len, err);
-		if (!state.image) return -1;
-	}
-	if (full) forget_oldest(past, past->count);
-	past->states[past->count++] = state;
-	if (past->count > past->most + 1) forget_oldest(past, 1);
-	return 0;
+	if (!db_memory_has_base(past->memory)) db_memory_set_base(past->memory);
+	if (full) db_memory_forget(past->memory, db_memory_states(past->memory));
+	db_memory_note(past->memory);
+	if (db_memory_states(past->memory) > past->most + 1) db_memory_forget(past->memory, 1);
 }
 
 int index_past_restore(struct index_past *past, struct db *db, struct err *err) {
-	bool as_it_is = past->parked && !past->strayed;
+	bool strayed = past->parked && past->strayed;
 	past->ended = past->strayed = false;
 	past->parked = NULL;
-	const struct state *last = past->count ? &past->states[past->count - 1] : &past->first;
-	if (!last->image || as_it_is) return 0;
-	return db_restore_image(db, last->image, last->len, err);
+	return strayed ? db_memory_reread(db, err) : 0;
 }
 
 void index_past_park(struct index_past *past, struct index *index) {
@@ -107,10 +85,12 @@ bool index_past_fails(struct index_past *past) {
 }
 
 size_t index_past_crash(struct index_past *past, size_t lost) {
-	if (!past->count) return 0;
-	if (lost > past->count - 1) lost = past->count - 1;
-	for (size_t i = 0; i < lost; i++) db_image_free(past->states[--past->count].image);
+	size_t states = db_memory_states(past->memory);
+
+	if (!states) return 0;
+	if (lost > states - 1) lost = states - 1;
+	if (lost) db_memory_back(past->memory, lost);
 	past->strayed |= lost > 0;
-	forget_oldest(past, past->count - 1);
+	db_memory_forget(past->memory, states - lost - 1);
 	return lost;
 }

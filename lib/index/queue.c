@@ -29,6 +29,8 @@ void index_fronts_forget(struct index *index, int64_t due_ms) {
 		struct due_front *front = &index->fronts[i];
 		if (due_ms <= front->due_ms) front->known = false;
 	}
+	if (due_ms < index->next.floor_ms) index->next.floor_ms = due_ms;
+	index->next.exact = false;
 }
 
 void index_unclaim(struct index *index, const char *path) {
@@ -176,6 +178,7 @@ struct due_walk {
 	struct index_dirty *rows;
 	size_t *count, limit;
 	struct due_front *front; /* moved along; NULL: the rows will not be claimed */
+	int64_t *next_ms; /* lowered to when the first one behind is due; NULL: nobody asks */
 };
 
 /* Unclaimed rows from a statement, while there is room. */
@@ -184,11 +187,17 @@ static int walk_rows(
 	int got = 0;
 
 	while (*walk->count < walk->limit && (got = db_step(stmt, err)) == 1) {
-		struct index_dirty *row = &walk->rows[*walk->count];
+		int64_t due_ms = db_int(stmt, 5);
 		got = is_claimed(index, stmt, err);
-		if (got == 0) got = read_row(index, stmt, row, err) < 0 ? -1 : 2;
 		if (got < 0) break;
-		if (got != 2) continue;
+		if (got == 1) continue;
+		if (due_ms > walk->upto_ms) {
+			if (due_ms < *walk->next_ms) *walk->next_ms = due_ms;
+			break;
+		}
+		struct index_dirty *row = &walk->rows[*walk->count];
+		got = read_row(index, stmt, row, err);
+		if (got < 0) break;
 		if (index->sent.left) note_read(index, row);
 		if (walk->front) front_set(walk->front, stmt, row);
 		(*walk->count)++;
@@ -202,10 +211,11 @@ static int due_rows(struct index *index, const struct due_walk *walk, struct err
 	static const struct due_front start;
 	bool has_front = walk->prio >= 0 && walk->prio < DUE_FRONTS;
 	const struct due_front *front = has_front ? &index->fronts[walk->prio] : &start;
-	int64_t behind_ms = INT64_MIN;
+	int64_t behind_ms = INT64_MIN, upto_ms = walk->upto_ms;
 	struct db_stmt *stmt;
 
-	if (front->known && front->due_ms <= walk->upto_ms) {
+	if (walk->next_ms && *walk->next_ms > upto_ms) upto_ms = *walk->next_ms;
+	if (front->known && front->due_ms <= upto_ms) {
 		behind_ms = front->due_ms;
 		stmt = index_stmt(index, SQL_DIRTY_DUE_SAME, err);
 		if (!stmt) return -1;
@@ -219,7 +229,7 @@ static int due_rows(struct index *index, const struct due_walk *walk, struct err
 	stmt = index_stmt(index, SQL_DIRTY_DUE, err);
 	if (!stmt) return -1;
 	db_bind_int(stmt, 1, walk->prio);
-	db_bind_int(stmt, 2, walk->upto_ms);
+	db_bind_int(stmt, 2, upto_ms);
 	db_bind_int(stmt, 3, behind_ms);
 	return walk_rows(index, stmt, walk, err);
 }
@@ -269,20 +279,26 @@ int index_lower(struct index *index, const char *path, int prio, struct err *err
 
 int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct index_dirty **rows,
 	size_t *count, struct err *err) {
-	int64_t prio = INT64_MIN;
+	int64_t prio = INT64_MIN, next_ms = INT64_MAX;
+	bool newest = index->newest_first;
 	int got = 0;
 
-	*rows = limit ? xcalloc(limit, sizeof(**rows)) : NULL;
+	*rows = NULL;
 	*count = 0;
+	if (!limit || index->next.floor_ms > now_ms) return 0;
+	*rows = xcalloc(limit, sizeof(**rows));
+	index->next.exact = false;
 	while (*count < limit && (got = next_prio(index, &prio, err)) == 1) {
-		bool newest = index->newest_first;
+		bool has_front = prio >= 0 && prio < DUE_FRONTS && !newest;
 		struct due_walk walk = { prio, now_ms, *rows, count, limit,
-			prio >= 0 && prio < DUE_FRONTS && !newest ? &index->fronts[prio] : NULL };
+			has_front ? &index->fronts[prio] : NULL, newest ? NULL : &next_ms };
 		got = newest ? newest_rows(index, &walk, err) : due_rows(index, &walk, err);
 		if (got < 0) break;
 	}
+	if (got < 0) index_fronts_forget(index, INT64_MIN);
+	if (got == 0 && *count < limit && !newest)
+		index->next = (struct next_due){ .exact = true, .floor_ms = next_ms };
 	if (got < 0 || *count == 0) {
-		index_fronts_forget(index, INT64_MIN);
 		rows_release(*rows, *count);
 		*rows = NULL;
 		*count = 0;
@@ -302,19 +318,19 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 
 /* Looks in each priority only up to the earliest that was found. */
 int64_t index_next_due(struct index *index) {
-	int64_t prio = INT64_MIN, due = INT64_MAX;
+	int64_t prio = INT64_MIN, due_ms = INT64_MAX;
+	size_t none = 0;
 	struct err err;
 	int got;
 
+	if (index->next.exact) return index->next.floor_ms;
 	while ((got = next_prio(index, &prio, &err)) == 1) {
-		struct index_dirty row = { 0 };
-		size_t count = 0;
-		struct due_walk walk = { prio, due, &row, &count, 1, NULL };
+		struct due_walk walk = { prio, INT64_MIN, NULL, &none, 1, NULL, &due_ms };
 		if (due_rows(index, &walk, &err) < 0) return 0;
-		if (count) due = row.due_ms;
-		index_dirty_release(&row);
 	}
-	return got < 0 ? 0 : due;
+	if (got < 0) return 0;
+	index->next = (struct next_due){ .exact = true, .floor_ms = due_ms };
+	return due_ms;
 }
 
 /* ---- the barrier ---- */

@@ -68,8 +68,9 @@ bool memory_fits(const struct store_hash *hash, const void *bytes, size_t len) {
 	return memcmp(hash->bytes, real, hash_len) == 0;
 }
 
-struct memory_item *memory_item_new(struct memory *memory, const char *key, enum store_kind kind,
-	const void *bytes, size_t len) {
+/* `hash`: of these bytes; NULL: not known yet. */
+static struct memory_item *item_new(struct memory *memory, const char *key, enum store_kind kind,
+	const void *bytes, size_t len, const struct store_hash *hash) {
 	struct memory_item *item = xcalloc(1, sizeof(*item));
 
 	item->key = xstrdup(key);
@@ -81,8 +82,21 @@ struct memory_item *memory_item_new(struct memory *memory, const char *key, enum
 	item->version = ++memory->last_version;
 	item->id = ++memory->last_id;
 	memory_changed(memory, item);
-	if (kind != STORE_FOLDER) item->hash = hash_of(memory, item->bytes, len);
+	if (kind != STORE_FOLDER) item->hash = hash ? *hash : hash_of(memory, item->bytes, len);
 	return item;
+}
+
+struct memory_item *memory_item_new(struct memory *memory, const char *key, enum store_kind kind,
+	const void *bytes, size_t len) {
+	return item_new(memory, key, kind, bytes, len, NULL);
+}
+
+/* As memory_fits, of what is known already. */
+static bool item_fits(const struct memory_item *item, const struct store_hash *hash) {
+	size_t len = digest_len(hash->kind == STORE_HASH_SHA256 ? DIGEST_SHA256 : DIGEST_MD5);
+
+	if (hash->kind != item->hash.kind) return memory_fits(hash, item->bytes, item->len);
+	return memcmp(hash->bytes, item->hash.bytes, len) == 0;
 }
 
 void memory_rehash(struct memory *memory) {
@@ -147,7 +161,8 @@ static int check(const struct memory *memory, const struct store_op *op,
 
 static struct memory_item *copy_item(
 	struct memory *memory, const struct memory_item *item, const char *to) {
-	struct memory_item *copy = memory_item_new(memory, to, item->kind, item->bytes, item->len);
+	struct memory_item *copy =
+		item_new(memory, to, item->kind, item->bytes, item->len, &item->hash);
 
 	copy->mtime_ns = item->mtime_ns;
 	copy->mode = item->mode;
@@ -183,7 +198,7 @@ int memory_place(struct memory *memory, struct store_op *op, const void *bytes, 
 
 	put->mtime_ns = op->mtime_ns;
 	put->mode = op->mode;
-	if (!memory_fits(&op->hash, bytes, len)) {
+	if (!item_fits(put, &op->hash)) {
 		err_set(err, ERR_CHANGED, "'%s' is not what its hash says", op->key);
 		goto free_put;
 	}

@@ -9,7 +9,7 @@ int main(int argc, char **argv) {
 		.plot = &plot,
 		.tell = two_way_tell,
 		.first = 101,
-		.last = 1100
+		.last = 1800
 	};
 	return seeds_main(argc, argv, &model);
 }

@@ -2,5 +2,5 @@
 #include "support/one_way.h"
 
 int main(int argc, char **argv) {
-	return one_way_main(argc, argv, 501, 1750);
+	return one_way_main(argc, argv, 501, 7250);
 }

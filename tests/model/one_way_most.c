@@ -2,5 +2,5 @@
 #include "support/one_way.h"
 
 int main(int argc, char **argv) {
-	return one_way_main(argc, argv, 1751, 3000);
+	return one_way_main(argc, argv, 7251, 14000);
 }

@@ -8,6 +8,6 @@ int main(int argc, char **argv) {
 		.plot = &plot,
 		.tell = two_way_tell,
 		.first = 201,
-		.last = 1700 };
+		.last = 3900 };
 	return seeds_main(argc, argv, &model);
 }

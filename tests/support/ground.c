@@ -246,6 +246,12 @@ static const char *const verbs[] = { "LIST", "STAT", "GET", "PUT", "SET", "MKDIR
 
 static void mix(struct ground *g, const void *bytes, size_t len) {
 	const unsigned char *at = bytes;
+	uint64_t bits;
+	for (; len >= sizeof(bits); at += sizeof(bits), len -= sizeof(bits)) {
+		memcpy(&bits, at, sizeof(bits));
+		g->trace = (g->trace ^ bits) * UINT64_C(0x9e3779b97f4a7c15);
+		g->trace ^= g->trace >> 32;
+	}
 	for (size_t i = 0; i < len; i++) /* FNV-1a */
 		g->trace = (g->trace ^ at[i]) * UINT64_C(0x100000001b3);
 }

@@ -146,6 +146,19 @@ static void is_next(
 	free(rows);
 }
 
+static void says_when(struct index *index, const struct known known[], const char *told) {
+	int64_t next = INT64_MAX;
+
+	for (size_t i = 0; i < RANDOM_PATHS; i++) {
+		if (!known[i].there || known[i].claimed) continue;
+		int64_t due = row(index, known[i].path).due_ms;
+		if (due < next) next = due;
+	}
+	if (index_next_due(index) != next)
+		fail_msg("%lld is next and not %lld after %s", (long long)index_next_due(index),
+			(long long)next, told);
+}
+
 static void claims_miss_nothing(void **state) {
 	struct index *index = open_memory();
 	struct known known[RANDOM_PATHS] = { 0 };
@@ -176,7 +189,7 @@ static void claims_miss_nothing(void **state) {
 			break;
 		case 3:
 			told = "a done";
-			if (!it->claimed) continue;
+			if (!it->there) continue;
 			it->there = row(index, path).seen > index_sequence(index) - 20;
 			assert_int_equal(
 				index_done(index, path, index_sequence(index) - 20, due, &err), 0);
@@ -184,7 +197,7 @@ static void claims_miss_nothing(void **state) {
 			break;
 		case 4:
 			told = "an again";
-			if (!it->claimed) continue;
+			if (!it->there) continue;
 			assert_int_equal(index_again(index, path, (enum index_why)(dice % 4),
 						 dice % 2 ? "x" : NULL, due, 1, &err),
 				0);
@@ -204,7 +217,10 @@ static void claims_miss_nothing(void **state) {
 			break;
 		default: break;
 		}
+		/* Neither answer may hang on whether the other was asked for. */
+		if (dice % 3 == 0) says_when(index, known, told);
 		is_next(index, known, now, dice % 4, told);
+		if (dice % 2) says_when(index, known, "a claim");
 	}
 	index_close(index);
 }
@@ -218,6 +234,24 @@ static void what_was_given_up_is_claimed_again(void **state) {
 	index_unclaim(index, "a");
 	index_unclaim(index, "never claimed");
 	assert_int_equal(index_dirty_count(index), 1);
+	assert_string_equal(claim(index, 100, 9), "a");
+	index_close(index);
+}
+
+/* It is due at the moment of one that is at work, and by its name before it. */
+static void what_is_let_go_is_claimed(void **state) {
+	struct index *index = open_memory();
+
+	mark(index, "a", 0, 0);
+	mark(index, "b", 0, 0);
+	assert_string_equal(claim(index, 100, 9), "a b");
+	assert_int_equal(index_held_add(index, "a", false, 1, &err), 0);
+	assert_int_equal(index_again(index, "a", INDEX_WHY_DELETE, NULL, 5000, 0, &err), 0);
+	assert_int_equal(index_again(index, "b", INDEX_WHY_DELETE, NULL, 100, 0, &err), 0);
+	assert_string_equal(claim(index, 100, 9), "b");
+	assert_int_equal(
+		index_held_move(index, INDEX_HELD_WAITS, INDEX_HELD_LET_GO, INT64_MAX, 100, &err),
+		0);
 	assert_string_equal(claim(index, 100, 9), "a");
 	index_close(index);
 }
@@ -427,6 +461,7 @@ int main(void) {
 		cmocka_unit_test(again_keeps_since_and_says_why),
 		cmocka_unit_test(claims_miss_nothing),
 		cmocka_unit_test(what_was_given_up_is_claimed_again),
+		cmocka_unit_test(what_is_let_go_is_claimed),
 		cmocka_unit_test(a_barrier_hurries_what_it_covers),
 		cmocka_unit_test(a_tree_is_marked_whole),
 		cmocka_unit_test(an_intent_stays_until_the_work_is_done),
