@@ -275,6 +275,8 @@ int disk_is_sqlite(struct disk *disk, const char *path, struct err *err);
  * though nothing may lie beside it; 0: nobody has, as far as the system tells (of a file of another
  * user's only to root, and not on every file system); -1. Opens and closes it, as above. */
 int disk_is_in_use(struct disk *disk, const char *path, struct err *err);
+/* Can programs have its files open? Not those of a disk in memory. */
+bool disk_is_shared(const struct disk *disk);
 /* Without opening the database file itself: its -wal only; `change_counter` stays 0. `journal`
  * (may be NULL) tells whether NAME-journal lies beside it. */
 int disk_source(struct disk *disk, const char *path, struct disk_source *source, bool *journal,

@@ -27,11 +27,15 @@ int disk_is_sqlite(struct disk *disk, const char *path, struct err *err) {
 	return rc;
 }
 
+bool disk_is_shared(const struct disk *disk) {
+	return disk->ground == &posix_ground;
+}
+
 int disk_is_in_use(struct disk *disk, const char *path, struct err *err) {
 	struct flock lock = { .l_type = F_WRLCK, .l_start = LOCKS_AT, .l_len = LOCKS_LEN };
 	struct disk_stat stat;
 
-	if (disk->ground != &posix_ground) return 0;
+	if (!disk_is_shared(disk)) return 0;
 	int fd = disk_open_file(disk, path, &stat, err);
 	if (fd < 0) return -1;
 	int rc = fcntl(fd, F_GETLK, &lock) < 0 ? disk_fail(err, errno, "ask for the locks of", path)

@@ -129,13 +129,17 @@ static int place_link(struct transfer *t, struct err *err) {
 						  : disk_set(t->disk, beside, b->mtime_ns, -1, err);
 }
 
-/* A database that a program may have open. Its header is asked: a row that was agreed on by size and time does not tell. */
-static bool is_living(const struct transfer *t, const struct disk_stat *now) {
+/* 1: a database that a program may have open; 0; -1. Its header is asked, where the disk is one that programs share: a row that was
+ * agreed on by size and time does not tell. */
+static int is_living(const struct transfer *t, const struct disk_stat *now, struct err *err) {
 	const struct bring *b = t->bring;
-	struct err err;
-	if (!b->snapshots || now->kind != DISK_FILE) return false;
-	if (!b->is_database && !t->is_database && disk_is_sqlite(t->disk, t->path, &err) == 0)
-		return false;
+	if (now->kind != DISK_FILE) return 0;
+	if (!b->is_database && !t->is_database) {
+		int rc = b->snapshots && disk_is_shared(t->disk)
+				 ? disk_is_sqlite(t->disk, t->path, err)
+				 : 0;
+		if (rc <= 0) return rc;
+	}
 	return database_has_company(t->disk, t->path) || database_in_use(t->disk, t->path);
 }
 
@@ -146,9 +150,10 @@ static int place_content(struct transfer *t, struct err *err) {
 	if (b->what == BRING_LINK ? place_link(t, err) : finish_file(b, t, err)) return -1;
 	if (check(t, &there, &now, err)) return -1;
 	if (b->changed) return 0;
-	bool live = there && is_living(t, &now);
+	int live = there ? is_living(t, &now, err) : 0;
+	if (live < 0) return -1;
 	/* What an old -wal would be played into, though its database is gone. */
-	live |= !there && b->is_database && database_has_company(t->disk, t->path);
+	if (!there && b->is_database) live = database_has_company(t->disk, t->path);
 	if (live) {
 		b->in_use = true;
 		return rename_into(t, b->theirs, false, err);
@@ -234,8 +239,9 @@ static int place_removal(struct transfer *t, struct err *err) {
 	if (check(t, &there, &now, err)) return -1;
 	if (b->changed || !there) return 0;
 	if (b->what == BRING_REMOVE) {
-		b->in_use = is_living(t, &now);
-		if (b->in_use) return 0;
+		int live = is_living(t, &now, err);
+		b->in_use = live > 0;
+		if (live) return live < 0 ? -1 : 0;
 		if (trash_keep(t->disk, t->path, &now, b, err) || check(t, &there, &now, err))
 			return -1;
 		return b->changed || !there ? 0 : disk_remove(t->disk, t->path, err);
