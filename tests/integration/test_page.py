@@ -180,6 +180,12 @@ def test_folder(page):
     assert {event["text"] for event in events} >= {"%s by the web" % order for order in ("sync", "pause", "resume", "verify")}
 
 
+def show_deletions(browser):
+    """The first of such buttons, which rests until its last question has ended: the next one asks about something else."""
+    browser.until(lambda: browser.run("return !document.querySelector('.call button').disabled"), "the button")
+    browser.click(".call button", "Show them")
+
+
 def test_brakes(page):
     """What would go is shown, and only that goes; a question that is closed has done nothing."""
     remote, data = page.tendd.folder("remote/data"), page.tendd.folder("data")
@@ -194,7 +200,7 @@ def test_brakes(page):
         (data / name).unlink()
     b.until_text("4 deletions held back")
     for way in ("Cancel", ESCAPE):
-        b.click(".call button", "Show them")
+        show_deletions(b)
         shown = page.asks("Delete these at the remote?")
         assert all(name in shown for name in names[:4]) and names[5] not in shown
         if way == ESCAPE:
@@ -203,7 +209,7 @@ def test_brakes(page):
         else:
             page.answer(way)
     assert page.tendd.folder_part("data")["deletions"]["files"] == 4
-    b.click(".call button", "Show them")
+    show_deletions(b)
     page.asks("Delete these at the remote?")
     page.answer("Delete them there")
     b.until_text("Approved")
