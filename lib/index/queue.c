@@ -175,7 +175,7 @@ static void front_set(
 /* Where a walk through the due rows of one priority puts what it finds. */
 struct due_walk {
 	int64_t prio, upto_ms;
-	struct index_dirty *rows;
+	struct index_dirty *rows; /* NULL: the first one's time alone is asked for */
 	size_t *count, limit;
 	struct due_front *front; /* moved along; NULL: the rows will not be claimed */
 	int64_t *next_ms; /* lowered to when the first one behind is due; NULL: nobody asks */
@@ -191,8 +191,8 @@ static int walk_rows(
 		got = is_claimed(index, stmt, err);
 		if (got < 0) break;
 		if (got == 1) continue;
-		if (due_ms > walk->upto_ms) {
-			if (due_ms < *walk->next_ms) *walk->next_ms = due_ms;
+		if (!walk->rows || due_ms > walk->upto_ms) {
+			if (walk->next_ms && due_ms < *walk->next_ms) *walk->next_ms = due_ms;
 			break;
 		}
 		struct index_dirty *row = &walk->rows[*walk->count];
