@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 """10,000 files of 1 to 16 KiB, then one of 2 GiB, fetched from a real S3 (Ceph RGW) into an empty folder, against rclone copy: the best of
-its --transfers 8, 32, 64. Beside the small ones the floor: a bare loop of their GETs on as many connections, against the same rclone."""
+its --transfers 8, 32, 64."""
 
 import shutil
 import subprocess
 import sys
 
 from bench import ROOT, best, make_files, make_large, middle, room, say, tend_once, timed
-from s3 import bare_once, rclone_remote, s3_section, server_start
+from s3 import rclone_remote, s3_section, server_start
 
 ROUNDS = 3
 
@@ -27,25 +27,14 @@ def rclone_once(base, server, name, transfers):
     return timed(["rclone", "copy", "--config", "/dev/null", "--transfers", str(transfers), rclone_remote(server, name), str(data)])
 
 
-def floor_once(base, server, name):
-    data = base / "bare"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir()
-    return bare_once(base, server, base / name, name, [str(data)])
-
-
 def compare(base, server, name, count, wall, cpu, **more):
-    tend, peer, bare = [], [], []
+    tend, peer = [], []
     for i in range(ROUNDS):
         run, files = fetch_once(base, server, name)
         if files != count:
             raise SystemExit("%d files came, of %d" % (files, count))
         tend.append(run)
         peer.append([rclone_once(base, server, name, transfers) for transfers in ((8, 32, 64) if count > 1 else (4,))])
-        if count > 1:
-            bare.append(floor_once(base, server, name))
-    for at, figure, target in ((0, "wall", wall), (1, "cpu", cpu)) if bare else ():
-        say("fetch " + name, "floor, " + figure, "s", middle(bare, at), best(peer, at), "rclone copy", target, **more)
     say("fetch " + name, "wall", "s", middle(tend, 0), best(peer, 0), "rclone copy", wall, **more)
     say("fetch " + name, "cpu", "s", middle(tend, 1), best(peer, 1), "rclone copy", cpu, **more)
     say("fetch " + name, "resident at most", "bytes", max(run[2] for run in tend), 64 << 20, "64 MiB", 1.0, **more)
@@ -60,7 +49,7 @@ def main(count, size):
         for name in ("small", "large"):
             subprocess.run(["rclone", "copy", "--config", "/dev/null", "--transfers", "32", str(base / name),
                             rclone_remote(server, name)], check=True)
-        shutil.rmtree(base / "large")
+            shutil.rmtree(base / name)
         compare(base, server, "small", count, 0.7, 0.4, files=count)
         compare(base, server, "large", 1, 0.9, 0.4, bytes=size)
     finally:

@@ -17,14 +17,15 @@ def server_start(base, store="memstore"):
     return dict(zip(("endpoint", "access", "secret", "region", "bucket"), (base / "rgw/server").read_text().split("\n")))
 
 
-def bare_once(base, server, source, name, to=()):
-    """PUTs of what lies in `source`; `to` a folder, GETs of the same."""
-    binary = base / "s3_loop"
+def bare_once(base, server, source, name):
+    binary = base / "put_loop"
     if not binary.exists():
-        subprocess.run(["cc", "-O2", "-o", binary, ROOT / "tests/bench/s3_loop.c", "-lcurl", "-lcrypto"], check=True)
+        subprocess.run(
+            ["cc", "-O2", "-o", binary, ROOT / "tests/bench/put_loop.c", "-lcurl", "-lcrypto"], check=True
+        )
     environment = dict(os.environ, ACCESS=server["access"], SECRET=server["secret"], REGION=server["region"])
     return timed(
-        [binary, server["endpoint"], server["bucket"], name, str(source), str(PARALLEL), *to], env=environment
+        [binary, server["endpoint"], server["bucket"], name, str(source), str(PARALLEL)], env=environment
     )
 
 
