@@ -205,6 +205,16 @@ int disk_symlink(struct disk *disk, const char *target, const char *path, struct
 int disk_link(struct disk *disk, const char *from, const char *to, struct err *err);
 /* !replace: ERR_CHANGED when `to` exists. */
 int disk_rename(struct disk *disk, const char *from, const char *to, bool replace, struct err *err);
+/* A folder that is held open, for names that come into it one after the other: it is looked for once. It stays that folder wherever it is
+ * moved meanwhile, so hold it briefly. Not in memory. NULL with err. */
+struct disk_folder;
+struct disk_folder *disk_folder_open(struct disk *disk, const char *path, struct err *err);
+void disk_folder_close(struct disk_folder *folder); /* NULL is fine. Before the disk */
+/* Does `path` lie right in it, as it was opened? */
+bool disk_folder_holds(const struct disk_folder *folder, const char *path);
+/* disk_rename of a file to such a path. */
+int disk_rename_into(const struct disk_folder *folder, const char *from, const char *to,
+	bool replace, struct err *err);
 /* A file or link. ERR_NOT_FOUND: absent; ERR_CHANGED: a folder. */
 int disk_remove(struct disk *disk, const char *path, struct err *err);
 int disk_rmdir(struct disk *disk, const char *path, struct err *err); /* ERR_BUSY: not empty */

@@ -202,18 +202,69 @@ static int rename_new_by_link(const struct two *two) {
 	return renameat(two->from.folder, two->from.name, two->to.folder, two->to.name);
 }
 
+static int rename_two(const struct two *two, bool replace) {
+	if (replace)
+		return renameat(two->from.folder, two->from.name, two->to.folder, two->to.name);
+	int rc = os_rename_new(two->from.folder, two->from.name, two->to.folder, two->to.name);
+	return rc < 0 && errno == EINVAL ? rename_new_by_link(two) : rc;
+}
+
 int posix_rename(
 	struct disk *disk, const char *from, const char *to, bool replace, struct err *err) {
 	struct two two;
-	int rc;
 
 	if (two_open(disk, from, to, &two, err) < 0) return -1;
-	if (replace) {
-		rc = renameat(two.from.folder, two.from.name, two.to.folder, two.to.name);
-	} else {
-		rc = os_rename_new(two.from.folder, two.from.name, two.to.folder, two.to.name);
-		if (rc < 0 && errno == EINVAL) rc = rename_new_by_link(&two);
+	int rc = rename_two(&two, replace);
+	if (rc < 0) disk_fail(err, errno, "rename to", to);
+	two_close(&two);
+	return rc;
+}
+
+/* ---- a folder that is held open ---- */
+
+struct disk_folder {
+	struct disk *disk;
+	int fd;
+	size_t len;
+	char path[];
+};
+
+struct disk_folder *disk_folder_open(struct disk *disk, const char *path, struct err *err) {
+	size_t len = strlen(path);
+
+	int fd = disk_open_beneath(disk, path, os_folder_flags, 0);
+	if (fd < 0) {
+		disk_fail(err, errno, "open folder", path);
+		return NULL;
 	}
+	struct disk_folder *folder = xmalloc(sizeof(*folder) + len + 1);
+	folder->disk = disk;
+	folder->fd = fd;
+	folder->len = len;
+	memcpy(folder->path, path, len + 1);
+	return folder;
+}
+
+void disk_folder_close(struct disk_folder *folder) {
+	if (!folder) return;
+	close(folder->fd);
+	free(folder);
+}
+
+bool disk_folder_holds(const struct disk_folder *folder, const char *path) {
+	const char *name = path_name(path);
+
+	if (folder->len == 0) return name == path;
+	return (size_t)(name - path) == folder->len + 1 &&
+	       memcmp(path, folder->path, folder->len) == 0;
+}
+
+int disk_rename_into(const struct disk_folder *folder, const char *from, const char *to,
+	bool replace, struct err *err) {
+	struct two two = { .to = { .folder = folder->fd, .name = path_name(to) } };
+
+	if (disk_place_open(folder->disk, from, &two.from, err) < 0) return -1;
+	int rc = rename_two(&two, replace);
 	if (rc < 0) disk_fail(err, errno, "rename to", to);
 	two_close(&two);
 	return rc;
@@ -222,9 +273,8 @@ int posix_rename(
 int disk_rename_new(int folder, const char *from, const char *to) {
 	const struct two two = { .from = { .folder = folder, .name = from },
 		.to = { .folder = folder, .name = to } };
-	int rc = os_rename_new(folder, from, folder, to);
 
-	return rc < 0 && errno == EINVAL ? rename_new_by_link(&two) : rc;
+	return rename_two(&two, false);
 }
 
 static int unlink_as(

@@ -46,6 +46,8 @@ static struct directory *directory_of(struct store *store) {
 
 static void root_free(struct directory_root *root) {
 	if (!root) return;
+	for (size_t i = 0; i < ARRAY_LEN(root->recent); i++)
+		directory_recent_close(atomic_load(&root->recent[i]));
 	disk_close(root->disk);
 	free(root);
 }

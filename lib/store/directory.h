@@ -25,6 +25,12 @@ enum {
 	DIRECTORY_PART_BYTES = 64 << 20,
 	DIRECTORY_UNSYNCED_MAX = 64, /* files to sync one by one; beyond: the whole file system */
 	DIRECTORY_FOREIGN_MAX = 8,   /* other file systems mounted inside */
+	DIRECTORY_RECENT_MAX = 4,    /* folders held open: workers that place files at a time */
+};
+
+struct directory_recent {
+	struct disk_folder *folder;
+	uint64_t turn; /* of the loop, that its operations were begun in */
 };
 
 /* The root while it is held open. */
@@ -33,6 +39,8 @@ struct directory_root {
 	unsigned users; /* operations at work in it */
 	/* The turn of the loop whose first brief operation saw that it is where it was. */
 	atomic_uint_least64_t seen_turn;
+	/* Folders that small new files came into, held open for those begun in the same turn. Whoever takes one out has it alone. */
+	_Atomic(struct directory_recent *) recent[DIRECTORY_RECENT_MAX];
 };
 
 /* What must reach the medium at the next SYNC. */
@@ -118,6 +126,7 @@ int directory_make_copy(struct directory_op *work, const char *from, bool sync,
 /* Gives it its name. !replace: ERR_CHANGED when that is taken. */
 int directory_made_place(struct directory_op *work, struct directory_made *made, const char *to,
 	bool replace, struct err *err);
+void directory_recent_close(struct directory_recent *recent); /* NULL is fine */
 /* A rename that makes the folders `to` lies in, and may cross file systems. Never replaces. */
 int directory_rename_new(
 	struct directory_op *work, const char *from, const char *to, struct err *err);

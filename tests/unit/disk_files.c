@@ -410,6 +410,46 @@ static void a_root_that_was_moved_away_is_told(void **state) {
 	free(moved);
 }
 
+static void a_folder_held_open_takes_names(void **state) {
+	struct scene *scene = *state;
+	struct disk *disk = scene->disk;
+	struct err *err = &scene->err;
+	struct disk_stat stat;
+
+	fine(scene, disk_mkdir_parents(disk, "a/b/file", err));
+	put(scene, "x", "x");
+	put(scene, "a/b/y", "y");
+	assert_null(disk_folder_open(disk, "gone", err));
+	assert_int_equal(err->kind, ERR_NOT_FOUND);
+	struct disk_folder *root = disk_folder_open(disk, "", err);
+	struct disk_folder *folder = disk_folder_open(disk, "a/b", err);
+	assert_non_null(root);
+	assert_non_null(folder);
+	assert_true(disk_folder_holds(root, "x"));
+	assert_false(disk_folder_holds(root, "a/x"));
+	assert_true(disk_folder_holds(folder, "a/b/x"));
+	assert_false(disk_folder_holds(folder, "a/b"));
+	assert_false(disk_folder_holds(folder, "a/c/x"));
+	assert_false(disk_folder_holds(folder, "a/b/c/x"));
+	assert_false(disk_folder_holds(folder, "a/bb/x"));
+
+	expect(scene, disk_rename_into(folder, "x", "a/b/y", false, err), ERR_CHANGED);
+	fine(scene, disk_rename_into(folder, "x", "a/b/y", true, err));
+	expect(scene, disk_rename_into(folder, "x", "a/b/x", false, err), ERR_NOT_FOUND);
+	fine(scene, disk_rename_into(root, "a/b/y", "y", false, err));
+	fine(scene, disk_stat(disk, "y", &stat, err));
+	/* It is the folder, not the path. */
+	fine(scene, disk_rename(disk, "a/b", "a/c", false, err));
+	fine(scene, disk_rename_into(folder, "y", "a/b/y", false, err));
+	fine(scene, disk_stat(disk, "a/c/y", &stat, err));
+	fine(scene, disk_rename_into(root, "a/c/y", "y", false, err));
+	fine(scene, disk_rmdir(disk, "a/c", err));
+	expect(scene, disk_rename_into(folder, "y", "a/b/y", false, err), ERR_NOT_FOUND);
+	disk_folder_close(folder);
+	disk_folder_close(root);
+	disk_folder_close(NULL);
+}
+
 static void names_are_made_linked_renamed_and_removed(void **state) {
 	struct scene *scene = *state;
 	struct disk *disk = scene->disk;
@@ -595,6 +635,7 @@ int main(void) {
 		BOTH_WAYS(a_copy_is_whole_or_an_error),
 		BOTH_WAYS(things_are_compared_by_their_bytes),
 		BOTH_WAYS(a_root_that_was_moved_away_is_told),
+		BOTH_WAYS(a_folder_held_open_takes_names),
 		BOTH_WAYS(names_are_made_linked_renamed_and_removed),
 		BOTH_WAYS(a_held_folder_may_go_and_come_back),
 		BOTH_WAYS(a_tree_deeper_than_a_path_is_reached),

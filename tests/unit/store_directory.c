@@ -340,6 +340,132 @@ static void a_link_in_the_way_is_not_followed(void **state) {
 	free(outside);
 }
 
+/* ---- many that are begun together ---- */
+
+enum { TOGETHER = 240, WAVES = 40 };
+
+struct wave_op {
+	struct store_op op;
+	char *key;
+	struct err err;
+	struct wave *wave;
+};
+
+struct wave {
+	struct wave_op ops[TOGETHER];
+	unsigned ended;
+	bool done;
+};
+
+static void wave_op_done(struct store_op *op, const struct err *err) {
+	struct wave_op *one = container_of(op, struct wave_op, op);
+
+	if (err) one->err = *err;
+	one->wave->done = ++one->wave->ended == TOGETHER;
+}
+
+/* Small new files, each below one of `folders` ("": the root) in turn, all begun in one turn of the
+ * loop. */
+static struct wave *run_wave(
+	struct scene *scene, unsigned number, const char *const *folders, size_t count) {
+	struct wave *wave = xcalloc(1, sizeof(*wave));
+
+	for (unsigned i = 0; i < TOGETHER; i++) {
+		struct wave_op *one = &wave->ops[i];
+		const char *folder = folders[i % count];
+		one->key = xasprintf("%s%s%u-%u", folder, *folder ? "/" : "", number, i);
+		put_op(&one->op, one->key, "text");
+		one->wave = wave;
+		one->op.if_absent = true;
+		one->op.done = wave_op_done;
+		store_start(scene->store, &one->op);
+	}
+	loop_run_until(loop, &wave->done);
+	return wave;
+}
+
+static void wave_free(struct wave *wave) {
+	for (unsigned i = 0; i < TOGETHER; i++) {
+		store_op_release(&wave->ops[i].op);
+		free(wave->ops[i].key);
+	}
+	free(wave);
+}
+
+static void files_begun_together_find_their_folders(void **state) {
+	static const char *const folders[] = { "one", "", "one/two", "gone", "oneone" };
+	struct scene *scene = *state;
+
+	make_folder(scene, "one");
+	make_folder(scene, "one/two");
+	make_folder(scene, "oneone");
+	for (unsigned number = 0; number < 2; number++) {
+		struct wave *wave = run_wave(scene, number, folders, ARRAY_LEN(folders));
+		for (unsigned i = 0; i < TOGETHER; i++) {
+			if (str_equal(folders[i % ARRAY_LEN(folders)], "gone"))
+				assert_int_equal(wave->ops[i].err.kind, ERR_NOT_FOUND);
+			else
+				expect(scene, wave->ops[i].key, "text");
+		}
+		wave_free(wave);
+	}
+	/* The second time each name is taken, by the very same thing and so by our own earlier try. */
+	struct wave *wave = run_wave(scene, 0, folders, 1);
+	for (unsigned i = 0; i < TOGETHER; i++) assert_int_equal(wave->ops[i].err.kind, ERR_NONE);
+	wave_free(wave);
+	expect_no_leftovers(scene);
+}
+
+struct swapper {
+	struct scene *scene;
+	atomic_bool stop;
+};
+
+/* Over and over `way` is moved off, a link stands there, then another folder does. */
+static void *swap_way(void *user) {
+	struct swapper *swapper = user;
+	char way[128], off[160];
+
+	snprintf(way, sizeof(way), "%s/way", swapper->scene->root);
+	for (unsigned i = 0; !atomic_load(&swapper->stop); i++) {
+		snprintf(off, sizeof(off), "%s/off%u", swapper->scene->root, i);
+		assert_int_equal(rename(way, off), 0);
+		assert_int_equal(symlink("../outside", way), 0);
+		assert_int_equal(unlink(way), 0);
+		assert_int_equal(mkdir(way, 0755), 0);
+	}
+	return NULL;
+}
+
+/* What is answered stands somewhere in the remote folder, and nothing ever behind a link. */
+static void a_folder_swapped_meanwhile_is_not_left(void **state) {
+	static const char *const folders[] = { "way" };
+	struct scene *scene = *state;
+	struct swapper swapper = { .scene = scene };
+	unsigned stored = 0;
+	pthread_t thread;
+
+	char *outside = xasprintf("%s/outside", scene->top);
+	assert_int_equal(mkdir(outside, 0755), 0);
+	make_folder(scene, "way");
+	assert_int_equal(pthread_create(&thread, NULL, swap_way, &swapper), 0);
+	for (unsigned number = 0; number < WAVES; number++) {
+		struct wave *wave = run_wave(scene, number, folders, 1);
+		for (unsigned i = 0; i < TOGETHER; i++) stored += wave->ops[i].err.kind == ERR_NONE;
+		wave_free(wave);
+	}
+	atomic_store(&swapper.stop, true);
+	pthread_join(thread, NULL);
+	char *command = xasprintf(
+		"test $(find '%s' -type f -name '*-*' | wc -l) -eq %u", scene->root, stored);
+	assert_int_equal(system(command), 0);
+	assert_int_not_equal(stored, 0);
+	assert_int_equal(rmdir(outside), 0); /* nothing came in */
+	expect_no_leftovers(scene);
+	free(command);
+	free(outside);
+}
+
 static void a_full_disk_harms_nothing(void **state) {
 	struct scene *scene = *state;
 	struct store_op op;
@@ -792,6 +918,8 @@ int main(void) {
 		TEST(a_kept_version_is_never_overwritten),
 		TEST(links_are_kept_as_links),
 		TEST(a_link_in_the_way_is_not_followed),
+		TEST(files_begun_together_find_their_folders),
+		TEST(a_folder_swapped_meanwhile_is_not_left),
 		TEST(a_full_disk_harms_nothing),
 		TEST(a_read_only_disk_says_so),
 		TEST(a_missing_folder_is_not_made),
