@@ -152,7 +152,12 @@ struct due_front {
 	char *name;
 	size_t name_len;
 };
-enum { DUE_FRONTS = 10 }; /* priorities from 0 on; a higher one is walked from its beginning */
+/* Of these priorities; another one is walked from its beginning. */
+enum {
+	DUE_FRONT_FIRST = -3,
+	DUE_FRONT_LAST = 9,
+	DUE_FRONTS = DUE_FRONT_LAST - DUE_FRONT_FIRST + 1
+};
 
 /* No row that is not claimed is due before: each step of the folder asks, and most find nothing new (measured, stories of the model: a
  * quarter of their time without). */

@@ -158,6 +158,12 @@ static int is_claimed(struct index *index, struct db_stmt *stmt, struct err *err
 	return claimed;
 }
 
+/* NULL: this priority has none. */
+static struct due_front *front_of(struct index *index, int64_t prio) {
+	bool has = prio >= DUE_FRONT_FIRST && prio <= DUE_FRONT_LAST;
+	return has ? &index->fronts[prio - DUE_FRONT_FIRST] : NULL;
+}
+
 /* The key of the row that `stmt` stands at. */
 static void front_set(
 	struct due_front *front, struct db_stmt *stmt, const struct index_dirty *row) {
@@ -209,8 +215,8 @@ static int walk_rows(
 /* Unclaimed rows of one priority, the earliest first, while there is room. */
 static int due_rows(struct index *index, const struct due_walk *walk, struct err *err) {
 	static const struct due_front start;
-	bool has_front = walk->prio >= 0 && walk->prio < DUE_FRONTS;
-	const struct due_front *front = has_front ? &index->fronts[walk->prio] : &start;
+	const struct due_front *known = front_of(index, walk->prio),
+			       *front = known ? known : &start;
 	int64_t behind_ms = INT64_MIN, upto_ms = walk->upto_ms;
 	struct db_stmt *stmt;
 
@@ -289,9 +295,8 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 	*rows = xcalloc(limit, sizeof(**rows));
 	index->next.exact = false;
 	while (*count < limit && (got = next_prio(index, &prio, err)) == 1) {
-		bool has_front = prio >= 0 && prio < DUE_FRONTS && !newest;
 		struct due_walk walk = { prio, now_ms, *rows, count, limit,
-			has_front ? &index->fronts[prio] : NULL, newest ? NULL : &next_ms };
+			newest ? NULL : front_of(index, prio), newest ? NULL : &next_ms };
 		got = newest ? newest_rows(index, &walk, err) : due_rows(index, &walk, err);
 		if (got < 0) break;
 	}

@@ -209,11 +209,13 @@ const char *const index_sql_text[SQL_COUNT] = {
 			   "0, reason = NULL, sending = NULL,"
 			   " due = CASE WHEN max(since, ?3) <= ?6 THEN 0 ELSE max(due, ?5) END"
 			   " WHERE dir = ?1 AND name = ?2",
-	/* Why 4 and 5 are DELETE and PAIR: what is held so comes after everything else that is due. */
+	/* Why 4 and 5 are DELETE and PAIR: what is held so comes after everything else that is due; a pair of what goes before all that
+	 * a scan found, which prio < 0 says, after its like. */
 	[SQL_DIRTY_AGAIN] =
 		"UPDATE dirty SET why = ?3, reason = ?4, tries = ?6,"
-		" prio = CASE WHEN ?3 = 4 THEN 9 WHEN ?3 = 5 THEN 8 WHEN prio > 7 THEN 1 ELSE prio "
-		"END,"
+		" prio = CASE WHEN ?3 = 4 THEN 9"
+		"  WHEN ?3 = 5 THEN CASE WHEN prio < 0 THEN -1 ELSE 8 END"
+		"  WHEN prio > 7 THEN 1 ELSE prio END,"
 		" due = CASE WHEN ?7 THEN min(?5, due) ELSE ?5 END WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_SENDING] = "UPDATE dirty SET sending = ?3 WHERE dir = ?1 AND name = ?2",
 	[SQL_DIRTY_SENT] = "SELECT dir, name FROM dirty WHERE sending IS NOT NULL"

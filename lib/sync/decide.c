@@ -166,6 +166,25 @@ static bool is_deletion(enum plan_action action) {
 	return action == PLAN_REMOVE || action == PLAN_REMOVE_FOLDER || action == PLAN_EMPTY_FOLDER;
 }
 
+/* Folders that a scan found, and that something needs which an event told of: they go before all else as that does. */
+static void parents_first(struct folder *f, const char *parent) {
+	struct index_dirty row;
+	struct err err;
+	char *at = xstrdup(parent);
+	while (*at && index_has_folder(f->index, at, &err) == 0) {
+		bool later = false;
+		if (!map_get(&f->by_path, at) && index_dirty_get(f->index, at, &row, &err) == 1) {
+			later = row.prio >= PRIO_FOLDER && !row.tries && !row.reason;
+			index_dirty_release(&row);
+		}
+		if (later) folder_mark_path(f, at, PRIO_EVENT_FOLDER, 0);
+		char *above = path_parent(at);
+		free(at);
+		at = above;
+	}
+	free(at);
+}
+
 /* Nobody is at the folder it lies in. One that waits for a retry is not hurried by each of its
  * children (trap 15): its success lets them come again. */
 static void parent_wait(struct transfer *t, const char *parent) {
@@ -173,7 +192,7 @@ static void parent_wait(struct transfer *t, const char *parent) {
 	struct index_dirty row;
 	struct err err;
 	int64_t wait_ms = 50;
-	bool refused = false;
+	bool refused = false, event = t->row.prio < PRIO_FOLDER;
 	int dirty = index_dirty_get(f->index, parent, &row, &err);
 	if (dirty == 1) {
 		refused = row.reason != NULL;
@@ -184,6 +203,7 @@ static void parent_wait(struct transfer *t, const char *parent) {
 		refused || t->row.tries >= 3 ? "the folder it lies in is not stored yet" : NULL,
 		wait_ms);
 	if (dirty != 1) folder_mark_path(f, parent, PRIO_FOLDER, 0);
+	if (event) parents_first(f, parent);
 }
 
 /* Parents first. True: the transfer waits, or comes again. */

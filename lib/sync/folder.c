@@ -114,7 +114,7 @@ void folder_mark_told(struct folder *f, const char *path, int prio, int64_t sett
 }
 
 void folder_mark_path(struct folder *f, const char *path, int prio, int64_t settle_ms) {
-	if (prio != PRIO_FOLDER) f->weigh.told = false;
+	if (prio != PRIO_FOLDER && prio != PRIO_EVENT_FOLDER) f->weigh.told = false;
 	folder_mark_told(f, path, prio, settle_ms);
 }
 

@@ -150,11 +150,11 @@ static void mark_event(struct folder *f, const char *path) {
 	/* Rows may wait in a -wal for hours before a checkpoint moves them: it speaks for its database (trap 2). The -shm says
 	 * nothing, and a reader's close touches it: our own snapshot would start itself again (trap 5). */
 	if (capture_is_journal(path, &database)) {
-		if (database) folder_mark_path(f, database, PRIO_SMALL, f->settings.settle_ms);
+		if (database) folder_mark_path(f, database, PRIO_EVENT, f->settings.settle_ms);
 		free(database);
 		if (str_ends(path, "-shm")) return;
 	}
-	folder_mark_path(f, path, PRIO_SMALL, f->settings.settle_ms);
+	folder_mark_path(f, path, PRIO_EVENT, f->settings.settle_ms);
 }
 
 void folder_watch_happened(void *user, const struct watch_event *event) {
@@ -174,7 +174,7 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 		break;
 	case WATCH_FOLDER_MOVED:
 		transfer_mark_below(f, event->from);
-		folder_mark_path(f, event->from, PRIO_FOLDER, f->settings.settle_ms);
+		folder_mark_path(f, event->from, PRIO_EVENT_FOLDER, f->settings.settle_ms);
 		/* fall through */
 	case WATCH_FOLDER_NEW:
 		if (ignore_check(f->ignore, event->path, true) == IGNORE_EXCLUDED) {
@@ -182,12 +182,12 @@ void folder_watch_happened(void *user, const struct watch_event *event) {
 			break;
 		}
 		/* The root is no path of its own: something happened in it before it was watched. */
-		if (*event->path) folder_mark_path(f, event->path, PRIO_FOLDER, 0);
+		if (*event->path) folder_mark_path(f, event->path, PRIO_EVENT_FOLDER, 0);
 		scan_request(f, event->path);
 		break;
 	case WATCH_FOLDER_GONE:
 		transfer_mark_below(f, event->path);
-		folder_mark_path(f, event->path, PRIO_FOLDER, f->settings.settle_ms);
+		folder_mark_path(f, event->path, PRIO_EVENT_FOLDER, f->settings.settle_ms);
 		break;
 	case WATCH_OVERFLOW:
 		if (MUTANT(overflow_is_ignored)) break;

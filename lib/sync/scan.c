@@ -13,11 +13,13 @@ static void scan_mark(struct folder *f, const char *path, const struct scan_foun
 	bool folder = found->kind == DISK_FOLDER && found->what != SCAN_GONE;
 	int64_t settle = 0;
 	int prio = folder ? PRIO_FOLDER : found->size > PRIO_LARGE_BYTES ? PRIO_LARGE : PRIO_SMALL;
-	/* Written a moment ago: it may be in the middle of it. */
+	/* Written a moment ago: it may be in the middle of it; and its event came before its folder was watched. */
 	if (found->what != SCAN_GONE && found->kind == DISK_FILE) {
 		int64_t age_ms = (loop_wall_ns(f->loop) - found->mtime_ns) / NS_PER_MS;
-		if (age_ms >= 0 && age_ms < f->settings.settle_ms)
+		if (age_ms >= 0 && age_ms < f->settings.settle_ms) {
 			settle = f->settings.settle_ms - age_ms;
+			if (prio == PRIO_SMALL) prio = PRIO_EVENT;
+		}
 	}
 	if (found->what != SCAN_GONE && found->kind == DISK_FILE) weigh_told(f, found->size);
 	folder_mark_told(f, path, prio, settle);

@@ -43,8 +43,9 @@ enum {
 /* The epoch of a row that an earlier run could not seal: the remote is asked before it is believed. */
 #define EPOCH_ASK INT64_MAX
 
-/* Priorities of marks: folders before what lies in them, small files before large ones. */
-enum { PRIO_FOLDER, PRIO_SMALL, PRIO_LARGE };
+/* Priorities of marks: folders before what lies in them, small files before large ones; and before all that what an event told of, since
+ * a scan may find more than goes out in a day. Rows on the disk have these numbers; the index itself knows some (statements.c). */
+enum { PRIO_EVENT_FOLDER = -3, PRIO_EVENT, PRIO_EVENT_PAIR, PRIO_FOLDER, PRIO_SMALL, PRIO_LARGE };
 enum { PRIO_LARGE_BYTES = 1 << 20 };
 
 /* ---- what all folders share ---- */

@@ -46,8 +46,9 @@ bool urgent_gives_way(struct transfer *t) {
 	if (!f->urgent || t->absent || t->look_err.kind != ERR_NONE) return false;
 	if (t->stat.kind != DISK_FILE || t->journal_name) return false;
 	int rank = size_class(t->stat.size);
+	if (rank == PRIO_SMALL) return false;
 	if (t->row.prio >= rank) {
-		if (rank == PRIO_SMALL || !others_have_smaller(f, rank)) return false;
+		if (!others_have_smaller(f, rank)) return false;
 		transfer_again(t, INDEX_WHY_CHANGE, NULL, OTHERS_MS);
 		return true;
 	}
