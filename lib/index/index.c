@@ -159,6 +159,7 @@ static struct index *open_as(const char *path, struct index_past *past, struct e
 	if (!index) {
 		index = xcalloc(1, sizeof(*index));
 		index->path = xstrdup(path);
+		index->large_room = -1;
 		index->past = past;
 		index->db = db_open(path, &options, err);
 	}
@@ -185,6 +186,7 @@ static void forget(struct index *index) {
 	index->failed = index->totals_changed = index->making = index->unsynced =
 		index->newest_first = false;
 	index->hurried = 0;
+	index->large_room = -1;
 }
 
 void index_free(struct index *index) {

@@ -250,6 +250,10 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 	size_t *count, struct err *err);
 /* From now on the newest of each prio come first, where else the oldest do. */
 void index_newest_first(struct index *index, bool newest);
+/* From now on at most `room` rows of these priorities are claimed, and none of them is next when there is no room; -1: as many as are
+ * due, as at first. What comes before and behind them goes on. */
+enum { INDEX_PRIO_LARGE = 2, INDEX_PRIO_LARGE_LAST = 7 };
+void index_large_room(struct index *index, int room);
 /* Is a row of an earlier prio than this due, claimed or not? 1, 0, -1. */
 int index_due_before(struct index *index, int prio, int64_t now_ms, struct err *err);
 /* A claimed row is to have its turn with those of a later prio: once it is unclaimed. */

@@ -215,6 +215,7 @@ struct index {
 	int64_t hurried;            /* the last barrier's number: rows up to it are not postponed */
 	int64_t sequence, reserved; /* numbers up to `reserved` are ours by what meta says */
 	struct due_front fronts[DUE_FRONTS];
+	int large_room; /* -1: no bound */
 	struct next_due next;
 	struct absent absent;
 	struct sent sent;

@@ -256,6 +256,15 @@ void index_newest_first(struct index *index, bool newest) {
 	index_fronts_forget(index, INT64_MIN);
 }
 
+void index_large_room(struct index *index, int room) {
+	if (!index->large_room != !room) index->next = (struct next_due){ .floor_ms = INT64_MIN };
+	index->large_room = room;
+}
+
+static bool is_large(int64_t prio) {
+	return prio >= INDEX_PRIO_LARGE && prio <= INDEX_PRIO_LARGE_LAST;
+}
+
 int index_due_before(struct index *index, int prio, int64_t now_ms, struct err *err) {
 	int64_t at = INT64_MIN;
 	int any = 0, got;
@@ -295,10 +304,16 @@ int index_claim_due(struct index *index, int64_t now_ms, size_t limit, struct in
 	*rows = xcalloc(limit, sizeof(**rows));
 	index->next.exact = false;
 	while (*count < limit && (got = next_prio(index, &prio, err)) == 1) {
-		struct due_walk walk = { prio, now_ms, *rows, count, limit,
+		size_t before = *count, most = limit;
+		bool bound = index->large_room >= 0 && is_large(prio);
+		if (bound && (size_t)index->large_room < limit - before)
+			most = before + (size_t)index->large_room;
+		if (most == before) continue;
+		struct due_walk walk = { prio, now_ms, *rows, count, most,
 			newest ? NULL : front_of(index, prio), newest ? NULL : &next_ms };
 		got = newest ? newest_rows(index, &walk, err) : due_rows(index, &walk, err);
 		if (got < 0) break;
+		if (bound) index->large_room -= (int)(*count - before);
 	}
 	if (got < 0) index_fronts_forget(index, INT64_MIN);
 	if (got == 0 && *count < limit && !newest)
@@ -331,6 +346,7 @@ int64_t index_next_due(struct index *index) {
 	if (index->next.exact) return index->next.floor_ms;
 	while ((got = next_prio(index, &prio, &err)) == 1) {
 		struct due_walk walk = { prio, INT64_MIN, NULL, &none, 1, NULL, &due_ms };
+		if (!index->large_room && is_large(prio)) continue;
 		if (due_rows(index, &walk, &err) < 0) return 0;
 	}
 	if (got < 0) return 0;

@@ -294,6 +294,7 @@ static void rest_begin(struct transfer *t) {
 	t->idle_ms -= folder_clock_ms(t->folder);
 	t->folder->resting++;
 	sync->resting++;
+	transfer_large_give(t);
 	list_each(&sync->folders, link) folder_wake(list_entry(link, struct folder, link));
 	barrier_hurry(t, t->capture_mark);
 }
@@ -304,6 +305,7 @@ static void rest_end(struct transfer *t) {
 	t->idle_ms += folder_clock_ms(t->folder);
 	t->folder->resting--;
 	t->folder->sync->resting--;
+	if (t->stat.size > PRIO_LARGE_BYTES) transfer_large_take(t);
 }
 
 void transfer_wake_databases(struct folder *f) {

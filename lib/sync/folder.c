@@ -201,6 +201,7 @@ static void folder_claim(struct folder *f) {
 	size_t count = 0;
 	struct err err;
 	index_newest_first(f->index, f->urgent);
+	index_large_room(f->index, transfer_large_room(f));
 	if (index_claim_due(f->index, folder_clock_ms(f), (size_t)want, &rows, &count, &err)) {
 		folder_index_failed(f, &err);
 		return;
@@ -223,6 +224,7 @@ static void folder_claim(struct folder *f) {
 }
 
 static void due_set(struct folder *f) {
+	index_large_room(f->index, transfer_large_room(f));
 	int64_t due = index_next_due(f->index);
 	if (due == INT64_MAX) {
 		timer_cancel(&f->due_timer);

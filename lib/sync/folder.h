@@ -167,6 +167,7 @@ struct folder {
 	struct list transfers; /* struct transfer.link */
 	struct map by_path;    /* transfers by path: one lock a path */
 	int in_flight;         /* transfers that hold a slot */
+	int large;             /* of those, large files: they leave a slot to others */
 	int resting; /* of those, databases that wait for what they may name: their slots are lent */
 	int64_t started;      /* transfers, since this start of the daemon */
 	int64_t parents_lost; /* rows of folders dropped by the transfers of what lies in them */

@@ -274,7 +274,7 @@ static void look_done(struct job *job, const struct err *err) {
 		transfer_finish(t);
 		return;
 	}
-	if (!urgent_gives_way(t)) transfer_plan(t);
+	if (!urgent_gives_way(t) && !transfer_large_waits(t)) transfer_plan(t);
 }
 
 void look_start(struct transfer *t) {

@@ -47,6 +47,7 @@ enum {
  * a scan may find more than goes out in a day. Rows on the disk have these numbers; the index itself knows some (statements.c). */
 enum { PRIO_EVENT_FOLDER = -3, PRIO_EVENT, PRIO_EVENT_PAIR, PRIO_FOLDER, PRIO_SMALL, PRIO_LARGE };
 enum { PRIO_LARGE_BYTES = 1 << 20 };
+_Static_assert((int)PRIO_LARGE == (int)INDEX_PRIO_LARGE, "the index knows them by number");
 
 /* ---- what all folders share ---- */
 
@@ -57,7 +58,7 @@ struct sync {
 	char *state_dir;
 	char *machine_id;
 	int max_transfers;
-	int in_flight, resting; /* as of each folder */
+	int in_flight, resting, large; /* as of each folder */
 	int64_t buffer_limit, buffer_used, span_bytes;
 	struct list folders;
 	struct list memory_waiters; /* struct transfer.wait_link */

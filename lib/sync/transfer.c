@@ -48,11 +48,59 @@ bool transfer_base_is_fresh(const struct transfer *t) {
 	return t->base_fresh && t->base_lost == t->folder->parents_lost;
 }
 
+/* One slot is kept from large files, which may take hours, so that small ones overtake them. */
+static int large_most(int64_t slots) {
+	return slots > 1 ? (int)slots - 1 : 1;
+}
+
+int transfer_large_room(const struct folder *f) {
+	int here = large_most(f->settings.max_transfers) - f->large;
+	int all = large_most(f->sync->max_transfers) - f->sync->large;
+	int room = here < all ? here : all;
+	if (f->urgent) return -1; /* there they come last as it is */
+	return room > 0 ? room : 0;
+}
+
+void transfer_large_take(struct transfer *t) {
+	if (t->large) return;
+	t->large = true;
+	t->folder->large++;
+	t->folder->sync->large++;
+}
+
+bool transfer_large_give(struct transfer *t) {
+	if (!t->large) return false;
+	t->large = false;
+	t->folder->large--;
+	t->folder->sync->large--;
+	return true;
+}
+
+bool transfer_large_waits(struct transfer *t) {
+	struct folder *f = t->folder;
+	struct err err;
+	bool is_file = !t->absent && t->look_err.kind == ERR_NONE && t->stat.kind == DISK_FILE;
+	if (t->large || !is_file || t->journal_name || t->stat.size <= PRIO_LARGE_BYTES)
+		return false;
+	if (t->row.prio >= PRIO_LARGE || transfer_large_room(f) != 0) {
+		transfer_large_take(t);
+		return false;
+	}
+	turn_end_want(&f->turn_end);
+	if (index_lower(f->index, t->path, PRIO_LARGE, &err))
+		folder_index_failed(f, &err);
+	else
+		transfer_forget(t);
+	return true;
+}
+
 static void slot_take(struct transfer *t) {
 	if (t->slot) return;
 	t->slot = true;
 	t->folder->in_flight++;
 	t->folder->sync->in_flight++;
+	if (t->row.prio >= PRIO_LARGE && t->row.prio <= INDEX_PRIO_LARGE_LAST)
+		transfer_large_take(t);
 }
 
 static void slot_give(struct transfer *t) {
@@ -61,6 +109,7 @@ static void slot_give(struct transfer *t) {
 	t->slot = false;
 	t->folder->in_flight--;
 	bool was_full = sync->in_flight-- >= sync->max_transfers;
+	if (transfer_large_give(t)) was_full |= sync->large + 1 >= large_most(sync->max_transfers);
 	folder_wake(t->folder);
 	if (!was_full) return;
 	list_each(&sync->folders, link) folder_wake(list_entry(link, struct folder, link));
@@ -102,9 +151,20 @@ void transfer_start(struct folder *f, struct index_dirty *row) {
 
 /* ---- memory of bodies ---- */
 
+/* Large files, which may keep it for hours, and what only makes it faster leave a quarter to others. */
+static int64_t memory_for_large(const struct sync *sync) {
+	return sync->buffer_limit / 4 * 3;
+}
+
+static bool memory_has_room(const struct transfer *t, int64_t bytes) {
+	const struct sync *sync = t->folder->sync;
+	int64_t most = t->large ? memory_for_large(sync) : sync->buffer_limit;
+	return !sync->buffer_used || sync->buffer_used + bytes <= most;
+}
+
 bool transfer_memory_reserve(struct transfer *t, int64_t bytes) {
 	struct sync *sync = t->folder->sync;
-	if (sync->buffer_used && sync->buffer_used + bytes > sync->buffer_limit) {
+	if (!memory_has_room(t, bytes)) {
 		t->state = TRANSFER_MEMORY;
 		t->reserved = -bytes; /* wished for */
 		list_add_tail(&sync->memory_waiters, &t->wait_link);
@@ -115,10 +175,9 @@ bool transfer_memory_reserve(struct transfer *t, int64_t bytes) {
 	return true;
 }
 
-/* What only makes it faster leaves a quarter to others. */
 bool transfer_memory_more(struct transfer *t, int64_t bytes) {
 	struct sync *sync = t->folder->sync;
-	if (sync->buffer_used + bytes > sync->buffer_limit / 4 * 3) return false;
+	if (sync->buffer_used + bytes > memory_for_large(sync)) return false;
 	sync->buffer_used += bytes;
 	t->reserved += bytes;
 	return true;
@@ -132,7 +191,10 @@ static void memory_release(struct transfer *t) {
 		struct transfer *next = list_entry(link, struct transfer, wait_link);
 		int64_t bytes = -next->reserved;
 		if (transfer_is_abandoned(next)) continue;
-		if (sync->buffer_used && sync->buffer_used + bytes > sync->buffer_limit) break;
+		if (!memory_has_room(next, bytes)) {
+			if (next->large) continue; /* smaller ones overtake it */
+			break;
+		}
 		list_remove(&next->wait_link);
 		sync->buffer_used += bytes;
 		next->reserved = bytes;

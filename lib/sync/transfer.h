@@ -41,6 +41,7 @@ struct transfer {
 	char *keep_key;
 	int64_t covered; /* the marks up to here are served by this capture */
 	int64_t number;  /* of the folder's transfers: a barrier counts those that began after it */
+	bool large;      /* it counts as one in its folder */
 	bool slot, lock_inode;
 	int64_t work_ms; /* when its bytes were first read or sent; 0: not yet */
 	int64_t idle_ms; /* what it waited for others since */
@@ -136,6 +137,12 @@ struct transfer {
 };
 
 /* transfer.c */
+/* So many more large files may be at work; -1: as many as there are slots. */
+int transfer_large_room(const struct folder *folder);
+void transfer_large_take(struct transfer *transfer);
+bool transfer_large_give(struct transfer *transfer); /* false: it did not count as one */
+/* It turned out to be large, and no more may be at work: true, and the transfer is gone, its path comes with other large ones. */
+bool transfer_large_waits(struct transfer *transfer);
 void transfer_start(struct folder *folder, struct index_dirty *row); /* takes the row */
 int64_t transfer_retry_ms(int tries);
 void transfer_finish(

@@ -107,6 +107,33 @@ static void a_pair_comes_after_its_like(void **state) {
 	index_close(index);
 }
 
+/* 2 to 7 are of large files: so many more of them as there is room for, and what comes behind them. */
+static void large_ones_have_room(void **state) {
+	struct index *index = open_memory();
+
+	(void)state;
+	mark(index, "large", 0, 2);
+	mark(index, "larger", 10, 3);
+	mark(index, "largest", 20, 7);
+	mark(index, "held", 30, 8);
+	index_large_room(index, 1);
+	assert_int_equal(index_next_due(index), SETTLE);
+	assert_string_equal(claim(index, 100, 9), "large held");
+	index_large_room(index, 0);
+	assert_true(index_next_due(index) == INT64_MAX);
+	assert_string_equal(claim(index, 100, 9), "");
+	mark(index, "small", 200, 1);
+	assert_int_equal(index_next_due(index), 200 + SETTLE);
+	assert_string_equal(claim(index, 300, 9), "small");
+	index_large_room(index, 1);
+	assert_int_equal(index_next_due(index), 10 + SETTLE);
+	assert_string_equal(claim(index, 300, 9), "larger");
+	index_large_room(index, -1);
+	assert_string_equal(claim(index, 300, 9), "largest");
+	assert_true(index_next_due(index) == INT64_MAX);
+	index_close(index);
+}
+
 static void marks_settle_but_not_for_ever(void **state) {
 	struct index *index = open_memory();
 	int64_t first = mark(index, "a", 1000, 5);
@@ -478,6 +505,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(due_order_is_prio_then_time),
 		cmocka_unit_test(a_pair_comes_after_its_like),
+		cmocka_unit_test(large_ones_have_room),
 		cmocka_unit_test(marks_settle_but_not_for_ever),
 		cmocka_unit_test(done_forgets_what_was_covered),
 		cmocka_unit_test(again_keeps_since_and_says_why),
