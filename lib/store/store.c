@@ -48,7 +48,7 @@ void store_op_clear_answer(struct store_op *op) {
 	free(op->receipt);
 	free(op->learned);
 	op->next_token = op->answer_session = op->receipt = op->learned = NULL;
-	op->complete = op->kept = false;
+	op->complete = op->kept = op->existed = false;
 	op->about = (struct store_about){ 0 };
 	if (op->answer_body.at) buf_clear(&op->answer_body);
 }

@@ -225,6 +225,9 @@ struct store_op {
 	struct store_about about;
 	char *learned; /* ABOUT: what need not be found out again, one opaque line; NULL: nothing */
 	bool kept;     /* something stood at `key` and is at keep_key now */
+	/* MKDIR; PUT and PART_END with if_absent: it stood there already, and is taken for what an earlier try made. Not of stores that tell
+	 * names apart by their bytes. */
+	bool existed;
 	int64_t moved_bytes; /* of a large body, while it is on its way: for eyes alone */
 
 	/* ---- the drivers' and wrappers' own ---- */
@@ -450,8 +453,9 @@ struct store_memory_options {
 	bool times_in_version; /* SET moves a version */
 	bool list_by_folder;   /* a LIST walks no tree */
 	bool hash_first;
-	bool changes;                 /* tells them, and has ids; where there are folders */
-	bool deep_versions;           /* of folders, where there are any */
+	bool changes;       /* tells them, and has ids; where there are folders */
+	bool deep_versions; /* of folders, where there are any */
+	bool folds; /* names: upper and lower case are one. Where there are folders, and no ids */
 	int64_t part_from, part_size; /* 0: as usual */
 	bool no_part_copy;            /* refuses it, though it says that it can */
 	bool sends_parts;             /* and this one says so */
