@@ -158,10 +158,16 @@ class Talk:
         if kind != "rename" or not breaks.exists() or not text_at(body, 5)[0].decode().endswith(breaks.read_text()):
             return True
         breaks.unlink()
-        self.child.stdin.close()
-        self.child.wait()  # it has done what it was asked for
+        self.child.stdin.flush()
+        self.await_answer(body[1:5])
         Path(self.folder + ".away").touch()
         return False
+
+    def await_answer(self, number):
+        """A server that hears the end does no more, also of what it was asked for before."""
+        while number not in [packet[5:9] for packet in self.held]:
+            whole, self.answers = packets(self.answers + os.read(self.child.stdout.fileno(), 1 << 18))
+            self.held += whole
 
     def is_held(self, packet):
         holds = Path(self.folder + ".holds")
