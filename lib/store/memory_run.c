@@ -113,7 +113,7 @@ static int memory_refuse(
 	const struct memory *memory = container_of(store, struct memory, store);
 	size_t most = memory->options.keys_only ? KEY_MAX_BYTES : SIZE_MAX;
 
-	if (strlen(key) <= most) return 0;
+	if (strlen(key) + (memory->options.keys_only && kind == STORE_FOLDER) <= most) return 0;
 	return err_set(err, ERR_INVALID, "its name is longer than %d bytes", KEY_MAX_BYTES);
 }
 

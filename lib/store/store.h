@@ -350,9 +350,9 @@ void bandwidth_free(struct bandwidth *bandwidth);       /* no store uses it; NUL
 struct store_line {
 	struct bandwidth *up, *down;
 };
-/* Takes `own` (NULL: none), the remote's own limit for what it sends. `line` is copied; its bandwidths outlive the store. */
+/* Takes both of `own`, the remote's. `line` is copied; its bandwidths outlive the store. NULL: no limit. */
 struct store *store_throttle(
-	struct store *inner, struct bandwidth *own, const struct store_line *line);
+	struct store *inner, const struct store_line *own, const struct store_line *line);
 
 /* For tests: decides per operation. `after`: the operation takes effect, then its answer is
  * lost. */
@@ -370,7 +370,7 @@ struct remote_settings {
 	int type; /* enum of store_types */
 	int64_t max_in_flight;
 	int64_t requests_per_second;
-	char *upload_limit;
+	char *upload_limit, *download_limit;
 	char *ca_file;
 	int64_t timeout_ms;
 	char *path; /* directory */
