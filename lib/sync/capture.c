@@ -254,6 +254,20 @@ static bool is_side_of_image(struct folder *f, const struct transfer *t) {
 	return known;
 }
 
+bool capture_is_side(const struct folder *f, const char *path) {
+	char *database = NULL;
+	struct index_entry entry;
+	struct err err;
+	if (!capture_is_journal(path, &database) || !database) return false;
+	bool is = is_image(map_get(&f->by_path, database));
+	if (!is && index_get(f->index, database, false, &entry, &err) == 1) {
+		is = (entry.flags & INDEX_DATABASE) && !(entry.flags & INDEX_PLAIN);
+		index_entry_release(&entry);
+	}
+	free(database);
+	return is;
+}
+
 /* Those that wait for nothing but each other: databases, and what lies beside them. */
 static int64_t databases_pending(struct transfer *t) {
 	struct folder *f = t->folder;

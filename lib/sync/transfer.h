@@ -186,6 +186,8 @@ void capture_wait(struct transfer *transfer);        /* look again when captures
 void capture_moved(struct sync *sync);               /* a job that opened something ended */
 bool capture_is_journal(
 	const char *path, char **database); /* NAME of NAME-wal, NAME-journal, NAME-shm */
+/* Does it lie beside a database that goes as its image? It is not sent itself. */
+bool capture_is_side(const struct folder *f, const char *path);
 void capture_start(struct transfer *transfer);
 /* What the row says of the database; false: nothing, it is no row of one. */
 bool capture_base(const struct index_entry *entry, struct database_base *base);
