@@ -101,6 +101,18 @@ static bool others_pending(struct transfer *t);
 static void rest_begin(struct transfer *t);
 static void rest_end(struct transfer *t);
 
+/* A writer that lets nobody in and never rests is hot: its events are no cure, but how long it has been so is no measure of when it ends. */
+static void capture_failed(struct transfer *t, const struct err *err) {
+	bool busy = err->kind == ERR_BUSY, told = t->row.tries >= 3;
+	int64_t delay_ms = transfer_retry_ms(t->row.tries) / 4;
+	int64_t most_ms = t->folder->settings.max_settle_ms;
+	if (busy && delay_ms > most_ms) delay_ms = most_ms;
+	char *text = xasprintf(
+		"%s%s", err->text, busy && t->has_file ? "; the last good copy of it stays" : "");
+	transfer_again(t, busy ? INDEX_WHY_HOT : INDEX_WHY_RETRY, told ? text : NULL, delay_ms);
+	free(text);
+}
+
 static void capture_done(struct job *job, const struct err *err) {
 	struct transfer *t = container_of(job, struct transfer, job);
 	struct folder *f = t->folder;
@@ -130,8 +142,7 @@ static void capture_done(struct job *job, const struct err *err) {
 	}
 	if (err) {
 		image_drop(t);
-		transfer_again(t, INDEX_WHY_RETRY, t->row.tries < 3 ? NULL : err->text,
-			transfer_retry_ms(t->row.tries) / 4);
+		capture_failed(t, err);
 		return;
 	}
 	t->captured = true;
