@@ -30,6 +30,12 @@ static bool same_inode(const struct transfer *a, const struct transfer *b) {
 	return a->ino == b->ino && a->dev == b->dev;
 }
 
+/* A look at what lies beside a database may ask the database's own header. */
+static bool may_open(const struct transfer *t, const struct transfer *captured) {
+	return same_inode(t, captured) ||
+	       (t->beside_ino && t->beside_ino == captured->ino && t->beside_dev == captured->dev);
+}
+
 bool capture_runs(const struct sync *sync) {
 	list_each(&sync->captures, link) {
 		const struct transfer *t = list_entry(link, struct transfer, capture_link);
@@ -41,7 +47,7 @@ bool capture_runs(const struct sync *sync) {
 bool capture_holds(const struct transfer *t) {
 	list_each(&t->folder->sync->captures, link) {
 		struct transfer *other = list_entry(link, struct transfer, capture_link);
-		if (other != t && same_inode(other, t)) return true;
+		if (other != t && may_open(t, other)) return true;
 	}
 	return false;
 }

@@ -77,6 +77,8 @@ struct transfer {
 	bool let_go, approved; /* this deletion may be done; a person said so */
 	struct err look_err;   /* why the path could not be looked at */
 	uint64_t ino, dev;     /* the loop's copy, which no job writes */
+	uint64_t beside_ino,
+		beside_dev; /* of the database that a look without opening found it beside; 0: none */
 	bool absent;
 	struct disk_stat stat;
 	bool have_hash;

@@ -153,7 +153,8 @@ def test_an_idle_database_costs_nothing(tendd, store):
     assert [entry.name for entry in os.scandir(data)] == ["chat.db"]
 
 
-def test_200_mib(tendd, tmp_path):
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_200_mib(tendd, mode, tmp_path):
     """Captured and sent whole while its writer goes on: every copy is of one moment, and of none before its capture began."""
     store = S3("s3_rgw", tendd.root)
     data = tendd.folder("data")
@@ -162,7 +163,7 @@ def test_200_mib(tendd, tmp_path):
         db.execute("create table filler(id integer primary key, x blob)")
         db.execute("with recursive n(i) as (select 1 union all select i + 1 from n where i < 51200)"
                    " insert into filler select i, zeroblob(4000) from n")
-    with Writer(data / "large.db", "wal") as writer:
+    with Writer(data / "large.db", mode) as writer:
         tendd.until(lambda: writer.committed.value > 100, "rows")
         tendd.configure(store.folder(data, more=QUICK)).start()
         before = writer.committed.value
