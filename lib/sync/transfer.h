@@ -78,6 +78,8 @@ struct transfer {
 	bool let_go, approved; /* this deletion may be done; a person said so */
 	struct err look_err;   /* why the path could not be looked at */
 	uint64_t ino, dev;     /* the loop's copy, which no job writes */
+	uint64_t beside_ino,
+		beside_dev; /* of the database that a look without opening found it beside; 0: none */
 	bool absent;
 	struct disk_stat stat;
 	bool have_hash;
@@ -187,6 +189,8 @@ void capture_wait(struct transfer *transfer);        /* look again when captures
 void capture_moved(struct sync *sync);               /* a job that opened something ended */
 bool capture_is_journal(
 	const char *path, char **database); /* NAME of NAME-wal, NAME-journal, NAME-shm */
+/* Does it lie beside a database that goes as its image? It is not sent itself. */
+bool capture_is_side(const struct folder *f, const char *path);
 void capture_start(struct transfer *transfer);
 /* What the row says of the database; false: nothing, it is no row of one. */
 bool capture_base(const struct index_entry *entry, struct database_base *base);
