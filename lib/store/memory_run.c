@@ -156,6 +156,7 @@ void store_memory_set(struct store *store, const struct store_memory_options *op
 	if (options->list_by_folder) store->caps &= ~(unsigned)STORE_CAP_FLAT_LIST;
 	store->changes = options->changes && !options->keys_only;
 	store->deep_versions = options->deep_versions && !options->keys_only;
+	store->may_fold = options->folds;
 	if (options->hash_first) store->caps |= STORE_CAP_HASH_FIRST;
 	store->begin_wants_hash = options->hash_first;
 	store->digest = options->sha256 ? DIGEST_SHA256 : DIGEST_MD5;

@@ -210,6 +210,7 @@ struct store *store_sftp_new(
 	sftp->store = (struct store){
 		.driver = &sftp_driver,
 		.loop = loop,
+		.may_fold = true,
 		.caps = STORE_CAP_FOLDERS | STORE_CAP_LIST_MTIME | STORE_CAP_MOVE,
 		.part_size = SFTP_PART_BYTES,
 		.part_from = SFTP_PART_BYTES,

@@ -239,6 +239,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->changes = inner->changes;
 	store->revisions_each = inner->revisions_each;
 	store->deep_versions = inner->deep_versions;
+	store->may_fold = inner->may_fold;
 	store->part_hash = inner->part_hash;
 	store->begin_wants_hash = inner->begin_wants_hash;
 	store->digest = inner->digest;

@@ -286,6 +286,8 @@ struct store {
 	/* A folder's version moves with all that moves below it: a walk goes down only where one is
 	 * another than before. */
 	bool deep_versions;
+	/* It stands on a disk or server that may take two names for one, as those that do not tell upper from lower case. */
+	bool may_fold;
 	/* Of whole contents, in what is asked and answered: MD5 or SHA-256. A hash of another kind
 	 * is compared with nothing. */
 	enum digest_kind digest;

@@ -31,11 +31,6 @@ void clash_release(struct transfer *t) {
 	t->clash = NULL;
 }
 
-/* Where names are whole keys, or no names at all, nothing is folded. */
-static bool may_fold(const struct store *store) {
-	return (store->caps & STORE_CAP_FOLDERS) && !store->ids;
-}
-
 static bool is_twin(const struct transfer *t, const struct store_entry *entry) {
 	if (strcasecmp(entry->name, path_name(t->path)) == 0) return true;
 	return t->theirs.version && str_equal(entry->version, t->theirs.version);
@@ -133,7 +128,7 @@ static const char *next_letter(const char *at) {
 }
 
 bool clash_may_be(const struct folder *f, const char *left, const char *right) {
-	if (!may_fold(f->store)) return false;
+	if (!f->store->may_fold) return false;
 	for (;; left++, right++) {
 		left = next_letter(left);
 		right = next_letter(right);
@@ -148,7 +143,7 @@ static bool is_known(const struct transfer *t) {
 
 bool clash_ask(struct transfer *t, void (*then)(struct transfer *t),
 	void (*otherwise)(struct transfer *t)) {
-	if (is_known(t) || !may_fold(t->folder->store)) return false;
+	if (is_known(t) || !t->folder->store->may_fold) return false;
 	store_entry_release(&t->theirs);
 	t->theirs = store_op_take_entry(&t->op);
 	clash_release(t);
