@@ -177,6 +177,8 @@ void act_wait_for_below(struct transfer *t) {
 
 static void removed(struct transfer *t, bool folder) {
 	if (!base_drop(t, folder)) return;
+	/* Also where nothing was asked for, since the folder was there by what lay in it alone. */
+	polling_touched(t->folder, t->path);
 	t->folder->removed++;
 	brake_gone(t, folder);
 	act_emptied(t, t->path);

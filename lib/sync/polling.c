@@ -35,6 +35,7 @@ static void release(struct polling *p) {
 	index_strangers_release(&p->strangers);
 	map_release(&p->touched);
 	map_init(&p->touched);
+	p->touched_below = false;
 	polling_ask_release(p);
 }
 
@@ -337,8 +338,18 @@ void polling_again(struct folder *f) {
 }
 
 void polling_touched(struct folder *f, const char *path) {
+	struct polling *p = f->polling;
 	f->writes++;
-	if (f->polling && f->polling->state != POLLING_REST) map_put(&f->polling->touched, path, f);
+	if (p && p->state != POLLING_REST && !map_get(&p->touched, path))
+		map_put(&p->touched, path, f);
+}
+
+void polling_touched_below(struct folder *f, const char *path) {
+	struct polling *p = f->polling;
+	f->writes++;
+	if (!p || p->state == POLLING_REST) return;
+	map_put(&p->touched, path, p);
+	p->touched_below = true;
 }
 
 /* A folder that was found to be missing while something is sent into it loses its row, and keeps those of what lies in it. Until it is

@@ -37,7 +37,10 @@ struct polling {
 	size_t count, cap;
 	char *parent; /* of what was listed last: its folders are in `seen` */
 	bool any, any_news;
-	struct map touched; /* what we wrote there meanwhile: a list may be of before */
+	/* What we wrote there meanwhile, where a list may be of before: to the folder, and to the polling where that goes for all that
+	 * lies below too. */
+	struct map touched;
+	bool touched_below;
 	char *after;
 	struct index_rows rows;
 	size_t next;

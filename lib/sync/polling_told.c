@@ -89,7 +89,17 @@ static bool told_same(
 /* It was written by us since the list began, which may be of before. What is on its way is told all the same: its own end, or the next
  * look, finds the news to be no more than what it wrote. */
 bool polling_is_ours_now(const struct polling *p, const char *path) {
-	return map_get(&p->touched, path) != NULL;
+	if (map_get(&p->touched, path)) return true;
+	if (!p->touched_below) return false;
+	char *at = path_parent(path);
+	while (*at && map_get(&p->touched, at) != p) {
+		char *above = path_parent(at);
+		free(at);
+		at = above;
+	}
+	bool below = *at != 0;
+	free(at);
+	return below;
 }
 
 static bool row_differs(struct polling *p, const char *path, const struct index_entry *row,

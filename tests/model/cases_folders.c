@@ -224,12 +224,55 @@ static void test_a_folder_comes_back_while_its_file_comes(void **state) {
 	case_end(g);
 }
 
+/* ---- it goes while a list of before is on its way ---- */
+
+static void goes(struct ground *g) {
+	edit_remove_path(g, "d");
+}
+
+static void is_renamed(struct ground *g) {
+	struct err err;
+	assert_int_equal(disk_rename(g->disk, "d", "e", false, &err), 0);
+}
+
+/* At whatever moment between two polls, what is gone here does not come again. */
+static void gone_for_good(bool keys_only, void (*edit)(struct ground *ground)) {
+	for (int at = 0; at < MOMENTS_MAX; at++) {
+		struct ground *g = begin(FOLDER_TWO_WAY, keys_only);
+		struct err err;
+		edit_put(g, "d/file");
+		edit_put(g, "d/sub/file");
+		assert_int_equal(disk_mkdir(g->disk, "d/bare", 0755, &err), 0);
+		ground_open(g);
+		case_durable(g);
+		store_memory_latency(g->content, LATENCY_MS);
+		ground_run(g, 10000 + at * 200);
+		edit(g);
+		for (int step = 0; step < 300; step++) {
+			ground_run(g, 100);
+			assert_false(is_here(g, "d"));
+		}
+		case_durable(g);
+		assert_false(is_here(g, "d") || is_there(g, "d") || is_there(g, "d/sub"));
+		case_end(g);
+	}
+}
+
+static void test_what_goes_stays_gone(void **state) {
+	(void)state;
+	for (int keys_only = 0; keys_only < 2; keys_only++) {
+		gone_for_good(keys_only, goes);
+		gone_for_good(keys_only, is_renamed);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes_makes_the_folder_again),
 		cmocka_unit_test(test_a_person_makes_the_folder_again),
 		cmocka_unit_test(test_a_folder_stays_with_what_stays_in_it),
 		cmocka_unit_test(test_a_folder_comes_back_while_its_file_comes),
+		cmocka_unit_test(test_what_goes_stays_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
