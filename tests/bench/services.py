@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import room, say
 from hosts import S6, Runit, Supervisord, Tend, service_script
 
-MANY = 50
+MANY, FEW = 50, 20
 LINES, LINE_BYTES = 2000000, 100
 
 # Writes them by blocks, as fast as somebody reads, and stays.
@@ -101,11 +101,11 @@ def switches(pids):
     return total
 
 
-def many(base, kind, idle_seconds):
+def many(base, kind, count, idle_seconds):
     """Wall of the start of all, then memory, then wake-ups while nothing happens."""
-    base = base / ("many-" + kind.__name__)
+    base = base / ("%d-%s" % (count, kind.__name__))
     base.mkdir()
-    scripts = [service_script(base, "s%d" % i) for i in range(MANY)]
+    scripts = [service_script(base, "s%d" % i) for i in range(count)]
     begun = time.monotonic()
     host = kind(base / "host", scripts)
     for one in scripts:
@@ -162,12 +162,13 @@ def main(count):
         for kind, rounds, target in ((S6, count, 1.0), (Runit, 3, 1.0), (Supervisord, count, 0.01)):
             peer = restart(base, kind, rounds)
             say("services", "killed until running again, median", "ms", ours, peer, kind.__name__.lower(), target, rounds=rounds)
-        wall, pss, dirty, woken = many(base, Tend, 10)
-        s6_wall, s6_pss, _, _ = many(base, S6, 0)
-        _, peer_pss, _, peer_woken = many(base, Supervisord, 10)
-        say("services", "start of 50 until all run", "s", wall, s6_wall, "s6", 1.0)
-        say("services", "PSS of 50 services' hosts", "bytes", pss, peer_pss, "supervisord", 0.4, s6=s6_pss)
-        say("services", "private dirty of 50 services' hosts", "bytes", dirty, 5 << 20, "5 MiB", 1.0)
+        for many_of in (FEW, MANY):
+            wall, pss, dirty, woken = many(base, Tend, many_of, 10)
+            s6_wall, s6_pss, _, _ = many(base, S6, many_of, 0)
+            _, peer_pss, _, peer_woken = many(base, Supervisord, many_of, 10)
+            say("services", "start of %d until all run" % many_of, "s", wall, s6_wall, "s6", 1.0)
+            say("services", "PSS of %d services' hosts" % many_of, "bytes", pss, peer_pss, "supervisord", 0.4, s6=s6_pss)
+            say("services", "private dirty of %d services' hosts" % many_of, "bytes", dirty, 5 << 20, "5 MiB", 1.0)
         say("services", "wake-ups in 10 s with 50 services", "count", woken, peer_woken, "supervisord", 0.0)
         wall, cpu = relay(base, Tend)
         peer_wall, _ = relay(base, Supervisord)

@@ -54,6 +54,10 @@ class Churn:
         with open(self.full(path), "rb") as file:
             self.written.add(hashlib.md5(file.read()).digest())
 
+    def lead(self, path, target):
+        os.symlink(target, self.full(path))
+        self.written.add(hashlib.md5(target.encode()).digest())  # clouds keep links as objects
+
     # ---- the work: each says whether it found something to do ----
 
     def create(self):
@@ -152,7 +156,7 @@ class Churn:
         path = self.free_path()
         if path is None:
             return False
-        os.symlink(self.random.choice(["..", "nowhere/at all", "/etc/passwd", "a", "\u00e9 %41", "t" * 300]), self.full(path))
+        self.lead(path, self.random.choice(["..", "nowhere/at all", "/etc/passwd", "a", "\u00e9 %41", "t" * 300]))
         self.kinds[path] = "link"
         return True
 
@@ -180,7 +184,7 @@ class Churn:
         if kind == "folder":
             os.mkdir(self.full(path))
         elif kind == "link":
-            os.symlink("changed", self.full(path))
+            self.lead(path, "changed")
         else:
             with open(self.full(path), "wb", buffering=0) as file:
                 file.write(self.body())

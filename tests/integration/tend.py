@@ -70,6 +70,17 @@ def is_alive(pid):
         return False
 
 
+def session(leader):
+    """The living processes of its session, without itself."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError):
+            if entry.name.isdigit() and int(entry.name) != leader and is_alive(int(entry.name)) and \
+                    int((entry / "stat").read_text().rsplit(")", 1)[1].split()[3]) == leader:
+                found.append(int(entry.name))
+    return found
+
+
 class Answer:
     def __init__(self, status, body):
         self.status = status
@@ -193,15 +204,37 @@ class Tendd:
         return found
 
     def close(self):
-        """Ends everything, also what a failed test left."""
-        if self.process and self.process.poll() is None:
-            self.kill()
-        for keeper in self.keepers():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(keeper, signal.SIGTERM)  # once: all its services go with it
-            until(lambda pid=keeper: not is_alive(pid), "the end of the keeper")
-        if self.owns_root:
-            shutil.rmtree(self.root, ignore_errors=True)
+        """Ends everything, also what a failed test left; a tendd that still runs as one that hands its services over, whose end is judged
+        by the sanitizers and by what it leaves open."""
+        try:
+            if self.process and self.process.poll() is None:
+                self.end()
+        finally:
+            self.clear()
+
+    def end(self):
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            status = self.stop(signal.SIGQUIT)
+        finally:
+            if self.process.poll() is None:
+                self.kill()
+        assert status == 0, "tendd ended with %d\n%s" % (status, self.said[-8000:])
+        until(lambda: not session(self.process.pid), "the end of what tendd started",
+              say=lambda: str([Path("/proc/%d/cmdline" % pid).read_bytes() for pid in session(self.process.pid)]))
+
+    def clear(self):
+        try:
+            for keeper in self.keepers():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(keeper, signal.SIGTERM)  # once: all its services go with it
+                until(lambda pid=keeper: not is_alive(pid), "the end of the keeper")
+            with contextlib.suppress(OSError):
+                said = (self.logs / "keeper.log").read_text(errors="replace")
+                assert "Sanitizer" not in said and "runtime error" not in said, said[-8000:]
+        finally:
+            if self.owns_root:
+                shutil.rmtree(self.root, ignore_errors=True)
 
     # ---- the API ----
 

@@ -24,9 +24,8 @@ def compare(tendd, store, data):
     assert "somebody else" not in tendd.said
 
 
-def assert_versions(store, churn):
+def assert_versions(place, churn):
     """Whatever was kept is something that was written, whole."""
-    place = store.path / ".tend/versions"
     versions = [place / path for path, kind in walk(place) if kind == "file"]
     assert versions
     for path in versions:
@@ -43,7 +42,7 @@ def test_churn_directory(tendd, mode):
     compare(tendd, store, data)
     assert_same(data, store.at("data"))
     if mode == "backup":
-        assert_versions(store, churn)
+        assert_versions(store.path / ".tend/versions", churn)
     else:
         assert not (store.path / ".tend/versions").exists()
 
