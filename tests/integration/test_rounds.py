@@ -7,7 +7,9 @@ import random
 import re
 import signal
 import sqlite3
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +135,26 @@ def test_no_round_runs_a_service_twice(tendd, without):
     assert not (tendd.root / "twice").exists()
     assert len(ends) >= ROUNDS / 5 and ends == sorted(set(ends))
     assert lost_of(ends, codes) <= keepers
+
+
+@pytest.mark.parametrize("boot, lives", [("before", True), ("", False)], ids=["of another boot", "of this boot"])
+def test_a_pid_of_another_boot_is_a_strangers(tendd, boot, lives):
+    """Pid and start time of the record may be those of a program of this boot, which is no business of ours. Of this boot they are
+    ours, and end before the service starts."""
+    furnish(tendd)
+    tendd.start()
+    tendd.until_state("service:stays", "ready")
+    keeper = tendd.keeper_pid()
+    tendd.kill()
+    os.kill(keeper, signal.SIGKILL)
+    with subprocess.Popen(["sleep", "1000"]) as stranger:
+        started = int(Path("/proc/%d/stat" % stranger.pid).read_text().rsplit(")", 1)[1].split()[19])
+        with sqlite3.connect(tendd.state / "ledger.db") as db:
+            db.execute("UPDATE service SET pid = ?, start_time = ?, boot = CASE ? WHEN '' THEN boot ELSE ? END"
+                       " WHERE unit = 'service:stays'", (stranger.pid, started, boot, boot))
+        db.close()
+        tendd.start()
+        tendd.until(lambda: tendd.service_part("stays")["pid"] not in (None, stranger.pid), "another pid")
+        tendd.until_state("service:stays", "ready")
+        assert (stranger.poll() is None) == lives
+        stranger.kill()
