@@ -2,12 +2,13 @@
 
 import json
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from control import FIELDS, MOMENT, SERVICES, pid_of, sync_ini
-from tend import is_alive, until
+from tend import PATIENCE, bin_folder, is_alive, until
 
 
 def test_start_stop_restart(tendd):
@@ -166,3 +167,21 @@ def test_the_history_says_who_ordered_what(tendd):
     assert tendd.tend("history", "--since", "2h ago", "second").stdout.splitlines() == said
     assert tendd.tend("history", "--since", "soon").returncode == 2
     assert tendd.tend("history", "-n", "0").returncode == 2
+
+
+def test_the_history_names_others_of_the_group(tendd):
+    """Who of those that the socket lets in: not whoever started tendd. Outside the group nobody orders anything."""
+    tendd.configure(SERVICES).start()
+    tendd.until_state("service:second", "ready")
+    tendd.root.chmod(0o711)
+
+    def order(group, *words):
+        return subprocess.run(["setpriv", "--reuid=65534", "--regid=%d" % group, "--clear-groups", str(bin_folder() / "tend"),
+                               "-c", str(tendd.ini), *words], capture_output=True, text=True, timeout=PATIENCE)
+    ended = order(os.stat(tendd.socket).st_gid, "stop", "second")
+    assert ended.returncode == 0, ended
+    said = [event["text"] for event in tendd.get("/v1/history?unit=service:second")["events"] if event["event"] == "ordered"]
+    assert said == ["stop by uid 65534"]
+    ended = order(65534, "start", "second")
+    assert ended.returncode == 1 and "a member of the group that owns it" in ended.stderr, ended
+    assert tendd.unit("service:second")["state"] == "down"
