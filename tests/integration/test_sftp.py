@@ -14,7 +14,7 @@ import pytest
 from sftp_line import Line
 from stores import Sftp
 from tend import Tendd, until
-from test_two_way import Pair, contents, trash
+from two_machines import Pair, contents, trash
 
 QUICK = "settle = 50ms\n"
 

@@ -5,137 +5,14 @@ servers: azure_azurite s3_rgw dav_apache sftp_sshd
 
 import json
 import os
-import random
 import shutil
 import sqlite3
-import stat
 
 import pytest
 
-from drive_ground import Drive, Ground
-from stores import S3, Azure, Directory, Sftp, WebDav, facts
-from tend import Tendd
-
-QUICK = "settle = 50ms\nmax_settle = 2s\npoll = 1s\npace = 100%\n"
-
-
-class Pair:
-    """Two machines that share one remote."""
-
-    def __init__(self, store, modes=("two-way", "two-way"), more=""):
-        self.store = store
-        self.modes = modes
-        self.more = more
-        self.machines = [Tendd(), Tendd()]
-
-    def start(self):
-        for machine, mode in zip(self.machines, self.modes):
-            self.configure(machine, mode)
-            machine.start()
-        return self
-
-    def configure(self, machine, mode, more=""):
-        data = machine.folder("data")
-        machine.configure(self.store.folder(data, more=QUICK + "mode = %s\n" % mode + self.more + more))
-
-    def data(self, number):
-        return self.machines[number].root / "data"
-
-    def wait(self, *numbers):
-        for number in numbers or (0, 1):
-            self.machines[number].barrier("data")
-
-    def meet(self):
-        """Both have what both had."""
-        def alike():
-            self.wait(0, 1)
-            self.wait(0)
-            return contents(self.data(0)) == contents(self.data(1))
-        try:
-            self.machines[0].until(alike, "both sides alike")
-        except AssertionError as error:
-            left, right = contents(self.data(0)), contents(self.data(1))
-            differ = sorted(set(left.items()) ^ set(right.items()), key=str)[:20]
-            parts = [machine.folder_part("data") for machine in self.machines]
-            stand = [{name: part[name] for name in ("state", "pending", "refused", "trouble", "troubles", "deletions")}
-                     for part in parts]
-            raise AssertionError("%s\n%s\n%s\n%s" % (differ, stand, self.machines[1].said[-4000:], error)) from None
-
-    def close(self):
-        for machine in self.machines:
-            machine.close()
-
-
-def contents(data):
-    """Kinds, bytes and targets; not times, which some remotes do not keep."""
-    found = {}
-    for folder, folders, files in os.walk(data):
-        for name in folders + files:
-            path = os.path.join(folder, name)
-            short = os.path.relpath(path, data)
-            if ".tend-tmp." in name:
-                continue
-            try:
-                if os.path.islink(path):
-                    found[short] = ("link", os.readlink(path))
-                elif os.path.isdir(path):
-                    found[short] = ("folder",)
-                else:
-                    with open(path, "rb") as file:
-                        found[short] = ("file", file.read())
-            except FileNotFoundError:
-                pass
-    return found
-
-
-def trash(machine):
-    return {os.path.relpath(os.path.join(folder, name), machine.state / "trash" / "data").split("/", 1)[1]:
-            open(os.path.join(folder, name), "rb").read()
-            for folder, _, files in os.walk(machine.state / "trash" / "data") for name in files}
-
-
-def conflicts(data):
-    return sorted(name for _, _, files in os.walk(data) for name in files if "(conflict " in name)
-
-
-@pytest.fixture
-def directory(tmp_path):
-    return Directory(tmp_path / "remote")
-
-
-@pytest.fixture(params=["directory", "s3_rgw", "dav_apache", "sftp_sshd"])
-def any_store(tmp_path, request):
-    make = {"directory": lambda: Directory(tmp_path / "remote"), "s3_rgw": lambda: S3("s3_rgw", tmp_path),
-            "dav_apache": lambda: WebDav("dav_apache", tmp_path), "sftp_sshd": lambda: Sftp("tend")}
-    return make[request.param]()
-
-
-@pytest.fixture
-def pair(directory):
-    pair = Pair(directory)
-    yield pair
-    pair.close()
-
-
-@pytest.fixture
-def any_pair(any_store):
-    pair = Pair(any_store)
-    yield pair
-    pair.close()
-
-
-@pytest.fixture(params=["gdrive", "azure_azurite"])
-def other_pair(tmp_path, request):
-    """Of clouds where a look costs more: one story each."""
-    if request.param == "gdrive":
-        with Ground(tmp_path, tls=True) as ground:
-            pair = Pair(Drive(tmp_path, ground))
-            yield pair
-            pair.close()
-    else:
-        pair = Pair(Azure("azure_azurite", tmp_path))
-        yield pair
-        pair.close()
+from stores import facts
+from two_machines import (Pair, any_pair, any_store, conflicts, contents, directory, other_pair, other_store,  # noqa: F401
+                          pair, trash)
 
 
 def test_both_see_what_the_other_does(any_pair):
@@ -618,7 +495,15 @@ def test_a_foreign_one_way_owner_is_not_undone(pair):
 
 
 def test_fetch_only_takes(any_store):
-    pair = Pair(any_store, modes=("backup", "fetch"))
+    only_takes(any_store)
+
+
+def test_fetch_only_takes_from_other_clouds_too(other_store):
+    only_takes(other_store)
+
+
+def only_takes(store):
+    pair = Pair(store, modes=("backup", "fetch"))
     try:
         pair.start()
         one, two = pair.data(0), pair.data(1)
@@ -640,7 +525,7 @@ def test_fetch_only_takes(any_store):
         assert not (two / "folder/2").exists() and not (two / "folder/4").exists()
         assert (two / "mine").read_text() == "mine\n"
         assert trash(pair.machines[1])["folder/1"] == b"edited here\n"
-        assert "mine" not in any_store.keys("data")
+        assert "mine" not in store.keys("data")
         assert contents(one)["folder/2"] == ("file", b"2\n")
         (one / "folder/2").write_text("2, again\n")
         pair.wait(0, 1)
@@ -664,70 +549,3 @@ def test_an_empty_machine_gets_all(any_pair):
     pair.machines[1].start()
     pair.meet()
     assert len(contents(pair.data(1))) == 64
-
-
-def step(chance, data, number):
-    """One thing that a person may do."""
-    paths = sorted(path for path in contents(data) if not path.startswith("own "))
-    files = [path for path in paths if (data / path).is_file()]
-    folders = [path for path in paths if (data / path).is_dir() and not (data / path).is_symlink()]
-    what = chance.random()
-    try:
-        if what < 0.35 or not files:
-            folder = chance.choice(folders + [""])
-            (data / folder / ("f%d" % chance.randrange(40))).write_text("%d\n" % number + "+" * (1000 + number))
-        elif what < 0.6:
-            # SFTP tells times by the second: edits of one size within it would look alike.
-            (data / chance.choice(files)).write_text("edit %d\n" % number + "." * number)
-        elif what < 0.72:
-            (data / chance.choice(files)).unlink()
-        elif what < 0.82:
-            (data / chance.choice(folders + [""]) / ("d%d" % chance.randrange(8))).mkdir(exist_ok=True)
-        elif what < 0.92:
-            to = data / chance.choice(folders + [""]) / ("f%d" % chance.randrange(40))
-            if not to.exists():
-                (data / chance.choice(files)).rename(to)
-        elif folders:
-            shutil.rmtree(data / chance.choice(folders))
-    except OSError:
-        pass  # the daemon was faster
-
-
-def test_they_converge_whatever_happens(any_store):
-    """Random work on both, and both are killed now and then; what was written last by one alone is never lost."""
-    pair = Pair(any_store, more="max_delete = none\n")
-    seed = int(os.environ.get("TEND_SEED", random.randrange(10**9)))
-    print("TEND_SEED=%d" % seed)
-    chance = random.Random(seed)
-    kept = {}
-    try:
-        pair.start()
-        (pair.data(0) / "own stays").write_text("a remote that is wholly empty asks a person\n")
-        pair.meet()
-        for number in range(int(os.environ.get("TEND_STEPS", "240"))):
-            side = chance.randrange(2)
-            step(chance, pair.data(side), number)
-            if number % 12 == 0:  # nobody else touches these
-                name = "own %d %d" % (side, number)
-                (pair.data(side) / name).write_text("kept %d\n" % number)
-                kept[name] = "kept %d\n" % number
-            if chance.random() < 0.04:
-                machine = pair.machines[chance.randrange(2)]
-                machine.kill()
-                machine.start()
-            if chance.random() < 0.05:
-                pair.wait(side)
-        pair.meet()
-        for name, text in kept.items():
-            assert (pair.data(1) / name).read_text() == text
-        for number in range(2):
-            assert not [name for name in contents(pair.data(number)) if ".tend-tmp." in name]
-        pair.wait()
-        before = [machine.folder_part("data") for machine in pair.machines]
-        pair.wait()
-        for machine, part in zip(pair.machines, before):
-            now = machine.folder_part("data")
-            for name in ("sent_files", "brought_files", "removed", "removed_here", "set_only"):
-                assert now[name] == part[name], (name, part[name], now[name])
-    finally:
-        pair.close()
