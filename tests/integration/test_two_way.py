@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from stores import facts
+from stores import Sftp, facts
 from two_machines import (Pair, any_pair, any_store, conflicts, contents, directory, other_pair, other_store,  # noqa: F401
                           pair, trash)
 
