@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/naming.h"
+#include "support/troubles.h"
 
 enum {
 	PAST_COMMITS = 6,
@@ -17,16 +18,28 @@ enum {
 
 /* ---- chance ---- */
 
-uint64_t ground_draw(struct ground *g, uint64_t below) {
-	uint64_t z = (g->random += GROUND_STEP);
-	g->draws++;
+static uint64_t next(uint64_t *random) {
+	uint64_t z = (*random += GROUND_STEP);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (z ^ (z >> 31)) % below;
+	return z ^ (z >> 31);
+}
+
+uint64_t ground_draw(struct ground *g, uint64_t below) {
+	g->draws++;
+	return next(&g->random) % below;
 }
 
 bool ground_chance(struct ground *g, unsigned of_a_million) {
 	return of_a_million && ground_draw(g, 1000000) < of_a_million;
+}
+
+uint64_t ground_fate(struct ground *g, uint64_t below) {
+	return next(&g->fate) % below;
+}
+
+bool ground_strikes(struct ground *g, unsigned of_a_million) {
+	return of_a_million && ground_fate(g, 1000000) < of_a_million;
 }
 
 void ground_say(struct ground *g, const char *format, ...) {
@@ -193,6 +206,11 @@ static void disk_changed(void *user, enum disk_change what, const char *path, co
 		ground_say(g, "  watch: overflow");
 		g->counts.overflows++;
 		watch_feed(g->watch, WATCH_OVERFLOW, "", NULL);
+		return;
+	}
+	if (ground_strikes(g, g->odds.missing) && cuts_happens(g, PART_FAULT)) {
+		ground_say(g, "  watch: nobody is told");
+		g->missed = true;
 		return;
 	}
 	watch_feed(g->watch, told_as(what), path, from);
@@ -416,6 +434,7 @@ static struct ground *make(uint64_t seed, struct ground *first, bool retries,
 	map_init(&g->approved);
 	map_init(&g->in_trash);
 	g->random = seed * 2 + 1;
+	g->fate = ~g->random;
 	g->trace = UINT64_C(0xcbf29ce484222325);
 	g->beside = first != NULL;
 	g->loop = first ? first->loop : loop_new_simulated(seed);
@@ -474,6 +493,7 @@ void ground_free(struct ground *g) {
 
 void ground_run(struct ground *g, int64_t ms) {
 	g->stop = false;
+	troubles_run(g);
 	timer_start(&g->timer, ms);
 	if (!g->wrong) loop_run_until(g->loop, &g->stop);
 	timer_cancel(&g->timer);
@@ -492,6 +512,7 @@ void ground_open(struct ground *g) {
 		return;
 	}
 	naming_opened(g->naming);
+	g->missed = false;
 	unit_want(folder_unit(g->folder));
 }
 

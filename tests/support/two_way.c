@@ -12,6 +12,7 @@
 #include "support/duel.h"
 #include "support/edits.h"
 #include "support/trees.h"
+#include "support/troubles.h"
 
 enum { SPIN_OPS = 120000 };
 
@@ -268,12 +269,23 @@ static char *not_fetched(struct duel *d, const char **why) {
 	return path;
 }
 
+/* What nobody was told of is found by the next scan: by the clock, or at a start. */
+static void find_missed(struct duel *d, int machine) {
+	struct ground *g = d->machines[machine];
+	if (!d->open[machine] || !g->missed) return;
+	if (g->settings.rescan_ms && ground_fate(g, 2))
+		duel_run(d, g->settings.rescan_ms + 60000);
+	else
+		duel_end(d, machine);
+	g->missed = false;
+}
+
 static void settle(struct duel *d) {
 	struct err err = { .kind = ERR_NONE };
 	const char *why = "";
 	for (int i = 0; i < d->count; i++) {
 		struct ground *g = d->machines[i];
-		g->odds = (struct ground_odds){ 0 };
+		troubles_end(g);
 		ground_mend_index(g);
 		g->kill_at_op = 0;
 		g->paused = true;
@@ -281,6 +293,7 @@ static void settle(struct duel *d) {
 	}
 	ground_say(d->machines[0], "quiet");
 	duel_edit(d, 0, put_last);
+	for (int i = 0; i < d->count; i++) find_missed(d, i);
 	for (int i = 0; i < d->count; i++) duel_open(d, i);
 	char *path = settle_until(d, &err, &why, duel_difference);
 	if (!path && d->senders < d->count && !duel_is_wrong(d)) {
@@ -410,6 +423,7 @@ static void set_machine(struct duel *d, int machine) {
 		.poll_ms = 500 + (int64_t)ground_draw(g, 20000),
 		.max_transfers = 1 + (int64_t)ground_draw(g, 8) };
 	if (d->plot->brakes) duel_brake_set(d, machine);
+	troubles_begin(g, d->troubles);
 }
 
 static void begin(struct duel *d, struct hand *hands) {
@@ -428,6 +442,7 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 	for (int i = 0; i < d->count; i++) {
 		struct ground *g = d->machines[i];
 		timer_cancel(&hands[i].timer);
+		troubles_end(g);
 		if (d->open[i]) ground_close(g);
 		if (g->counts.ops > SPIN_OPS) ground_wrong(g, "asks the store without end", "");
 		told->trace = told->trace * 31 + g->trace;
@@ -450,7 +465,10 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 void two_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, bool tell,
 	struct told_story *told) {
 	struct hand hands[MACHINES_MAX] = { 0 };
-	struct duel d = { .plot = model->plot, .agrees = seed % 3 == 0 };
+	struct duel d = {
+		.plot = model->plot, .agrees = seed % 3 == 0, .troubles = troubles_of(model, seed)
+	};
+	if (d.plot->brakes) d.troubles &= ~(unsigned)(TROUBLE_CLOCK | TROUBLE_MISSING);
 	make_machines(&d, seed, cuts, tell);
 	map_init(&d.agreed);
 	map_init(&d.contents);

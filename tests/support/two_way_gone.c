@@ -11,6 +11,7 @@
 #include "support/contents.h"
 #include "support/duel.h"
 #include "support/edits.h"
+#include "support/troubles.h"
 
 enum { AGREED, GONE, MOVED };
 enum { AGREE_ROUNDS = 6 };
@@ -166,6 +167,8 @@ static void take_away(struct duel *d) {
 
 void duel_agree(struct duel *d) {
 	bool paused[MACHINES_MAX], judged = !d->blind && !d->plot->brakes && d->senders > 1;
+	/* What nobody is told of is not taken away yet. */
+	if (d->troubles & TROUBLE_MISSING) return;
 	if (!judged) return;
 	for (int i = 0; i < d->count; i++) {
 		paused[i] = d->machines[i]->paused;
