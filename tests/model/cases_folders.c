@@ -1,4 +1,5 @@
 /* Folders that go, stay for what lies in them, or are made again: of what is in them nothing is forgotten, and nobody waits for ever. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -224,12 +225,37 @@ static void test_a_folder_comes_back_while_its_file_comes(void **state) {
 	case_end(g);
 }
 
+static int no_list(struct ground *g, enum disk_part part, const char *path) {
+	(void)g;
+	return part == DISK_PART_LIST && !*path ? EIO : 0;
+}
+
+/* Nothing is known of what is in the root: that is said, and it is listed once it can be. */
+static void test_a_root_that_cannot_be_listed(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	(void)state;
+	g->disk_fault = no_list;
+	ground_open(g);
+	assert_int_equal(ground_barrier(g, &err), GROUND_REFUSED);
+	if (!strstr(err.text, "cannot be read")) fail_msg("%s", err.text);
+	unsigned ops = g->counts.ops;
+	ground_run(g, 600000);
+	assert_int_equal(g->counts.ops, ops); /* the remote has nothing to do with it */
+	g->disk_fault = NULL;
+	ground_run(g, 120000);
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "first", NULL), STORE_FILE);
+	case_end(g);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes_makes_the_folder_again),
 		cmocka_unit_test(test_a_person_makes_the_folder_again),
 		cmocka_unit_test(test_a_folder_stays_with_what_stays_in_it),
 		cmocka_unit_test(test_a_folder_comes_back_while_its_file_comes),
+		cmocka_unit_test(test_a_root_that_cannot_be_listed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "support/ground.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,7 +228,26 @@ static void disk_looking(void *user) {
 }
 
 static struct disk *open_disk(void *user, const char *path, struct err *err) {
-	return disk_memory_open(((struct ground *)user)->memory, err);
+	struct disk *disk = disk_memory_open(((struct ground *)user)->memory, err);
+	if (disk) disk_memory_may_fail(disk);
+	return disk;
+}
+
+/* Where there is no room nothing is made any more, and all that is there can be read. */
+static int disk_fails(void *user, enum disk_part part, const char *path) {
+	static const char *const parts[] = { "open", "read", "list", "create", "write", "sync",
+		"remove" };
+	struct ground *g = user;
+	if (g->disk_fault) return g->disk_fault(g, part, path);
+	bool makes = part == DISK_PART_CREATE || part == DISK_PART_WRITE || part == DISK_PART_SYNC;
+	int errnum = makes && ground_strikes(g, g->odds.full) ? ENOSPC
+		     : ground_strikes(g, g->odds.broken)      ? EIO
+							      : 0;
+	if (!errnum || !cuts_happens(g, PART_FAULT)) return 0;
+	ground_say(g, "  disk: %s, to %s '%s'", errnum == EIO ? "broken" : "full", parts[part],
+		path ? path : "");
+	g->counts.faults++;
+	return errnum;
 }
 
 static struct watch *new_watch(void *user, struct loop *loop, const char *root,
@@ -424,9 +444,11 @@ static void time_passed(struct timer *timer) {
 static struct ground *make(uint64_t seed, struct ground *first, bool retries,
 	const struct store_memory_options *options) {
 	struct ground *g = xcalloc(1, sizeof(*g));
-	struct disk_memory_calls calls = {
-		.now_ns = disk_now, .changed = disk_changed, .looking = disk_looking, .user = g
-	};
+	struct disk_memory_calls calls = { .now_ns = disk_now,
+		.changed = disk_changed,
+		.looking = disk_looking,
+		.fails = disk_fails,
+		.user = g };
 	struct store_fault_plan plan = { .user = g, .decide = decide };
 	struct err err;
 	map_init(&g->inodes);

@@ -19,7 +19,8 @@ struct ground_odds {
 	unsigned edit_while_looking;        /* of a call to the disk by the engine */
 	unsigned lost, refused, away, slow; /* of an operation at the store */
 	unsigned odd; /* answered INVALID, DENIED, FULL or CORRUPT, as a server out of order does */
-	unsigned missing; /* of an edit: nobody is told of it, nor that anything was lost */
+	unsigned missing;      /* of an edit: nobody is told of it, nor that anything was lost */
+	unsigned full, broken; /* of a call to the disk by the engine: ENOSPC, EIO */
 };
 
 struct ground_counts {
@@ -71,6 +72,8 @@ struct ground {
 	struct ground_odds odds;
 	/* Instead of the odds at the store. */
 	struct err (*fault)(struct ground *ground, const struct store_op *op, bool *after);
+	/* The same at the disk: 0, or an errno. */
+	int (*disk_fault)(struct ground *ground, enum disk_part part, const char *path);
 	bool frozen; /* what the engine does has no effect any more */
 	struct sync_ground face;
 
