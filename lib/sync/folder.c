@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 int64_t folder_clock_ms(const struct folder *f) {
 	return loop_now_ms(f->loop);
@@ -25,7 +26,8 @@ char *folder_key(const struct folder *f, const char *path) {
 }
 
 bool folder_keeps(const struct folder *f) {
-	return f->settings.mode == FOLDER_BACKUP || f->settings.mode == FOLDER_TWO_WAY;
+	return f->settings.mode == FOLDER_BACKUP ||
+	       (f->settings.mode == FOLDER_TWO_WAY && !MUTANT(two_way_keeps_no_version));
 }
 
 bool folder_is_busy(const struct folder *f) {

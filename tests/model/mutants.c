@@ -70,6 +70,8 @@ static const struct mutant {
 	{ "same_size_is_same_file", TWO_WAY, 1 },
 	{ "scan_misses_what_is_gone", FETCH, 1 },
 	{ "set_on_any_content", BRAKES, 16 },
+	{ "two_way_keeps_no_version", TWO_WAY, 1 },
+	{ "unread_root_is_scanned", TWO_WAY, 1 },
 	{ "unsealed_is_whole", TWO_WAY, 21 },
 	{ "what_differs_is_equal", TWO_WAY, 1 },
 };

@@ -3,7 +3,7 @@
 enum { STEPS_MAX = 6, STEP_GAP_MS = 40000, STEP_HOURS = 6 };
 
 unsigned troubles_of(const struct model *model, unsigned seed) {
-	static const unsigned one_in[] = { 8, 8, 8 };
+	static const unsigned one_in[] = { 8, 8, 8, 8, 8, 4 };
 	unsigned troubles = 0;
 	for (size_t i = 0; i < model->kept_count; i++)
 		if (model->kept[i] == seed) return 0;
@@ -43,6 +43,10 @@ void troubles_begin(struct ground *g, unsigned troubles) {
 	if ((troubles & TROUBLE_CLOCK) && !g->beside && !g->most_deletions)
 		g->clock_left = 1 + (unsigned)ground_fate(g, STEPS_MAX);
 	if (troubles & TROUBLE_ODD) g->odds.odd = often[ground_fate(g, ARRAY_LEN(often))];
+	if (troubles & TROUBLE_DISK) {
+		g->odds.full = ground_fate(g, 2) ? often[ground_fate(g, ARRAY_LEN(often))] : 0;
+		g->odds.broken = ground_fate(g, 2) ? often[ground_fate(g, ARRAY_LEN(often))] : 0;
+	}
 	if (troubles & TROUBLE_MISSING) g->odds.missing = ground_fate(g, 2) ? 20000 : 200000;
 }
 

@@ -11,6 +11,9 @@ enum trouble {
 	TROUBLE_CLOCK = 1, /* the wall clock steps, forwards and back */
 	TROUBLE_ODD = 2,   /* answers of a server out of order, where the story itself draws none */
 	TROUBLE_MISSING = 4, /* events that nobody tells, nor that they are lost */
+	TROUBLE_DISK = 8,    /* it is full or broken now and then, for whoever does not edit */
+	TROUBLE_INDEX = 16,  /* it is lost at a restart now and then */
+	TROUBLE_ALONE = 32,  /* none: while nobody else edits, one side writes too */
 };
 
 /* Of the story of this seed. */

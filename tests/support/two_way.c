@@ -152,6 +152,15 @@ void duel_open(struct duel *d, int machine) {
 	d->open[machine] = true;
 }
 
+/* Nothing is agreed any more, and what was gone on one side only may come back. */
+static void lose_index(struct duel *d, struct ground *g) {
+	if (!cuts_happens(g, PART_FAULT)) return;
+	ground_say(g, "the index is lost");
+	index_past_reset(g->past);
+	g->counts.commits_lost++;
+	duel_agreed_release(d);
+}
+
 void duel_end(struct duel *d, int machine) {
 	struct ground *g = d->machines[machine];
 	if (!d->open[machine]) return;
@@ -163,6 +172,7 @@ void duel_end(struct duel *d, int machine) {
 	else
 		ground_stop(g);
 	d->open[machine] = false;
+	if (d->troubles & TROUBLE_INDEX && !ground_fate(g, 3)) lose_index(d, g);
 }
 
 void duel_run(struct duel *d, int64_t ms) {
@@ -210,6 +220,7 @@ static void chapter(struct duel *d, struct hand *hands) {
 	if (!duel_is_wrong(d) && d->open[which] && ground_draw(g, 3) == 0)
 		ground_barrier(d->machines[which], &err);
 	for (int i = 0; i < d->count; i++) timer_cancel(&hands[i].timer);
+	if (!d->plot->brakes) duel_stood_note(d);
 	if (d->agrees && !duel_is_wrong(d) && ground_draw(g, 2)) duel_agree(d);
 	if (d->plot->brakes && !duel_is_wrong(d)) duel_brake_chapter(d, which);
 	for (int i = 0; i < d->count; i++)
@@ -337,6 +348,7 @@ static void second_run(struct duel *d) {
 	free(path);
 	/* Not before: what got the name of a conflict at the remote, when nobody looked there any more, is durable and on no disk. */
 	if (!duel_is_wrong(d)) duel_nothing_lost(d);
+	if (!duel_is_wrong(d)) duel_remote_judge(d);
 	if (!duel_is_wrong(d)) duel_gone_judge(d);
 	for (int i = 0; i < d->count && !duel_is_wrong(d); i++)
 		if (d->machines[i]->counts.writes != writes[i])
@@ -459,6 +471,7 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 	map_release(&d->contents);
 	map_release(&d->fetchers);
 	map_release(&d->trash);
+	map_release(&d->stood);
 	for (int i = d->count; i-- > 0;) ground_free(d->machines[i]);
 }
 
@@ -468,12 +481,14 @@ void two_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, b
 	struct duel d = {
 		.plot = model->plot, .agrees = seed % 3 == 0, .troubles = troubles_of(model, seed)
 	};
-	if (d.plot->brakes) d.troubles &= ~(unsigned)(TROUBLE_CLOCK | TROUBLE_MISSING);
+	if (d.plot->brakes)
+		d.troubles &= ~(unsigned)(TROUBLE_CLOCK | TROUBLE_MISSING | TROUBLE_INDEX);
 	make_machines(&d, seed, cuts, tell);
 	map_init(&d.agreed);
 	map_init(&d.contents);
 	map_init(&d.fetchers);
 	map_init(&d.trash);
+	map_init(&d.stood);
 	the_duel = &d;
 	begin(&d, hands);
 	struct ground *g = d.machines[0];
