@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/mutant.h"
 #include "sync/scan.h"
 
 enum { DEGRADED_RESCAN_MS = 60000 };
@@ -92,7 +91,6 @@ static void under_way_seen(struct folder *f, const char *folder) {
 static void root_unlisted(struct folder *f, const struct err *why) {
 	struct err err = *why;
 	f->scan.failed = f->root_unread = true;
-	if (MUTANT(unread_root_is_scanned)) return;
 	err_wrap(&err, "the folder '%s' cannot be read", f->settings.path);
 	folder_open_anew(f, &err);
 }

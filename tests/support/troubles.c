@@ -5,6 +5,7 @@ enum { STEPS_MAX = 6, STEP_GAP_MS = 40000, STEP_HOURS = 6 };
 unsigned troubles_of(const struct model *model, unsigned seed) {
 	static const unsigned one_in[] = { 8, 8, 8, 8, 8, 4 };
 	unsigned troubles = 0;
+	if (model->plain) return 0;
 	for (size_t i = 0; i < model->kept_count; i++)
 		if (model->kept[i] == seed) return 0;
 	uint64_t bits = (seed + UINT64_C(0x51ed27)) * UINT64_C(0xbf58476d1ce4e5b9);

@@ -220,7 +220,7 @@ static void chapter(struct duel *d, struct hand *hands) {
 	if (!duel_is_wrong(d) && d->open[which] && ground_draw(g, 3) == 0)
 		ground_barrier(d->machines[which], &err);
 	for (int i = 0; i < d->count; i++) timer_cancel(&hands[i].timer);
-	if (!d->plot->brakes) duel_stood_note(d);
+	if (d->agrees && !d->plot->brakes) duel_stood_note(d);
 	if (d->agrees && !duel_is_wrong(d) && ground_draw(g, 2)) duel_agree(d);
 	if (d->plot->brakes && !duel_is_wrong(d)) duel_brake_chapter(d, which);
 	for (int i = 0; i < d->count; i++)
