@@ -22,5 +22,12 @@ void browser_open(const char *page) {
 }
 
 bool browser_is_here(void) {
-	return getenv("DISPLAY") || getenv("WAYLAND_DISPLAY") || getenv("TERM_PROGRAM");
+	static const char *const screens[] = { "DISPLAY", "WAYLAND_DISPLAY", "TERM_PROGRAM" };
+	bool here = false;
+
+	for (size_t i = 0; i < sizeof(screens) / sizeof(screens[0]); i++) {
+		const char *screen = getenv(screens[i]);
+		here |= screen && *screen;
+	}
+	return here;
 }

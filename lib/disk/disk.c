@@ -93,6 +93,10 @@ int disk_snapshot(struct disk *disk, const char *path, const char *image, enum d
 /* ---- names ---- */
 
 int disk_mkdir(struct disk *disk, const char *path, int mode, struct err *err) {
+	return disk_mkdir_told(disk, path, mode, err) < 0 ? -1 : 0;
+}
+
+int disk_mkdir_told(struct disk *disk, const char *path, int mode, struct err *err) {
 	return disk->ground->mkdir(disk, path, mode, err);
 }
 

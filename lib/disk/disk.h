@@ -141,6 +141,8 @@ int disk_read_link(struct disk *disk, const char *path, struct buf *target, stru
 
 /* An existing folder is success and stays as it is; ERR_CHANGED: something else stands there. */
 int disk_mkdir(struct disk *disk, const char *path, int mode, struct err *err);
+/* The same. 1: a folder stood there already. */
+int disk_mkdir_told(struct disk *disk, const char *path, int mode, struct err *err);
 /* Those of `path`, with mode 0777 & ~umask. */
 int disk_mkdir_parents(struct disk *disk, const char *path, struct err *err);
 /* A new file (0600, read and write) in `folder` under a name nobody else has, with `hint` in it

@@ -97,6 +97,8 @@ int posix_mkdir(struct disk *disk, const char *path, int mode, struct err *err) 
 	} else if (stat.kind != DISK_FOLDER) {
 		rc = err_set(err, ERR_CHANGED,
 			"cannot make folder '%s': something else stands there", path);
+	} else {
+		rc = 1;
 	}
 	disk_place_close(&place);
 	return rc;

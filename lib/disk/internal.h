@@ -27,6 +27,7 @@ struct disk_ground {
 	int (*read_link)(struct disk *disk, const char *path, struct buf *target, struct err *err);
 	int (*snapshot)(struct disk *disk, const char *path, const char *image,
 		enum digest_kind kind, struct disk_snapshot *snapshot, struct err *err);
+	/* As disk_mkdir_told. */
 	int (*mkdir)(struct disk *disk, const char *path, int mode, struct err *err);
 	/* A folder of disk_mkdir_parents: with the mode that new folders have; no link, no file. */
 	int (*make_parent)(struct disk *disk, const char *path, struct err *err);

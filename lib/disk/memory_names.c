@@ -101,7 +101,7 @@ int memory_mkdir(struct disk *disk, const char *path, int mode, struct err *err)
 	const char *name;
 	struct inode *there = inode_find(memory, path);
 
-	if (there && there->kind == DISK_FOLDER) return 0;
+	if (there && there->kind == DISK_FOLDER) return 1;
 	if (there)
 		return err_set(err, ERR_CHANGED,
 			"cannot make folder '%s': something else stands there", path);

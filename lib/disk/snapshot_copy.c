@@ -3,12 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "disk/snapshot.h"
 
 /* A private folder beside the image, so that a repeat finds and clears what a crash left. */
 static const char *const copied[] = { "", "-wal", "-journal" };
+
+/* A writer that lets nobody in may pause all the same: one that ended just now does for good. */
+enum { REST_WAIT_MS = 500, REST_STEP_MS = 10 };
 
 static char *copy_folder(const char *image) {
 	return xasprintf("%s.copy", image);
@@ -64,6 +68,18 @@ static int fail_busy(struct err *err) {
 	return -1;
 }
 
+/* Until nobody has written for a moment: a change after that would show. 0, or -1 with err. */
+static int await_rest(struct disk *disk, const char *path, struct beside *beside, struct err *err) {
+	const struct timespec step = { .tv_nsec = (long)(REST_STEP_MS * NS_PER_MS) };
+
+	for (int waited_ms = 0;; waited_ms += REST_STEP_MS) {
+		if (snapshot_look(disk, path, beside, err) < 0) return -1;
+		if (!snapshot_is_fresh(beside)) return 0;
+		if (waited_ms >= REST_WAIT_MS) return fail_busy(err);
+		nanosleep(&step, NULL);
+	}
+}
+
 /* Nobody's lock protects this: what lay there before must lie there after, and old enough that a
  * change in between would show. */
 int snapshot_by_copy(struct disk *disk, const char *path, const char *image, struct err *err) {
@@ -72,11 +88,7 @@ int snapshot_by_copy(struct disk *disk, const char *path, const char *image, str
 	int rc = -1;
 
 	clear(folder);
-	if (snapshot_look(disk, path, &before, err) < 0) goto free;
-	if (snapshot_is_fresh(&before)) {
-		fail_busy(err);
-		goto free;
-	}
+	if (await_rest(disk, path, &before, err) < 0) goto free;
 	if (mkdir(folder, 0700) < 0) {
 		disk_fail(err, errno, "make folder", folder);
 		goto free;

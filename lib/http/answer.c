@@ -109,7 +109,8 @@ const char *http_header(const struct http_request *request, const char *wanted) 
 }
 
 uint32_t http_retry_after(const struct http_request *request, int64_t wall_ns) {
-	static const int64_t most_s = 24 * 3600;
+	/* Who is out of order says anything: after so long it is asked again. */
+	static const int64_t most_s = 600;
 	const char *value = http_header(request, "retry-after");
 	int64_t seconds, then_ns;
 

@@ -85,7 +85,7 @@ const char *http_header(const struct http_request *request, const char *name);
 bool http_header_next(
 	const struct http_request *request, size_t *at, const char **name, const char **value);
 
-/* What the Retry-After header asks for, in ms from now; 0: nothing. `wall_ns`: now, for its form
+/* What the Retry-After header asks for, in ms from now, at most ten minutes; 0: nothing. `wall_ns`: now, for its form
  * as a date. */
 uint32_t http_retry_after(const struct http_request *request, int64_t wall_ns);
 

@@ -184,9 +184,10 @@ const char *const index_sql_text[SQL_COUNT] = {
 	[SQL_DIRTY_NEW] =
 		"INSERT INTO dirty(dir, name, since, seen, first, due, prio, tries, why, reason)"
 		" VALUES(?1, ?2, ?3, ?3, ?4, ?5, ?6, 0, 0, NULL) ON CONFLICT DO NOTHING",
-	/* Why 0 and 3 are CHANGE and HOT: a due time given to them is pace. What a barrier hurried
-	 * stays due. */
-	[SQL_DIRTY_RENEW] = "UPDATE dirty SET seen = ?3, prio = min(prio, ?4), tries = 0,"
+	/* Why 0 and 3 are CHANGE and HOT: a due time given to them is pace, and one more change is
+	 * no cure of what is hot. What a barrier hurried stays due. */
+	[SQL_DIRTY_RENEW] = "UPDATE dirty SET seen = ?3, prio = min(prio, ?4),"
+			    " tries = CASE WHEN why = 3 THEN tries ELSE 0 END,"
 			    " due = CASE WHEN since <= ?8 AND due <= ?7 THEN due ELSE"
 			    "  max(CASE WHEN why IN (0, 3) THEN due ELSE ?7 END, min(?5, max(first "
 			    "+ ?6, ?7))) END"

@@ -136,18 +136,27 @@ static const char *odd_name(const char *key) {
 	return segments > SEGMENTS_MAX ? "path of more than 254 folders" : NULL;
 }
 
+/* As its service counts them. */
+static size_t characters(const char *text) {
+	size_t count = 0;
+
+	for (const unsigned char *at = (const unsigned char *)text; *at; at++)
+		count += (*at & 0xc0) == 0x80 ? 0 : *at >= 0xf0 ? 2 : 1;
+	return count;
+}
+
 static int azure_refuse(
 	struct store *store, const char *key, enum store_kind kind, struct err *err) {
 	const struct azure *azure = container_of(store, struct azure, store);
 	const char *odd = odd_name(key);
 	char *object = azure_object(azure, key, kind);
-	size_t len = strlen(object);
+	size_t len = characters(object);
 
 	free(object);
 	if (odd) return err_set(err, ERR_INVALID, "%s", odd);
 	if (len > AZURE_NAME_MAX)
-		return err_set(err, ERR_INVALID, "path of %zu bytes: longer than the %d of Azure",
-			len, AZURE_NAME_MAX);
+		return err_set(err, ERR_INVALID,
+			"path of %zu characters: longer than the %d of Azure", len, AZURE_NAME_MAX);
 	if (kind == STORE_FILE && str_ends(key, STORE_LINK_SUFFIX))
 		return err_set(err, ERR_INVALID,
 			"name ends in '" STORE_LINK_SUFFIX "', which stands for a symbolic link");

@@ -10,7 +10,7 @@
 #include "store/rest.h"
 #include "store/s3_xml.h"
 
-#define AZURE_NAME_MAX 1024
+#define AZURE_NAME_MAX 1024 /* characters of UTF-16, prefix and suffix included */
 
 struct azure {
 	struct store store;

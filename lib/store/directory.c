@@ -353,6 +353,7 @@ struct store *store_directory_new(struct loop *loop, const char *path) {
 	directory->store = (struct store){
 		.driver = &directory_driver,
 		.loop = loop,
+		.may_fold = true,
 		.caps = STORE_CAP_FOLDERS | STORE_CAP_LIST_MTIME | STORE_CAP_FD_BODY |
 			STORE_CAP_MOVE,
 		.part_size = DIRECTORY_PART_BYTES,

@@ -56,7 +56,9 @@ int directory_mkdir(struct directory_op *work, struct err *err) {
 	struct disk_stat stat;
 	int mode = op->mode == STORE_MODE_UNKNOWN ? 0755 : (op->mode & 0777) | 0700;
 
-	if (disk_mkdir(work->disk, op->key, mode, err) < 0) return -1;
+	int there = disk_mkdir_told(work->disk, op->key, mode, err);
+	if (there < 0) return -1;
+	op->existed = there > 0;
 	work->wrote = true;
 	/* The root folder is the user's own: it stays as it is. */
 	if (*op->key &&
@@ -102,6 +104,13 @@ int directory_copy(struct directory_op *work, struct err *err) {
 	return rc < 0 ? -1 : directory_answer(work, op->to_key, err);
 }
 
+/* One thing under two spellings of its name, on a disk that takes them for one. */
+static bool is_respelled(const struct disk_stat *from, const struct disk_stat *to) {
+	bool one = from->ino == to->ino && from->dev == to->dev;
+
+	return one && (from->kind == DISK_FOLDER || from->nlink == 1);
+}
+
 int directory_move(struct directory_op *work, struct err *err) {
 	struct store_op *op = work->op;
 	bool folder = op->kind == STORE_FOLDER;
@@ -124,6 +133,7 @@ int directory_move(struct directory_op *work, struct err *err) {
 	/* A rename would put a folder in the place of an empty one. */
 	bool replace =
 		!op->if_absent && to_there && from.kind != DISK_FOLDER && to.kind != DISK_FOLDER;
+	if (to_there && is_respelled(&from, &to)) replace = true;
 	if (disk_rename(work->disk, op->key, op->to_key, replace, err) < 0) return -1;
 	work->wrote = true;
 	return directory_answer(work, op->to_key, err);

@@ -22,6 +22,7 @@ static int meet_own_work(
 	if (same < 0) return -1;
 	if (!same) return directory_fail_changed(op->key, err);
 	directory_kept_before(work);
+	op->existed = true;
 	return 0;
 }
 

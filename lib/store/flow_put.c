@@ -51,6 +51,7 @@ static void finish_ours(struct flow *flow) {
 	struct store_entry *present = &flow->present;
 	struct store_entry wanted = *present;
 
+	flow->op->existed = true;
 	store_set_entry(flow->op, &wanted);
 	flow->state = PUT_TIMES;
 	if (!flow_times(flow, flow->op->key, present, &wanted)) flow_finish_with(flow, present);

@@ -166,6 +166,7 @@ struct gdrive_op {
 	struct gdrive_trash *trash; /* gdrive_trash.c; NULL: none */
 	int64_t size, held;
 	int tries;
+	int64_t sent_from; /* the last try */
 	bool settled;
 };
 

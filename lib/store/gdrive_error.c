@@ -8,6 +8,7 @@
 /* Google tells by a reason what a status alone does not: 403 is "too fast", "no room" and "not yours". */
 
 enum {
+	FILE_PAUSE_MS = 600000,
 	HOUR_MS = 3600000,
 	DAY_SIGN_MS = 600000,
 	DAY_PAUSE_MS = 3 * HOUR_MS, /* each try would be refused as well */
@@ -27,7 +28,7 @@ static const struct row rows[] = {
 	{ "dailyLimitExceeded", ERR_BUSY, "the day's requests of this project are used up",
 		"it goes on tomorrow", HOUR_MS },
 	{ "downloadQuotaExceeded", ERR_BUSY, "this file was fetched too often",
-		"it can be had again within a day", HOUR_MS },
+		"it can be had again within a day", FILE_PAUSE_MS },
 	{ "quotaExceeded", ERR_FULL, "the quota is used up", "free or buy room", 0 },
 	{ "teamDriveFileLimitExceeded", ERR_FULL, "the shared drive takes no more files",
 		"remove some, or use another shared drive", 0 },

@@ -157,7 +157,7 @@ static void send_rest(struct gdrive_op *x) {
 		gdrive_fail(x);
 		return;
 	}
-	int64_t from = x->held;
+	int64_t from = x->sent_from = x->held;
 	/* Unknown until it is answered. */
 	held_set(x, -1);
 	x->state = PART_SEND;
@@ -176,7 +176,7 @@ static void send_rest(struct gdrive_op *x) {
 
 static void held_came(struct gdrive_op *x, int64_t held) {
 	/* Progress gives new tries. */
-	if (x->state == PART_SEND && held > x->op->offset && held != x->size) x->tries = 1;
+	if (x->state == PART_SEND && held > x->sent_from && held != x->size) x->tries = 1;
 	held_set(x, held);
 	if (x->op->verb == STORE_PART_QUERY)
 		tell_parts(x);

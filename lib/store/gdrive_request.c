@@ -113,14 +113,14 @@ static void pause_words(const struct gdrive *gd, struct err *err) {
 	err->retry_ms = (uint32_t)left_ms;
 }
 
-/* Was it refused for its speed once more? Then perhaps for the day's amount. */
+/* Was it refused for its speed once more? Then perhaps for the day's amount. That an upload may begin says nothing of its bytes. */
 static void count_refusal(struct gdrive_op *x, bool refused) {
 	struct gdrive *gd = x->gd;
 	int64_t now_ms = loop_now_ms(gd->store.loop);
 
 	if (!x->call.upload) return;
 	if (!refused) {
-		gd->refused_ms = gd->paused_until_ms = 0;
+		if (!x->call.upload_size) gd->refused_ms = gd->paused_until_ms = 0;
 		return;
 	}
 	if (!gd->refused_ms) gd->refused_ms = now_ms ? now_ms : 1;
@@ -192,7 +192,9 @@ static void answered(struct http_request *request, const struct err *err) {
 		if (token_ended) gdrive_login_forget(x->gd->login);
 		gdrive_send_again(x);
 		return;
-	} else if (request->status != 308 || !x->call.session) {
+	} else if (request->status == 308 && x->call.session) {
+		count_refusal(x, false);
+	} else {
 		judge(x);
 	}
 	x->step(x);

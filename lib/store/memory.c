@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "crypto/crypto.h"
 #include "store/memory.h"
@@ -213,6 +214,7 @@ int memory_place(struct memory *memory, struct store_op *op, const void *bytes, 
 	if (!ours && (check(memory, op, item, err) || keep(memory, op, item, err))) goto free_put;
 	if (ours) op->kept = op->keep_key && memory_find(&memory->tree, op->keep_key);
 	if (ours) put->version = item->version;
+	op->existed = ours;
 	if (item) put->id = item->id;
 	if (item) drop(memory, item);
 	memory_insert(&memory->tree, put);
@@ -273,6 +275,7 @@ static int make_folder(struct memory *memory, struct store_op *op, struct err *e
 		return err_set(err, ERR_CHANGED, "'%s' is there and no folder", op->key);
 	}
 	if (need_parent(memory, op->key, err)) return -1;
+	op->existed = item != NULL;
 	if (!item) {
 		item = memory_item_new(memory, op->key, STORE_FOLDER, NULL, 0);
 		memory_insert(&memory->tree, item);
@@ -420,6 +423,37 @@ static int (*const verbs[])(struct memory *memory, struct store_op *op, struct e
 	[STORE_CHANGES] = memory_changes,
 };
 
+/* Under which name does that stand there, by a disk that does not tell upper from lower case? The caller's. */
+static char *folded(const struct memory *memory, const char *key) {
+	char *own = xstrdup(key);
+
+	for (size_t len = 0; own[len]; len += own[len] == '/') {
+		len += strcspn(own + len, "/");
+		for (size_t i = 0; i < memory->tree.count; i++) {
+			const char *there = memory->tree.items[i]->key;
+			if (strlen(there) != len || strncasecmp(there, own, len) != 0) continue;
+			memcpy(own, there, len);
+			break;
+		}
+	}
+	return own;
+}
+
+static int do_folded(struct memory *memory, struct store_op *op, struct err *err) {
+	const char *key = op->key, *to_key = op->to_key;
+	char *own = folded(memory, key), *to_own = to_key ? folded(memory, to_key) : NULL;
+
+	op->key = own;
+	op->to_key = to_own && strcasecmp(own, to_own) == 0 ? to_key : to_own;
+	int rc = verbs[op->verb](memory, op, err);
+	op->key = key;
+	op->to_key = to_key;
+	free(own);
+	free(to_own);
+	return rc;
+}
+
 int memory_do(struct memory *memory, struct store_op *op, struct err *err) {
+	if (memory->options.folds) return do_folded(memory, op, err);
 	return verbs[op->verb](memory, op, err);
 }

@@ -113,7 +113,7 @@ static int memory_refuse(
 	const struct memory *memory = container_of(store, struct memory, store);
 	size_t most = memory->options.keys_only ? KEY_MAX_BYTES : SIZE_MAX;
 
-	if (strlen(key) <= most) return 0;
+	if (strlen(key) + (memory->options.keys_only && kind == STORE_FOLDER) <= most) return 0;
 	return err_set(err, ERR_INVALID, "its name is longer than %d bytes", KEY_MAX_BYTES);
 }
 
@@ -156,6 +156,7 @@ void store_memory_set(struct store *store, const struct store_memory_options *op
 	if (options->list_by_folder) store->caps &= ~(unsigned)STORE_CAP_FLAT_LIST;
 	store->changes = options->changes && !options->keys_only;
 	store->deep_versions = options->deep_versions && !options->keys_only;
+	store->may_fold = options->folds;
 	if (options->hash_first) store->caps |= STORE_CAP_HASH_FIRST;
 	store->begin_wants_hash = options->hash_first;
 	store->digest = options->sha256 ? DIGEST_SHA256 : DIGEST_MD5;

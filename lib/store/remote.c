@@ -62,6 +62,11 @@ static const struct config_key remote_keys[] = {
 		.offset = FIELD(upload_limit),
 		.reload = RELOAD_RESTART,
 		.help = "bytes a second, or a timetable: 08:00-18:00 1MiB, else none" },
+	{ .name = "download_limit",
+		.type = CONFIG_TEXT,
+		.offset = FIELD(download_limit),
+		.reload = RELOAD_RESTART,
+		.help = "the same for what comes from there" },
 	{ .name = "ca_file",
 		.type = CONFIG_PATH,
 		.offset = FIELD(ca_file),
@@ -425,6 +430,8 @@ static int check(const void *at, const char *name, const char **key, struct err 
 
 	*key = "upload_limit";
 	if (bandwidth_check(settings->upload_limit, err)) return -1;
+	*key = "download_limit";
+	if (bandwidth_check(settings->download_limit, err)) return -1;
 	if (settings->type == REMOTE_S3) return check_s3(settings, key, err);
 	if (settings->type == REMOTE_GDRIVE) return check_gdrive(settings, key, err);
 	if (settings->type == REMOTE_AZURE) return check_azure(settings, key, err);
@@ -457,6 +464,15 @@ static struct store *open_driver(struct loop *loop, struct http *http, const cha
 	}
 }
 
+static struct bandwidth *own_limit(struct loop *loop, const char *text) {
+	struct err err;
+
+	if (!text) return NULL;
+	struct bandwidth *own = bandwidth_new(loop);
+	if (bandwidth_set(own, text, &err)) abort(); /* it was checked */
+	return own;
+}
+
 struct store *store_open(struct loop *loop, struct http *http, const char *name,
 	const struct remote_settings *settings, const struct store_line *line, struct err *err) {
 	static const int in_flight[] = {
@@ -478,7 +494,7 @@ struct store *store_open(struct loop *loop, struct http *http, const char *name,
 		return NULL;
 	}
 	if (limits.max_in_flight == 0) limits.max_in_flight = in_flight[settings->type];
-	struct bandwidth *own = settings->upload_limit ? bandwidth_new(loop) : NULL;
-	if (own && bandwidth_set(own, settings->upload_limit, err)) abort(); /* it was checked */
-	return store_retry(store_throttle(store_limit(store, limits), own, line), MAX_TRIES);
+	struct store_line own = { own_limit(loop, settings->upload_limit),
+		own_limit(loop, settings->download_limit) };
+	return store_retry(store_throttle(store_limit(store, limits), &own, line), MAX_TRIES);
 }

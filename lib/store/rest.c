@@ -49,7 +49,7 @@ struct http_request *rest_prepare(struct rest *rest, const char *method, char *u
 	return request;
 }
 
-#define KEY_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-%"
+#define KEY_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-%~"
 
 void rest_quote(char *at, size_t size, const char *text) {
 	char *copy = xstrdup(text);

@@ -7,7 +7,8 @@
 /* The store: which operation goes into which session, when one more is begun, the driver's face. */
 
 enum {
-	CROWDED = 4, /* operations a session has before another one is begun */
+	CROWDED = 4,          /* operations a session has before another one is begun */
+	MENDED_FOR_MS = 1000, /* of the lists of one round few ask */
 	NAME_MAX_BYTES = 255,
 	PATH_MAX_BYTES = 4095,
 	PATH_MARGIN_BYTES = 128, /* for `.tend/versions/`, `/END~BEGIN` */
@@ -57,12 +58,39 @@ static int count(struct sftp *sftp, enum sftp_state state) {
 	return found;
 }
 
+/* What broke off with a connection of ours, or before there was one. What broke off elsewhere since,
+ * a list would lack too: what it lacks is asked for one by one, but nobody asks when all is gone. */
+static bool is_to_mend(const struct sftp_op *x) {
+	const struct sftp *sftp = x->sftp;
+
+	return sftp->mended != sftp->losses ||
+	       (x->op->verb == STORE_LIST &&
+		       loop_now_ms(sftp->store.loop) - sftp->mended_ms >= MENDED_FOR_MS);
+}
+
+static void first(struct sftp_op *x) {
+	enum { MEND, MENDED };
+
+	if (x->state == MEND && is_to_mend(x)) {
+		x->state = MENDED;
+		sftp_call(x, sftp_mend);
+		return;
+	}
+	if (sftp_has_failed(x)) {
+		sftp_finish(x);
+		return;
+	}
+	x->step = verbs[x->op->verb];
+	x->state = 0;
+	x->step(x);
+}
+
 static void begin(struct sftp_op *x, struct sftp_session *session) {
 	list_remove(&x->link);
 	list_add_tail(&session->ops, &x->link);
 	x->session = session;
 	session->op_count++;
-	x->step = verbs[x->op->verb];
+	x->step = first;
 	x->step(x);
 }
 
@@ -88,6 +116,7 @@ void sftp_session_ready(struct sftp_session *session) {
 void sftp_session_ended(struct sftp_session *session, bool was_ready) {
 	struct sftp *sftp = session->sftp;
 
+	if (was_ready) sftp->losses++;
 	if (!was_ready && least_busy(sftp)) {
 		/* One more than the server takes. */
 		sftp->most = count(sftp, SFTP_READY);
@@ -181,6 +210,7 @@ struct store *store_sftp_new(
 	sftp->store = (struct store){
 		.driver = &sftp_driver,
 		.loop = loop,
+		.may_fold = true,
 		.caps = STORE_CAP_FOLDERS | STORE_CAP_LIST_MTIME | STORE_CAP_MOVE,
 		.part_size = SFTP_PART_BYTES,
 		.part_from = SFTP_PART_BYTES,
@@ -201,6 +231,7 @@ struct store *store_sftp_new(
 	};
 	sftp->host = process_host_new_direct(loop);
 	sftp->most = SFTP_SESSIONS;
+	sftp->losses = 1; /* of a process before this one */
 	list_init(&sftp->sessions);
 	list_init(&sftp->waiting);
 	defer_init(&sftp->dispatch, dispatch);

@@ -21,6 +21,7 @@
 #define SFTP_OWN        ".tend"
 #define SFTP_TMP        ".tend/tmp"
 #define SFTP_TMP_PREFIX ".tend-tmp."
+#define SFTP_SWAPS      ".tend/swaps" /* what is being replaced (sftp_swap.c) */
 
 /* Nobody over there keeps a hash, so that it is ours to choose. Measured, a processor with
  * instructions for it: 1.8 GB/s, MD5 0.8. */
@@ -29,7 +30,8 @@
 enum {
 	SFTP_SESSIONS = 4, /* OpenSSH's MaxStartups begins to refuse at ten, of all clients */
 	SFTP_PART_BYTES = STORE_SPAN_MAX,
-	SFTP_UNSYNCED_MAX = 4096, /* files whose bytes may not be on the server's disk yet */
+	SFTP_UNSYNCED_MAX = 4096,    /* files whose bytes may not be on the server's disk yet */
+	SFTP_LEFTOVER_S = 24 * 3600, /* what nobody is at work with any more */
 };
 
 /* What the server offers beside the draft. */
@@ -57,7 +59,9 @@ struct sftp {
 	int most; /* sessions; fewer once the server refused one more */
 	char *unsynced[SFTP_UNSYNCED_MAX];
 	size_t unsynced_count;
-	bool cleaned; /* what crashes left was looked for, once a process */
+	bool cleaned;       /* what crashes left was looked for, once a process */
+	int losses, mended; /* connections that ended; so many, when sftp_mend() was through */
+	int64_t mended_ms;
 };
 
 /* ---- the child (sftp_child.c) ---- */
@@ -176,7 +180,20 @@ struct sftp_made {
 	bool met; /* an earlier try did it: `attrs` are of that */
 	int tries;
 	bool parents, swap; /* the folders above were made; without a hard link */
-	char *aside;        /* where the old one is for a moment */
+	char *aside;        /* where the old one goes */
+	char *record;       /* of that, while it has no name and the new one neither */
+};
+
+/* What broke off, one after the other (sftp_swap.c). */
+struct sftp_swap {
+	char **keys; /* of the records */
+	size_t at;
+	struct buf record;
+	uint64_t size;
+	const char *to, *aside, *tmp; /* in it */
+	int64_t mtime;
+	int losses;
+	bool stuck; /* one could not be put back */
 };
 
 struct sftp_op {
@@ -204,6 +221,7 @@ struct sftp_op {
 
 	struct sftp_span span;
 	struct sftp_made made;
+	struct sftp_swap swap;
 	struct sftp_attrs present, other; /* what was found at the keys of the flow */
 	struct digest digest;             /* sftp_hash() */
 	const char *hash_key;
@@ -252,8 +270,9 @@ void sftp_ask_two(
 void sftp_ask_open(struct sftp_op *x, int slot, const char *key, int flags, int mode);
 void sftp_ask_mkdir(struct sftp_op *x, int slot, const char *key, int mode);
 void sftp_ask_handle(struct sftp_op *x, int slot, enum sftp_type type, int handle);
-/* CLOSE, and nobody waits for it. */
+/* CLOSE, REMOVE, and nobody waits for it. */
 void sftp_close(struct sftp_op *x, int handle);
+void sftp_drop(struct sftp_op *x, const char *key);
 void sftp_ask_set(struct sftp_op *x, int slot, const char *key, const struct sftp_attrs *attrs);
 void sftp_ask_set_link(
 	struct sftp_op *x, int slot, const char *key, const struct sftp_attrs *attrs);
@@ -288,6 +307,7 @@ void sftp_entry(struct store_entry *entry, const struct sftp_attrs *attrs);
 uint32_t sftp_seconds(int64_t ns);
 /* A new name below SFTP_TMP, with `hint` in it for people. */
 char *sftp_tmp_key(struct sftp_op *x, const char *hint);
+bool sftp_is_tmp(const char *key); /* one of those */
 /* results[slot] of a look: 1, 0: nothing is there, -1 with x->err. */
 int sftp_seen(struct sftp_op *x, int slot, const char *key, struct sftp_attrs *attrs);
 
@@ -323,6 +343,15 @@ void sftp_note_unsynced(struct sftp *sftp, const char *key);
 
 /* What crashes left in SFTP_TMP goes (sftp_clean.c). */
 sftp_step sftp_clean;
+
+/* ---- a name that is absent for a moment (sftp_swap.c) ---- */
+
+/* Writes down that what is at made.to goes to made.aside, for made.tmp. */
+sftp_step sftp_swap_note;
+void sftp_swap_over(struct sftp_op *x);
+/* What broke off is put back; fails when it cannot, and the operation would take it for absent. */
+sftp_step sftp_mend;
+void sftp_swap_release(struct sftp_op *x);
 
 /* ---- verbs ---- */
 

@@ -96,6 +96,14 @@ void sftp_close(struct sftp_op *x, int handle) {
 	end(x, begun);
 }
 
+void sftp_drop(struct sftp_op *x, const char *key) {
+	size_t begun;
+
+	sftp_request_begin(x->session, SFTP_REMOVE, NULL, 0, &begun);
+	add_path(x, key);
+	end(x, begun);
+}
+
 void sftp_ask_set(struct sftp_op *x, int slot, const char *key, const struct sftp_attrs *attrs) {
 	size_t begun = begin(x, slot, SFTP_SETSTAT);
 

@@ -6,7 +6,7 @@
 /* Names in SFTP_TMP: ".tend-tmp.HINT.SECONDS.RANDOM", seconds since 1970 in eight hex digits. Younger
  * ones may be the work of another machine. */
 
-enum { LEFTOVER_S = 24 * 3600, LEFTOVER_PARTS_S = 7 * 24 * 3600 };
+enum { LEFTOVER_PARTS_S = 7 * 24 * 3600 };
 
 static bool is_left_over(const char *name, int64_t now_s) {
 	const char *hint = name + strlen(SFTP_TMP_PREFIX);
@@ -15,7 +15,7 @@ static bool is_left_over(const char *name, int64_t now_s) {
 	const char *dot = strchr(hint, '.');
 	if (!dot || strspn(dot + 1, "0123456789abcdef") != 8 || dot[9] != '.') return false;
 	int64_t age_s = now_s - strtoll(dot + 1, NULL, 16);
-	return age_s > (str_starts(hint, "parts.") ? LEFTOVER_PARTS_S : LEFTOVER_S);
+	return age_s > (str_starts(hint, "parts.") ? LEFTOVER_PARTS_S : SFTP_LEFTOVER_S);
 }
 
 static void take_names(

@@ -166,6 +166,8 @@ void sftp_op_free(struct sftp_op *x) {
 	strv_free(x->keys);
 	free(x->made.tmp);
 	free(x->made.aside);
+	free(x->made.record);
+	sftp_swap_release(x);
 	free(x->text);
 	free(x->block);
 	free(x->session_path);

@@ -54,6 +54,12 @@ char *sftp_tmp_key(struct sftp_op *x, const char *hint) {
 		sftp_seconds(loop_wall_ns(x->sftp->store.loop)), (unsigned long long)bits);
 }
 
+bool sftp_is_tmp(const char *key) {
+	const char *begin = SFTP_TMP "/" SFTP_TMP_PREFIX;
+
+	return path_is_plain(key) && str_starts(key, begin) && !strchr(key + strlen(begin), '/');
+}
+
 int sftp_seen(struct sftp_op *x, int slot, const char *key, struct sftp_attrs *attrs) {
 	const struct sftp_result *result = &x->results[slot];
 
@@ -78,7 +84,7 @@ static void ask_look(struct sftp_op *x) {
 /* ---- STAT ---- */
 
 void sftp_stat(struct sftp_op *x) {
-	enum { LOOK, LOOKED, TARGET, HASHED };
+	enum { LOOK, LOOKED, MENDED, AGAIN, TARGET, HASHED };
 	struct store_op *op = x->op;
 	enum store_kind kind;
 
@@ -87,8 +93,20 @@ void sftp_stat(struct sftp_op *x) {
 		x->state = LOOKED;
 		ask_look(x);
 		return;
-	case LOOKED: {
+	case MENDED:
+		if (sftp_has_failed(x)) break;
+		x->state = AGAIN;
+		ask_look(x);
+		return;
+	case LOOKED:
+	case AGAIN: {
 		int there = sftp_seen(x, 0, op->key, &x->present);
+		/* For others "absent" is a deletion: it may be on its way to its name. */
+		if (there == 0 && x->state == LOOKED) {
+			x->state = MENDED;
+			sftp_call(x, sftp_mend);
+			return;
+		}
 		if (there == 0) fail_absent(x);
 		if (there <= 0) break;
 		sftp_entry(&op->entry, &x->present);

@@ -122,6 +122,7 @@ void sftp_meet_own(struct sftp_op *x) {
 			sftp_fail_changed(x, made->to);
 		if (sftp_has_failed(x)) break;
 		made->met = true;
+		x->op->existed = true;
 		made->attrs = x->other;
 		x->state = KEPT;
 		sftp_call(x, sftp_kept_before);

@@ -112,6 +112,7 @@ void sftp_mkdir(struct sftp_op *x) {
 		else if (there > 0 && sftp_kind(&x->present) != STORE_FOLDER)
 			sftp_fail_changed(x, op->key);
 		if (sftp_has_failed(x)) break;
+		op->existed = x->results[1].code != SFTP_OK;
 		/* The root folder is the user's own: it stays as it is. */
 		if (!*op->key || !differs(x, &attrs)) {
 			answer(x);

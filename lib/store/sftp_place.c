@@ -5,9 +5,9 @@
 
 /*
  * How something new gets its name. With OpenSSH's extensions the name is never absent: a hard link
- * creates and keeps, posix-rename replaces. Without them the old one is renamed away and the new one
- * to its place by two requests in one packet; a crash of the server between leaves the old one
- * where its name tells whose it is, and the next try puts the new one.
+ * creates and keeps, posix-rename replaces. Without them, or where the server's disk takes no hard
+ * link, the old one is renamed away and the new one to its place by two requests in one packet, after
+ * that was written down: what breaks off between the two is put back (sftp_swap.c).
  */
 
 enum { TRIES = 8 };
@@ -22,6 +22,7 @@ enum {
 	REPLACED,
 	CREATED,
 	TAKEN,
+	NOTED,
 	SWAP_SECOND,
 	SWAPPED,
 	BACK,
@@ -60,26 +61,26 @@ static void create(struct sftp_op *x) {
 		sftp_ask_two(x, 0, SFTP_RENAME, x->made.tmp, x->made.to);
 }
 
-static const char *aside_of(struct sftp_op *x) {
-	uint8_t md5[DIGEST_MAX];
-	char hex[2 * DIGEST_MAX + 1];
-
-	if (x->op->keep_key && !x->op->kept) return x->op->keep_key;
-	if (!x->made.aside) {
-		digest_of(DIGEST_MD5, x->made.to, strlen(x->made.to), md5);
-		hex_encode(md5, 16, hex);
-		x->made.aside = xasprintf(SFTP_TMP "/" SFTP_TMP_PREFIX "old.%s", hex);
-	}
-	return x->made.aside;
+/* What stands there goes to keep_key; else it is removed. */
+static bool goes_to_keep(const struct sftp_op *x) {
+	return x->op->keep_key && !x->op->kept;
 }
 
 static void swap(struct sftp_op *x) {
-	const char *aside = aside_of(x);
-
+	free(x->made.aside);
+	x->made.aside = goes_to_keep(x) ? xstrdup(x->op->keep_key) : sftp_tmp_key(x, "old");
 	x->committing = true;
+	x->state = NOTED;
+	sftp_call(x, sftp_swap_note);
+}
+
+static void noted(struct sftp_op *x) {
+	if (sftp_has_failed(x)) {
+		sftp_return(x);
+		return;
+	}
 	x->state = SWAPPED;
-	if (aside == x->made.aside) sftp_ask(x, 2, SFTP_REMOVE, aside); /* of a crash */
-	sftp_ask_two(x, 0, SFTP_RENAME, x->made.to, aside);
+	sftp_ask_two(x, 0, SFTP_RENAME, x->made.to, x->made.aside);
 	/* OpenSSH takes the name of a link that leads nowhere for a free one: one by one there. */
 	if (sftp_kind(&x->other) == STORE_LINK)
 		x->state = SWAP_SECOND;
@@ -220,26 +221,41 @@ static void taken(struct sftp_op *x) {
 }
 
 static void swapped(struct sftp_op *x) {
-	const char *aside = aside_of(x);
+	/* Else it was gone meanwhile, and there was nothing to keep. */
+	bool moved = x->results[0].code == SFTP_OK;
 
 	if (x->results[1].code == SFTP_OK) {
-		/* Else it was gone meanwhile, and there was nothing to keep. */
-		if (x->results[0].code == SFTP_OK && aside == x->op->keep_key) x->op->kept = true;
+		if (moved && goes_to_keep(x))
+			x->op->kept = true;
+		else if (moved)
+			sftp_drop(x, x->made.aside);
+		sftp_swap_over(x);
 		has_its_name(x);
-		if (x->results[0].code == SFTP_OK && aside == x->made.aside) {
-			x->made.tmp = xstrdup(aside); /* removed when the operation ends */
-			x->made.lasting = false;
-		}
 		placed(x);
-	} else if (x->results[0].code == SFTP_OK) {
+	} else if (moved) {
 		x->state = BACK;
-		sftp_ask_two(x, 0, SFTP_RENAME, aside, x->made.to);
-	} else if (aside == x->op->keep_key) {
+		sftp_ask_two(x, 0, SFTP_RENAME, x->made.aside, x->made.to);
+	} else if (goes_to_keep(x)) {
+		sftp_swap_over(x);
 		x->state = KEEP_SEEN;
-		sftp_ask(x, 0, SFTP_LSTAT, aside);
+		sftp_ask(x, 0, SFTP_LSTAT, x->op->keep_key);
 	} else {
+		sftp_swap_over(x);
 		look(x);
 	}
+}
+
+static void back(struct sftp_op *x) {
+	if (x->results[0].code == SFTP_OK) {
+		sftp_swap_over(x);
+		sftp_fail_code(x, x->results[1].code, "cannot give '%s' its name", x->made.to);
+		sftp_return(x);
+		return;
+	}
+	/* Another put it back, or something else; where neither, sftp_mend() has still to do it. */
+	free(x->made.record);
+	x->made.record = NULL;
+	look(x);
 }
 
 void sftp_place(struct sftp_op *x) {
@@ -268,11 +284,10 @@ void sftp_place(struct sftp_op *x) {
 		break;
 	case CREATED: created(x); return;
 	case TAKEN: taken(x); return;
+	case NOTED: noted(x); return;
 	case SWAP_SECOND: swap_second(x); return;
 	case SWAPPED: swapped(x); return;
-	case BACK:
-		sftp_fail_code(x, x->results[1].code, "cannot give '%s' its name", x->made.to);
-		break;
+	case BACK: back(x); return;
 	case PLACED:
 		x->made.attrs = x->results[0].attrs;
 		if (x->results[0].code != SFTP_OK || !x->made.attrs.has_mode)

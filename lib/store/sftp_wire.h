@@ -52,7 +52,13 @@ enum sftp_code {
 	SFTP_UNSUPPORTED,
 };
 
-enum { SFTP_FOR_READ = 1, SFTP_FOR_WRITE = 2, SFTP_MAKE = 8, SFTP_EXCLUSIVE = 32 };
+enum {
+	SFTP_FOR_READ = 1,
+	SFTP_FOR_WRITE = 2,
+	SFTP_MAKE = 8,
+	SFTP_EMPTY = 16,
+	SFTP_EXCLUSIVE = 32,
+};
 
 enum {
 	SFTP_PACKET_MAX = 256 << 10, /* OpenSSH's own bound, length field not counted */

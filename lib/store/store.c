@@ -48,7 +48,7 @@ void store_op_clear_answer(struct store_op *op) {
 	free(op->receipt);
 	free(op->learned);
 	op->next_token = op->answer_session = op->receipt = op->learned = NULL;
-	op->complete = op->kept = false;
+	op->complete = op->kept = op->existed = false;
 	op->about = (struct store_about){ 0 };
 	if (op->answer_body.at) buf_clear(&op->answer_body);
 }
@@ -239,6 +239,7 @@ void store_look_like(struct store *store, const struct store *inner) {
 	store->changes = inner->changes;
 	store->revisions_each = inner->revisions_each;
 	store->deep_versions = inner->deep_versions;
+	store->may_fold = inner->may_fold;
 	store->part_hash = inner->part_hash;
 	store->begin_wants_hash = inner->begin_wants_hash;
 	store->digest = inner->digest;

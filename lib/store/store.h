@@ -225,6 +225,9 @@ struct store_op {
 	struct store_about about;
 	char *learned; /* ABOUT: what need not be found out again, one opaque line; NULL: nothing */
 	bool kept;     /* something stood at `key` and is at keep_key now */
+	/* MKDIR; PUT and PART_END with if_absent: it stood there already, and is taken for what an earlier try made. Not of stores that tell
+	 * names apart by their bytes. */
+	bool existed;
 	int64_t moved_bytes; /* of a large body, while it is on its way: for eyes alone */
 
 	/* ---- the drivers' and wrappers' own ---- */
@@ -283,6 +286,8 @@ struct store {
 	/* A folder's version moves with all that moves below it: a walk goes down only where one is
 	 * another than before. */
 	bool deep_versions;
+	/* It stands on a disk or server that may take two names for one, as those that do not tell upper from lower case. */
+	bool may_fold;
 	/* Of whole contents, in what is asked and answered: MD5 or SHA-256. A hash of another kind
 	 * is compared with nothing. */
 	enum digest_kind digest;
@@ -347,9 +352,9 @@ void bandwidth_free(struct bandwidth *bandwidth);       /* no store uses it; NUL
 struct store_line {
 	struct bandwidth *up, *down;
 };
-/* Takes `own` (NULL: none), the remote's own limit for what it sends. `line` is copied; its bandwidths outlive the store. */
+/* Takes both of `own`, the remote's. `line` is copied; its bandwidths outlive the store. NULL: no limit. */
 struct store *store_throttle(
-	struct store *inner, struct bandwidth *own, const struct store_line *line);
+	struct store *inner, const struct store_line *own, const struct store_line *line);
 
 /* For tests: decides per operation. `after`: the operation takes effect, then its answer is
  * lost. */
@@ -367,7 +372,7 @@ struct remote_settings {
 	int type; /* enum of store_types */
 	int64_t max_in_flight;
 	int64_t requests_per_second;
-	char *upload_limit;
+	char *upload_limit, *download_limit;
 	char *ca_file;
 	int64_t timeout_ms;
 	char *path; /* directory */
@@ -450,8 +455,9 @@ struct store_memory_options {
 	bool times_in_version; /* SET moves a version */
 	bool list_by_folder;   /* a LIST walks no tree */
 	bool hash_first;
-	bool changes;                 /* tells them, and has ids; where there are folders */
-	bool deep_versions;           /* of folders, where there are any */
+	bool changes;       /* tells them, and has ids; where there are folders */
+	bool deep_versions; /* of folders, where there are any */
+	bool folds; /* names: upper and lower case are one. Where there are folders, and no ids */
 	int64_t part_from, part_size; /* 0: as usual */
 	bool no_part_copy;            /* refuses it, though it says that it can */
 	bool sends_parts;             /* and this one says so */

@@ -4,7 +4,7 @@
 #include "store/internal.h"
 
 /*
- * Holds operations with bodies back until the line has room for them: the remote's own upload_limit first, then what all remotes share.
+ * Holds operations with bodies back until the line has room for them: the remote's own limit first, then what all remotes share.
  * Operations without a body pass: a listing must not wait behind a film. Stands outside of store_limit, so that what waits takes no
  * place in flight, and inside of store_retry, so that what is sent again is counted again.
  */
@@ -12,8 +12,7 @@
 struct throttle {
 	struct store store;
 	struct store *inner;
-	struct bandwidth *own; /* the remote's; NULL: none */
-	struct store_line line;
+	struct store_line own, line; /* the remote's; all remotes' */
 };
 
 struct throttle_frame {
@@ -37,9 +36,20 @@ static void give_back(struct throttle_frame *frame) {
 	}
 }
 
+/* Whoever fetches asks for as much as he has room for: a small file owes for its own bytes alone. */
+static void not_there(struct throttle_frame *frame, int64_t bytes) {
+	for (int i = 0; i < 2; i++)
+		if (frame->ways[i] && bandwidth_rate(frame->ways[i]))
+			bandwidth_give_back(frame->ways[i], bytes);
+}
+
 static void come_back(struct store_op *op, const struct err *err) {
 	struct throttle_frame *frame = container_of(op->frame, struct throttle_frame, frame);
-	if (err && err->kind == ERR_CANCELLED) give_back(frame);
+	int64_t came = (int64_t)op->answer_body.len;
+	if (err && err->kind == ERR_CANCELLED)
+		give_back(frame);
+	else if (op->verb == STORE_GET && came < frame->bytes)
+		not_there(frame, frame->bytes - came);
 	store_frame_pop(&frame->frame);
 	free(frame);
 	op->done(op, err);
@@ -89,7 +99,7 @@ static void throttle_start(struct store *store, struct store_op *op) {
 	struct throttle_frame *frame = xcalloc(1, sizeof(*frame));
 	frame->bytes = up + down;
 	frame->wait.granted = granted;
-	frame->ways[0] = up ? throttle->own : NULL;
+	frame->ways[0] = up ? throttle->own.up : throttle->own.down;
 	frame->ways[1] = up ? throttle->line.up : throttle->line.down;
 	store_frame_push(&frame->frame, store, op, come_back);
 	pass(frame);
@@ -115,7 +125,8 @@ static void throttle_cancel(struct store *store, struct store_op *op) {
 static void throttle_free(struct store *store) {
 	struct throttle *throttle = container_of(store, struct throttle, store);
 	store_free(throttle->inner);
-	bandwidth_free(throttle->own);
+	bandwidth_free(throttle->own.up);
+	bandwidth_free(throttle->own.down);
 	free(throttle);
 }
 
@@ -148,12 +159,12 @@ static const struct store_driver throttle_driver = {
 };
 
 struct store *store_throttle(
-	struct store *inner, struct bandwidth *own, const struct store_line *line) {
+	struct store *inner, const struct store_line *own, const struct store_line *line) {
 	struct throttle *throttle = xcalloc(1, sizeof(*throttle));
 	store_look_like(&throttle->store, inner);
 	throttle->store.driver = &throttle_driver;
 	throttle->inner = inner;
-	throttle->own = own;
+	if (own) throttle->own = *own;
 	if (line) throttle->line = *line;
 	return &throttle->store;
 }

@@ -224,6 +224,7 @@ struct store *store_webdav_new(struct loop *loop, struct http *http,
 	dav->store = (struct store){
 		.driver = &webdav_driver,
 		.loop = loop,
+		.may_fold = true,
 		.caps = STORE_CAP_FOLDERS | STORE_CAP_LIST_MTIME | STORE_CAP_HASH_FIRST |
 			STORE_CAP_MOVE,
 		.part_size = PART_SIZE,

@@ -95,6 +95,7 @@ static void mkdir_found(struct webdav_op *x) {
 	if (err->kind == ERR_NONE && x->found.kind != STORE_FOLDER)
 		err_set(err, ERR_CHANGED, "'%s' is there and is no folder", x->flow.op->key);
 	if (err->kind == ERR_NONE) {
+		x->flow.op->existed = true;
 		mkdir_describe(x);
 		return;
 	}

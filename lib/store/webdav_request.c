@@ -114,6 +114,16 @@ static void judge(struct webdav_op *x, int status) {
 	}
 }
 
+/* Of a DELETE, COPY or MOVE: that a part is not there, or another than expected, says so of none but that part. */
+static void judge_inside(struct webdav_op *x, int status) {
+	struct err *err = &x->flow.err;
+
+	judge(x, status);
+	if (!x->item_came && (err->kind == ERR_NOT_FOUND || err->kind == ERR_CHANGED))
+		err_set(err, ERR_BUSY, "'%s' did a part of %s only (%d for another)", address(x),
+			x->call.method, status);
+}
+
 static void read_multistatus(struct webdav_op *x, bool last) {
 	struct buf *answer = &x->rest.request.answer;
 
@@ -186,7 +196,7 @@ static void answered(struct http_request *request, const struct err *err) {
 		read_multistatus(x, true);
 		x->flow.err = x->xml_err;
 		if (x->flow.err.kind == ERR_NONE && x->member_status > 299)
-			judge(x, x->member_status);
+			judge_inside(x, x->member_status);
 	} else if (request->status < 200 || request->status > 299) {
 		judge(x, request->status);
 	} else if (str_equal(x->call.method, "PROPFIND")) {

@@ -80,6 +80,17 @@ static void mkdir_recorded(struct transfer *t, const struct store_entry *made, b
 	if (ok) transfer_finish(t);
 }
 
+static void mkdir_made(struct transfer *t, const struct store_entry *made) {
+	folder_wrote(t->folder);
+	/* It failed before, or waited for its name: what lies in it waits longer and longer. */
+	if (t->row.tries || t->row.why == INDEX_WHY_DELETE) scan_request(t->folder, t->path);
+	mkdir_recorded(t, made, !(t->folder->store->caps & STORE_CAP_FOLDERS));
+}
+
+static void mkdir_listed(struct transfer *t) {
+	mkdir_made(t, &t->theirs);
+}
+
 static void mkdir_done(struct transfer *t, const struct err *err) {
 	if (err && err->kind == ERR_NOT_FOUND) {
 		act_parents_lost(t);
@@ -97,10 +108,8 @@ static void mkdir_done(struct transfer *t, const struct err *err) {
 		transfer_fail(t, err);
 		return;
 	}
-	folder_wrote(t->folder);
-	/* It failed before: what lies in it waits longer and longer. */
-	if (t->row.tries) scan_request(t->folder, t->path);
-	mkdir_recorded(t, &t->op.entry, !(t->folder->store->caps & STORE_CAP_FOLDERS));
+	if (t->op.existed && clash_ask(t, mkdir_listed, NULL)) return;
+	mkdir_made(t, &t->op.entry);
 }
 
 static void mkdir_start(struct transfer *t) {

@@ -130,6 +130,8 @@ static bool wait_refused(struct folder *f, struct folder_wait *wait, int64_t upt
 	size_t rows_count = 0;
 	/* Counting costs what is counted: only when nothing is under way any more. */
 	if (f->in_flight || index_trouble_count(f->index, &refused, &err) || !refused) return false;
+	/* What was hurried is tried first: a person may have mended what was wrong with it. */
+	if (!scan_is_idle(f) || index_next_due(f->index) <= folder_clock_ms(f)) return false;
 	if (index_pending(f->index, upto, &count, &refused, &err)) return false;
 	if (count > refused) return false;
 	if (index_troubles(f->index, REASONS_MAX, &rows, &rows_count, &err)) return false;

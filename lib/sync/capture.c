@@ -30,6 +30,12 @@ static bool same_inode(const struct transfer *a, const struct transfer *b) {
 	return a->ino == b->ino && a->dev == b->dev;
 }
 
+/* A look at what lies beside a database may ask the database's own header. */
+static bool may_open(const struct transfer *t, const struct transfer *captured) {
+	return same_inode(t, captured) ||
+	       (t->beside_ino && t->beside_ino == captured->ino && t->beside_dev == captured->dev);
+}
+
 bool capture_runs(const struct sync *sync) {
 	list_each(&sync->captures, link) {
 		const struct transfer *t = list_entry(link, struct transfer, capture_link);
@@ -41,7 +47,7 @@ bool capture_runs(const struct sync *sync) {
 bool capture_holds(const struct transfer *t) {
 	list_each(&t->folder->sync->captures, link) {
 		struct transfer *other = list_entry(link, struct transfer, capture_link);
-		if (other != t && same_inode(other, t)) return true;
+		if (other != t && may_open(t, other)) return true;
 	}
 	return false;
 }
@@ -101,6 +107,18 @@ static bool others_pending(struct transfer *t);
 static void rest_begin(struct transfer *t);
 static void rest_end(struct transfer *t);
 
+/* A writer that lets nobody in and never rests is hot: its events are no cure, but how long it has been so is no measure of when it ends. */
+static void capture_failed(struct transfer *t, const struct err *err) {
+	bool busy = err->kind == ERR_BUSY, told = t->row.tries >= 3;
+	int64_t delay_ms = transfer_retry_ms(t->row.tries) / 4;
+	int64_t most_ms = t->folder->settings.max_settle_ms;
+	if (busy && delay_ms > most_ms) delay_ms = most_ms;
+	char *text = xasprintf(
+		"%s%s", err->text, busy && t->has_file ? "; the last good copy of it stays" : "");
+	transfer_again(t, busy ? INDEX_WHY_HOT : INDEX_WHY_RETRY, told ? text : NULL, delay_ms);
+	free(text);
+}
+
 static void capture_done(struct job *job, const struct err *err) {
 	struct transfer *t = container_of(job, struct transfer, job);
 	struct folder *f = t->folder;
@@ -130,8 +148,7 @@ static void capture_done(struct job *job, const struct err *err) {
 	}
 	if (err) {
 		image_drop(t);
-		transfer_again(t, INDEX_WHY_RETRY, t->row.tries < 3 ? NULL : err->text,
-			transfer_retry_ms(t->row.tries) / 4);
+		capture_failed(t, err);
 		return;
 	}
 	t->captured = true;
@@ -252,6 +269,20 @@ static bool is_side_of_image(struct folder *f, const struct transfer *t) {
 	bool known = is_image(map_get(&f->by_path, database));
 	free(database);
 	return known;
+}
+
+bool capture_is_side(const struct folder *f, const char *path) {
+	char *database = NULL;
+	struct index_entry entry;
+	struct err err;
+	if (!capture_is_journal(path, &database) || !database) return false;
+	bool is = is_image(map_get(&f->by_path, database));
+	if (!is && index_get(f->index, database, false, &entry, &err) == 1) {
+		is = (entry.flags & INDEX_DATABASE) && !(entry.flags & INDEX_PLAIN);
+		index_entry_release(&entry);
+	}
+	free(database);
+	return is;
 }
 
 /* Those that wait for nothing but each other: databases, and what lies beside them. */

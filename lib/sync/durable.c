@@ -87,4 +87,5 @@ void durable_unsealed(struct folder *f) {
 	timer_cancel(&f->attempt_timer);
 	if (f->settings.rescan_ms > 0) timer_start(&f->rescan_timer, f->settings.rescan_ms);
 	folder_phase_set(f, PHASE_RUNNING);
+	folder_hold_again(f);
 }

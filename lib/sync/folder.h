@@ -195,6 +195,7 @@ struct folder {
 	bool commit_now;
 	struct defer step_defer;
 	int64_t hold_ms; /* the present back-off; 0: none */
+	bool hold_noted; /* in the index: it outlives us */
 	bool held;       /* no claims until the hold timer's probe went well */
 	struct err trouble;
 	bool needs_person;
@@ -315,6 +316,7 @@ const char *folder_phase_name(const struct folder *folder);
 void folder_report(struct folder *folder); /* to the unit graph, and to observers when it is news */
 /* The folder as a whole cannot go on: said once, tried again by itself with back-off. */
 void folder_hold(struct folder *folder, const struct err *err);
+void folder_hold_again(struct folder *folder); /* what an earlier run was told for hours */
 void folder_trouble_clear(struct folder *folder);
 void folder_probe_passed(struct folder *folder); /* the store answers again */
 /* Stops until a person acts. */

@@ -151,6 +151,15 @@ static bool ours_put(struct transfer *t, const struct store_entry *remote, bool 
 	return ok;
 }
 
+static void ours_found(struct transfer *t, const struct store_entry *remote) {
+	folder_wrote(t->folder);
+	if (ours_put(t, remote, remote->kind == STORE_FOLDER)) transfer_plan(t);
+}
+
+static void ours_listed(struct transfer *t) {
+	ours_found(t, &t->theirs);
+}
+
 static void intent_asked(struct transfer *t, const struct err *err) {
 	const struct store_entry *remote = &t->op.entry;
 	bool folder = t->op.kind == STORE_FOLDER;
@@ -163,11 +172,10 @@ static void intent_asked(struct transfer *t, const struct err *err) {
 	}
 	/* A STAT answers with what stands there, whatever kind was asked for. */
 	bool ours = !absent && (folder ? remote->kind == STORE_FOLDER : is_ours(t, remote));
-	if (ours) {
-		folder_wrote(t->folder);
-		if (!ours_put(t, remote, folder)) return;
-	}
-	transfer_plan(t);
+	if (!ours)
+		transfer_plan(t);
+	else if (!clash_ask(t, ours_listed, transfer_plan))
+		ours_found(t, remote);
 }
 
 /* Before a path is planned. True: the remote is being asked. */

@@ -193,6 +193,19 @@ static bool look_new(struct transfer *t) {
 	return true;
 }
 
+/* Which database it lies beside: while that one is under capture nobody asks its header (trap 4). */
+static void look_beside(struct transfer *t) {
+	char *database = NULL;
+	struct disk_stat stat;
+	struct err err;
+	if (!capture_is_journal(t->path, &database) || !database) return;
+	if (!disk_stat(t->disk, database, &stat, &err)) {
+		t->beside_ino = stat.ino;
+		t->beside_dev = stat.dev;
+	}
+	free(database);
+}
+
 static void look_path(struct transfer *t) {
 	if (look_new(t)) return;
 	if (disk_stat(t->disk, t->path, &t->stat, &t->look_err)) {
@@ -202,7 +215,10 @@ static void look_path(struct transfer *t) {
 		}
 		return;
 	}
-	if (t->stat_only) return;
+	if (t->stat_only) {
+		look_beside(t);
+		return;
+	}
 	switch (t->stat.kind) {
 	case DISK_FILE: look_file(t); break;
 	case DISK_LINK: look_link(t); break;
@@ -284,6 +300,7 @@ void look_start(struct transfer *t) {
 	t->away = NULL;
 	t->is_database = t->have_source = t->journal_name = t->have_hash = t->streams = false;
 	t->read_ns = 0;
+	t->beside_ino = t->beside_dev = 0;
 	buf_release(&t->body);
 	look_go(t, capture_any(t->folder->sync));
 }

@@ -173,7 +173,7 @@ bool act_keep_settle(struct transfer *t, bool kept) {
 
 /* ---- PUT ---- */
 
-void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept) {
+static void put_recorded(struct transfer *t, struct store_entry *remote, bool kept) {
 	struct folder *f = t->folder;
 	struct index_entry *entry = &t->file;
 	if (!t->has_file) memset(entry, 0, sizeof(*entry));
@@ -196,10 +196,19 @@ void act_put_recorded(struct transfer *t, struct store_entry *remote, bool kept)
 	transfer_finish(t);
 }
 
+static void put_listed(struct transfer *t) {
+	put_recorded(t, &t->theirs, false); /* nothing was there that could have been kept */
+}
+
+void act_put_answered(struct transfer *t) {
+	if (t->op.existed && clash_ask(t, put_listed, NULL)) return;
+	put_recorded(t, &t->op.entry, t->op.kept);
+}
+
 static void put_done(struct transfer *t, const struct err *err) {
 	/* As if the row had been committed before the upload. */
 	if (!err || MUTANT(commit_before_the_upload)) {
-		act_put_recorded(t, &t->op.entry, t->op.kept);
+		act_put_answered(t);
 		return;
 	}
 	if (err->kind == ERR_CHANGED) {
@@ -360,8 +369,16 @@ static bool same_by_time(const struct transfer *t, const struct store_entry *the
 	       store_time_same(t->folder->store, theirs->mtime_ns, t->mtime_ns);
 }
 
-static void theirs_seen(struct transfer *t, const struct err *err) {
+static void theirs_came(struct transfer *t) {
 	const struct store_entry *theirs = &t->theirs;
+	t->theirs_by_time = same_by_time(t, theirs);
+	if (!t->theirs_by_time && parts_match_start(t, theirs, theirs_judge)) return;
+	theirs_judge(t, store_hash_tells(t->folder->store, &theirs->hash) && !t->absent &&
+				t->have_hash &&
+				!memcmp(theirs->hash.bytes, t->hash, digest_len(t->digest)));
+}
+
+static void theirs_seen(struct transfer *t, const struct err *err) {
 	if (err && err->kind != ERR_NOT_FOUND) {
 		transfer_fail(t, err);
 		return;
@@ -373,13 +390,10 @@ static void theirs_seen(struct transfer *t, const struct err *err) {
 		if (good) transfer_plan(t);
 		return;
 	}
+	if (clash_ask(t, theirs_came, NULL)) return;
 	store_entry_release(&t->theirs);
 	t->theirs = store_op_take_entry(&t->op);
-	t->theirs_by_time = same_by_time(t, theirs);
-	if (!t->theirs_by_time && parts_match_start(t, theirs, theirs_judge)) return;
-	theirs_judge(t, store_hash_tells(t->folder->store, &theirs->hash) && !t->absent &&
-				t->have_hash &&
-				!memcmp(theirs->hash.bytes, t->hash, digest_len(t->digest)));
+	theirs_came(t);
 }
 
 void act_changed(struct transfer *t) {

@@ -15,6 +15,7 @@ enum {
 	PAIR_POLL_MS = 20,
 	LOCKED_POLL_MS = 50,
 	NEAR_MARKS = 64,
+	SIDES_NEAR = 16, /* files beside databases, which say nothing */
 };
 
 /* ---- who holds which name ---- */
@@ -93,18 +94,20 @@ static bool others_ask(const struct folder *f, const struct transfer *self, enum
 static bool others_will_ask(
 	const struct folder *f, const struct transfer *self, int64_t upto, int64_t by_ms) {
 	char **paths = NULL;
+	size_t most = 4 * (size_t)f->in_flight + SIDES_NEAR, count = 0;
 	struct err err;
 	bool will = false;
 	upto += NEAR_MARKS;
 	if (upto < f->scanned_seq) upto = f->scanned_seq;
-	if (index_before_deletions(f->index, upto, by_ms, (size_t)f->in_flight + 1, &paths, &err))
-		return false;
-	for (size_t i = 0; paths && paths[i] && !will; i++) {
-		const struct transfer *other = map_get(&f->by_path, paths[i]);
+	if (index_before_deletions(f->index, upto, by_ms, most, &paths, &err)) return false;
+	for (; paths && paths[count] && !will; count++) {
+		const struct transfer *other = map_get(&f->by_path, paths[count]);
+		/* The log of a database that is written all the time never rests, and the database may wait for this removal. */
+		if (!other && capture_is_side(f, paths[count])) continue;
 		will = !other || (other != self && asks(other));
 	}
 	strv_free(paths);
-	return will;
+	return will || count == most;
 }
 
 static bool pending(

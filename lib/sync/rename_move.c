@@ -120,6 +120,10 @@ static void origin_stands(struct transfer *t, const struct err *err) {
 static void file_move(struct transfer *t) {
 	struct index_dirty row;
 	struct err err;
+	if (clash_may_be(t->folder, t->origin, t->path)) {
+		send_instead(t);
+		return;
+	}
 	int dirty = index_dirty_get(t->folder->index, t->origin, &row, &err);
 	if (dirty < 0) {
 		folder_index_failed(t->folder, &err);

@@ -19,8 +19,9 @@ enum {
 	SYNC_QUIET_MS = 5000, /* SYNC.md §3: the store's SYNC after the last write */
 	HOLD_FIRST_MS = 2000, /* a store that refuses: first wait, doubled up to HOLD_MAX_MS */
 	HOLD_MAX_MS = 60000,
-	HOLD_ASKED_MAX_MS = 600000, /* what a server may ask for beyond that */
-	REFUSED_FIRST_MS = 2000,    /* a path that cannot be stored or read: back-off to an hour */
+	HOLD_ASKED_MAX_MS = 86400000, /* what a driver may ask for beyond that */
+	HOLD_LONG_MS = 600000,        /* so long a one outlives us */
+	REFUSED_FIRST_MS = 2000, /* a path that cannot be stored or read: back-off to an hour */
 	REFUSED_MAX_MS = 3600000,
 	DATABASE_PATIENCE_MS =
 		600000, /* a database waits so long for the files it names (SYNC.md §6) */

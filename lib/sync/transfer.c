@@ -236,6 +236,7 @@ void transfer_forget(struct transfer *t) {
 	if (t->op_ready) store_op_release(&t->op);
 	store_entry_release(&t->theirs);
 	parts_release(t);
+	clash_release(t);
 	index_entry_release(&t->file);
 	index_entry_release(&t->folder_entry);
 	buf_release(&t->body);

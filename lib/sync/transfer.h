@@ -54,9 +54,10 @@ struct transfer {
 	bool theirs_by_time; /* size and mtime are all that is known of it, and are ours */
 	void (*owner_then)(struct transfer *transfer);
 	struct parts_match *parts_match;
-	bool left_there;   /* with `op` on its way: a poll told that it is not there any more */
-	bool intent_known; /* the remote was asked what became of row.sending */
-	bool entered_only; /* a folder that `include` itself does not name */
+	struct clash *clash; /* is it another's name? (clash.c) */
+	bool left_there;     /* with `op` on its way: a poll told that it is not there any more */
+	bool intent_known;   /* the remote was asked what became of row.sending */
+	bool entered_only;   /* a folder that `include` itself does not name */
 	int parent_tries, change_tries;
 
 	struct job job;
@@ -77,6 +78,8 @@ struct transfer {
 	bool let_go, approved; /* this deletion may be done; a person said so */
 	struct err look_err;   /* why the path could not be looked at */
 	uint64_t ino, dev;     /* the loop's copy, which no job writes */
+	uint64_t beside_ino,
+		beside_dev; /* of the database that a look without opening found it beside; 0: none */
 	bool absent;
 	struct disk_stat stat;
 	bool have_hash;
@@ -186,6 +189,8 @@ void capture_wait(struct transfer *transfer);        /* look again when captures
 void capture_moved(struct sync *sync);               /* a job that opened something ended */
 bool capture_is_journal(
 	const char *path, char **database); /* NAME of NAME-wal, NAME-journal, NAME-shm */
+/* Does it lie beside a database that goes as its image? It is not sent itself. */
+bool capture_is_side(const struct folder *f, const char *path);
 void capture_start(struct transfer *transfer);
 /* What the row says of the database; false: nothing, it is no row of one. */
 bool capture_base(const struct index_entry *entry, struct database_base *base);
@@ -285,6 +290,15 @@ bool parts_match_start(struct transfer *transfer, const struct store_entry *thei
 	void (*then)(struct transfer *transfer, bool equal));
 void parts_release(struct transfer *transfer);
 
+/* clash.c */
+/* Something stands at the remote where nothing was known to: what `op` answered of it. True: it is in `theirs` now, and the folder is
+ * listed; `then`, or the name is another's: `otherwise`, NULL: it is refused. */
+bool clash_ask(struct transfer *transfer, void (*then)(struct transfer *transfer),
+	void (*otherwise)(struct transfer *transfer));
+void clash_release(struct transfer *transfer);
+/* May the remote take one of these for the other? A guess that says yes too often. */
+bool clash_may_be(const struct folder *folder, const char *left, const char *right);
+
 /* delta.c: parts of large files that need not be sent again */
 /* The hashes of the parts of what `entry` says go into it: `before` is the row before, where that may know them. */
 void delta_note(const struct transfer *transfer, struct index_entry *entry,
@@ -307,8 +321,7 @@ void upload_hash_start(
 /* Need its hash not be known before it is sent? */
 bool upload_may_stream(const struct transfer *transfer);
 bool upload_is_large(const struct transfer *transfer, int64_t size);
-void act_put_recorded(struct transfer *transfer, struct store_entry *entry,
-	bool kept); /* a PUT or PART_END went well */
+void act_put_answered(struct transfer *transfer); /* a PUT or PART_END went well */
 void act_put_conditions(struct transfer *transfer);
 void act_parents_lost(struct transfer *transfer);
 bool act_keep_intend(struct transfer *transfer); /* false: the index failed, the transfer is gone */

@@ -2,6 +2,8 @@
  * How a folder stands, and what it does about trouble of the folder as a whole: it holds, asks the remote whether it is back, and goes on,
  * or waits for a person.
  */
+#include <stdlib.h>
+
 #include "sync/internal.h"
 
 static const char *const phase_names[] = {
@@ -63,6 +65,33 @@ void folder_attempt_passed(struct timer *timer) {
 
 /* ---- trouble of the folder as a whole ---- */
 
+/* What is sure to be refused for hours (a day's amount is used up) is not tried again because tendd was restarted meanwhile. */
+static void hold_note(struct folder *f, const char *value) {
+	struct err err;
+	if (!f->index || (!value && !f->hold_noted)) return;
+	f->hold_noted = value != NULL;
+	if (index_meta_set(f->index, "hold", value, &err))
+		log_debug("folder '%s': %s", f->name, err.text);
+	else
+		turn_end_want(&f->turn_end);
+}
+
+void folder_hold_again(struct folder *f) {
+	char *noted = index_meta_get(f->index, "hold"), *text = NULL;
+	int64_t until_ms = noted ? strtoll(noted, &text, 10) : 0;
+	int64_t left_ms = until_ms - loop_wall_ns(f->loop) / NS_PER_MS;
+	struct err err;
+	f->hold_noted = noted != NULL;
+	if (noted && *text == ' ' && left_ms > 0 && left_ms <= HOLD_ASKED_MAX_MS) {
+		err_set(&err, ERR_BUSY, "%s", text + 1);
+		err.retry_ms = (uint32_t)left_ms;
+		folder_hold(f, &err);
+	} else {
+		hold_note(f, NULL);
+	}
+	free(noted);
+}
+
 void folder_hold(struct folder *f, const struct err *err) {
 	bool news = f->trouble.kind != err->kind || !str_equal(f->trouble.text, err->text);
 	f->trouble = *err;
@@ -75,6 +104,12 @@ void folder_hold(struct folder *f, const struct err *err) {
 	int64_t asked_ms = err->retry_ms < HOLD_ASKED_MAX_MS ? err->retry_ms : HOLD_ASKED_MAX_MS;
 	int64_t wait_ms = asked_ms > f->hold_ms ? asked_ms : f->hold_ms;
 	if (news) log_warn("folder '%s': %s", f->name, err->text);
+	if (err->kind == ERR_BUSY && wait_ms > HOLD_LONG_MS) {
+		char *noted = xasprintf("%lld %s",
+			(long long)(loop_wall_ns(f->loop) / NS_PER_MS + wait_ms), err->text);
+		hold_note(f, noted);
+		free(noted);
+	}
 	timer_start(&f->hold_timer, wait_ms);
 	folder_report(f);
 	barrier_step(f);
@@ -95,6 +130,7 @@ void folder_trouble_clear(struct folder *f) {
 	f->needs_person = false;
 	f->held = false;
 	f->hold_ms = 0;
+	hold_note(f, NULL);
 	timer_cancel(&f->hold_timer);
 	folder_report(f);
 	folder_wake(f);

@@ -140,7 +140,7 @@ static void end_done(struct transfer *t, const struct err *err) {
 		folder_index_failed(t->folder, &ignored);
 		return;
 	}
-	act_put_recorded(t, &t->op.entry, t->op.kept);
+	act_put_answered(t);
 }
 
 static void end_start(struct transfer *t) {

@@ -159,9 +159,9 @@ def main(count):
     base = room()
     try:
         ours = restart(base, Tend, count)
-        for kind, rounds in ((S6, count), (Runit, 3), (Supervisord, min(count, 10))):
+        for kind, rounds, target in ((S6, count, 1.0), (Runit, 3, 1.0), (Supervisord, count, 0.01)):
             peer = restart(base, kind, rounds)
-            say("services", "killed until running again, median", "ms", ours, peer, kind.__name__.lower(), 1.0, rounds=rounds)
+            say("services", "killed until running again, median", "ms", ours, peer, kind.__name__.lower(), target, rounds=rounds)
         wall, pss, dirty, woken = many(base, Tend, 10)
         s6_wall, s6_pss, _, _ = many(base, S6, 0)
         _, peer_pss, _, peer_woken = many(base, Supervisord, 10)

@@ -103,6 +103,8 @@ int main(void) {
 	settings->account = told->lines[ACCOUNT];
 	settings->container = told->lines[CONTAINER];
 	settings->prefix = "a prefix/é";
+	contract->key_limit = contract->key_characters = true;
+	contract->key_before = strlen("a prefix/e/"); /* in characters */
 	settings->key_file = key_file;
 	int failed = cmocka_run_group_tests_name("wrong settings", tests, NULL, NULL);
 	failed += contract_run(contract);

@@ -58,6 +58,7 @@ int main(void) {
 			.open = open_face,
 			.close = close_face,
 			.part_bytes = 1000,
+			.key_limit = options.keys_only,
 			.changes = options.changes && !options.keys_only,
 			.deep_versions = options.deep_versions,
 		};

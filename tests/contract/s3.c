@@ -66,6 +66,8 @@ int main(void) {
 	settings->region = told->lines[REGION];
 	settings->bucket = told->lines[BUCKET];
 	settings->prefix = "a prefix/é";
+	contract->key_limit = true;
+	contract->key_before = strlen("a prefix/é/");
 	int failed = cmocka_run_group_tests_name("wrong settings", tests, NULL, NULL);
 	told->probe = true;
 	failed += contract_run(contract);

@@ -2,8 +2,10 @@
 """A line to an SFTP server that counts, may be narrow, and may go dead: tend says to it what it would say to ssh.
 
 usage: sftp_line.py FOLDER BYTES_PER_SECOND SSH...    0: as fast as it goes
-Leaves in a file of its own in FOLDER a line for each request that came: its kind, and of a write the offset and the bytes of it. While
-FOLDER.dead_at is there, nothing goes on once so many bytes were written.
+Leaves in a file of its own in FOLDER a line for each request that came: its kind, and of a write the offset and the bytes of it; in one
+in FOLDER.most how many were without an answer at most. While FOLDER.dead_at is there, nothing goes on once so many bytes were written.
+FOLDER.breaks: the connection breaks after the RENAME of what ends so, and no new one is had while FOLDER.away is there. FOLDER.holds:
+answers to requests of this kind wait as long as it is there.
 """
 
 import os
@@ -27,12 +29,29 @@ class Line:
         self.folder.mkdir()
         self.bytes_per_second = bytes_per_second
         self.dead_at = folder.with_suffix(".dead_at")
+        self.away = folder.with_suffix(".away")
+        self.most_folder = folder.with_suffix(".most")
+        self.most_folder.mkdir()
 
     def goes_dead(self, at):
         self.dead_at.write_text(str(int(at)))
 
     def goes_on(self):
         self.dead_at.unlink()
+
+    def breaks_after_the_rename_of(self, name):
+        """From then on `away` is there; who wants connections again removes it."""
+        self.folder.with_suffix(".breaks").write_text(name)
+
+    def holds(self, kind):
+        self.folder.with_suffix(".holds").write_text(kind)
+
+    def lets_go(self):
+        self.folder.with_suffix(".holds").unlink()
+
+    def most(self):
+        """Of each connection: how many requests were on their way at once."""
+        return [int(path.read_text() or 0) for path in self.most_folder.iterdir()]
 
     def command(self, ssh):
         return "/usr/bin/python3 %s %s %d %s" % (os.path.abspath(__file__), self.folder, self.bytes_per_second, ssh)
@@ -72,32 +91,126 @@ def await_the_other_end():
     ended.poll()
 
 
+def write_all(fd, data):
+    """Also to one that does not wait: ssh makes its ends so, and ours may be the same socket."""
+    while data:
+        select.select([], [fd], [])
+        data = data[os.write(fd, data):]
+
+
+def packets(kept):
+    """The whole ones, and the rest."""
+    found = []
+    while len(kept) >= 4 and len(kept) >= 4 + (length := struct.unpack_from(">I", kept)[0]):
+        found.append(kept[:4 + length])
+        kept = kept[4 + length:]
+    return found, kept
+
+
+class Talk:
+    """One connection."""
+
+    def __init__(self, folder, speed, child, seen):
+        self.folder = folder
+        self.speed = speed
+        self.child = child
+        self.seen = seen
+        limit = Path(folder + ".dead_at")
+        self.dead_at = int(limit.read_text()) if limit.exists() else None
+        self.written = 0
+        self.open = {}  # id: kind of request
+        self.most = 0
+        self.questions = b""
+        self.answers = b""
+        self.held = []
+
+    def asks(self):
+        """False: there is nothing more to come."""
+        got = os.read(0, max(4096, self.speed // 256) if self.speed else 1 << 18)
+        if not got:
+            return False
+        if self.speed:
+            time.sleep(len(got) / self.speed)
+        whole, self.questions = packets(self.questions + got)
+        for packet in whole:
+            self.child.stdin.write(packet)
+            if not self.note(packet[4:]):
+                return False
+        self.child.stdin.flush()
+        if self.dead_at is not None and self.written >= self.dead_at:
+            await_the_other_end()
+            return False
+        return True
+
+    def note(self, body):
+        """False: this was the last one that the server is to get."""
+        line = told(body)
+        self.seen.write(line + "\n")
+        kind = line.split(" ")[0]
+        if kind == "write":
+            self.written += int(line.split(" ")[2])
+        if kind != "init":
+            self.open[body[1:5]] = kind
+            if len(self.open) > self.most:
+                self.most = len(self.open)
+                Path("%s.most/%d" % (self.folder, os.getpid())).write_text(str(self.most))
+        breaks = Path(self.folder + ".breaks")
+        if kind != "rename" or not breaks.exists() or not text_at(body, 5)[0].decode().endswith(breaks.read_text()):
+            return True
+        breaks.unlink()
+        self.child.stdin.flush()
+        self.await_answer(body[1:5])
+        Path(self.folder + ".away").touch()
+        return False
+
+    def await_answer(self, number):
+        """A server that hears the end does no more, also of what it was asked for before."""
+        while number not in [packet[5:9] for packet in self.held]:
+            whole, self.answers = packets(self.answers + os.read(self.child.stdout.fileno(), 1 << 18))
+            self.held += whole
+
+    def is_held(self, packet):
+        holds = Path(self.folder + ".holds")
+        return holds.exists() and self.open.get(packet[5:9]) == holds.read_text()
+
+    def answers_come(self):
+        got = os.read(self.child.stdout.fileno(), 1 << 18)
+        whole, self.answers = packets(self.answers + got)
+        self.held += whole
+        self.let_go()
+        return bool(got)
+
+    def let_go(self):
+        waits = []
+        for packet in self.held:
+            if self.is_held(packet):
+                waits.append(packet)
+                continue
+            self.open.pop(packet[5:9], None)
+            write_all(1, packet)
+        self.held = waits
+
+
+def talk(one):
+    sources = [0, one.child.stdout]
+    while True:
+        ready, _, _ = select.select(sources, [], [], 0.02 if one.held else None)
+        one.let_go()
+        if one.child.stdout in ready and not one.answers_come():
+            return
+        if 0 in ready and not one.asks():
+            return
+
+
 def main(folder, speed, ssh):
-    limit = Path(folder + ".dead_at")
-    dead_at = int(limit.read_text()) if limit.exists() else None
-    written = 0
-    with subprocess.Popen(ssh, stdin=subprocess.PIPE) as child, open("%s/%d" % (folder, os.getpid()), "a", buffering=1,
-                                                                      encoding="ascii") as seen:
-        kept = b""
-        while True:
-            select.select([0], [], [])  # ssh makes its output one that does not wait, and that is the same socket
-            got = os.read(0, max(4096, speed // 256) if speed else 1 << 18)
-            if not got:
-                break
-            if speed:
-                time.sleep(len(got) / speed)
-            child.stdin.write(got)
-            child.stdin.flush()
-            kept += got
-            while len(kept) >= 4 and len(kept) >= 4 + (length := struct.unpack_from(">I", kept)[0]):
-                line = told(kept[4:4 + length])
-                seen.write(line + "\n")
-                written += int(line.split(" ")[2]) if line.startswith("write ") else 0
-                kept = kept[4 + length:]
-            if dead_at is not None and written >= dead_at:
-                await_the_other_end()
-                break
-        child.stdin.close()
+    if Path(folder + ".away").exists():
+        sys.exit("ssh: connect to host: Connection refused")
+    with subprocess.Popen(ssh, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child, open(
+            "%s/%d" % (folder, os.getpid()), "a", buffering=1, encoding="ascii") as seen:
+        try:
+            talk(Talk(folder, speed, child, seen))
+        finally:
+            child.stdin.close()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import urllib.request
 
 import pytest
 from drive_ground import Ground
+from tend import until
 
 TEND = os.path.join(os.environ["TEND_BIN"], "tend")
 
@@ -37,8 +38,9 @@ class Scene:
         assert ended.returncode == wanted, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr
 
-    def begin(self, *words):
-        return subprocess.Popen(self.words(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def begin(self, *words, **environment):
+        return subprocess.Popen(self.words(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                env={**os.environ, **environment} if environment else None)
 
     def kept(self):
         assert stat.S_IMODE(os.stat(self.token).st_mode) == 0o600
@@ -112,6 +114,37 @@ def test_by_browser(scene):
     assert "drive" in scene.run("remote", "check", "drive")
 
 
+def desktop(folder):
+    """A browser that writes down what it is to open, and what to set for it."""
+    programs, opened = folder / "programs", folder / "opened"
+    programs.mkdir()
+    (programs / "xdg-open").write_text("#!/bin/sh\nprintf '%%s\\n' \"$#\" \"$1\" >'%s.new' && mv '%s.new' '%s'\n" % ((opened,) * 3))
+    (programs / "xdg-open").chmod(0o755)
+    return opened, {"PATH": "%s:%s" % (programs, os.environ["PATH"]), "DISPLAY": "", "WAYLAND_DISPLAY": "", "TERM_PROGRAM": ""}
+
+
+@pytest.mark.parametrize("screen", ["DISPLAY", "WAYLAND_DISPLAY"])
+def test_the_browser_is_opened(scene, screen):
+    opened, environment = desktop(scene.folder)
+    process = scene.begin("auth", "drive", **{**environment, screen: ":7"})
+    page = page_of(process)
+    until(opened.exists, "the browser")
+    assert opened.read_text() == "1\n%s\n" % page
+    assert "let in" in visit(agree(page))
+    said = end(process)
+    assert process.returncode == 0 and "ssh -N" not in said, said
+    assert scene.kept()["refresh_token"]
+
+
+def test_without_a_screen_none_is_opened(scene):
+    opened, environment = desktop(scene.folder)
+    process = scene.begin("auth", "drive", **environment)
+    assert "let in" in visit(agree(page_of(process)))
+    said = end(process)
+    assert process.returncode == 0 and re.search(r"ssh -N -L (\d+):127\.0\.0\.1:\1 ", said), said
+    assert not opened.exists()
+
+
 def test_the_address_is_pasted(scene):
     process = scene.begin("auth", "drive", "--no-browser")
     back = agree(page_of(process))
@@ -148,6 +181,18 @@ def test_device(scene):
     said = end(process)
     assert process.returncode == 0, said
     assert scene.kept()["refresh_token"]
+
+
+@pytest.mark.parametrize("state, says", [("denied", "you said no"), ("expired", "the code is too old: run tend auth drive again")])
+def test_a_device_is_not_let_in(scene, state, says):
+    scene.ground.server.oauth.interval = 1
+    process = scene.begin("auth", "drive", "--device")
+    until(lambda: scene.ground.server.oauth.devices, "the question for a code")
+    device, = scene.ground.server.oauth.devices.values()
+    device["state"] = state
+    said = end(process)
+    assert process.returncode == 5 and says in said and device["user_code"] in said, said
+    assert not scene.token.exists()
 
 
 def test_device_gives_no_more_than_its_own(scene):

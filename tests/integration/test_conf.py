@@ -57,6 +57,33 @@ def test_examples_are_valid(name, tmp_path):
     assert (got.returncode, got.stderr) == (0, "")
 
 
+def commented_examples():
+    """What tend.ini shows: a section, and the keys below it, without the mark of a comment."""
+    blocks = []
+    for line in read("conf", "tend.ini").splitlines():
+        text = line[2:]
+        if re.fullmatch(r"\[[^]]+\]", text):
+            blocks.append([])
+        if blocks and re.fullmatch(r"\[[^]]+\]|[a-z_]+ = .*|  +\S.*", text):
+            blocks[-1].append(text)
+    return ["\n".join(block) + "\n" for block in blocks]
+
+
+def test_each_kind_of_remote_has_an_example():
+    kinds = re.findall(r"^type = (\S+)$", "".join(commented_examples()), re.M)
+    assert sorted(kinds) == ["azure", "directory", "gdrive", "s3", "sftp", "webdav"]
+
+
+@pytest.mark.parametrize("block", [*commented_examples(), "".join(commented_examples())], ids=lambda block: block.split("]")[0][1:])
+def test_commented_examples_are_valid(block, tmp_path):
+    needs = "" if "[remote cloud]" in block or "remote = cloud:" not in block else "[remote cloud]\npath = %s/srv/cloud\n" % tmp_path
+    ini = tmp_path / "tend.ini"
+    ini.write_text(made_possible("%s%s" % (needs, block), tmp_path).replace("path = /mnt", "path = %s/mnt" % tmp_path))
+    ini.chmod(0o600)
+    got = run(os.path.join(BIN, "tendd"), "--check", "-c", str(ini))
+    assert (got.returncode, got.stderr) == (0, "")
+
+
 def test_the_check_of_examples_can_fail(tmp_path):
     ini = tmp_path / "tend.ini"
     ini.write_text("[folder a]\npth = /srv\n")

@@ -3,7 +3,7 @@
 servers: s3_rgw s3_swift
 """
 
-import multiprocessing
+import contextlib
 import os
 import re
 import sqlite3
@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from basics import QUICK, counted, since, start
+from databases import Writer, last_transaction, taken_home
 from fault_proxy import Proxy, status
 from stores import S3, Directory
 
@@ -24,64 +25,70 @@ def store(tendd, request):
     return Directory(tendd.root / "remote") if request.param == "directory" else S3(request.param, tendd.root)
 
 
-def write_on(path, mode, committed, stop):
-    db = sqlite3.connect(path, timeout=60, isolation_level=None)
-    db.execute("pragma journal_mode=%s" % mode)
-    db.execute("pragma synchronous=off")
-    db.execute("create table if not exists t(id integer primary key, x blob)")
-    number = 0
-    while not stop.is_set():
-        number += 1
-        db.execute("begin")
-        db.execute("insert into t values(?, randomblob(abs(random()) % 3000))", (number,))
-        db.execute("delete from t where id = ? - 500", (number,))
-        db.execute("commit")
-        committed.value = number
-    db.close()
-
-
-class Writer:
-    """A program of its own that commits all the time."""
-
-    def __init__(self, path, mode):
-        self.committed = multiprocessing.Value("q", 0)
-        self.stop = multiprocessing.Event()
-        self.process = multiprocessing.Process(target=write_on, args=(path, mode, self.committed, self.stop), daemon=True)
-
-    def __enter__(self):
-        self.process.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.stop.set()
-        self.process.join()
-
-
-def taken_home(tmp_path, body):
-    """What a person gets who opens the copy: the number of its last row."""
-    path = tmp_path / "home.db"
-    path.write_bytes(body)
-    with sqlite3.connect(path) as db:
-        assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
-        return db.execute("select max(id) from t").fetchone()[0] or 0
-
-
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 def test_a_writer_that_never_rests(tendd, store, tmp_path, mode):
+    """Every copy, those that were replaced too, is of one moment, and of none before its capture."""
     data = start(tendd, store)
+    floors = [0]
     with Writer(data / "chat.db", mode) as writer:
         tendd.until(lambda: writer.committed.value > 100, "rows")
         for _ in range(5):
             before = writer.committed.value
             tendd.barrier("data")
-            assert taken_home(tmp_path, store.read("data/chat.db")) >= before
+            assert taken_home(tmp_path, store.read("data/chat.db"), last_transaction) >= before
+            floors.append(before)
             tendd.until(lambda: writer.committed.value > before + 50, "more rows")
     tendd.barrier("data")
-    assert taken_home(tmp_path, store.read("data/chat.db")) == writer.committed.value
+    assert taken_home(tmp_path, store.read("data/chat.db"), last_transaction) == writer.committed.value
     assert set(store.keys("data")) == {"chat.db"}
-    for body in store.versions("data/chat.db"):
-        taken_home(tmp_path, body)
+    kept = [taken_home(tmp_path, body, last_transaction) for body in store.versions("data/chat.db")]
+    assert kept == sorted(kept) and len(kept) == len(set(kept)), kept
+    # Of each barrier there is a copy, kept or replaced by a later one.
+    assert len(kept) >= len(floors) - 1, kept
     assert NO_PATIENCE_LEFT not in tendd.said
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_writer_that_lets_nobody_in(tendd, tmp_path, mode):
+    """No lock is to be had, and what lies there is never the same twice: the last good copy stays, and it is said until it goes on."""
+    store = Directory(tendd.root / "remote")
+    with Writer(tendd.folder("data") / "chat.db", mode) as writer:
+        tendd.until(lambda: writer.committed.value > 100, "rows")
+    data = start(tendd, store, settle=QUICK, more="max_settle = 1s\n")
+    tendd.barrier("data")
+    last = writer.committed.value
+    with Writer(data / "chat.db", mode, alone=True) as writer:
+        def stored():
+            return taken_home(tmp_path, store.read("data/chat.db"), last_transaction)
+
+        def refused():
+            # On a loaded machine it may pause for long enough to be copied: then that is the last good one.
+            before, ended = writer.committed.value, tendd.tend("wait", "data")
+            if ended.returncode == 0:
+                assert stored() >= before
+                return None
+            return ended
+
+        assert stored() == last
+        tendd.until(lambda: writer.committed.value > last + 100, "rows")
+        told = tendd.until(lambda: tendd.folder_part("data")["troubles"], "the word of it")
+        assert [(row["path"], row["why"]) for row in told] == [("chat.db", "hot")], told
+        assert "it is tried again; the last good copy of it stays" in told[0]["reason"], told
+        ended = tendd.until(refused, "a wait that ends")
+        assert ended.returncode == 1 and "chat.db: the database is being written" in ended.stdout + ended.stderr, ended
+        assert stored() >= last and set(store.keys("data")) == {"chat.db"}
+        # Nobody else waits for it.
+        (data / "note").write_text("note\n")
+        tendd.until(lambda: store.keys("data").get("note"), "the file beside it")
+
+        def said():
+            ended = tendd.tend("status", "data")
+            return ended.returncode == 1 and "chat.db" in ended.stdout and "last good copy" in ended.stdout
+        tendd.until(said, "the word of it in the status")
+    tendd.barrier("data")
+    assert taken_home(tmp_path, store.read("data/chat.db"), last_transaction) == writer.committed.value
+    assert not tendd.folder_part("data")["troubles"] and tendd.tend("status", "data").returncode == 0
+    assert os.listdir(tendd.state / "images") == []
 
 
 def test_a_file_that_never_rests_beside_it(tendd, tmp_path):
@@ -146,24 +153,28 @@ def test_an_idle_database_costs_nothing(tendd, store):
     assert [entry.name for entry in os.scandir(data)] == ["chat.db"]
 
 
-def test_200_mib(tendd, tmp_path):
-    """Captured and sent whole while its writer goes on."""
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_200_mib(tendd, mode, tmp_path):
+    """Captured and sent whole while its writer goes on: every copy is of one moment, and of none before its capture began."""
     store = S3("s3_rgw", tendd.root)
     data = tendd.folder("data")
-    db = sqlite3.connect(data / "large.db", isolation_level=None)
-    db.execute("pragma journal_mode=wal")
-    db.execute("pragma synchronous=off")
-    db.execute("create table t(id integer primary key, x blob)")
-    db.execute("with recursive n(i) as (select 1 union all select i + 1 from n where i < 51200)"
-               " insert into t select i, zeroblob(4000) from n")
-    db.execute("insert into t values(60000, randomblob(100))")
-    tendd.configure(store.folder(data, more=QUICK)).start()
-    tendd.barrier("data")
-    body = store.read("data/large.db")
-    assert len(body) > 200 << 20
-    assert taken_home(tmp_path, body) == 60000
-    (tmp_path / "home.db").unlink()
-    db.close()
+    with contextlib.closing(sqlite3.connect(data / "large.db", isolation_level=None)) as db:
+        db.execute("pragma synchronous=off")
+        db.execute("create table filler(id integer primary key, x blob)")
+        db.execute("with recursive n(i) as (select 1 union all select i + 1 from n where i < 51200)"
+                   " insert into filler select i, zeroblob(4000) from n")
+    with Writer(data / "large.db", mode) as writer:
+        tendd.until(lambda: writer.committed.value > 100, "rows")
+        tendd.configure(store.folder(data, more=QUICK)).start()
+        before = writer.committed.value
+        tendd.barrier("data")
+        body = store.read("data/large.db")
+        assert len(body) > 200 << 20
+        assert taken_home(tmp_path, body, last_transaction) >= before
+        assert writer.committed.value > before, "it was held up"
+    for body in store.versions("data/large.db"):
+        assert len(body) > 200 << 20
+        taken_home(tmp_path, body, last_transaction)
 
 
 def parts_of(proxy):
@@ -205,11 +216,13 @@ def test_a_large_database_costs_what_changed(tendd, server, rows, tmp_path):
             assert everything <= max(size * 5 // 100, 2 * PART + 100_000), (everything, size, sent, copied)
             assert 1 <= sent <= 2 and sent + copied == (size + PART - 1) // PART
             assert since(tendd, before)[:2] == (1, in_parts)
-    assert taken_home(tmp_path, store.read("data/large.db")) == rows
-    with sqlite3.connect(tmp_path / "home.db") as home:
-        for query in ("select count(*), sum(length(x)) from t", "select x from t where id in (1, 10000, 10099, %d)" % rows):
-            assert home.execute(query).fetchall() == db.execute(query).fetchall()
-    (tmp_path / "home.db").unlink()
+
+    def is_ours(path):
+        with contextlib.closing(sqlite3.connect(path)) as home:
+            assert home.execute("pragma integrity_check").fetchall() == [("ok",)]
+            for query in ("select count(*), sum(length(x)) from t", "select x from t where id in (1, 10000, 10099, %d)" % rows):
+                assert home.execute(query).fetchall() == db.execute(query).fetchall()
+    taken_home(tmp_path, store.read("data/large.db"), is_ours)
     db.close()
 
 

@@ -79,6 +79,39 @@ def test_drive_is_asked_what_changed(tendd, drive):
     assert at_rest(tendd, lambda: requests(store)) == CHANGES
 
 
+def test_one_way_asks_nothing(tendd, tmp_path):
+    """In the time of several polls of a folder that is asked about, at another server, backup and mirror ask for nothing."""
+    with Ground(tmp_path) as polled, Ground(tmp_path) as still:
+        folders = []
+        for name, ground, more in (("both", polled, "mode = two-way\n"), ("kept", still, "mode = backup\n"), ("same", still, "mode = mirror\n")):
+            place = tmp_path / ("home-" + name)
+            place.mkdir()
+            fill(tendd.folder(name))
+            store = Drive(place, ground)
+            folders.append(store.section("cloud-" + name) + "[folder %s]\npath = %s\nremote = cloud-%s:%s\n" % (
+                name, tendd.folder(name), name, name) + POLLS + more)
+        tendd.configure("".join(folders)).start()
+        for name in ("both", "kept", "same"):
+            tendd.barrier(name)
+            tendd.until_idle(name)
+        asked = lambda: len(polled.server.log)
+        polls = lambda count, since: tendd.until(lambda: asked() >= since + count, "%d polls" % count)
+
+        def rests():
+            before_now = len(still.server.log)
+            polls(5, asked())
+            return len(still.server.log) == before_now
+        tendd.until(rests, "one-way folders at rest")
+        (tendd.folder("kept") / "more").write_text("more\n")
+        before_now = len(still.server.log)
+        tendd.barrier("kept")
+        assert len(still.server.log) > before_now
+        tendd.until(rests, "one-way folders at rest again")
+        still.server.log.clear()
+        polls(20, asked())
+        assert not still.server.log
+
+
 def test_a_start_asks_drive_what_changed_meanwhile(tendd, drive, request):
     """The token outlives the process: nothing changed is one request, and no list; what changed meanwhile is told."""
     store, data = drive

@@ -13,7 +13,7 @@ import pytest
 
 from basics import QUICK, counted, fill, start
 from fault_proxy import before
-from stores import S3, Directory, Sftp, WebDav, assert_same, empty, facts
+from stores import S3, Directory, Sftp, WebDav, as_told, assert_same, empty
 
 MANY = 1000
 
@@ -56,16 +56,6 @@ def many(data):
 
 def here(data):
     return sum(len(files) for _, _, files in os.walk(data))
-
-
-def as_told(store, data):
-    """What the remote can tell of it: WebDAV knows no mode, SFTP no less than a second, and not when a link was made."""
-    told = facts(data)
-    if isinstance(store, Sftp):
-        told = {path: (*fact[:2], fact[2] // 10**9, *fact[3:]) if fact[0] == "file" else fact for path, fact in told.items()}
-    if isinstance(store, WebDav):
-        told = {path: fact if fact[0] == "link" else (fact[0], *fact[2:]) for path, fact in told.items()}
-    return {path: ("link", os.readlink(data / path)) if fact[0] == "link" else fact for path, fact in told.items()}
 
 
 def leftovers(data):

@@ -202,6 +202,31 @@ def test_a_living_database_is_not_replaced(tendd, cloud):
     tendd.barrier("data")
 
 
+def test_an_old_log_beside_is_not_played_into_it(tendd, cloud):
+    """The database is gone, and the log that a crash left of it lies there still, held by nobody."""
+    data = start(tendd, cloud)
+    database = sqlite3.connect(data / "chat.db", isolation_level=None)
+    database.execute("pragma journal_mode=wal")
+    database.execute("create table message(text)")
+    database.execute("insert into message values('first')")
+    tendd.barrier("data")
+    at = now()
+    database.execute("pragma wal_checkpoint(truncate)")
+    database.execute("insert into message values('later')")
+    left = (data / "chat.db-wal").read_bytes()
+    database.close()
+    tendd.barrier("data")
+    (data / "chat.db").unlink()
+    (data / "chat.db-wal").write_bytes(left)
+    tendd.barrier("data")
+    answer = bring_back(tendd, paths=["chat.db"], at=at)
+    came = answer["aside"][0] if answer["aside"] else "chat.db"
+    assert counts(answer) == (1, 0, 0, 0, 0) and not (data / (came + "-wal")).exists(), (answer, os.listdir(data))
+    with contextlib.closing(sqlite3.connect(data / came)) as found:
+        assert found.execute("pragma integrity_check").fetchone() == ("ok",)
+        assert found.execute("select text from message").fetchall() == [("first",)]
+
+
 @pytest.mark.parametrize("begin_words, end_words", [
     ("begin immediate", "commit"), ("begin; select count(*) from message", "commit"), ("select count(*) from message", "")])
 def test_a_database_that_is_open_is_not_replaced(tendd, cloud, begin_words, end_words):

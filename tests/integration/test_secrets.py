@@ -24,17 +24,19 @@ from drive_ground import Drive, Ground
 from fault_proxy import Proxy, stall, status
 from stores import S3, Azure, Sftp, WebDav
 from tend import Tendd, bin_folder, until
+from test_auth import Scene, agree, end, page_of
 from test_services import service
 
 LARGE = 9 << 20  # in parts
 WRONG = "d3JvbmcsIGFuZCBub2JvZHkncyBrZXk="  # a key of an account is base64
 ENVIRONMENT = "an-AWS/secret+of+the-environment"
-# Its key is the environment's; nobody is there.
+SESSION = "an-AWS/session+token+of+the-environment"
+# Its key is the environment's; what is there says but what it was told.
 BESIDE = """[remote beside]
 type = s3
 bucket = nobody
 region = us-east-1
-endpoint = http://127.0.0.1:1
+endpoint = %s
 [folder beside]
 path = %s
 remote = beside:
@@ -47,6 +49,8 @@ class Case:
     def __init__(self, store, files, secrets):
         self.store, self.files, self.secrets = store, files, set(secrets)  # files: what is wrong, by its path
         self.proxy = None
+        self.codes = (302, 400, 403, 409, 500)
+        self.withdraw = self.allow = lambda: None  # at the server
 
 
 def disguises(secret):
@@ -123,16 +127,47 @@ def drive(home):
             yield case
 
 
+def private_key():
+    return subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], check=True,
+                          capture_output=True, text=True).stdout
+
+
+def lines_of(key):
+    return {line for line in key.splitlines() if "KEY" not in line and len(line) > 40}
+
+
+@contextlib.contextmanager
+def drive_account(home):
+    """By a service account that acts for the user: what signs is a private key, what is sent a JWT."""
+    key, wrong = private_key(), private_key()
+    public = subprocess.run(["openssl", "pkey", "-pubout"], input=key, check=True, capture_output=True, text=True).stdout
+    with Ground(home, tls=True) as ground, Proxy(ground.server.address) as proxy:
+        ground.server.add_service_account("robot@example.iam", public, may_be=[ground.server.user])
+        place = home / "robot.json"
+        texts = [json.dumps({"type": "service_account", "client_email": "robot@example.iam", "private_key": one, "private_key_id": "k1",
+                             "token_uri": ground.server.address + "/token"}) for one in (key, wrong)]
+        store = Drive(home, ground)
+        store.section = lambda name="cloud", more="": (
+            "[remote %s]\ntype = gdrive\nendpoint = %s\nscope = drive\nservice_account_file = %s\nimpersonate = %s\n%s" % (
+                name, proxy.address, place, ground.server.user, more))
+        write_secrets({place: texts[0]})
+        case = Case(store, {place: texts[1]}, lines_of(key) | lines_of(wrong))
+        case.proxy, case.codes = proxy, (400, 403)  # the rest is that of "drive"
+        login, users = ground.server.oauth, ground.server.oauth.accounts["robot@example.iam"]["may_be"]
+        case.withdraw, case.allow = lambda: (users.clear(), login.access.clear()), lambda: users.add(ground.server.user)
+        yield case
+
+
 @contextlib.contextmanager
 def sftp(home):
     store = Sftp("tend")
     key = Path(store.configuration).with_name("id")
-    yield Case(store, {}, [line for line in key.read_text().splitlines() if "KEY" not in line and len(line) > 40])
+    yield Case(store, {}, lines_of(key.read_text()))
 
 
 CASES = {"s3": s3, "azure-key": lambda home: azure(home, False), "azure-sas": lambda home: azure(home, True),
          "webdav-basic": lambda home: webdav(home, False), "webdav-digest": lambda home: webdav(home, True), "drive": drive,
-         "sftp": sftp}
+         "drive-account": drive_account, "sftp": sftp}
 
 
 @pytest.fixture(params=sorted(CASES))
@@ -144,7 +179,8 @@ def case(request, tmp_path):
 @pytest.fixture
 def tendd():
     """With a key in its environment, as containers get it."""
-    with Tendd(environment={"AWS_ACCESS_KEY_ID": "BESIDE", "AWS_SECRET_ACCESS_KEY": ENVIRONMENT}) as daemon:
+    with Tendd(environment={"AWS_ACCESS_KEY_ID": "BESIDE", "AWS_SECRET_ACCESS_KEY": ENVIRONMENT,
+                             "AWS_SESSION_TOKEN": SESSION}) as daemon:
         yield daemon
 
 
@@ -184,10 +220,13 @@ class Harvest:
             if path.is_file() and self.tendd.root / "data" not in path.parents:
                 yield str(path), path.read_bytes()
 
-    def judge(self, secrets):
+    def judge(self, secrets, sessions):
+        """Where an upload stands is kept in the index, whose file is nobody else's; and nowhere else."""
         wrong = []
         for where, blob in [*self.said.items(), *self.files()]:
+            index = where.startswith(str(self.tendd.root)) and os.stat(where).st_mode & 0o077 == 0 and ".db" in Path(where).name
             wrong += ["%s has %r" % (where, secret) for secret in found_in(blob, secrets)]
+            wrong += ["%s has the upload %r" % (where, name) for name in sessions if not index and name.encode() in blob]
         assert not wrong, "\n".join(wrong)
 
 
@@ -197,14 +236,31 @@ def opens_doors(request):
     for line in re.findall(r"(?i)\r\nauthorization: ([^\r]*)", head):
         yield from re.findall(r"(?:Basic |Bearer |SharedKey \w+:|Signature=|response=\")([^\", \r]+)", line)
     yield from map(unquote, re.findall(r"[?&]sig=([^&\s]+)", head))
+    yield from re.findall(r"(?i)\r\nx-amz-security-token: ([^\r]*)", head)
     if "/token" in request.target:
-        yield from map(unquote_plus, re.findall(r"(?:client_secret|refresh_token)=([^&]+)", body))
+        words = r"(?:^|&)(?:client_secret|refresh_token|code|code_verifier|device_code|assertion)=([^&]+)"
+        for word in map(unquote_plus, re.findall(words, body)):
+            yield from word.split(".") if word.startswith("eyJ") else [word]  # of a JWT any part
+
+
+def sessions_of(request):
+    """The names of uploads that have begun: who has one can go on with it."""
+    return map(unquote, re.findall(r"[?&](?:upload_id|uploadId)=([^&\s]+)", request.head.decode("latin-1").split("\r\n", 1)[0]))
+
+
+def doors_of(proxy):
+    return {word for request in proxy.requests for word in opens_doors(request)} - {jwt_head()}
+
+
+def jwt_head():
+    """The part of a JWT that says how it is signed."""
+    return base64.urlsafe_b64encode(b'{"alg":"RS256","typ":"JWT","kid":"k1"}').decode().rstrip("=")
 
 
 def echo(store, code):
     """The server's refusal, in the words of its kind, says what it was told."""
     def act(link, request):
-        told = " ".join(["odd", *opens_doors(request)])
+        told = " ".join(["odd", *opens_doors(request), *sessions_of(request)])
         headers = ["x-ms-request-id: 1", "x-ms-error-code: %s" % told, "Location: http://elsewhere.invalid/?" + told]
         if "/token" in request.target:
             text = json.dumps({"error": "odd", "error_description": told})
@@ -227,24 +283,51 @@ def answered_by(store, code):
     return decide
 
 
-def write_secrets(case, texts):
+def write_secrets(texts):
     for path, text in texts.items():
         path.write_text(text + "\n")
         path.chmod(0o600)
 
 
-def test_no_secret_is_written_or_shown(tendd, case):
+def refuse_session(tendd, case, data):
+    """A large file whose upload has begun is refused in the middle, in words that name it."""
+    refused = []
+
+    def decide(request):
+        if not any(sessions_of(request)) or not request.body:
+            return None
+        refused.append(request)
+        return echo(case.store, 400)
+    case.proxy.decide = decide
+    (data / "large").write_bytes(os.urandom(LARGE))
+    tendd.until(lambda: refused and (tendd.folder_part("data")["refused"] or tendd.folder_part("data")["trouble"]), "the refusal of a part")
+    case.proxy.decide = lambda request: None
+
+
+@pytest.fixture
+def beside():
+    with Proxy("http://127.0.0.1:1") as proxy:
+        yield proxy
+
+
+def test_no_secret_is_written_or_shown(tendd, case, beside):
     data = tendd.folder("data")
     (data / "large").write_bytes(os.urandom(LARGE))
     (data / "small").write_text("small\n")
-    config = case.store.folder(data, more=QUICK) + BESIDE % tendd.folder("beside") + service("sleeper", "sleep 1000")
+    beside.decide = lambda request: echo(None, 403)
+    config = case.store.folder(data, more=QUICK) + BESIDE % (beside.address, tendd.folder("beside")) + service("sleeper", "sleep 1000")
     tendd.configure(config, tend="log_level = debug\n").start()
     harvest = Harvest(tendd)
     tendd.barrier("data")
     harvest.take("well")
+    sessions = {word for request in case.proxy.requests for word in sessions_of(request)} if case.proxy else set()
+    if sessions:
+        refuse_session(tendd, case, data)
+        harvest.take("refused in the middle")
 
     right = {path: path.read_text().strip() for path in case.files}
-    write_secrets(case, case.files)
+    write_secrets(case.files)
+    case.withdraw()
     if not case.files:
         tendd.configure(config.replace("host = tend\n", "host = tend-stranger\n"), tend="log_level = debug\n")
     (data / "small").write_text("refused\n")
@@ -253,16 +336,54 @@ def test_no_secret_is_written_or_shown(tendd, case):
     harvest.take("refused")
 
     if case.proxy:
-        write_secrets(case, right)
-        for code in (302, 400, 403, 409, 500):
+        write_secrets(right)
+        case.allow()
+        for code in case.codes:
             case.proxy.decide = answered_by(case.store, code)
             assert tendd.reload().status == 200
             harvest.take("%d" % code)
         case.proxy.shut()
         harvest.take("nobody there")
-        case.secrets.update(secret for request in case.proxy.requests for secret in opens_doors(request))
+        case.secrets |= doors_of(case.proxy)
+        sessions = {word for request in case.proxy.requests for word in sessions_of(request)}
     tendd.stop(signal.SIGQUIT)
-    harvest.judge(case.secrets | {WRONG, ENVIRONMENT})
+    assert SESSION in doors_of(beside)
+    harvest.judge(case.secrets | doors_of(beside) | {WRONG, ENVIRONMENT, SESSION}, sessions)
+
+
+# ---- signing in ----
+
+def test_signing_in_shows_no_secret(tmp_path):
+    """By the browser, by a code, with a token made elsewhere, well and refused in words that repeat it: what is printed opens no door."""
+    said = []
+    with Ground(tmp_path) as ground, Proxy(ground.server.address) as proxy:
+        scene = Scene(tmp_path, ground)
+        scene.ini.write_text(scene.ini.read_text().replace(ground.server.address, proxy.address))
+        ground.server.oauth.interval = 1
+        store = Drive(tmp_path, ground)
+        for code in (None, 400, 403):
+            proxy.decide = lambda request, code=code: echo(store, code) if code and "/token" in request.target else None
+            process = scene.begin("auth", "drive", "--no-browser")
+            back = agree(page_of(process))
+            said.append(end(process, "nonsense\n" + back + "\n"))
+            assert (process.returncode == 0) == (code is None), said
+            process = scene.begin("auth", "drive", "--device")
+            until(lambda: ground.server.oauth.devices, "the question for a code")
+            for device in ground.server.oauth.devices.values():
+                device["state"] = ground.server.user
+            said.append(end(process))
+            assert (process.returncode == 0) == (code is None), said
+            ground.server.oauth.devices.clear()
+        pasted = {"access_token": "ya29.of-somebody", "refresh_token": "1//a-lasting-token-of-somebody"}
+        said.append(scene.run("auth", "drive", "--paste", typed="{\"access_token\": \"ya29.of-somebody\"}\n", wanted=2))
+        said.append(scene.run("auth", "drive", "--paste", typed=json.dumps(pasted) + "\n", wanted=5))
+        tokens = {word for word in [*ground.server.oauth.access, *ground.server.oauth.refresh]}
+        secrets = doors_of(proxy) | tokens | set(pasted.values()) | {ground.secret}
+        assert any("code=" in request.body.decode("latin-1") for request in proxy.requests) and len(secrets) > 6, secrets
+    assert not found_in("".join(said).encode(), secrets), said
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path not in (scene.token, scene.secret, store.secret, store.token):
+            assert not found_in(path.read_bytes(), secrets), path
 
 
 # ---- core dumps ----

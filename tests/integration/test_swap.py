@@ -6,9 +6,12 @@ one build
 
 import ctypes
 import os
+import pwd
 import random
 import threading
 import time
+
+import pytest
 
 from stores import Directory
 
@@ -117,8 +120,17 @@ def looks(outside):
             for path in [outside, *outside.rglob("*")]}
 
 
-def test_a_swapped_link_is_not_written_through(tendd):
-    """The same while files come from the remote: edited, made and removed in a folder whose place a link takes."""
+def holds_secret(place):
+    for path in place.rglob("*"):
+        if path.is_file() and not path.is_symlink() and SECRET[:24] in path.read_bytes():
+            return path
+    return None
+
+
+@pytest.mark.parametrize("user", [None, "nobody"] if os.geteuid() == 0 else [None])
+def test_a_swapped_link_is_not_written_through(tendd, user):
+    """The same while files come from the remote: edited, made and removed in a folder whose place a link takes. As the user whose the
+    folder is, too; and nothing from outside is sent."""
     store = Directory(tendd.root / "remote")
     data, outside = tendd.folder("data"), tendd.folder("outside")
     for number in range(5):
@@ -130,8 +142,14 @@ def test_a_swapped_link_is_not_written_through(tendd):
         (data / (name + ".aside")).symlink_to(outside)
     (data / "file").write_bytes(b"mine\n")
     (data / "file.aside").symlink_to(outside / "f0")
+    if user:
+        tendd.root.chmod(0o711)
+        outside.chmod(0o700)
+        for path in (data, *data.rglob("*")):
+            os.lchown(path, pwd.getpwnam(user).pw_uid, -1)
     before = looks(outside)
-    tendd.configure(store.folder(data, more="mode = two-way\nsettle = 1ms\nmax_settle = 5ms\nmax_delete = none\npoll = 1s\n")).start()
+    keys = "mode = two-way\nsettle = 1ms\nmax_settle = 5ms\nmax_delete = none\npoll = 1s\n" + ("user = %s\n" % user if user else "")
+    tendd.configure(store.folder(data, more=keys)).start()
     tendd.barrier("data")
     stop, rounds = threading.Event(), [0]
     threads = [threading.Thread(target=exchange_forever, args=(data, stop, rounds)),
@@ -147,3 +165,4 @@ def test_a_swapped_link_is_not_written_through(tendd):
             thread.join()
     assert looks(outside) == before
     assert tendd.folder_part("data")["brought_files"] > 20  # files came all the while
+    assert holds_secret(store.path) is None and holds_secret(tendd.state) is None

@@ -3,12 +3,15 @@
 servers: dav_apache dav_lighttpd dav_nginx dav_cloud
 """
 
+import hashlib
+import json
 import os
+from datetime import datetime
 
 import pytest
 
 from basics import *  # noqa: F403  the tests every store passes
-from basics import counted, start
+from basics import QUICK, counted, start
 from stores import WebDav, rclone
 
 
@@ -54,6 +57,56 @@ def test_digest_over_tls(tendd):
     tendd.configure(section + "[folder data]\npath = %s\nremote = cloud:%s\n" % (data, os.urandom(6).hex())).start()
     tendd.barrier("data")
     assert counted(tendd)[0] == 1 and secret
+
+
+def with_vendor(store, data, vendor):
+    return store.section(more="vendor = %s\n" % vendor) + "[folder data]\npath = %s\nremote = cloud:data\n%s" % (data, QUICK)
+
+
+def seen_by(store, vendor):
+    """{name: (seconds, md5)} as rclone reads them of a server of this vendor: the server's own time and hash."""
+    rows = json.loads(rclone("lsjson", "--hash", "--files-only", "-R", "--exclude", "/.tend/**", store.address("data"),
+                             env={**store.env, "RCLONE_WEBDAV_VENDOR": vendor}).stdout)
+    return {row["Path"]: (int(datetime.fromisoformat(row["ModTime"].replace("Z", "+00:00")).timestamp()), row.get("Hashes", {}).get("md5"))
+            for row in rows}
+
+
+@pytest.mark.parametrize("vendor", ["auto", "nextcloud", "plain"])
+def test_a_cloud_is_told_times_and_hashes(tendd, vendor):
+    """So that its own pages and clients see them; as a plain server it is told neither, and keeps the bytes all the same."""
+    store, data = WebDav("dav_cloud", tendd.root), tendd.folder("data")
+    bodies = {"small": b"small\n", "empty": b""}
+    if vendor != "plain":
+        bodies["large"] = os.urandom(1 << 20) * 20
+    for number, (name, body) in enumerate(bodies.items()):
+        (data / name).write_bytes(body)
+        os.utime(data / name, (1000000000 + number, 1000000000 + number))
+    tendd.configure(with_vendor(store, data, vendor)).start()
+    tendd.barrier("data")
+    wanted = {name: (1000000000 + number, hashlib.md5(body).hexdigest()) for number, (name, body) in enumerate(bodies.items())}
+    if vendor == "plain":
+        assert all(got[0] > 1500000000 and not got[1] for got in seen_by(store, "owncloud").values())
+    else:
+        assert seen_by(store, "owncloud") == wanted
+        assert {name: got[0] for name, got in seen_by(store, "nextcloud").items()} == {name: got[0] for name, got in wanted.items()}
+    assert {name: store.read("data/" + name) for name in bodies} == bodies
+    # What replaces one has a time and a hash of its own.
+    (data / "small").write_bytes(b"another\n")
+    os.utime(data / "small", (1100000000, 1100000000))
+    tendd.barrier("data")
+    if vendor != "plain":
+        assert seen_by(store, "owncloud")["small"] == (1100000000, hashlib.md5(b"another\n").hexdigest())
+    store.judge(data)
+    if vendor == "plain":  # nor are its uploads used, and it takes no others
+        (data / "large").write_bytes(os.urandom(1 << 20) * 20)
+        tendd.until(lambda: "takes no PUT with Content-Range" in tendd.tend("status", "data").stdout, "the refusal in status")
+
+
+def test_a_vendor_that_it_is_not_is_told(tendd):
+    store = WebDav("dav_apache", tendd.root)
+    tendd.configure(with_vendor(store, tendd.folder("data"), "nextcloud"))
+    said = tendd.tend("remote", "check", "cloud")
+    assert said.returncode == 2 and "`url` of a Nextcloud is https://HOST/remote.php/dav/files/USER" in said.stderr, said
 
 
 def test_a_poor_server_is_borne(tendd):

@@ -380,6 +380,28 @@ def test_an_edit_beats_a_deletion(pair, edits_first):
     assert not (one / "folder/other").exists() and not conflicts(one)
 
 
+def test_a_renamed_folder_meets_edits_inside(pair):
+    """What was edited stays under its old name, since an edit beats a deletion; all that was agreed has the new one."""
+    pair.start()
+    one, two = pair.data(0), pair.data(1)
+    (one / "folder/deep").mkdir(parents=True)
+    for name in ("edited", "stays", "deep/edited", "deep/stays"):
+        (one / "folder" / name).write_text("%s, as agreed\n" % name)
+    pair.meet()
+    pair.machines[1].stop()
+    (one / "folder").rename(one / "renamed")
+    (two / "folder/edited").write_text("edited on two\n")
+    (two / "folder/deep/edited").write_text("edited on two, deep\n")
+    (two / "folder/new").write_text("new on two\n")
+    pair.wait(0)
+    pair.machines[1].start()
+    pair.meet()
+    found = {path: fact[1] for path, fact in contents(one).items() if fact[0] == "file"}
+    agreed = {"renamed/" + name: b"%s, as agreed\n" % name.encode() for name in ("edited", "stays", "deep/edited", "deep/stays")}
+    assert found == {**agreed, "folder/edited": b"edited on two\n", "folder/deep/edited": b"edited on two, deep\n",
+                     "folder/new": b"new on two\n"}
+
+
 def test_first_contact_joins_both(any_pair):
     pair = any_pair
     one = pair.machines[0].folder("data")

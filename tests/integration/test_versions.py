@@ -343,3 +343,25 @@ def test_wrong_words(tendd):
     without = subprocess.run([str(bin_folder() / "tend"), "--socket", "/no/such", "ls", "data"], capture_output=True, text=True,
                              check=False)
     assert without.returncode == 3 and "-c FILE" in without.stderr
+
+
+def test_times_in_words(tendd):
+    """`--at` as a person says it, in the local time of whoever asks, with the daemon and without it."""
+    store = Directory(tendd.root / "remote")
+    data = start(tendd, store)
+    (data / "file").write_text("of before\n")
+    tendd.barrier("data")
+    (data / "file").write_text("of now, and longer\n")
+    tendd.barrier("data")
+    kept = [path for path in (store.path / ".tend/versions/data/file").iterdir() if "~" in path.name]
+    assert len(kept) == 1
+    kept[0].rename(kept[0].with_name("%s~%s" % (ago(hours=1), ago(hours=80))))
+    for alone in (False, True):
+        if alone:
+            assert tendd.stop() == 0
+        for number, (words, body) in enumerate((("2h ago", b"of before\n"), ("yesterday 14:00", b"of before\n"),
+                                                ("2d ago", b"of before\n"), ("0 ago", b"of now, and longer\n"))):
+            to = tendd.root / ("out-%d-%d" % (alone, number))
+            assert restored(tendd, to, "--at", words) == {"file": body}, words
+        answer = tendd.tend("restore", "data", "--at", "a while ago", "--to", tendd.root / "no")
+        assert answer.returncode == 2 and "a while ago" in answer.stderr, answer

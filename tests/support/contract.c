@@ -302,6 +302,7 @@ int contract_run(struct contract *contract) {
 		{ "files", contract_file_tests, &contract_file_count },
 		{ "copies", contract_copy_tests, &contract_copy_count },
 		{ "lists", contract_list_tests, &contract_list_count },
+		{ "long keys", contract_long_tests, &contract_long_count },
 		{ "kept versions", contract_keep_tests, &contract_keep_count },
 		{ "parts", contract_part_tests, &contract_part_count },
 		{ "faults", contract_fault_tests, &contract_fault_count },
@@ -316,6 +317,7 @@ int contract_run(struct contract *contract) {
 	current = contract;
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		if (contract->no_lists && groups[i].tests == contract_list_tests) continue;
+		if (contract->no_lists && groups[i].tests == contract_long_tests) continue;
 		if (contract->no_parts && groups[i].tests == contract_part_tests) continue;
 		if (contract->small != (groups[i].tests == contract_room_tests)) continue;
 		bool troubles = has_troubles(contract) && !contract->no_lists;

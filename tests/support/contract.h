@@ -56,6 +56,9 @@ struct contract {
 	bool no_times;
 	int64_t time_grain_ns; /* times are kept to so much, and none before 1970; 0: as they are */
 	int refused;           /* names of the lists that it refuses, beside three odd ones */
+	bool key_limit;        /* keys of more than 1,024 bytes are refused */
+	bool key_characters;   /* ... characters, rather */
+	size_t key_before;     /* bytes that the driver puts before each key */
 	bool changes;          /* tells them; see store.h */
 	bool deep_versions;    /* of folders */
 	int many;              /* entries of a folder that needs more than one page; 0: 1,050 */
@@ -149,10 +152,11 @@ int64_t bench_time(struct bench *bench, int64_t ns);
 extern const struct CMUnitTest contract_file_tests[], contract_copy_tests[], contract_list_tests[],
 	contract_keep_tests[], contract_part_tests[], contract_fault_tests[],
 	contract_change_tests[], contract_deep_tests[], contract_trouble_tests[],
-	contract_room_tests[], contract_halfway_tests[];
+	contract_room_tests[], contract_halfway_tests[], contract_long_tests[];
 extern const size_t contract_file_count, contract_copy_count, contract_list_count,
 	contract_keep_count, contract_part_count, contract_fault_count, contract_change_count,
-	contract_deep_count, contract_trouble_count, contract_room_count, contract_halfway_count;
+	contract_deep_count, contract_trouble_count, contract_room_count, contract_halfway_count,
+	contract_long_count;
 
 #define BENCH_TEST(function) cmocka_unit_test_setup_teardown(function, bench_open, bench_close)
 

@@ -31,6 +31,8 @@ struct bench {
 	const char *machine;                    /* NULL: "test-machine" */
 	int64_t prune_after_ms, prune_every_ms; /* 0: as ever */
 	int64_t log_bytes;                      /* the same */
+	const struct store_memory_options
+		*memory; /* not at `cloud`, but in memory: until world_leave */
 };
 
 /* ---- waiting for conditions ---- */
@@ -153,8 +155,9 @@ static inline void world_open_on(struct bench *b, struct loop *loop) {
 		.log_bytes = b->log_bytes };
 	b->sync = sync_new(b->loop, b->graph, &options, &err);
 	if (!b->sync) fail_msg("%s", err.text);
-	b->store = store_directory_new(b->loop, b->cloud);
+	b->store = b->memory ? store_memory_new(b->loop) : store_directory_new(b->loop, b->cloud);
 	assert_non_null(b->store);
+	if (b->memory) store_memory_set(b->store, b->memory);
 	if (b->faults) b->store = store_fault(b->store, *b->faults);
 	b->folder = folder_new(b->sync, "test", &b->settings, b->store, &err);
 	if (!b->folder) fail_msg("%s", err.text);

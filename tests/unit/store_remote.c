@@ -50,6 +50,19 @@ static struct config *read_text(const char *text, struct err *err) {
 	return config;
 }
 
+static void limits_are_read(void **state) {
+	struct err err = { 0 };
+	struct config *config = read_text("[remote a]\npath = /x\nupload_limit = 1MiB\n"
+					  "download_limit = 08:00-18:00 500KiB, else none\n",
+		&err);
+
+	if (!config) fail_msg("%s", err.text);
+	const struct remote_settings *settings = config_find(config, "remote", "a")->settings;
+	assert_string_equal(settings->upload_limit, "1MiB");
+	assert_string_equal(settings->download_limit, "08:00-18:00 500KiB, else none");
+	config_free(config);
+}
+
 static void mistakes_are_told(void **state) {
 	static const struct {
 		const char *text, *says;
@@ -80,6 +93,8 @@ static void mistakes_are_told(void **state) {
 		{ "[remote a]\ntype = ftp\npath = /x\n", "ftp" },
 		{ "[remote a]\npath = /x\nbucket = b\n", "'bucket' is a key of type 's3'" },
 		{ "[remote a]\npath = /x\nupload_limit = much\n", "tend.ini:3: 'much' is no rate" },
+		{ "[remote a]\npath = /x\nupload_limit = none\ndownload_limit = 1KiB\n",
+			"tend.ini:4: '1KiB' is too little" },
 		{ "[remote a]\ntype = s3\nbucket = b\nendpoint = h:80\n",
 			"tend.ini:4: 'h:80' is no address" },
 		{ "[remote a]\ntype = s3\nbucket = b\nprefix = /x/\n",
@@ -245,6 +260,7 @@ static void etags_are_hashes_when_they_look_so(void **state) {
 
 int main(void) {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits_are_read),
 		cmocka_unit_test(mistakes_are_told),
 		cmocka_unit_test(defaults_are_set),
 		cmocka_unit_test(keys_come_in_order),

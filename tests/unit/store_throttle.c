@@ -55,17 +55,23 @@ static void limit(struct bandwidth *bandwidth, const char *text) {
 	if (bandwidth_set(bandwidth, text, &err)) fail_msg("%s", err.text);
 }
 
-static void open_world(struct world *world, const char *own) {
+static struct bandwidth *limited(struct loop *loop, const char *text) {
+	struct bandwidth *bandwidth = text ? bandwidth_new(loop) : NULL;
+	if (text) limit(bandwidth, text);
+	return bandwidth;
+}
+
+/* `own`, `down`: of each remote, what it sends and what comes. */
+static void open_world_of(struct world *world, const char *own, const char *down) {
 	*world = (struct world){ .loop = loop_new_simulated(7) };
 	struct store_fault_plan plan = { world, decide };
 	world->up = bandwidth_new(world->loop);
 	world->down = bandwidth_new(world->loop);
 	struct store_line line = { world->up, world->down };
 	for (int i = 0; i < 2; i++) {
-		struct bandwidth *bandwidth = own ? bandwidth_new(world->loop) : NULL;
-		if (own) limit(bandwidth, own);
+		struct store_line mine = { limited(world->loop, own), limited(world->loop, down) };
 		world->stores[i] = store_throttle(
-			store_fault(store_memory_new(world->loop), plan), bandwidth, &line);
+			store_fault(store_memory_new(world->loop), plan), &mine, &line);
 	}
 	world->body = xcalloc(1, BODY);
 	for (int i = 0; i < OPS; i++) {
@@ -79,6 +85,10 @@ static void open_world(struct world *world, const char *own) {
 		one->op.size = BODY;
 		one->op.done = ended;
 	}
+}
+
+static void open_world(struct world *world, const char *own) {
+	open_world_of(world, own, NULL);
 }
 
 /* The first `count`, in turn to both stores. */
@@ -125,6 +135,69 @@ static void own_limit_holds_for_each(void **state) {
 	about(world.ops[2].begun_ms - world.ops[0].begun_ms, 2000);
 	about(world.ops[3].begun_ms - world.ops[0].begun_ms, 2000);
 	assert_int_equal(world.speed, 50 << 10);
+	close_world(&world);
+}
+
+/* They are there, each at both stores; then each is fetched by a question for so many bytes. */
+static void fetch(struct world *world, int count, int64_t size, int64_t length) {
+	world->body[0] = 'x';
+	for (int i = 0; i < 2 * count; i++) {
+		struct one *one = &world->ops[i];
+		snprintf(one->key, sizeof(one->key), "file-%d", i / 2);
+		one->op.body_len = (size_t)size;
+		one->op.size = size;
+	}
+	run(world, 2 * count);
+	world->ended = 0;
+	world->all = false;
+	for (int i = 0; i < count; i++) {
+		struct one *one = &world->ops[i];
+		store_op_release(&one->op);
+		store_op_init(&one->op, STORE_GET, one->key);
+		one->op.kind = STORE_FILE;
+		one->op.length = length;
+		one->op.done = ended;
+		one->done = false;
+	}
+	run(world, count);
+	for (int i = 0; i < count; i++) {
+		assert_int_equal(world->ops[i].kind, ERR_NONE);
+		assert_int_equal(world->ops[i].op.answer_body.len, size);
+	}
+}
+
+/* What is fetched has limits of its own: all remotes' together, and each one's. What is sent uses none of them. */
+static void what_comes_has_its_own_limits(void **state) {
+	struct world world;
+	open_world_of(&world, NULL, NULL);
+	limit(world.down, "100KiB");
+	fetch(&world, 8, BODY, BODY);
+	for (int i = 0; i < 8; i++) about(world.ops[i].begun_ms - world.ops[0].begun_ms, i * 1000);
+	assert_int_equal(world.speed, 100 << 10);
+	close_world(&world);
+
+	open_world_of(&world, "1MiB", "50KiB");
+	limit(world.down, "1MiB");
+	fetch(&world, 8, BODY, BODY);
+	for (int i = 2; i < 8; i++) /* the first have what was saved up */
+		about(world.ops[i].begun_ms - world.ops[2].begun_ms, (i / 2 - 1) * 2000);
+	assert_int_equal(world.speed, 50 << 10);
+	close_world(&world);
+
+	/* By the time of day, as what is sent. */
+	open_world_of(&world, NULL, "00:00-24:00 50KiB, else none");
+	fetch(&world, 6, BODY, BODY);
+	about(world.ops[5].begun_ms - world.ops[3].begun_ms, 2000);
+	close_world(&world);
+}
+
+/* A file of 1 KiB costs 1 KiB, however much would have been taken. */
+static void a_small_file_owes_its_own_bytes(void **state) {
+	struct world world;
+	open_world_of(&world, NULL, "100KiB");
+	limit(world.down, "100KiB");
+	fetch(&world, 10, 1 << 10, STORE_SPAN_MAX);
+	assert_true(world.ops[9].begun_ms - world.ops[0].begun_ms < 200);
 	close_world(&world);
 }
 
@@ -270,6 +343,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shared_by_all_in_order),
 		cmocka_unit_test(own_limit_holds_for_each),
+		cmocka_unit_test(what_comes_has_its_own_limits),
+		cmocka_unit_test(a_small_file_owes_its_own_bytes),
 		cmocka_unit_test(small_bodies_have_the_whole_rate),
 		cmocka_unit_test(questions_pass),
 		cmocka_unit_test(cancelled_while_waiting),

@@ -3,7 +3,7 @@
 anything below, chunked uploads v2. usage: cloud.py PORT USER PASSWORD
 
 As strict as the manual of its developers says: chunks are 1 to 10000, of 5 MiB at least but the last, need their Destination, and are
-assembled by a MOVE of .file whose OC-Total-Length must be right.
+assembled by a MOVE of .file whose OC-Total-Length must be right. A body that is not what its OC-Checksum says is refused.
 """
 
 import base64
@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 FILES, UPLOADS = "/remote.php/dav/files/", "/remote.php/dav/uploads/"
+DIGESTS = {"MD5": "md5", "SHA1": "sha1", "SHA256": "sha256"}
 LIVE = {"{DAV:}resourcetype", "{DAV:}getcontentlength", "{DAV:}getlastmodified", "{DAV:}getetag", "{DAV:}quota-available-bytes",
         "{http://owncloud.org/ns}checksums"}
 
@@ -147,6 +148,9 @@ class Cloud(http.server.BaseHTTPRequestHandler):
         chain, name, node = self.find(address, wanted=False)
         if node is not None and node.data is None:
             raise Refused(409)
+        kind, _, wanted = self.headers.get("OC-Checksum", "").partition(":")
+        if kind and (kind not in DIGESTS or hashlib.new(DIGESTS[kind], data).hexdigest() != wanted):
+            raise Refused(400)
         told = {}
         status = 204 if node else 201
         properties = node.properties if node else {}  # they stay with the path, as in its database
@@ -214,9 +218,6 @@ class Cloud(http.server.BaseHTTPRequestHandler):
         chunks = [upload.children[name].data for name in sorted(upload.children, key=int)]
         data = b"".join(chunks)
         if any(len(chunk) < 5 << 20 for chunk in chunks[:-1]) or self.headers.get("OC-Total-Length") != str(len(data)):
-            raise Refused(400)
-        kind, _, wanted = self.headers.get("OC-Checksum", "").partition(":")
-        if kind == "MD5" and hashlib.md5(data).hexdigest() != wanted:
             raise Refused(400)
         self.store(destination, data)
         del chain[-2].children[self.parts(self.path)[1][-2]]
