@@ -324,6 +324,8 @@ static void folder_drop_work(struct folder *f) {
 	pull_stop(f);
 	watch_free(f->watch);
 	f->watch = NULL;
+	f->list_waits =
+		false; /* what was listed may be lost with what the index had not committed */
 	f->op_given_up = f->op_in_flight;
 	if (f->op_in_flight) store_cancel(f->store, &f->op);
 }

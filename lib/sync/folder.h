@@ -242,6 +242,7 @@ struct folder {
 	struct path_stack list_queue; /* first contact: remote folders still to be listed */
 	char *list_folder;
 	char *list_token;
+	bool list_waits; /* for the remote to answer: it goes on with this page */
 
 	struct job checkpoint_job;
 	char *checkpoint_path;

@@ -35,6 +35,8 @@ static void release(struct polling *p) {
 	index_strangers_release(&p->strangers);
 	map_release(&p->touched);
 	map_init(&p->touched);
+	strv_free(p->moved);
+	p->moved = NULL;
 	polling_ask_release(p);
 }
 
@@ -339,6 +341,13 @@ void polling_again(struct folder *f) {
 void polling_touched(struct folder *f, const char *path) {
 	f->writes++;
 	if (f->polling && f->polling->state != POLLING_REST) map_put(&f->polling->touched, path, f);
+}
+
+void polling_moved(struct folder *f, const char *from, const char *to) {
+	f->writes++;
+	if (!f->polling || f->polling->state == POLLING_REST) return;
+	strv_add(&f->polling->moved, from);
+	strv_add(&f->polling->moved, to);
 }
 
 /* A folder that was found to be missing while something is sent into it loses its row, and keeps those of what lies in it. Until it is

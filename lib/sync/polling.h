@@ -38,6 +38,7 @@ struct polling {
 	char *parent; /* of what was listed last: its folders are in `seen` */
 	bool any, any_news;
 	struct map touched; /* what we wrote there meanwhile: a list may be of before */
+	char **moved;       /* folders that we moved meanwhile, both names: the same of all below */
 	char *after;
 	struct index_rows rows;
 	size_t next;

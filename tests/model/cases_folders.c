@@ -249,6 +249,84 @@ static void test_a_root_that_cannot_be_listed(void **state) {
 	case_end(g);
 }
 
+/* ---- a folder of ours gets another name there while lists are on their way ---- */
+
+static int files_in(struct ground *g, const char *folder) {
+	struct disk_list list;
+	struct err err;
+	if (disk_list(g->disk, folder, &list, &err)) fail_msg("%s", err.text);
+	int count = (int)list.count;
+	disk_list_release(&list);
+	return count;
+}
+
+/* What lies in it was edited too: the lists that find it under its new name before the rows follow tell of nobody else's edit. */
+static void test_a_folder_moves_while_it_is_listed(void **state) {
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		const struct store_memory_options options = { .list_by_folder = how,
+			.hash_first = true };
+		for (int64_t settle_ms = 100; settle_ms < 4000; settle_ms += 100) {
+			struct ground *g = begin_at(FOLDER_TWO_WAY, &options);
+			struct err err;
+			g->fine_clock = true;
+			g->settings.poll_ms = 100;
+			edit_put(g, "d/file");
+			edit_put(g, "d/sub/file");
+			ground_open(g);
+			case_durable(g);
+			ground_close(g);
+			g->settings.settle_ms = settle_ms;
+			g->settings.max_settle_ms = 10000;
+			store_memory_latency(g->content, 1000);
+			ground_open(g);
+			ground_run(g, 20000);
+			assert_int_equal(disk_rename(g->disk, "d", "e", false, &err), 0);
+			edit_put(g, "e/file");
+			edit_put(g, "e/sub/file");
+			ground_run(g, 30000);
+			case_durable(g);
+			case_durable(g);
+			assert_int_equal(files_in(g, "e"), 2);
+			assert_int_equal(files_in(g, "e/sub"), 1);
+			assert_false(is_here(g, "d"));
+			assert_false(is_there(g, "d/file"));
+			case_end(g);
+		}
+	}
+}
+
+/* ---- what the remote has, before anything is agreed ---- */
+
+static int lists;
+
+static struct err each_fifth_list_fails(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	(void)g;
+	(void)after;
+	if (op->verb == STORE_LIST && !path_is_within(op->key, ".tend") && ++lists % 5 == 0)
+		err_set(&err, lists % 2 ? ERR_OFFLINE : ERR_BUSY, "nobody answers");
+	return err;
+}
+
+/* It goes on where it was: what begins anew whenever one question fails would never end. */
+static void test_many_folders_of_a_remote_that_fails_now_and_then(void **state) {
+	static const enum folder_mode modes[] = { FOLDER_BACKUP, FOLDER_TWO_WAY, FOLDER_FETCH };
+	const struct store_memory_options options = { .list_by_folder = true };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		struct ground *g = begin_at(modes[i], &options);
+		for (char name[] = "a"; *name <= 'l'; (*name)++)
+			case_remote_do(g, STORE_MKDIR, STORE_FOLDER, name);
+		lists = 0;
+		g->fault = each_fifth_list_fails;
+		ground_open(g);
+		case_durable(g);
+		assert_in_range(lists, 13, 2 * (13 + 4));
+		case_end(g);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes_makes_the_folder_again),
@@ -256,6 +334,8 @@ int main(void) {
 		cmocka_unit_test(test_a_folder_stays_with_what_stays_in_it),
 		cmocka_unit_test(test_a_folder_comes_back_while_its_file_comes),
 		cmocka_unit_test(test_a_root_that_cannot_be_listed),
+		cmocka_unit_test(test_a_folder_moves_while_it_is_listed),
+		cmocka_unit_test(test_many_folders_of_a_remote_that_fails_now_and_then),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
