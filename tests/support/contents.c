@@ -145,12 +145,37 @@ void contents_paths_remote(struct ground *g, struct map *found) {
 	each_remote(g, found, path_remote);
 }
 
-const char *contents_differ(const struct map *one, const struct map *other) {
-	for (struct map_item *it = NULL; (it = map_next(one, it));)
-		if (!str_equal(map_value(it), map_get(other, map_key(it)))) return map_key(it);
-	for (struct map_item *it = NULL; (it = map_next(other, it));)
-		if (!map_get(one, map_key(it))) return map_key(it);
+static bool is_excepted(char **except, const char *path) {
+	for (; except && *except; except++) {
+		size_t len = strlen(*except);
+		if (strncmp(path, *except, len) != 0) continue;
+		if (!path[len] || str_starts(path + len, " (conflict ")) return true;
+	}
+	return false;
+}
+
+const char *contents_differ(const struct map *one, const struct map *other, char **except) {
+	const struct map *sides[2] = { one, other };
+	for (int i = 0; i < 2; i++)
+		for (struct map_item *it = NULL; (it = map_next(sides[i], it));)
+			if (!str_equal(map_value(it), map_get(sides[!i], map_key(it))) &&
+				!is_excepted(except, map_key(it)))
+				return map_key(it);
 	return NULL;
+}
+
+void contents_folders_kept(struct ground *g, char ***folders) {
+	char **paths = edit_paths(g);
+	for (char **path = paths; path && *path; path++) {
+		struct disk_stat stat;
+		struct err err;
+		if (disk_stat(g->disk, *path, &stat, &err)) continue;
+		if (stat.kind != DISK_OTHER && !story_excludes(*path, stat.kind == DISK_FOLDER))
+			continue;
+		for (char *at = strchr(*path, '/'); at; at = strchr(at + 1, '/'))
+			strv_add_owned(folders, xstrndup(*path, (size_t)(at - *path)));
+	}
+	strv_free(paths);
 }
 
 void contents_paths_release(struct map *paths) {

@@ -20,8 +20,10 @@ void contents_gather_remote(struct ground *ground, struct map *found);
 void contents_paths(struct ground *ground, struct map *paths);
 /* The same, of what lies at the remote in the folder's place. */
 void contents_paths_remote(struct ground *ground, struct map *paths);
-/* The first path that is not the same in both. NULL: there is none. */
-const char *contents_differ(const struct map *one, const struct map *other);
+/* The first path that is not the same in both, `except` for these, and copies that were kept beside them. NULL: there is none. */
+const char *contents_differ(const struct map *one, const struct map *other, char **except);
+/* Adds the folders in which something lies that is not synced. */
+void contents_folders_kept(struct ground *ground, char ***folders);
 void contents_paths_release(struct map *paths);
 void contents_release(struct map *found);
 int contents_count(const struct map *found, const char *hash);

@@ -16,6 +16,7 @@ struct duel {
 	bool bare;           /* a side may be wholly empty now */
 	bool agrees;         /* now and then nobody edits until all sides are the same */
 	bool blind;          /* the remote keeps no conditions */
+	bool hashless;       /* the remote tells of no bytes */
 	unsigned troubles;   /* troubles.h */
 	struct map contents; /* what edits wrote, by its hash: is it to be there in the end? */
 	struct map fetchers; /* the same, of those that only fetch */

@@ -326,12 +326,11 @@ static void stop_all(struct duel *d) {
 	}
 }
 
-static void second_run(struct duel *d) {
-	unsigned writes[MACHINES_MAX];
+/* False: something is written by it. */
+static bool run_once_more(struct duel *d) {
+	unsigned writes[MACHINES_MAX] = { 0 };
 	struct err err;
-	stop_all(d);
-	if (duel_is_wrong(d)) return;
-	ground_say(d->machines[0], "a second run");
+	bool none = true;
 	for (int i = 0; i < d->count; i++) {
 		writes[i] = d->machines[i]->counts.writes;
 		duel_open(d, i);
@@ -350,9 +349,24 @@ static void second_run(struct duel *d) {
 	if (!duel_is_wrong(d)) duel_nothing_lost(d);
 	if (!duel_is_wrong(d)) duel_remote_judge(d);
 	if (!duel_is_wrong(d)) duel_gone_judge(d);
-	for (int i = 0; i < d->count && !duel_is_wrong(d); i++)
-		if (d->machines[i]->counts.writes != writes[i])
-			ground_wrong(d->machines[i], "a second run writes", "");
+	for (int i = 0; i < d->count; i++) none &= d->machines[i]->counts.writes == writes[i];
+	return none;
+}
+
+static void second_run(struct duel *d) {
+	stop_all(d);
+	if (duel_is_wrong(d)) return;
+	ground_say(d->machines[0], "a second run");
+	bool none = run_once_more(d);
+	/* Where nothing tells of bytes, those of what was taken for the same by its size and time are known of neither side. When it is linked,
+	 * or another name of it goes, they are sent once more; then they are known. */
+	if (!none && d->hashless && !duel_is_wrong(d)) {
+		stop_all(d);
+		if (duel_is_wrong(d)) return;
+		ground_say(d->machines[0], "a third run");
+		none = run_once_more(d);
+	}
+	if (!none && !duel_is_wrong(d)) ground_wrong(d->machines[0], "a second run writes", "");
 	stop_all(d);
 }
 
@@ -391,6 +405,7 @@ static void make_machines(struct duel *d, unsigned seed, struct cuts *cuts, bool
 	if (options.hashless && options.conditions == STORE_CONDITIONS_IGNORED)
 		options.conditions = STORE_CONDITIONS_REFUSED;
 	bool breaks = (bits >> 52) % 8 == 0;
+	d->hashless = options.hashless;
 	d->blind = options.conditions != STORE_CONDITIONS_KEPT;
 	add_machine(d, ground_new(seed, &options, (bits >> 11) & 1), breaks, cuts, tell);
 	struct ground *first = d->machines[0];

@@ -143,7 +143,7 @@ void duel_remote_judge(struct duel *d) {
 	struct map here, there;
 	contents_paths(d->machines[0], &here);
 	contents_paths_remote(d->machines[0], &there);
-	const char *path = contents_differ(&here, &there);
+	const char *path = contents_differ(&here, &there, NULL);
 	if (path) ground_wrong(d->machines[0], "is not the same at the remote", path);
 	contents_paths_release(&here);
 	contents_paths_release(&there);

@@ -172,11 +172,15 @@ static unsigned commits_lost(const struct duel *d) {
 	return lost;
 }
 
-/* Nobody else edited since all agreed: what one wrote stays as it is, under its own name, and comes to be so everywhere. */
+/* Nobody else edited since all agreed: what one wrote stays as it is, under its own name, and comes to be so everywhere. Where it took the
+ * place of a folder that stays on another side, for what is not synced in it, it gets another name there. */
 static void write_alone(struct duel *d, int who, unsigned lost) {
 	struct ground *g = d->machines[who];
 	struct map left, now;
+	char **kept = NULL;
 	ground_say(g, "writes alone");
+	for (int i = 0; i < d->senders; i++)
+		if (i != who) contents_folders_kept(d->machines[i], &kept);
 	for (uint64_t i = 1 + ground_fate(g, 6); i > 0 && !duel_is_wrong(d); i--) {
 		duel_edit(d, who, edit_random);
 		duel_run(d, (int64_t)ground_fate(g, 3000));
@@ -184,15 +188,17 @@ static void write_alone(struct duel *d, int who, unsigned lost) {
 	contents_paths(g, &left);
 	if (all_durable(d) && commits_lost(d) == lost) {
 		contents_paths(g, &now);
-		const char *path = contents_differ(&left, &now);
+		const char *path = contents_differ(&left, &now, kept);
 		if (path) ground_wrong(g, "what one side wrote alone is another one", path);
 		contents_paths_release(&now);
 	}
 	contents_paths_release(&left);
+	strv_free(kept);
 }
 
 void duel_agree(struct duel *d) {
-	bool paused[MACHINES_MAX], judged = !d->blind && !d->plot->brakes && d->senders > 1;
+	bool paused[MACHINES_MAX] = { false };
+	bool judged = !d->blind && !d->plot->brakes && d->senders > 1;
 	/* What nobody is told of is not taken away yet. */
 	if (d->troubles & TROUBLE_MISSING) return;
 	if (!judged) return;
