@@ -296,6 +296,38 @@ static void test_a_folder_moves_while_it_is_listed(void **state) {
 	}
 }
 
+/* A file takes the place of a folder there, and is told of before the walk has come to what went: nobody's edit is another one's. */
+static void test_a_file_in_place_of_a_folder_while_it_is_listed(void **state) {
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		const struct store_memory_options options = { .list_by_folder = how };
+		for (int64_t latency_ms = 0; latency_ms < 4000; latency_ms += 200) {
+			struct ground *g = begin_at(FOLDER_TWO_WAY, &options);
+			size_t len = 0;
+			edit_put(g, "d/file");
+			edit_put(g, "d/sub/file");
+			edit_put(g, "e/file");
+			edit_put(g, "f/file");
+			ground_open(g);
+			case_durable(g);
+			ground_close(g);
+			case_remote_do(g, STORE_REMOVE, STORE_FILE, "d/sub/file");
+			case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d/sub");
+			case_remote_do(g, STORE_REMOVE, STORE_FILE, "d/file");
+			case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+			case_remote_do(g, STORE_PUT, STORE_FILE, "d");
+			store_memory_latency(g->content, latency_ms);
+			ground_open(g);
+			case_durable(g);
+			case_durable(g);
+			assert_non_null(disk_memory_peek(g->memory, "d", &len));
+			assert_int_equal(len, strlen("theirs"));
+			assert_int_equal(files_in(g, ""), 4);
+			case_end(g);
+		}
+	}
+}
+
 /* ---- what the remote has, before anything is agreed ---- */
 
 static int lists;
@@ -335,6 +367,7 @@ int main(void) {
 		cmocka_unit_test(test_a_folder_comes_back_while_its_file_comes),
 		cmocka_unit_test(test_a_root_that_cannot_be_listed),
 		cmocka_unit_test(test_a_folder_moves_while_it_is_listed),
+		cmocka_unit_test(test_a_file_in_place_of_a_folder_while_it_is_listed),
 		cmocka_unit_test(test_many_folders_of_a_remote_that_fails_now_and_then),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
