@@ -68,7 +68,7 @@ static const struct mutant {
 	{ "removed_here_unbraked", BRAKES, 1 },
 	{ "root_that_is_gone_is_empty", BRAKES, 2 },
 	{ "same_size_is_same_file", TWO_WAY, 1 },
-	{ "scan_misses_what_is_gone", FETCH, 1 },
+	{ "scan_misses_what_is_gone", TWO_WAY, 1 },
 	{ "set_on_any_content", BRAKES, 16 },
 	{ "two_way_keeps_no_version", TWO_WAY, 3 },
 	{ "unsealed_is_whole", TWO_WAY, 21 },
