@@ -32,7 +32,7 @@ static const struct mutant {
 	unsigned seed;
 } mutants[] = {
 	{ "attributes_are_not_sent", ONE_WAY, 2 },
-	{ "barrier_before_the_poll", TWO_WAY, 9 },
+	{ "barrier_before_the_poll", TWO_WAY, 6 },
 	{ "barrier_before_the_scan", ONE_WAY, 1 },
 	{ "barrier_waits_for_nothing", ONE_WAY, 1 },
 	{ "base_is_ignored", FETCH, 1 },
