@@ -242,6 +242,17 @@ struct disk_memory;
 
 enum disk_change { DISK_CHANGED, DISK_FOLDER_MADE, DISK_FOLDER_GONE, DISK_FOLDER_MOVED };
 
+/* What a disk that is full or broken fails in. */
+enum disk_part {
+	DISK_PART_OPEN,
+	DISK_PART_READ, /* `path` is NULL */
+	DISK_PART_LIST,
+	DISK_PART_CREATE, /* also a name that is given or changed */
+	DISK_PART_WRITE,  /* `path` is NULL */
+	DISK_PART_SYNC,   /* `path` may be NULL */
+	DISK_PART_REMOVE
+};
+
 struct disk_memory_calls {
 	int64_t (*now_ns)(void *user);
 	/* After each change, once for each name of what changed. `from`: DISK_FOLDER_MOVED only. */
@@ -249,6 +260,8 @@ struct disk_memory_calls {
 	/* Somebody is about to look at the tree, or in the midst of it: whoever else works in it
 	 * may change it here. */
 	void (*looking)(void *user);
+	/* Of a disk that was opened with disk_memory_may_fail: 0, or the errno with which this fails. */
+	int (*fails)(void *user, enum disk_part part, const char *path);
 	void *user;
 };
 
@@ -258,6 +271,8 @@ struct disk *disk_memory_open(struct disk_memory *memory, struct err *err); /* d
 /* Makes the file when it is not there. `truncate`: what lies behind is cut off. */
 int disk_memory_write(struct disk_memory *memory, const char *path, int64_t offset,
 	const void *bytes, size_t length, bool truncate, struct err *err);
+/* From now on `fails` is asked of what is done by this one. */
+void disk_memory_may_fail(struct disk *disk);
 /* What a file holds, whoever may read it, and nobody is looked at meanwhile: valid until it changes.
  * NULL: no file stands there, or one cannot get there. */
 const void *disk_memory_peek(struct disk_memory *memory, const char *path, size_t *length);

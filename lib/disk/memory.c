@@ -12,6 +12,7 @@ enum { READ_BLOCK = 4096 }; /* bytes read between two moments at which others ma
 struct memory_disk {
 	struct disk disk;
 	struct disk_memory *memory;
+	bool may_fail;
 };
 
 struct disk_memory *memory_of(const struct disk *disk) {
@@ -27,6 +28,17 @@ void memory_look(struct disk_memory *memory) {
 	memory->looked_at = true;
 	memory->calls.looking(memory->calls.user);
 	memory->looked_at = false;
+}
+
+int memory_fails(struct disk *disk, enum disk_part part, const char *path) {
+	const struct memory_disk *self = container_of(disk, struct memory_disk, disk);
+	const struct disk_memory_calls *calls = &self->memory->calls;
+
+	return self->may_fail && calls->fails ? calls->fails(calls->user, part, path) : 0;
+}
+
+void disk_memory_may_fail(struct disk *disk) {
+	container_of(disk, struct memory_disk, disk)->may_fail = true;
 }
 
 /* ---- inodes ---- */
@@ -178,6 +190,8 @@ static int memory_list(struct disk *disk, const char *path, const char *after, s
 
 	memset(list, 0, sizeof(*list));
 	memory_look(memory);
+	int errnum = memory_fails(disk, DISK_PART_LIST, path);
+	if (errnum) return disk_fail(err, errnum, "list folder", path);
 	struct inode *folder = find_folder(disk, path, err);
 	if (!folder) return -1;
 	inode_stat(folder, &list->self);
@@ -210,6 +224,8 @@ static int memory_list(struct disk *disk, const char *path, const char *after, s
 
 static int memory_is_empty(struct disk *disk, const char *path, struct err *err) {
 	memory_look(memory_of(disk));
+	int errnum = memory_fails(disk, DISK_PART_LIST, path);
+	if (errnum) return disk_fail(err, errnum, "list folder", path);
 	const struct inode *folder = find_folder(disk, path, err);
 
 	if (!folder) return -1;
@@ -234,6 +250,8 @@ static int memory_open_file(
 	struct disk_memory *memory = memory_of(disk);
 
 	memory_look(memory);
+	int errnum = memory_fails(disk, DISK_PART_OPEN, path);
+	if (errnum) return disk_fail(err, errnum, "open", path);
 	struct inode *inode = inode_find(memory, path);
 	if (!inode) return disk_fail(err, errno, "open", path);
 	if (inode->kind != DISK_FILE) return disk_fail_kind(err, path);
@@ -269,6 +287,11 @@ static ssize_t memory_read(struct disk *disk, int fd, void *at, size_t length, i
 
 	while (done < length) {
 		memory_look(memory_of(disk));
+		int errnum = memory_fails(disk, DISK_PART_READ, NULL);
+		if (errnum) {
+			errno = errnum;
+			return -1;
+		}
 		size_t from = (size_t)offset + done;
 		size_t count = length - done < READ_BLOCK ? length - done : READ_BLOCK;
 		if (from >= inode->len) break;

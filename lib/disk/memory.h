@@ -39,6 +39,8 @@ enum { MEMORY_DEV = 1, MEMORY_ROOT_INO = 2 };
 struct disk_memory *memory_of(const struct disk *disk);
 /* Whoever else works in the tree works now. */
 void memory_look(struct disk_memory *memory);
+/* 0, or the errno with which this fails now. */
+int memory_fails(struct disk *disk, enum disk_part part, const char *path);
 int64_t memory_now(const struct disk_memory *memory);
 
 /* What stands at `path`, no link followed. NULL with errno as the system would set it. */

@@ -95,6 +95,8 @@ static struct inode *make(struct disk_memory *memory, struct inode *folder, cons
 /* ---- making ---- */
 
 int memory_mkdir(struct disk *disk, const char *path, int mode, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_CREATE, path);
+	if (failed) return disk_fail(err, failed, "make folder", path);
 	struct disk_memory *memory = memory_of(disk);
 	const char *name;
 	struct inode *there = inode_find(memory, path);
@@ -120,6 +122,8 @@ int memory_make_parent(struct disk *disk, const char *path, struct err *err) {
 }
 
 int memory_symlink(struct disk *disk, const char *target, const char *path, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_CREATE, path);
+	if (failed) return disk_fail(err, failed, "make link", path);
 	struct disk_memory *memory = memory_of(disk);
 	const char *name;
 	struct inode *folder = vacant(memory, path, &name, "make link", err);
@@ -143,6 +147,8 @@ int disk_memory_mkother(struct disk_memory *memory, const char *path, struct err
 }
 
 int memory_link(struct disk *disk, const char *from, const char *to, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_CREATE, to);
+	if (failed) return disk_fail(err, failed, "link", to);
 	struct disk_memory *memory = memory_of(disk);
 	const char *name;
 	struct inode *inode = inode_find(memory, from);
@@ -192,6 +198,8 @@ int disk_memory_write(struct disk_memory *memory, const char *path, int64_t offs
 }
 
 int memory_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_WRITE, path);
+	if (failed) return disk_fail(err, failed, "set", path);
 	struct disk_memory *memory = memory_of(disk);
 	struct inode *inode = inode_find(memory, path);
 
@@ -208,6 +216,8 @@ int memory_set(struct disk *disk, const char *path, int64_t mtime_ns, int mode, 
 /* Named by a count: the same seed is the same run. */
 int memory_beside_open(
 	struct disk *disk, const char *folder, const char *hint, char **name, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_CREATE, folder);
+	if (failed) return disk_fail(err, failed, "create", folder);
 	struct disk_memory *memory = memory_of(disk);
 	const char *last;
 	memory_look(memory);
@@ -227,9 +237,10 @@ int memory_beside_open(
 
 int memory_beside_write(struct disk *disk, int fd, int64_t offset, const void *bytes, size_t length,
 	struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_WRITE, NULL);
+	if (failed) return disk_fail(err, failed, "write", "it");
 	struct inode *inode = memory_opened(disk, fd);
 
-	(void)err;
 	memory_look(memory_of(disk));
 	bytes_put(inode, (size_t)offset, bytes, length, false);
 	inode->loose = xrealloc(inode->loose, (inode->loose_count + 1) * sizeof(*inode->loose));
@@ -241,8 +252,13 @@ int memory_beside_write(struct disk *disk, int fd, int64_t offset, const void *b
 
 int memory_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, struct err *err) {
 	struct inode *inode = memory_opened(disk, fd);
+	int failed = memory_fails(disk, DISK_PART_SYNC, NULL);
 
-	(void)err;
+	/* Closed all the same. */
+	if (failed) {
+		memory_close_file(disk, fd);
+		return disk_fail(err, failed, "sync", "it");
+	}
 	if (mode >= 0) inode->mode = mode & 07777;
 	inode->ctime_ns = memory_now(memory_of(disk));
 	if (mtime_ns != DISK_TIME_KEEP) inode->mtime_ns = mtime_ns;
@@ -252,6 +268,8 @@ int memory_beside_end(struct disk *disk, int fd, int64_t mtime_ns, int mode, str
 }
 
 int memory_sync_file(struct disk *disk, const char *path, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_SYNC, path);
+	if (failed) return disk_fail(err, failed, "sync", path);
 	memory_look(memory_of(disk));
 	struct inode *inode = inode_find(memory_of(disk), path);
 	if (!inode) return disk_fail(err, errno, "sync", path);
@@ -272,6 +290,8 @@ void disk_memory_power_cut(struct disk_memory *memory) {
 /* ---- going and moving ---- */
 
 int memory_remove(struct disk *disk, const char *path, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_REMOVE, path);
+	if (failed) return disk_fail(err, failed, "remove", path);
 	struct disk_memory *memory = memory_of(disk);
 	const char *name;
 	struct inode *folder = writable(memory, path, &name, "remove", err);
@@ -291,6 +311,8 @@ int memory_remove(struct disk *disk, const char *path, struct err *err) {
 }
 
 int memory_rmdir(struct disk *disk, const char *path, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_REMOVE, path);
+	if (failed) return disk_fail(err, failed, "remove folder", path);
 	struct disk_memory *memory = memory_of(disk);
 	const char *name;
 	struct inode *folder = writable(memory, path, &name, "remove folder", err);
@@ -329,6 +351,8 @@ static void tell_moved(
 
 int memory_rename(
 	struct disk *disk, const char *from, const char *to, bool replace, struct err *err) {
+	int failed = memory_fails(disk, DISK_PART_CREATE, to);
+	if (failed) return disk_fail(err, failed, "rename to", to);
 	struct disk_memory *memory = memory_of(disk);
 	const char *from_name, *to_name;
 	struct inode *from_folder = writable(memory, from, &from_name, "rename to", err);

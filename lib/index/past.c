@@ -9,6 +9,7 @@ struct index_past {
 	struct db_memory *memory; /* its oldest state is on the disk; its base was just made */
 	size_t most;
 	bool ended;
+	uint64_t full;    /* commits to the disk, so far */
 	uint64_t failing; /* this write from now on; 0: none */
 	bool strayed;     /* the parked one is not as the memory says */
 	struct index *
@@ -45,6 +46,7 @@ void index_past_note(struct index_past *past, bool full) {
 	assert(!past->ended);
 	if (!db_memory_has_base(past->memory)) db_memory_set_base(past->memory);
 	if (full) db_memory_forget(past->memory, db_memory_states(past->memory));
+	past->full += full;
 	db_memory_note(past->memory);
 	if (db_memory_states(past->memory) > past->most + 1) db_memory_forget(past->memory, 1);
 }
@@ -54,6 +56,10 @@ int index_past_restore(struct index_past *past, struct db *db, struct err *err) 
 	past->ended = past->strayed = false;
 	past->parked = NULL;
 	return strayed ? db_memory_reread(db, err) : 0;
+}
+
+uint64_t index_past_full(const struct index_past *past) {
+	return past->full;
 }
 
 void index_past_park(struct index_past *past, struct index *index) {

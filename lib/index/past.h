@@ -21,6 +21,8 @@ void index_past_end(struct index_past *past);
 /* Of the writes from now on this one fails (1: the next), once; 0: none does. How far off the one was that was asked for before; 0: it
  * failed, or was none. */
 uint64_t index_past_fail(struct index_past *past, uint64_t write);
+/* So many commits were to the disk. */
+uint64_t index_past_full(const struct index_past *past);
 /* A crash, which loses up to `lost` of the last commits, but none that was on the disk. No index is
  * open on it. The number lost. */
 size_t index_past_crash(struct index_past *past, size_t lost);

@@ -416,12 +416,12 @@ bool both_plan(struct transfer *t) {
 	/* Both a file and a folder, as far as is known: where a name may be both, or where a list told of one before it misses the other. */
 	if (!q.excluded && both_stand(t)) {
 		if (!t->file_asked) return ask(t, false);
+		/* The file may have taken the place of a folder of which only the base speaks: what was gone here comes again as that. */
+		if (t->has_folder && !t->has_news_folder && !t->folder_asked) return ask(t, true);
 		if (!q.fetch) {
 			both_aside_there(t);
 			return true;
 		}
-		/* The file may have taken the place of a folder of which only the base speaks: what was gone here comes again as that. */
-		if (t->has_folder && !t->has_news_folder && !t->folder_asked) return ask(t, true);
 	}
 	/* Nobody read the bytes there, and they are as many: they may be the same. */
 	bool unsure = !q.excluded && q.agreed == BOTH_NONE && q.here == q.there &&

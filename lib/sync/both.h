@@ -29,8 +29,8 @@ bool polling_passed(const struct folder *folder, int64_t number);
 int64_t polling_found(const struct folder *folder);
 /* We wrote this path at the remote, perhaps: a list that is on its way may be of before. */
 void polling_touched(struct folder *folder, const char *path);
-void polling_touched_below(
-	struct folder *folder, const char *path); /* and all that lies in it, or lay */
+/* We moved a folder there, and the rows of all below it follow now. */
+void polling_moved(struct folder *folder, const char *from, const char *to);
 /* Before the row of a folder is put. False: the index failed. */
 bool polling_folder_back(struct folder *folder, const char *path);
 /* A row of what the remote told. Release it. */

@@ -82,6 +82,12 @@ static int page_put(struct folder *f, struct err *err) {
 
 static void list_done(struct folder *f, const struct err *err) {
 	struct err failed;
+	/* Where each tenth question fails, a listing of many folders that begins anew each time would never come to its end. */
+	if (err && (err->kind == ERR_OFFLINE || err->kind == ERR_BUSY)) {
+		f->list_waits = true;
+		folder_hold(f, err);
+		return;
+	}
 	if (err && err->kind != ERR_NOT_FOUND) {
 		/* A cut listing is no listing: from the start again. */
 		path_stack_release(&f->list_queue);
@@ -140,6 +146,11 @@ void contact_start(struct folder *f) {
 	if (index_meta_int(f->index, "contacted", 0)) {
 		scan_request(f, "");
 		folder_phase_set(f, PHASE_SEALING);
+		return;
+	}
+	if (f->list_waits) {
+		f->list_waits = false;
+		list_next(f);
 		return;
 	}
 	if (!pull_disagree(f)) return;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sync/internal.h"
+#include "sync/mutant.h"
 
 int64_t folder_clock_ms(const struct folder *f) {
 	return loop_now_ms(f->loop);
@@ -25,7 +26,8 @@ char *folder_key(const struct folder *f, const char *path) {
 }
 
 bool folder_keeps(const struct folder *f) {
-	return f->settings.mode == FOLDER_BACKUP || f->settings.mode == FOLDER_TWO_WAY;
+	return f->settings.mode == FOLDER_BACKUP ||
+	       (f->settings.mode == FOLDER_TWO_WAY && !MUTANT(two_way_keeps_no_version));
 }
 
 bool folder_is_busy(const struct folder *f) {
@@ -324,6 +326,8 @@ static void folder_drop_work(struct folder *f) {
 	pull_stop(f);
 	watch_free(f->watch);
 	f->watch = NULL;
+	f->list_waits =
+		false; /* what was listed may be lost with what the index had not committed */
 	f->op_given_up = f->op_in_flight;
 	if (f->op_in_flight) store_cancel(f->store, &f->op);
 }

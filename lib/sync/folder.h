@@ -40,6 +40,7 @@ struct open_job {
 	struct disk *disk;
 	struct disk_identity identity;
 	bool running;
+	bool reads; /* it is opened when what is in it can be read */
 	/* Is it the root that was synced? (root.c) */
 	char *known, **samples;
 	bool differs;
@@ -242,6 +243,7 @@ struct folder {
 	struct path_stack list_queue; /* first contact: remote folders still to be listed */
 	char *list_folder;
 	char *list_token;
+	bool list_waits; /* for the remote to answer: it goes on with this page */
 
 	struct job checkpoint_job;
 	char *checkpoint_path;
@@ -252,6 +254,7 @@ struct folder {
 	struct moving moving;
 	struct brake brake;
 	struct pull pull;
+	bool root_unread;   /* a scan could not list it */
 	char *root_refused; /* the identity of a root that a person has to approve */
 	struct map mounts;  /* path to struct mount: folders that something was mounted on */
 	int away;           /* so many of them have nothing mounted on them now */

@@ -39,6 +39,7 @@ int moving_settle(struct folder *f, const char *origin, const char *path, const 
 	index_entry_release(&entry);
 	if (moved != 1) return moved;
 	if (!brake_moved(f, origin, true)) return -1;
+	polling_moved(f, origin, path);
 	f->moved++;
 	f->parents_lost++; /* what was loaded of rows below is of before */
 	if (polling_commit(f, false, err)) return -1;

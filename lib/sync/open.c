@@ -13,7 +13,8 @@ static int open_work(struct job *job, struct err *err) {
 	open->disk = ground ? ground->disk_open(ground->user, open->path, err)
 			    : user_disk_open(open->path, open->user, err);
 	if (!open->disk) return -1;
-	if (disk_identity_now(open->disk, &open->identity, err)) {
+	if (disk_identity_now(open->disk, &open->identity, err) ||
+		(open->reads && disk_is_empty(open->disk, "", err) < 0)) {
 		disk_close(open->disk);
 		open->disk = NULL;
 		return -1;
@@ -84,6 +85,7 @@ static void open_done(struct job *job, const struct err *err) {
 	f->disk = open->disk;
 	open->disk = NULL;
 	f->identity = open->identity;
+	f->root_unread = false;
 	watch_free(f->watch);
 	const struct sync_ground *ground = f->sync->ground;
 	f->watch = ground ? ground->watch_new(ground->user, f->loop, disk_path(f->disk),
@@ -130,6 +132,7 @@ void folder_open_start(struct folder *f) {
 		return;
 	}
 	f->open.folder = f;
+	f->open.reads = f->root_unread;
 	f->open.ground = f->sync->ground;
 	f->open.running = true;
 	f->open.path = xstrdup(f->settings.path);

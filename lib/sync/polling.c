@@ -35,7 +35,8 @@ static void release(struct polling *p) {
 	index_strangers_release(&p->strangers);
 	map_release(&p->touched);
 	map_init(&p->touched);
-	p->touched_below = false;
+	strv_free(p->moved);
+	p->moved = NULL;
 	polling_ask_release(p);
 }
 
@@ -338,18 +339,15 @@ void polling_again(struct folder *f) {
 }
 
 void polling_touched(struct folder *f, const char *path) {
-	struct polling *p = f->polling;
 	f->writes++;
-	if (p && p->state != POLLING_REST && !map_get(&p->touched, path))
-		map_put(&p->touched, path, f);
+	if (f->polling && f->polling->state != POLLING_REST) map_put(&f->polling->touched, path, f);
 }
 
-void polling_touched_below(struct folder *f, const char *path) {
-	struct polling *p = f->polling;
+void polling_moved(struct folder *f, const char *from, const char *to) {
 	f->writes++;
-	if (!p || p->state == POLLING_REST) return;
-	map_put(&p->touched, path, p);
-	p->touched_below = true;
+	if (!f->polling || f->polling->state == POLLING_REST) return;
+	strv_add(&f->polling->moved, from);
+	strv_add(&f->polling->moved, to);
 }
 
 /* A folder that was found to be missing while something is sent into it loses its row, and keeps those of what lies in it. Until it is

@@ -37,10 +37,8 @@ struct polling {
 	size_t count, cap;
 	char *parent; /* of what was listed last: its folders are in `seen` */
 	bool any, any_news;
-	/* What we wrote there meanwhile, where a list may be of before: to the folder, and to the polling where that goes for all that
-	 * lies below too. */
-	struct map touched;
-	bool touched_below;
+	struct map touched; /* what we wrote there meanwhile: a list may be of before */
+	char **moved;       /* folders that we moved meanwhile, both names: the same of all below */
 	char *after;
 	struct index_rows rows;
 	size_t next;

@@ -89,17 +89,10 @@ static bool told_same(
 /* It was written by us since the list began, which may be of before. What is on its way is told all the same: its own end, or the next
  * look, finds the news to be no more than what it wrote. */
 bool polling_is_ours_now(const struct polling *p, const char *path) {
-	if (map_get(&p->touched, path)) return true;
-	if (!p->touched_below) return false;
-	char *at = path_parent(path);
-	while (*at && map_get(&p->touched, at) != p) {
-		char *above = path_parent(at);
-		free(at);
-		at = above;
-	}
-	bool below = *at != 0;
-	free(at);
-	return below;
+	if (map_get(&p->touched, path) || rename_moves(p->folder, path)) return true;
+	for (char **moved = p->moved; moved && *moved; moved++)
+		if (path_is_within(path, *moved)) return true;
+	return false;
 }
 
 static bool row_differs(struct polling *p, const char *path, const struct index_entry *row,

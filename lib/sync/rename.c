@@ -30,6 +30,18 @@ bool rename_locks(const struct folder *f, const char *path) {
 	return false;
 }
 
+/* Is it in a folder that is being moved there, under its old name or its new one? Its rows follow later. */
+bool rename_moves(const struct folder *f, const char *path) {
+	if (!f->renaming) return false;
+	list_each(&f->transfers, link) {
+		const struct transfer *t = list_entry(link, struct transfer, link);
+		if (t->origin_locked && t->stat.kind == DISK_FOLDER &&
+			(path_is_within(path, t->origin) || path_is_within(path, t->path)))
+			return true;
+	}
+	return false;
+}
+
 void rename_postpone(struct folder *f, const struct index_dirty *row) {
 	enum index_why why = row->why == INDEX_WHY_DELETE ? INDEX_WHY_DELETE : INDEX_WHY_PAIR;
 	struct err err;

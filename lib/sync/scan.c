@@ -89,6 +89,14 @@ static void under_way_seen(struct folder *f, const char *folder) {
 	}
 }
 
+/* Nothing is known of what is in it, and no path stands for it: it is opened anew, and scanned, until it can be read. */
+static void root_unlisted(struct folder *f, const struct err *why) {
+	struct err err = *why;
+	f->scan.failed = f->root_unread = true;
+	err_wrap(&err, "the folder '%s' cannot be read", f->settings.path);
+	folder_open_anew(f, &err);
+}
+
 static void listed_done(struct folder *f, struct scan_listed *l, const struct err *watched) {
 	if (watched->kind == ERR_CHANGED)
 		return; /* moved meanwhile: its new place is told by an event */
@@ -115,7 +123,7 @@ static void listed_done(struct folder *f, struct scan_listed *l, const struct er
 		if (*l->path)
 			folder_mark_path(f, l->path, PRIO_FOLDER, 0);
 		else
-			f->scan.failed = true;
+			root_unlisted(f, &l->err);
 		return;
 	}
 	int64_t seen = f->scan.seen;
@@ -234,6 +242,7 @@ void scan_request(struct folder *f, const char *path) {
 			return;
 		}
 		scan->full = true;
+		scan->failed = false;
 		scan->seen = 0;
 		/* It comes to each of them by itself. */
 		path_stack_release(&scan->queue);

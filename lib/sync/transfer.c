@@ -220,13 +220,8 @@ static void transfer_op_ended(struct store_op *op, const struct err *err) {
 		return;
 	}
 	folder_turn(t->folder);
-	if (writes(op->verb)) {
-		bool below = op->verb == STORE_MOVE && op->kind == STORE_FOLDER;
-		void (*touched)(struct folder *, const char *) =
-			below ? polling_touched_below : polling_touched;
-		touched(t->folder, t->path);
-		if (t->origin) touched(t->folder, t->origin);
-	}
+	if (writes(op->verb)) polling_touched(t->folder, t->path);
+	if (writes(op->verb) && t->origin) polling_touched(t->folder, t->origin);
 	t->op_done(t, err);
 }
 

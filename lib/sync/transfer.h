@@ -261,6 +261,7 @@ void pace_release(struct folder *folder);
 
 /* rename.c */
 bool rename_locks(const struct folder *folder, const char *path);
+bool rename_moves(const struct folder *folder, const char *path);
 void rename_postpone(struct folder *folder, const struct index_dirty *row); /* it is locked */
 void rename_wake(struct folder *folder);
 /* Is something under way, or marked up to `upto`, that may turn out to be what vanished elsewhere? */

@@ -1,4 +1,5 @@
 /* Folders that go, stay for what lies in them, or are made again: of what is in them nothing is forgotten, and nobody waits for ever. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -266,6 +267,140 @@ static void test_what_goes_stays_gone(void **state) {
 	}
 }
 
+static int no_list(struct ground *g, enum disk_part part, const char *path) {
+	(void)g;
+	return part == DISK_PART_LIST && !*path ? EIO : 0;
+}
+
+/* Nothing is known of what is in the root: that is said, and it is listed once it can be. */
+static void test_a_root_that_cannot_be_listed(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct err err;
+	(void)state;
+	g->disk_fault = no_list;
+	ground_open(g);
+	assert_int_equal(ground_barrier(g, &err), GROUND_REFUSED);
+	if (!strstr(err.text, "cannot be read")) fail_msg("%s", err.text);
+	unsigned ops = g->counts.ops;
+	ground_run(g, 600000);
+	assert_int_equal(g->counts.ops, ops); /* the remote has nothing to do with it */
+	g->disk_fault = NULL;
+	ground_run(g, 120000);
+	case_durable(g);
+	assert_int_equal(case_remote_kind(g, "first", NULL), STORE_FILE);
+	case_end(g);
+}
+
+/* ---- a folder of ours gets another name there while lists are on their way ---- */
+
+static int files_in(struct ground *g, const char *folder) {
+	struct disk_list list;
+	struct err err;
+	if (disk_list(g->disk, folder, &list, &err)) fail_msg("%s", err.text);
+	int count = (int)list.count;
+	disk_list_release(&list);
+	return count;
+}
+
+/* What lies in it was edited too: the lists that find it under its new name before the rows follow tell of nobody else's edit. */
+static void test_a_folder_moves_while_it_is_listed(void **state) {
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		const struct store_memory_options options = { .list_by_folder = how,
+			.hash_first = true };
+		for (int64_t settle_ms = 100; settle_ms < 4000; settle_ms += 100) {
+			struct ground *g = begin_at(FOLDER_TWO_WAY, &options);
+			struct err err;
+			g->fine_clock = true;
+			g->settings.poll_ms = 100;
+			edit_put(g, "d/file");
+			edit_put(g, "d/sub/file");
+			ground_open(g);
+			case_durable(g);
+			ground_close(g);
+			g->settings.settle_ms = settle_ms;
+			g->settings.max_settle_ms = 10000;
+			store_memory_latency(g->content, 1000);
+			ground_open(g);
+			ground_run(g, 20000);
+			assert_int_equal(disk_rename(g->disk, "d", "e", false, &err), 0);
+			edit_put(g, "e/file");
+			edit_put(g, "e/sub/file");
+			ground_run(g, 30000);
+			case_durable(g);
+			case_durable(g);
+			assert_int_equal(files_in(g, "e"), 2);
+			assert_int_equal(files_in(g, "e/sub"), 1);
+			assert_false(is_here(g, "d"));
+			assert_false(is_there(g, "d/file"));
+			case_end(g);
+		}
+	}
+}
+
+/* A file takes the place of a folder there, and is told of before the walk has come to what went: nobody's edit is another one's. */
+static void test_a_file_in_place_of_a_folder_while_it_is_listed(void **state) {
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		const struct store_memory_options options = { .list_by_folder = how };
+		for (int64_t latency_ms = 0; latency_ms < 4000; latency_ms += 200) {
+			struct ground *g = begin_at(FOLDER_TWO_WAY, &options);
+			size_t len = 0;
+			edit_put(g, "d/file");
+			edit_put(g, "d/sub/file");
+			edit_put(g, "e/file");
+			edit_put(g, "f/file");
+			ground_open(g);
+			case_durable(g);
+			ground_close(g);
+			case_remote_do(g, STORE_REMOVE, STORE_FILE, "d/sub/file");
+			case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d/sub");
+			case_remote_do(g, STORE_REMOVE, STORE_FILE, "d/file");
+			case_remote_do(g, STORE_REMOVE, STORE_FOLDER, "d");
+			case_remote_do(g, STORE_PUT, STORE_FILE, "d");
+			store_memory_latency(g->content, latency_ms);
+			ground_open(g);
+			case_durable(g);
+			case_durable(g);
+			assert_non_null(disk_memory_peek(g->memory, "d", &len));
+			assert_int_equal(len, strlen("theirs"));
+			assert_int_equal(files_in(g, ""), 4);
+			case_end(g);
+		}
+	}
+}
+
+/* ---- what the remote has, before anything is agreed ---- */
+
+static int lists;
+
+static struct err each_fifth_list_fails(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	(void)g;
+	(void)after;
+	if (op->verb == STORE_LIST && !path_is_within(op->key, ".tend") && ++lists % 5 == 0)
+		err_set(&err, lists % 2 ? ERR_OFFLINE : ERR_BUSY, "nobody answers");
+	return err;
+}
+
+/* It goes on where it was: what begins anew whenever one question fails would never end. */
+static void test_many_folders_of_a_remote_that_fails_now_and_then(void **state) {
+	static const enum folder_mode modes[] = { FOLDER_BACKUP, FOLDER_TWO_WAY, FOLDER_FETCH };
+	const struct store_memory_options options = { .list_by_folder = true };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		struct ground *g = begin_at(modes[i], &options);
+		for (char name[] = "a"; *name <= 'l'; (*name)++)
+			case_remote_do(g, STORE_MKDIR, STORE_FOLDER, name);
+		lists = 0;
+		g->fault = each_fifth_list_fails;
+		ground_open(g);
+		case_durable(g);
+		assert_in_range(lists, 13, 2 * (13 + 4));
+		case_end(g);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes_makes_the_folder_again),
@@ -273,6 +408,10 @@ int main(void) {
 		cmocka_unit_test(test_a_folder_stays_with_what_stays_in_it),
 		cmocka_unit_test(test_a_folder_comes_back_while_its_file_comes),
 		cmocka_unit_test(test_what_goes_stays_gone),
+		cmocka_unit_test(test_a_root_that_cannot_be_listed),
+		cmocka_unit_test(test_a_folder_moves_while_it_is_listed),
+		cmocka_unit_test(test_a_file_in_place_of_a_folder_while_it_is_listed),
+		cmocka_unit_test(test_many_folders_of_a_remote_that_fails_now_and_then),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,21 +57,29 @@ void contents_gather(struct ground *g, struct map *found) {
 	strv_free(paths);
 }
 
-static void hold_remote(struct ground *g, struct map *found, const struct store_entry *entry) {
+/* NULL: it could not be asked for. The caller's. */
+static char *hash_remote(struct ground *g, const struct store_entry *entry) {
 	struct store_op op;
 	struct err err;
-	if (entry->kind != STORE_FILE || entry->size < TRACKED_MIN) return;
+	char *hash = NULL;
 	store_op_init(&op, STORE_GET, entry->name);
 	op.kind = STORE_FILE;
 	if (store_memory_now(g->content, &op, &err))
 		ground_wrong(g, err.text, entry->name);
 	else
-		hold(found, hash_of((const unsigned char *)op.answer_body.at, op.answer_body.len),
-			entry->name);
+		hash = hash_of((const unsigned char *)op.answer_body.at, op.answer_body.len);
 	store_op_release(&op);
+	return hash;
 }
 
-void contents_gather_remote(struct ground *g, struct map *found) {
+static void hold_remote(struct ground *g, struct map *found, const struct store_entry *entry) {
+	if (entry->kind != STORE_FILE || entry->size < TRACKED_MIN) return;
+	char *hash = hash_remote(g, entry);
+	if (hash) hold(found, hash, entry->name);
+}
+
+static void each_remote(struct ground *g, struct map *found,
+	void (*take)(struct ground *g, struct map *found, const struct store_entry *entry)) {
 	struct store_op op;
 	struct err err;
 	char *token = NULL;
@@ -84,9 +92,13 @@ void contents_gather_remote(struct ground *g, struct map *found) {
 		if (store_memory_now(g->content, &op, &err)) ground_wrong(g, err.text, "");
 		free(token);
 		token = xstrdup(op.next_token);
-		for (size_t i = 0; i < op.entry_count; i++) hold_remote(g, found, &op.entries[i]);
+		for (size_t i = 0; i < op.entry_count; i++) take(g, found, &op.entries[i]);
 		store_op_release(&op);
 	} while (token);
+}
+
+void contents_gather_remote(struct ground *g, struct map *found) {
+	each_remote(g, found, hold_remote);
 }
 
 void contents_release(struct map *found) {
@@ -101,4 +113,72 @@ void contents_release(struct map *found) {
 int contents_count(const struct map *found, const char *hash) {
 	const struct contents_holder *holder = map_get(found, hash);
 	return holder ? holder->count : 0;
+}
+
+/* ---- by path ---- */
+
+void contents_paths(struct ground *g, struct map *found) {
+	bool paused = g->paused;
+	char **paths = edit_paths(g);
+	map_init(found);
+	g->paused = true;
+	for (char **path = paths; path && *path; path++) {
+		if (story_excludes(*path, false) || disk_is_beside(path_name(*path))) continue;
+		char *hash = contents_hash(g, *path);
+		if (hash) free(map_put(found, *path, hash));
+	}
+	g->paused = paused;
+	strv_free(paths);
+}
+
+static void path_remote(struct ground *g, struct map *found, const struct store_entry *entry) {
+	const char *base = strchr(g->settings.remote, ':') + 1;
+	if (entry->kind != STORE_FILE || !path_is_within(entry->name, base) ||
+		path_is_within(entry->name, ".tend"))
+		return;
+	const char *path = entry->name + (*base ? strlen(base) + 1 : 0);
+	char *hash = story_excludes(path, false) ? NULL : hash_remote(g, entry);
+	if (hash) free(map_put(found, path, hash));
+}
+
+void contents_paths_remote(struct ground *g, struct map *found) {
+	each_remote(g, found, path_remote);
+}
+
+static bool is_excepted(char **except, const char *path) {
+	for (; except && *except; except++) {
+		size_t len = strlen(*except);
+		if (strncmp(path, *except, len) != 0) continue;
+		if (!path[len] || str_starts(path + len, " (conflict ")) return true;
+	}
+	return false;
+}
+
+const char *contents_differ(const struct map *one, const struct map *other, char **except) {
+	const struct map *sides[2] = { one, other };
+	for (int i = 0; i < 2; i++)
+		for (struct map_item *it = NULL; (it = map_next(sides[i], it));)
+			if (!str_equal(map_value(it), map_get(sides[!i], map_key(it))) &&
+				!is_excepted(except, map_key(it)))
+				return map_key(it);
+	return NULL;
+}
+
+void contents_folders_kept(struct ground *g, char ***folders) {
+	char **paths = edit_paths(g);
+	for (char **path = paths; path && *path; path++) {
+		struct disk_stat stat;
+		struct err err;
+		if (disk_stat(g->disk, *path, &stat, &err)) continue;
+		if (stat.kind != DISK_OTHER && !story_excludes(*path, stat.kind == DISK_FOLDER))
+			continue;
+		for (char *at = strchr(*path, '/'); at; at = strchr(at + 1, '/'))
+			strv_add_owned(folders, xstrndup(*path, (size_t)(at - *path)));
+	}
+	strv_free(paths);
+}
+
+void contents_paths_release(struct map *paths) {
+	for (struct map_item *it = NULL; (it = map_next(paths, it));) free(map_value(it));
+	map_release(paths);
 }

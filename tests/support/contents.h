@@ -16,6 +16,15 @@ char *contents_hash(struct ground *ground, const char *path);
 void contents_gather(struct ground *ground, struct map *found);
 /* The same, of all that lies at the remote: kept versions too. */
 void contents_gather_remote(struct ground *ground, struct map *found);
+/* Path to the hash of its bytes, of all files that the rules do not leave out. */
+void contents_paths(struct ground *ground, struct map *paths);
+/* The same, of what lies at the remote in the folder's place. */
+void contents_paths_remote(struct ground *ground, struct map *paths);
+/* The first path that is not the same in both, `except` for these, and copies that were kept beside them. NULL: there is none. */
+const char *contents_differ(const struct map *one, const struct map *other, char **except);
+/* Adds the folders in which something lies that is not synced. */
+void contents_folders_kept(struct ground *ground, char ***folders);
+void contents_paths_release(struct map *paths);
 void contents_release(struct map *found);
 int contents_count(const struct map *found, const char *hash);
 

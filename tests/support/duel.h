@@ -16,9 +16,12 @@ struct duel {
 	bool bare;           /* a side may be wholly empty now */
 	bool agrees;         /* now and then nobody edits until all sides are the same */
 	bool blind;          /* the remote keeps no conditions */
+	bool hashless;       /* the remote tells of no bytes */
+	unsigned troubles;   /* troubles.h */
 	struct map contents; /* what edits wrote, by its hash: is it to be there in the end? */
 	struct map fetchers; /* the same, of those that only fetch */
 	struct map agreed;   /* contents that were the same on all sides (two_way_gone.c) */
+	struct map stood;    /* contents that lay at the remote at some time, by their hash */
 	struct map trash;    /* by its hash, of all machines */
 };
 
@@ -39,6 +42,8 @@ void duel_edit(struct duel *duel, int machine, void (*edit)(struct ground *groun
 char *duel_difference(struct duel *duel, const char **why);
 /* The first that a machine which only fetches does not have as the first one has it. */
 char *duel_not_fetched(struct duel *duel, int machine, const char **why);
+void duel_remote_judge(struct duel *duel);
+void duel_stood_note(struct duel *duel);
 void duel_stored(struct duel *duel, int machine);
 void duel_nothing_lost(struct duel *duel);
 

@@ -1,11 +1,13 @@
 #include "support/ground.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/naming.h"
+#include "support/troubles.h"
 
 enum {
 	PAST_COMMITS = 6,
@@ -17,16 +19,28 @@ enum {
 
 /* ---- chance ---- */
 
-uint64_t ground_draw(struct ground *g, uint64_t below) {
-	uint64_t z = (g->random += GROUND_STEP);
-	g->draws++;
+static uint64_t next(uint64_t *random) {
+	uint64_t z = (*random += GROUND_STEP);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (z ^ (z >> 31)) % below;
+	return z ^ (z >> 31);
+}
+
+uint64_t ground_draw(struct ground *g, uint64_t below) {
+	g->draws++;
+	return next(&g->random) % below;
 }
 
 bool ground_chance(struct ground *g, unsigned of_a_million) {
 	return of_a_million && ground_draw(g, 1000000) < of_a_million;
+}
+
+uint64_t ground_fate(struct ground *g, uint64_t below) {
+	return next(&g->fate) % below;
+}
+
+bool ground_strikes(struct ground *g, unsigned of_a_million) {
+	return of_a_million && ground_fate(g, 1000000) < of_a_million;
 }
 
 void ground_say(struct ground *g, const char *format, ...) {
@@ -195,6 +209,11 @@ static void disk_changed(void *user, enum disk_change what, const char *path, co
 		watch_feed(g->watch, WATCH_OVERFLOW, "", NULL);
 		return;
 	}
+	if (ground_strikes(g, g->odds.missing) && cuts_happens(g, PART_FAULT)) {
+		ground_say(g, "  watch: nobody is told");
+		g->missed = true;
+		return;
+	}
 	watch_feed(g->watch, told_as(what), path, from);
 }
 
@@ -209,7 +228,26 @@ static void disk_looking(void *user) {
 }
 
 static struct disk *open_disk(void *user, const char *path, struct err *err) {
-	return disk_memory_open(((struct ground *)user)->memory, err);
+	struct disk *disk = disk_memory_open(((struct ground *)user)->memory, err);
+	if (disk) disk_memory_may_fail(disk);
+	return disk;
+}
+
+/* Where there is no room nothing is made any more, and all that is there can be read. */
+static int disk_fails(void *user, enum disk_part part, const char *path) {
+	static const char *const parts[] = { "open", "read", "list", "create", "write", "sync",
+		"remove" };
+	struct ground *g = user;
+	if (g->disk_fault) return g->disk_fault(g, part, path);
+	bool makes = part == DISK_PART_CREATE || part == DISK_PART_WRITE || part == DISK_PART_SYNC;
+	int errnum = makes && ground_strikes(g, g->odds.full) ? ENOSPC
+		     : ground_strikes(g, g->odds.broken)      ? EIO
+							      : 0;
+	if (!errnum || !cuts_happens(g, PART_FAULT)) return 0;
+	ground_say(g, "  disk: %s, to %s '%s'", errnum == EIO ? "broken" : "full", parts[part],
+		path ? path : "");
+	g->counts.faults++;
+	return errnum;
 }
 
 static struct watch *new_watch(void *user, struct loop *loop, const char *root,
@@ -406,9 +444,11 @@ static void time_passed(struct timer *timer) {
 static struct ground *make(uint64_t seed, struct ground *first, bool retries,
 	const struct store_memory_options *options) {
 	struct ground *g = xcalloc(1, sizeof(*g));
-	struct disk_memory_calls calls = {
-		.now_ns = disk_now, .changed = disk_changed, .looking = disk_looking, .user = g
-	};
+	struct disk_memory_calls calls = { .now_ns = disk_now,
+		.changed = disk_changed,
+		.looking = disk_looking,
+		.fails = disk_fails,
+		.user = g };
 	struct store_fault_plan plan = { .user = g, .decide = decide };
 	struct err err;
 	map_init(&g->inodes);
@@ -416,6 +456,7 @@ static struct ground *make(uint64_t seed, struct ground *first, bool retries,
 	map_init(&g->approved);
 	map_init(&g->in_trash);
 	g->random = seed * 2 + 1;
+	g->fate = ~g->random;
 	g->trace = UINT64_C(0xcbf29ce484222325);
 	g->beside = first != NULL;
 	g->loop = first ? first->loop : loop_new_simulated(seed);
@@ -474,6 +515,7 @@ void ground_free(struct ground *g) {
 
 void ground_run(struct ground *g, int64_t ms) {
 	g->stop = false;
+	troubles_run(g);
 	timer_start(&g->timer, ms);
 	if (!g->wrong) loop_run_until(g->loop, &g->stop);
 	timer_cancel(&g->timer);
@@ -492,6 +534,7 @@ void ground_open(struct ground *g) {
 		return;
 	}
 	naming_opened(g->naming);
+	g->missed = false;
 	unit_want(folder_unit(g->folder));
 }
 

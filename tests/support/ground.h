@@ -19,6 +19,8 @@ struct ground_odds {
 	unsigned edit_while_looking;        /* of a call to the disk by the engine */
 	unsigned lost, refused, away, slow; /* of an operation at the store */
 	unsigned odd; /* answered INVALID, DENIED, FULL or CORRUPT, as a server out of order does */
+	unsigned missing;      /* of an edit: nobody is told of it, nor that anything was lost */
+	unsigned full, broken; /* of a call to the disk by the engine: ENOSPC, EIO */
 };
 
 struct ground_counts {
@@ -41,6 +43,7 @@ struct ground_paths {
 
 struct ground {
 	uint64_t random, draws;
+	uint64_t fate;     /* as `random`, for what only some stories have (troubles.h) */
 	int number;        /* among those of one story */
 	struct cuts *cuts; /* NULL: all of the story is told */
 	enum lie lie;      /* of the store */
@@ -69,6 +72,8 @@ struct ground {
 	struct ground_odds odds;
 	/* Instead of the odds at the store. */
 	struct err (*fault)(struct ground *ground, const struct store_op *op, bool *after);
+	/* The same at the disk: 0, or an errno. */
+	int (*disk_fault)(struct ground *ground, enum disk_part part, const char *path);
 	bool frozen; /* what the engine does has no effect any more */
 	struct sync_ground face;
 
@@ -83,6 +88,9 @@ struct ground {
 	bool paused;                         /* no edits by themselves */
 	int64_t kill_at_op;                  /* counts.ops; 0: no */
 	bool stop;                           /* what loop_run_until waits for */
+	bool missed;                         /* an event, since the engine was opened */
+	struct timer clock;                  /* the next step of the wall clock */
+	unsigned clock_left;                 /* so many will come */
 	bool down;
 	struct timer timer;
 	/* Made at the remote since the index was last on its disk for sure, and before that: when the
@@ -122,6 +130,9 @@ void ground_free(struct ground *ground); /* no engine is open */
 
 uint64_t ground_draw(struct ground *ground, uint64_t below);
 bool ground_chance(struct ground *ground, unsigned of_a_million);
+/* The same of `fate`. */
+uint64_t ground_fate(struct ground *ground, uint64_t below);
+bool ground_strikes(struct ground *ground, unsigned of_a_million);
 void ground_say(struct ground *ground, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void ground_wrong(struct ground *ground, const char *what, const char *path);

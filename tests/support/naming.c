@@ -14,6 +14,7 @@ struct naming {
 struct naming_op {
 	struct store_frame frame;
 	char *place, *id;
+	uint64_t commits; /* to the disk, when it was told */
 };
 
 static bool makes(const struct store_op *op) {
@@ -39,7 +40,8 @@ static void kept(struct store_op *op) {
 	const struct naming_op *x = container_of(op->frame, struct naming_op, frame);
 	struct naming *n = container_of(x->frame.owner, struct naming, store);
 
-	if (!n->g->frozen && index_has_uncommitted(n->g->index))
+	/* By then others may have noted more, which waits for its own. */
+	if (!n->g->frozen && index_past_full(n->g->past) == x->commits)
 		ground_wrong(n->g, "made before its id was committed", x->place);
 	free(map_put(&n->under_way, x->place, xstrdup(x->id)));
 	store_start(n->inner, op);
@@ -57,6 +59,7 @@ static void naming_start(struct store *store, struct store_op *op) {
 	x->place = xstrdup(key);
 	x->id = xasprintf("id-%u", ++n->last);
 	store_frame_push(&x->frame, store, op, finish);
+	x->commits = index_past_full(n->g->past);
 	op->go_on = kept;
 	op->making(op, x->place, false, x->id);
 }

@@ -5,6 +5,7 @@
 
 #include "support/edits.h"
 #include "support/trees.h"
+#include "support/troubles.h"
 
 enum { SPIN_OPS = 60000 };
 
@@ -35,7 +36,9 @@ static void writer_next(struct timer *timer) {
 
 static void barrier_and_compare(struct story *s) {
 	struct err err;
-	if (ground_barrier(s->g, &err) != GROUND_DURABLE) return;
+	/* What nobody was told of is found by the next scan. */
+	bool missed = s->g->missed;
+	if (ground_barrier(s->g, &err) != GROUND_DURABLE || missed) return;
 	bool paused = s->g->paused;
 	s->g->paused = true;
 	story_compare(s, s->g->hit);
@@ -56,7 +59,7 @@ static void empty_the_root(struct story *s) {
 	struct err err;
 	bool paused = g->paused;
 	g->paused = true;
-	if (ground_barrier(g, &err) == GROUND_DURABLE && !g->wrong) {
+	if (!g->missed && ground_barrier(g, &err) == GROUND_DURABLE && !g->wrong) {
 		unsigned deletions = g->counts.deletions;
 		bool files = edit_any_files(g);
 		ground_say(g, "all that is in the root goes");
@@ -137,7 +140,7 @@ static void approve(struct ground *g) {
 static void quiet(struct story *s) {
 	struct ground *g = s->g;
 	struct err err;
-	g->odds = (struct ground_odds){ 0 };
+	troubles_end(g);
 	ground_mend_index(g);
 	g->paused = true;
 	ground_say(g, "quiet");
@@ -220,7 +223,7 @@ static void edit_any(struct ground *g) {
 	cuts_edit(g, edit_random);
 }
 
-static struct ground *tell_story(unsigned seed, struct cuts *cuts, bool tell) {
+static struct ground *tell_story(unsigned seed, unsigned troubles, struct cuts *cuts, bool tell) {
 	static char *exclude[] = { (char *)"*.tmp", (char *)"/cache/", NULL };
 	struct ground *g = make_ground(seed);
 	struct story s = { .g = g };
@@ -252,6 +255,8 @@ static struct ground *tell_story(unsigned seed, struct cuts *cuts, bool tell) {
 		g->most_deletions = 4;
 		g->settings.max_delete = (char *)"4";
 	}
+	/* It has odd answers of its own. */
+	troubles_begin(g, troubles & ~(unsigned)TROUBLE_ODD);
 	for (uint64_t i = ground_draw(g, 25); i > 0; i--) cuts_edit(g, edit_random);
 	edit_put(g, "first");
 	if (ground_draw(g, 3) == 0) story_send_some(&s);
@@ -260,14 +265,14 @@ static struct ground *tell_story(unsigned seed, struct cuts *cuts, bool tell) {
 	if (!g->wrong) quiet(&s);
 	timer_cancel(&w.timer);
 	if (g->counts.ops > SPIN_OPS) ground_wrong(g, "asks the store without end", "");
+	troubles_end(g);
 	story_release(&s);
 	return g;
 }
 
 void one_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, bool tell,
 	struct told_story *told) {
-	struct ground *g = tell_story(seed, cuts, tell);
-	(void)model;
+	struct ground *g = tell_story(seed, troubles_of(model, seed), cuts, tell);
 	told->wrong = g->wrong;
 	told->path = xstrdup(g->wrong_path);
 	told->trace = g->trace;

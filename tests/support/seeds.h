@@ -26,6 +26,7 @@ struct model {
 	unsigned first, last; /* unless the words say others */
 	const unsigned *kept; /* those that found something once, told as well */
 	size_t kept_count;
+	bool plain; /* none of the troubles that only some stories have (troubles.h) */
 };
 
 /* The program's exit code. */

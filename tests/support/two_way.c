@@ -12,6 +12,7 @@
 #include "support/duel.h"
 #include "support/edits.h"
 #include "support/trees.h"
+#include "support/troubles.h"
 
 enum { SPIN_OPS = 120000 };
 
@@ -151,6 +152,15 @@ void duel_open(struct duel *d, int machine) {
 	d->open[machine] = true;
 }
 
+/* Nothing is agreed any more, and what was gone on one side only may come back. */
+static void lose_index(struct duel *d, struct ground *g) {
+	if (!cuts_happens(g, PART_FAULT)) return;
+	ground_say(g, "the index is lost");
+	index_past_reset(g->past);
+	g->counts.commits_lost++;
+	duel_agreed_release(d);
+}
+
 void duel_end(struct duel *d, int machine) {
 	struct ground *g = d->machines[machine];
 	if (!d->open[machine]) return;
@@ -162,6 +172,7 @@ void duel_end(struct duel *d, int machine) {
 	else
 		ground_stop(g);
 	d->open[machine] = false;
+	if (d->troubles & TROUBLE_INDEX && !ground_fate(g, 3)) lose_index(d, g);
 }
 
 void duel_run(struct duel *d, int64_t ms) {
@@ -209,6 +220,7 @@ static void chapter(struct duel *d, struct hand *hands) {
 	if (!duel_is_wrong(d) && d->open[which] && ground_draw(g, 3) == 0)
 		ground_barrier(d->machines[which], &err);
 	for (int i = 0; i < d->count; i++) timer_cancel(&hands[i].timer);
+	if (d->agrees && !d->plot->brakes) duel_stood_note(d);
 	if (d->agrees && !duel_is_wrong(d) && ground_draw(g, 2)) duel_agree(d);
 	if (d->plot->brakes && !duel_is_wrong(d)) duel_brake_chapter(d, which);
 	for (int i = 0; i < d->count; i++)
@@ -268,12 +280,23 @@ static char *not_fetched(struct duel *d, const char **why) {
 	return path;
 }
 
+/* What nobody was told of is found by the next scan: by the clock, or at a start. */
+static void find_missed(struct duel *d, int machine) {
+	struct ground *g = d->machines[machine];
+	if (!d->open[machine] || !g->missed) return;
+	if (g->settings.rescan_ms && ground_fate(g, 2))
+		duel_run(d, g->settings.rescan_ms + 60000);
+	else
+		duel_end(d, machine);
+	g->missed = false;
+}
+
 static void settle(struct duel *d) {
 	struct err err = { .kind = ERR_NONE };
 	const char *why = "";
 	for (int i = 0; i < d->count; i++) {
 		struct ground *g = d->machines[i];
-		g->odds = (struct ground_odds){ 0 };
+		troubles_end(g);
 		ground_mend_index(g);
 		g->kill_at_op = 0;
 		g->paused = true;
@@ -281,6 +304,7 @@ static void settle(struct duel *d) {
 	}
 	ground_say(d->machines[0], "quiet");
 	duel_edit(d, 0, put_last);
+	for (int i = 0; i < d->count; i++) find_missed(d, i);
 	for (int i = 0; i < d->count; i++) duel_open(d, i);
 	char *path = settle_until(d, &err, &why, duel_difference);
 	if (!path && d->senders < d->count && !duel_is_wrong(d)) {
@@ -302,12 +326,11 @@ static void stop_all(struct duel *d) {
 	}
 }
 
-static void second_run(struct duel *d) {
-	unsigned writes[MACHINES_MAX];
+/* False: something is written by it. */
+static bool run_once_more(struct duel *d) {
+	unsigned writes[MACHINES_MAX] = { 0 };
 	struct err err;
-	stop_all(d);
-	if (duel_is_wrong(d)) return;
-	ground_say(d->machines[0], "a second run");
+	bool none = true;
 	for (int i = 0; i < d->count; i++) {
 		writes[i] = d->machines[i]->counts.writes;
 		duel_open(d, i);
@@ -324,10 +347,26 @@ static void second_run(struct duel *d) {
 	free(path);
 	/* Not before: what got the name of a conflict at the remote, when nobody looked there any more, is durable and on no disk. */
 	if (!duel_is_wrong(d)) duel_nothing_lost(d);
+	if (!duel_is_wrong(d)) duel_remote_judge(d);
 	if (!duel_is_wrong(d)) duel_gone_judge(d);
-	for (int i = 0; i < d->count && !duel_is_wrong(d); i++)
-		if (d->machines[i]->counts.writes != writes[i])
-			ground_wrong(d->machines[i], "a second run writes", "");
+	for (int i = 0; i < d->count; i++) none &= d->machines[i]->counts.writes == writes[i];
+	return none;
+}
+
+static void second_run(struct duel *d) {
+	stop_all(d);
+	if (duel_is_wrong(d)) return;
+	ground_say(d->machines[0], "a second run");
+	bool none = run_once_more(d);
+	/* Where nothing tells of bytes, those of what was taken for the same by its size and time are known of neither side. When it is linked,
+	 * or another name of it goes, they are sent once more; then they are known. */
+	if (!none && d->hashless && !duel_is_wrong(d)) {
+		stop_all(d);
+		if (duel_is_wrong(d)) return;
+		ground_say(d->machines[0], "a third run");
+		none = run_once_more(d);
+	}
+	if (!none && !duel_is_wrong(d)) ground_wrong(d->machines[0], "a second run writes", "");
 	stop_all(d);
 }
 
@@ -366,6 +405,7 @@ static void make_machines(struct duel *d, unsigned seed, struct cuts *cuts, bool
 	if (options.hashless && options.conditions == STORE_CONDITIONS_IGNORED)
 		options.conditions = STORE_CONDITIONS_REFUSED;
 	bool breaks = (bits >> 52) % 8 == 0;
+	d->hashless = options.hashless;
 	d->blind = options.conditions != STORE_CONDITIONS_KEPT;
 	add_machine(d, ground_new(seed, &options, (bits >> 11) & 1), breaks, cuts, tell);
 	struct ground *first = d->machines[0];
@@ -410,6 +450,7 @@ static void set_machine(struct duel *d, int machine) {
 		.poll_ms = 500 + (int64_t)ground_draw(g, 20000),
 		.max_transfers = 1 + (int64_t)ground_draw(g, 8) };
 	if (d->plot->brakes) duel_brake_set(d, machine);
+	troubles_begin(g, d->troubles);
 }
 
 static void begin(struct duel *d, struct hand *hands) {
@@ -428,6 +469,7 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 	for (int i = 0; i < d->count; i++) {
 		struct ground *g = d->machines[i];
 		timer_cancel(&hands[i].timer);
+		troubles_end(g);
 		if (d->open[i]) ground_close(g);
 		if (g->counts.ops > SPIN_OPS) ground_wrong(g, "asks the store without end", "");
 		told->trace = told->trace * 31 + g->trace;
@@ -444,18 +486,24 @@ static void end(struct duel *d, struct hand *hands, struct told_story *told) {
 	map_release(&d->contents);
 	map_release(&d->fetchers);
 	map_release(&d->trash);
+	map_release(&d->stood);
 	for (int i = d->count; i-- > 0;) ground_free(d->machines[i]);
 }
 
 void two_way_tell(const struct model *model, unsigned seed, struct cuts *cuts, bool tell,
 	struct told_story *told) {
 	struct hand hands[MACHINES_MAX] = { 0 };
-	struct duel d = { .plot = model->plot, .agrees = seed % 3 == 0 };
+	struct duel d = {
+		.plot = model->plot, .agrees = seed % 3 == 0, .troubles = troubles_of(model, seed)
+	};
+	if (d.plot->brakes)
+		d.troubles &= ~(unsigned)(TROUBLE_CLOCK | TROUBLE_MISSING | TROUBLE_INDEX);
 	make_machines(&d, seed, cuts, tell);
 	map_init(&d.agreed);
 	map_init(&d.contents);
 	map_init(&d.fetchers);
 	map_init(&d.trash);
+	map_init(&d.stood);
 	the_duel = &d;
 	begin(&d, hands);
 	struct ground *g = d.machines[0];

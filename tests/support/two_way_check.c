@@ -138,6 +138,38 @@ void duel_stored(struct duel *d, int machine) {
 	contents_release(&there);
 }
 
+/* All sides have the same by now: the remote has it too, name by name. */
+void duel_remote_judge(struct duel *d) {
+	struct map here, there;
+	contents_paths(d->machines[0], &here);
+	contents_paths_remote(d->machines[0], &there);
+	const char *path = contents_differ(&here, &there, NULL);
+	if (path) ground_wrong(d->machines[0], "is not the same at the remote", path);
+	contents_paths_release(&here);
+	contents_paths_release(&there);
+}
+
+/* What lies at the remote now. */
+void duel_stood_note(struct duel *d) {
+	struct map there;
+	if (d->blind) return;
+	contents_gather_remote(d->machines[0], &there);
+	for (struct map_item *it = NULL; (it = map_next(&there, it));)
+		map_put(&d->stood, map_key(it), d);
+	contents_release(&there);
+}
+
+/* What lay there once lies there still, perhaps as a kept version, whoever replaced or removed it. */
+static void versions_hold(struct duel *d) {
+	struct map there;
+	contents_gather_remote(d->machines[0], &there);
+	for (struct map_item *it = NULL; (it = map_next(&d->stood, it));)
+		if (!map_get(&there, map_key(it)))
+			ground_wrong(d->machines[0], "was at the remote, and no version holds it",
+				map_key(it));
+	contents_release(&there);
+}
+
 /* Where the remote keeps no conditions, two that write at one moment do not see each other: what the later one replaced is a kept version,
  * or lies in the trash of the other. */
 static void senders_lost_nothing(struct duel *d) {
@@ -174,5 +206,6 @@ static void fetchers_lost_nothing(struct duel *d) {
 
 void duel_nothing_lost(struct duel *d) {
 	senders_lost_nothing(d);
+	versions_hold(d);
 	fetchers_lost_nothing(d);
 }

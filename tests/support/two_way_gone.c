@@ -11,6 +11,7 @@
 #include "support/contents.h"
 #include "support/duel.h"
 #include "support/edits.h"
+#include "support/troubles.h"
 
 enum { AGREED, GONE, MOVED };
 enum { AGREE_ROUNDS = 6 };
@@ -151,7 +152,7 @@ static bool agree_all(struct duel *d) {
 }
 
 /* By one, while others look on or are away. */
-static void take_away(struct duel *d) {
+static int take_away(struct duel *d) {
 	struct ground *g = d->machines[0];
 	int who = (int)ground_draw(g, (uint64_t)d->senders);
 	ground_say(d->machines[who], "takes away");
@@ -162,17 +163,53 @@ static void take_away(struct duel *d) {
 		duel_run(d, (int64_t)ground_draw(g, 3000));
 	}
 	duel_run(d, (int64_t)ground_draw(g, 20000));
+	return who;
+}
+
+static unsigned commits_lost(const struct duel *d) {
+	unsigned lost = 0;
+	for (int i = 0; i < d->count; i++) lost += d->machines[i]->counts.commits_lost;
+	return lost;
+}
+
+/* Nobody else edited since all agreed: what one wrote stays as it is, under its own name, and comes to be so everywhere. Where it took the
+ * place of a folder that stays on another side, for what is not synced in it, it gets another name there. */
+static void write_alone(struct duel *d, int who, unsigned lost) {
+	struct ground *g = d->machines[who];
+	struct map left, now;
+	char **kept = NULL;
+	ground_say(g, "writes alone");
+	for (int i = 0; i < d->senders; i++)
+		if (i != who) contents_folders_kept(d->machines[i], &kept);
+	for (uint64_t i = 1 + ground_fate(g, 6); i > 0 && !duel_is_wrong(d); i--) {
+		duel_edit(d, who, edit_random);
+		duel_run(d, (int64_t)ground_fate(g, 3000));
+	}
+	contents_paths(g, &left);
+	if (all_durable(d) && commits_lost(d) == lost) {
+		contents_paths(g, &now);
+		const char *path = contents_differ(&left, &now, kept);
+		if (path) ground_wrong(g, "what one side wrote alone is another one", path);
+		contents_paths_release(&now);
+	}
+	contents_paths_release(&left);
+	strv_free(kept);
 }
 
 void duel_agree(struct duel *d) {
-	bool paused[MACHINES_MAX], judged = !d->blind && !d->plot->brakes && d->senders > 1;
+	bool paused[MACHINES_MAX] = { false };
+	bool judged = !d->blind && !d->plot->brakes && d->senders > 1;
+	/* What nobody is told of is not taken away yet. */
+	if (d->troubles & TROUBLE_MISSING) return;
 	if (!judged) return;
 	for (int i = 0; i < d->count; i++) {
 		paused[i] = d->machines[i]->paused;
 		d->machines[i]->paused = true;
 	}
+	unsigned lost = commits_lost(d);
 	if (agree_all(d)) {
-		take_away(d);
+		int who = take_away(d);
+		if (!duel_is_wrong(d) && (d->troubles & TROUBLE_ALONE)) write_alone(d, who, lost);
 		if (!duel_is_wrong(d)) agree_all(d);
 	}
 	for (int i = 0; i < d->count; i++) d->machines[i]->paused = paused[i];
