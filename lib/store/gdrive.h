@@ -58,6 +58,7 @@ struct gdrive {
 	char *drive_id, *drive_name; /* shared drive: its id once it is known */
 	int64_t timeout_ms;
 	struct map nodes; /* path -> gdrive_node */
+	int64_t forgets;  /* of folders, so far */
 	char **ids;       /* that were asked for and are free */
 	size_t id_count;
 	struct gdrive_lock ids_lock, base_lock, login_lock;
@@ -124,6 +125,7 @@ struct gdrive_op {
 	struct http_request request;
 	struct gdrive_call call;
 	char range[112]; /* of `call` */
+	int64_t forgets; /* when it was sent */
 	struct buf body;
 	char *headers[8];
 	char *content_type;
@@ -255,6 +257,9 @@ void gdrive_node_told(struct gdrive *gd, const char *path, bool folder, const ch
 void gdrive_remember(struct store *store, const char *place, const char *id);
 /* Forgets what is known of a path, and for a folder of all below. */
 void gdrive_node_forget(struct gdrive *gd, const char *path, bool folder);
+/* A folder was forgotten while the request was on its way, since we moved it perhaps: the answer may be of
+ * before, and what it tells of folders is not kept. */
+bool gdrive_is_late(const struct gdrive_op *x);
 bool gdrive_node_has_children(struct gdrive *gd, const char *path);
 /* What is known of paths, after CHANGES told these: what is not where it was is forgotten, and a
  * folder in which others put something is not fresh any more. Each has an id. */

@@ -21,7 +21,8 @@ static void end(struct gdrive_op *x, bool there) {
 	place->there = there;
 	if (there && !place->file.trashed) {
 		bool folder = place->file.entry.kind == STORE_FOLDER;
-		gdrive_node_set(x->gd, place->path, folder, place->file.entry.id);
+		if (!folder || !gdrive_is_late(x))
+			gdrive_node_set(x->gd, place->path, folder, place->file.entry.id);
 	}
 	x->find.then(x);
 }

@@ -48,7 +48,7 @@ static void tell(struct gdrive_op *x, struct page *page, struct gdrive_file *fil
 		tell_other(x, file, "duplicate");
 	} else {
 		file->entry.name = gdrive_file_name(file);
-		if (file->entry.kind == STORE_FOLDER) {
+		if (file->entry.kind == STORE_FOLDER && !gdrive_is_late(x)) {
 			char *path = path_join(x->at.path, file->name);
 			gdrive_node_told(x->gd, path, true, file->entry.id);
 			free(path);

@@ -107,6 +107,10 @@ void gdrive_remember(struct store *store, const char *place, const char *id) {
 	free(path);
 }
 
+bool gdrive_is_late(const struct gdrive_op *x) {
+	return x->forgets != x->gd->forgets;
+}
+
 bool gdrive_node_has_children(struct gdrive *gd, const char *path) {
 	struct map_item *item = NULL;
 	size_t len = strlen(path);
@@ -132,6 +136,7 @@ void gdrive_node_forget(struct gdrive *gd, const char *path, bool folder) {
 		free(own);
 		return;
 	}
+	gd->forgets++;
 	while ((item = map_next(&gd->nodes, item))) {
 		const char *key = map_key(item);
 		bool below = len == 0 || (strncmp(key, path, len) == 0 && key[len] == '/');

@@ -229,6 +229,7 @@ static void send_now(struct gdrive_op *x) {
 			      : call->answer_max                ? ERROR_BODY_MAX
 								: JSON_MAX;
 	request->done = answered;
+	x->forgets = gd->forgets;
 	http_request_start(gd->http, request);
 }
 

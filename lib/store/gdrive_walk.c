@@ -196,6 +196,15 @@ static char *oldest(const struct gdrive_op *x) {
 	return found;
 }
 
+/* What was asked for may have been moved by us meanwhile, or what it lies in. */
+static void walk_anew(struct gdrive_op *x) {
+	struct gdrive_node *node = x->walk.node;
+
+	x->walk.node = NULL;
+	gdrive_lock_release(x, &node->lock);
+	walk_on(x);
+}
+
 static void made(struct gdrive_op *x) {
 	struct gdrive_node *node = x->walk.node;
 
@@ -244,6 +253,10 @@ static void walk_answer(struct gdrive_op *x) {
 	}
 	if (x->err.kind != ERR_NONE && !(gone && x->walk.state == WALK_CONFIRM)) {
 		gdrive_fail(x);
+		return;
+	}
+	if (gdrive_is_late(x)) {
+		walk_anew(x);
 		return;
 	}
 	if (x->walk.state == WALK_CONFIRM) {
