@@ -10,9 +10,11 @@ import re
 import pytest
 
 import fault_proxy as fault
-from basics import QUICK
+from basics import CALM, QUICK
+from churn import Churn
 from fault_proxy import before
-from stores import S3, Azure, WebDav
+from stores import S3, Azure, WebDav, rclone
+from test_churn import assert_versions
 
 WRITES = ("PUT", "POST", "MKCOL", "COPY", "PROPPATCH")
 READS = ("GET", "HEAD", "PROPFIND", "DELETE")
@@ -61,3 +63,34 @@ def test_rclone_reads_what_came_after(tendd, proxied):
                     "all of it there", patience=240)
         store.judge(data)
     assert "somebody else" not in tendd.said
+
+
+def test_churn_while_answers_are_lost(tendd, proxied):
+    """A sixth of all requests meets something, most often that it was done and nobody said so; nothing is lost, nothing goes in twice."""
+    store, proxy = proxied
+    data = tendd.folder("data")
+    tendd.configure(store.section("r", "timeout = 1s\nmax_in_flight = 8\n") +
+                    "[folder data]\npath = %s\nremote = r:data\nmax_delete = none\n%s" % (data, CALM)).start()
+    tendd.until_idle("data")
+    acts = [fault.lost, fault.lost, fault.lost, fault.reset, fault.cut_head, fault.status(503), fault.status(429), fault.stall]
+    chance = fault.now_and_then(acts, 0.16, seed=19)
+
+    def decide(request):
+        act = chance(request)
+        # A server that moves a folder is given ten minutes for it: nobody knows how much lies in it.
+        return fault.lost if act == fault.stall and request.method == "MOVE" else act
+    proxy.decide = decide
+    churn = Churn(data, seed=18, directory=False)
+    churn.names = [name for name in churn.names if not re.search(r"[\\\t]|\.$", name)]  # which some of them never take
+    for _ in range(3):
+        churn.work(60)
+        # After tries that all met something it waits, longer each time: minutes on a busy machine.
+        tendd.until(lambda: tendd.folder_part("data")["state"] == "idle" and tendd.folder_part("data")["pending"] == 0,
+                    "the folder", patience=240)
+    assert proxy.count() < 6000
+    proxy.decide = lambda request: None
+    assert tendd.tend("wait", "data").returncode == 0
+    store.judge(data)
+    assert "somebody else" not in tendd.said
+    rclone("copy", store.address(".tend/versions"), tendd.root / "versions", env=store.env)
+    assert_versions(tendd.root / "versions", churn)
