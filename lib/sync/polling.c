@@ -63,6 +63,8 @@ void polling_ended(struct polling *p) {
 	if (found)
 		log_info("folder '%s': %lld paths are others at the remote", f->name,
 			(long long)found);
+	/* The remote answers: where there is nothing to send, nothing else ends what was refused on the way to here. */
+	if (f->trouble.kind != ERR_NONE && !f->held) folder_probe_passed(f);
 	trash_prune(f);
 	folder_wake(f);
 }

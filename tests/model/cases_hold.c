@@ -117,12 +117,53 @@ static void test_no_patience_for_a_year(void **state) {
 	case_end(g);
 }
 
+static int refusals;
+
+static struct err not_yet(struct ground *g, const struct store_op *op, bool *after) {
+	struct err err = { .kind = ERR_NONE };
+	if (op->verb == STORE_LIST && str_starts(op->key, ".tend/") && refusals-- > 0)
+		err_set(&err, ERR_DENIED, "not yet allowed");
+	(void)after;
+	(void)g;
+	return err;
+}
+
+/* Where nothing is sent, and something is refused for good, the next poll ends what was said of the remote. */
+static void test_a_refusal_at_the_start_is_over(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct folder_status status;
+	struct err err;
+	(void)state;
+	g->settings.mode = FOLDER_FETCH;
+	g->settings.poll_ms = 1000;
+	case_remote_do(g, STORE_PUT, STORE_FILE, "other");
+	case_remote_do(g, STORE_PUT, STORE_FILE, "d");
+	edit_put(g, "d/file"); /* a folder in its place, which a person has to move away */
+	ground_open(g);
+	ground_run(g, 20000);
+	ground_stop(g);
+	refusals = 2;
+	g->fault = not_yet;
+	ground_open(g);
+	ground_run(g, 60000);
+	assert_int_equal(refusals, -1);
+	folder_status(g->folder, &status);
+	assert_int_equal(status.trouble.kind, ERR_NONE);
+	folder_status_release(&status);
+	assert_int_equal(ground_barrier(g, &err), GROUND_REFUSED);
+	if (!strstr(err.text, "1 paths")) fail_msg("%s", err.text);
+	edit_remove_path(g, "d");
+	case_durable(g);
+	case_end(g);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hours_pass_in_silence),
 		cmocka_unit_test(test_a_new_start_waits_on),
 		cmocka_unit_test(test_a_person_need_not_wait),
 		cmocka_unit_test(test_no_patience_for_a_year),
+		cmocka_unit_test(test_a_refusal_at_the_start_is_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
