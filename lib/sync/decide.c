@@ -274,6 +274,12 @@ static enum plan_action decide(struct transfer *t) {
 	return plan_path(&q);
 }
 
+/* What lies in it gets marks only now: whoever waits for the folder itself waits for that too. */
+static void unread_list(struct folder *f, const char *path) {
+	scan_request(f, path);
+	barrier_rescan(f);
+}
+
 /* It could not be read when it was looked at, or when a scan came by, and can be now. */
 static void list_again(struct transfer *t) {
 	bool unlisted = map_take(&t->folder->unlisted, t->path) != NULL;
@@ -282,7 +288,7 @@ static void list_again(struct transfer *t) {
 		t->row.why = INDEX_WHY_CHANGE;
 		unlisted = true;
 	}
-	if (unlisted) scan_request(t->folder, t->path);
+	if (unlisted) unread_list(t->folder, t->path);
 }
 
 /* ---- a folder that was made again ---- */
@@ -347,7 +353,7 @@ void transfer_plan(struct transfer *t) {
 	if (t->row.why == INDEX_WHY_UNREADABLE && str_equal(path_name(t->path), IGNORE_FILE_NAME)) {
 		char *parent = path_parent(t->path);
 		t->row.why = INDEX_WHY_CHANGE;
-		scan_request(f, parent);
+		unread_list(f, parent);
 		free(parent);
 	}
 	if (!t->absent) t->mtime_ns = t->stat.mtime_ns;

@@ -272,6 +272,34 @@ static int no_list(struct ground *g, enum disk_part part, const char *path) {
 	return part == DISK_PART_LIST && !*path ? EIO : 0;
 }
 
+static int failures; /* so often it cannot be listed */
+
+static int no_list_for_now(struct ground *g, enum disk_part part, const char *path) {
+	(void)g;
+	return part == DISK_PART_LIST && str_equal(path, "d") && failures-- > 0 ? EIO : 0;
+}
+
+/* Whoever waits for the folder waits for what is found in it later, once it can be listed. */
+static void test_a_folder_that_cannot_be_listed_at_first(void **state) {
+	(void)state;
+	for (int often = 1; often < 5; often++) {
+		for (int64_t ms = 0; ms < 1000; ms += 50) {
+			struct ground *g = case_begin(NULL);
+			g->disk_fault = no_list_for_now;
+			ground_open(g);
+			case_durable(g);
+			failures = often;
+			edit_put(g, "d/sub/file");
+			ground_run(g, ms);
+			struct err err;
+			if (ground_barrier(g, &err) == GROUND_DURABLE)
+				assert_true(is_there(g, "d/sub/file"));
+			g->disk_fault = NULL;
+			case_end(g);
+		}
+	}
+}
+
 /* Nothing is known of what is in the root: that is said, and it is listed once it can be. */
 static void test_a_root_that_cannot_be_listed(void **state) {
 	struct ground *g = case_begin(NULL);
@@ -408,6 +436,7 @@ int main(void) {
 		cmocka_unit_test(test_a_folder_stays_with_what_stays_in_it),
 		cmocka_unit_test(test_a_folder_comes_back_while_its_file_comes),
 		cmocka_unit_test(test_what_goes_stays_gone),
+		cmocka_unit_test(test_a_folder_that_cannot_be_listed_at_first),
 		cmocka_unit_test(test_a_root_that_cannot_be_listed),
 		cmocka_unit_test(test_a_folder_moves_while_it_is_listed),
 		cmocka_unit_test(test_a_file_in_place_of_a_folder_while_it_is_listed),
