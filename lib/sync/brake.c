@@ -231,7 +231,7 @@ bool brake_came_back(struct transfer *t) {
 	struct brake *b = &t->folder->brake;
 	enum index_held_state state;
 	struct err err;
-	if (!t->absent && b->root_empty) {
+	if (!t->absent && (b->root_empty || b->empty)) {
 		b->root_empty = false;
 		b->stale |= b->empty;
 	}

@@ -34,8 +34,13 @@ static void look_absent(struct transfer *t) {
 	if (disk_identity_now(t->disk, &now, &err) || now.ino != t->root.ino ||
 		now.fsid != t->root.fsid)
 		t->root_gone = true;
-	else if (disk_is_empty(t->disk, "", &err) != 0)
-		t->root_empty = true;
+	int empty = t->root_gone ? 0 : disk_is_empty(t->disk, "", &err);
+	t->root_empty = empty > 0;
+	/* Nobody knows, then: what is in it may be anything. */
+	if (empty < 0) {
+		t->absent = false;
+		t->look_err = err;
+	}
 }
 
 static void look_database(struct transfer *t) {

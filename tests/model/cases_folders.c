@@ -319,6 +319,28 @@ static void test_a_root_that_cannot_be_listed(void **state) {
 	case_end(g);
 }
 
+/* A root of which nobody knows what is in it is not empty, and what is gone from it goes there once that is known. */
+static void test_a_root_that_cannot_be_looked_at(void **state) {
+	struct ground *g = case_begin(NULL);
+	struct folder_status status;
+	(void)state;
+	edit_put(g, "second");
+	ground_open(g);
+	case_durable(g);
+	edit_remove_path(g, "second");
+	g->disk_fault = no_list;
+	ground_run(g, 10000);
+	folder_status(g->folder, &status);
+	assert_false(status.stopped_deletions);
+	folder_status_release(&status);
+	assert_true(is_there(g, "second"));
+	g->disk_fault = NULL;
+	ground_run(g, 600000);
+	case_durable(g);
+	assert_false(is_there(g, "second"));
+	case_end(g);
+}
+
 /* ---- a folder of ours gets another name there while lists are on their way ---- */
 
 static int files_in(struct ground *g, const char *folder) {
@@ -438,6 +460,7 @@ int main(void) {
 		cmocka_unit_test(test_what_goes_stays_gone),
 		cmocka_unit_test(test_a_folder_that_cannot_be_listed_at_first),
 		cmocka_unit_test(test_a_root_that_cannot_be_listed),
+		cmocka_unit_test(test_a_root_that_cannot_be_looked_at),
 		cmocka_unit_test(test_a_folder_moves_while_it_is_listed),
 		cmocka_unit_test(test_a_file_in_place_of_a_folder_while_it_is_listed),
 		cmocka_unit_test(test_many_folders_of_a_remote_that_fails_now_and_then),
