@@ -220,8 +220,6 @@ class Tendd:
             if self.process.poll() is None:
                 self.kill()
         assert status == 0, "tendd ended with %d\n%s" % (status, self.said[-8000:])
-        until(lambda: not session(self.process.pid), "the end of what tendd started",
-              say=lambda: str([Path("/proc/%d/cmdline" % pid).read_bytes() for pid in session(self.process.pid)]))
 
     def clear(self):
         try:
@@ -229,6 +227,9 @@ class Tendd:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(keeper, signal.SIGTERM)  # once: all its services go with it
                 until(lambda pid=keeper: not is_alive(pid), "the end of the keeper")
+            if self.process:
+                until(lambda: not session(self.process.pid), "the end of what tendd started",
+                      say=lambda: str([Path("/proc/%d/cmdline" % pid).read_bytes() for pid in session(self.process.pid)]))
             with contextlib.suppress(OSError):
                 said = (self.logs / "keeper.log").read_text(errors="replace")
                 assert "Sanitizer" not in said and "runtime error" not in said, said[-8000:]

@@ -65,6 +65,7 @@ def test_rclone_reads_what_came_after(tendd, proxied):
     assert "somebody else" not in tendd.said
 
 
+@pytest.mark.parametrize("proxied", ["azure_azurite", "dav_apache"], indirect=True)  # Ceph has test_faults.py
 def test_churn_while_answers_are_lost(tendd, proxied):
     """A sixth of all requests meets something, most often that it was done and nobody said so; nothing is lost, nothing goes in twice."""
     store, proxy = proxied
