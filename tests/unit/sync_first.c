@@ -14,6 +14,7 @@ enum {
 struct order {
 	char keys[ORDER_MAX][32]; /* in the order in which they were begun to be sent */
 	int count;
+	int64_t large_ms; /* so long a large one takes */
 	struct store_fault_plan plan;
 };
 
@@ -26,7 +27,7 @@ static struct err decide(void *user, const struct store_op *op, bool *after, int
 	bool makes = op->verb == STORE_PUT || op->verb == STORE_MKDIR;
 	if (makes && !str_starts(op->key, ".tend") && order.count < ORDER_MAX) {
 		snprintf(order.keys[order.count++], sizeof(order.keys[0]), "%s", op->key);
-		*delay_ms = str_starts(op->key, "large") ? LARGE_MS : MAKE_MS;
+		*delay_ms = str_starts(op->key, "large") ? order.large_ms : MAKE_MS;
 	}
 	return (struct err){ .kind = ERR_NONE };
 }
@@ -120,7 +121,7 @@ static void large_files(struct bench *b, int count) {
 
 /* More than there are slots, found by a scan or told of by events: one slot is never theirs. */
 static void overtaken(struct bench *b, int slots, bool scanned) {
-	order = (struct order){ .plan = { .decide = decide } };
+	order = (struct order){ .large_ms = LARGE_MS, .plan = { .decide = decide } };
 	b->faults = &order.plan;
 	b->settings.max_transfers = slots;
 	if (scanned) large_files(b, slots + 1);
@@ -159,7 +160,7 @@ static bool all_larges_are_begun(struct bench *b) {
 /* Where there is one slot alone it is theirs too. */
 static void test_one_slot_is_for_all(void **state) {
 	struct bench *b = *state;
-	order = (struct order){ .plan = { .decide = decide } };
+	order = (struct order){ .large_ms = MAKE_MS, .plan = { .decide = decide } };
 	b->faults = &order.plan;
 	b->settings.max_transfers = 1;
 	large_files(b, 1);
