@@ -6,14 +6,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "http/http.h"
-#include "store/gdrive.h"
-#include "support/script_server.h"
+#include "support/kept_login.h"
 
 #define DAV_PART(href, type)                                             \
 	"<D:response><D:href>/dav/" href "</D:href><D:propstat><D:prop>" \
@@ -30,7 +28,7 @@
 struct server {
 	const char *name, *type, *status, *list;
 	struct store *(*open)(
-		struct loop *loop, struct http *http, char *endpoint, const char *folder);
+		struct loop *loop, struct http *http, char *endpoint, struct kept_login *login);
 };
 
 struct world {
@@ -39,41 +37,30 @@ struct world {
 	struct script_server server;
 	struct store *store;
 	const struct server *played;
-	char folder[40];
+	struct kept_login login;
 	size_t length; /* of the list that is told */
 	struct store_op op;
 	bool ended;
 	enum err_kind kind;
 };
 
-static const char *const kept[] = { "key", "secret", "token" };
-
-static char *keep(const char *folder, const char *name, const char *text) {
-	char *path = path_join(folder, name);
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fchmod(fileno(file), 0600), 0);
-	fclose(file);
-	return path;
-}
-
 static struct store *open_webdav(
-	struct loop *loop, struct http *http, char *endpoint, const char *folder) {
+	struct loop *loop, struct http *http, char *endpoint, struct kept_login *login) {
 	char *url = xasprintf("%s/dav", endpoint);
 	struct remote_settings settings = { .type = REMOTE_WEBDAV, .url = url };
 	struct err err;
 	struct store *store = store_webdav_new(loop, http, &settings, &err);
 
-	(void)folder;
+	(void)login;
 	free(url);
 	return store;
 }
 
 static struct store *open_azure(
-	struct loop *loop, struct http *http, char *endpoint, const char *folder) {
-	char *key = keep(folder, "key", "a2V5IG9mIG5vYm9keQ==\n");
+	struct loop *loop, struct http *http, char *endpoint, struct kept_login *login) {
+	char folder[] = "/tmp/tend-unit-azure-XXXXXX";
+	assert_non_null(mkdtemp(folder));
+	char *key = login_keep(folder, "key", "a2V5IG9mIG5vYm9keQ==\n");
 	char *account = xasprintf("%s/lab", endpoint);
 	struct remote_settings settings = { .type = REMOTE_AZURE,
 		.endpoint = account,
@@ -83,27 +70,17 @@ static struct store *open_azure(
 	struct err err;
 	struct store *store = store_azure_new(loop, http, &settings, &err);
 
+	unlink(key);
+	rmdir(folder);
+	(void)login;
 	free(key);
 	free(account);
 	return store;
 }
 
 static struct store *open_gdrive(
-	struct loop *loop, struct http *http, char *endpoint, const char *folder) {
-	char *secret = keep(folder, "secret", "secret of nobody\n");
-	char *token = keep(folder, "token", "{\"refresh_token\":\"one\"}");
-	struct remote_settings settings = { .type = REMOTE_GDRIVE,
-		.endpoint = endpoint,
-		.client_id = (char *)"client",
-		.client_secret_file = secret,
-		.token_file = token,
-		.folder = (char *)"id:base" };
-	struct err err;
-	struct store *store = store_gdrive_new(loop, http, "drive", &settings, &err);
-
-	free(secret);
-	free(token);
-	return store;
+	struct loop *loop, struct http *http, char *endpoint, struct kept_login *login) {
+	return kept_login_open(login, loop, http, endpoint);
 }
 
 static const struct server servers[] = {
@@ -156,7 +133,7 @@ static void list(struct world *world, size_t length) {
 }
 
 static void cut(const struct server *played) {
-	struct world world = { .played = played, .folder = "/tmp/tend-unit-cut-XXXXXX" };
+	struct world world = { .played = played };
 	const struct store_op *op = &world.op;
 	struct err err;
 	size_t whole = strlen(played->list);
@@ -164,9 +141,8 @@ static void cut(const struct server *played) {
 	world.loop = loop_new(1, &err);
 	world.http = http_new(world.loop);
 	script_open(&world.server, world.loop, NULL, play, &world);
-	assert_non_null(mkdtemp(world.folder));
 	char *endpoint = xasprintf("http://127.0.0.1:%d", world.server.port);
-	world.store = played->open(world.loop, world.http, endpoint, world.folder);
+	world.store = played->open(world.loop, world.http, endpoint, &world.login);
 	assert_non_null(world.store);
 	for (size_t length = 0; length <= whole; length++) {
 		list(&world, length);
@@ -181,12 +157,7 @@ static void cut(const struct server *played) {
 	script_stop(&world.server);
 	http_free(world.http);
 	loop_free(world.loop);
-	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
-		char *path = path_join(world.folder, kept[i]);
-		unlink(path);
-		free(path);
-	}
-	rmdir(world.folder);
+	if (world.login.token) kept_login_close(&world.login);
 	free(endpoint);
 }
 

@@ -3,14 +3,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "http/http.h"
 #include "store/gdrive.h"
-#include "support/script_server.h"
+#include "support/kept_login.h"
 
 #define JSON   "Content-Type: application/json\r\n"
 #define FOLDER "\"id\":\"F\",\"mimeType\":\"" GDRIVE_FOLDER "\",\"parents\":[\"base\"],\"name\":"
@@ -23,7 +22,7 @@ struct world {
 	struct http *http;
 	struct script_server server;
 	struct store *store;
-	char folder[40], *secret, *token;
+	struct kept_login login;
 	bool moved;
 	const char *holds; /* the answer to a request with this in it does not come yet */
 	struct script_connection *held;
@@ -66,17 +65,6 @@ static void play(struct script_connection *connection, const char *request, size
 	script_answer(connection, "200 OK", JSON, answer);
 }
 
-static char *keep(struct world *world, const char *name, const char *text) {
-	char *path = path_join(world->folder, name);
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fchmod(fileno(file), 0600), 0);
-	fclose(file);
-	return path;
-}
-
 static int open_world(void **state) {
 	struct world *world = xcalloc(1, sizeof(*world));
 	struct err err;
@@ -84,19 +72,8 @@ static int open_world(void **state) {
 	world->loop = loop_new(1, &err);
 	world->http = http_new(world->loop);
 	script_open(&world->server, world->loop, NULL, play, world);
-	strcpy(world->folder, "/tmp/tend-unit-gdrive-XXXXXX");
-	assert_non_null(mkdtemp(world->folder));
-	world->secret = keep(world, "secret", "secret of nobody\n");
-	world->token = keep(world, "token", "{\"refresh_token\":\"one\"}");
 	char *endpoint = xasprintf("http://127.0.0.1:%d", world->server.port);
-	struct remote_settings settings = { .type = REMOTE_GDRIVE,
-		.endpoint = endpoint,
-		.client_id = (char *)"client",
-		.client_secret_file = world->secret,
-		.token_file = world->token,
-		.folder = (char *)"id:base" };
-	world->store = store_gdrive_new(world->loop, world->http, "drive", &settings, &err);
-	if (!world->store) fail_msg("%s", err.text);
+	world->store = kept_login_open(&world->login, world->loop, world->http, endpoint);
 	free(endpoint);
 	*state = world;
 	return 0;
@@ -109,11 +86,7 @@ static int close_world(void **state) {
 	script_stop(&world->server);
 	http_free(world->http);
 	loop_free(world->loop);
-	unlink(world->secret);
-	unlink(world->token);
-	rmdir(world->folder);
-	free(world->secret);
-	free(world->token);
+	kept_login_close(&world->login);
 	free(world->answer);
 	free(world);
 	return 0;

@@ -6,14 +6,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "http/http.h"
 #include "store/gdrive.h"
-#include "support/script_server.h"
+#include "support/kept_login.h"
 
 enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
@@ -23,7 +22,8 @@ struct world {
 	struct script_server server;
 	struct store *store;
 	struct gdrive *gd;
-	char folder[40], *secret, *token, *session;
+	struct kept_login login;
+	char *session;
 	bool refuses; /* uploads */
 	bool begins;  /* ... but not their beginning */
 	bool stands;  /* no byte more is held, whatever is sent */
@@ -81,17 +81,6 @@ static void play(struct script_connection *connection, const char *request, size
 		script_answer(connection, "200 OK", JSON, "{\"files\":[]}");
 }
 
-static char *keep(struct world *world, const char *name, const char *text) {
-	char *path = path_join(world->folder, name);
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fchmod(fileno(file), 0600), 0);
-	fclose(file);
-	return path;
-}
-
 static int open_world(void **state) {
 	struct world *world = xcalloc(1, sizeof(*world));
 	struct err err;
@@ -99,19 +88,8 @@ static int open_world(void **state) {
 	world->loop = loop_new(1, &err);
 	world->http = http_new(world->loop);
 	script_open(&world->server, world->loop, NULL, play, world);
-	strcpy(world->folder, "/tmp/tend-unit-gdrive-XXXXXX");
-	assert_non_null(mkdtemp(world->folder));
-	world->secret = keep(world, "secret", "secret of nobody\n");
-	world->token = keep(world, "token", "{\"refresh_token\":\"one\"}");
 	char *endpoint = xasprintf("http://127.0.0.1:%d", world->server.port);
-	struct remote_settings settings = { .type = REMOTE_GDRIVE,
-		.endpoint = endpoint,
-		.client_id = (char *)"client",
-		.client_secret_file = world->secret,
-		.token_file = world->token,
-		.folder = (char *)"id:base" };
-	world->store = store_gdrive_new(world->loop, world->http, "drive", &settings, &err);
-	if (!world->store) fail_msg("%s", err.text);
+	world->store = kept_login_open(&world->login, world->loop, world->http, endpoint);
 	world->gd = container_of(world->store, struct gdrive, store);
 	world->session = xasprintf("i9 1048576 %s/upload/session", endpoint);
 	free(endpoint);
@@ -126,11 +104,7 @@ static int close_world(void **state) {
 	script_stop(&world->server);
 	http_free(world->http);
 	loop_free(world->loop);
-	unlink(world->secret);
-	unlink(world->token);
-	rmdir(world->folder);
-	free(world->secret);
-	free(world->token);
+	kept_login_close(&world->login);
 	free(world->session);
 	free(world);
 	return 0;
